@@ -1,0 +1,343 @@
+"""The config of a run: every key with its default, the recipes, and the checks made before anything is allocated.
+
+This module imports neither JAX nor TensorFlow, so that `--help` and a mistyped key answer at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from jdnet_jax.errors import UserError
+
+MSKD_VARIANTS = ("cosine", "l2", "attention", "logits")
+IAL_VARIANTS = ("l2", "kl")
+WEIGHT_SCHEDULES = ("constant", "linear")
+OPTIMIZERS = ("sgd", "adamw")
+SCHEDULES = ("cosine", "constant", "step")
+DTYPES = ("float32", "bfloat16")
+RECIPES = ("jdnet", "ce", "kd", "dml", "jdnet_oneway", "jdnet-mskd", "jdnet-ial")
+
+
+def default() -> ConfigDict:
+    """All keys with their defaults. `check` refuses keys that are not here."""
+    config = ConfigDict()
+    config.recipe = "jdnet"  # one of RECIPES
+    config.seed = 0
+
+    config.dataset = ConfigDict()
+    config.dataset.name = "synthetic_meals"
+    config.dataset.data_dir = ""  # a raw folder for our builders, TFDS's data_dir for the others; "" = the default
+    config.dataset.splits = ConfigDict({"train": "train", "val": "val", "test": "test"})
+    config.dataset.options = ConfigDict()  # of the builder
+    config.dataset.shuffle_buffer = 16384  # encoded examples
+
+    config.augment = ConfigDict()
+    config.augment.crop_scale = (0.35, 1.0)  # area of the random crop as a share of the photo
+    config.augment.crop_ratio = (3 / 4, 4 / 3)  # width / height of the random crop
+    config.augment.flip = True
+    config.augment.color_jitter = ConfigDict({"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0})
+
+    config.image_size = 224
+    config.crop_fraction = 0.875  # evaluation: shorter side to image_size / crop_fraction, then the central square
+    config.batch_size = 128  # global, training
+    config.eval_batch_size = 0  # 0 = batch_size
+    config.epochs = 10.0
+    config.steps = 0  # 0 = from epochs
+
+    config.student = ConfigDict({"model": "mobilenetv2_100", "init": "random", "options": {}})
+    config.teachers = ConfigDict({"teacher": teacher("resnet50")})
+
+    config.losses = ConfigDict({name: loss() for name in ("ce", "mskd", "ial", "kl")})
+    config.losses.kl.weight = 0.0
+    config.losses.ce.options = {"label_smoothing": 0.0}
+    config.losses.mskd.options = {"variant": "cosine", "stages": (0, 1, 2, 3), "stage_weights": ()}
+    config.losses.ial.options = {"variant": "l2"}
+    config.losses.kl.options = {"temperature": 4.0}
+
+    config.optimizer = ConfigDict()
+    config.optimizer.name = "adamw"
+    config.optimizer.weight_decay = 0.01  # kernels only: no decay on batch norm, biases and tokens
+    config.optimizer.momentum = 0.9  # sgd
+    config.optimizer.nesterov = True  # sgd
+    config.optimizer.b1, config.optimizer.b2, config.optimizer.eps = 0.9, 0.999, 1e-8  # adamw
+    config.optimizer.clip_norm = 0.0  # of each network's gradient; 0 = off
+
+    config.schedule = ConfigDict()
+    config.schedule.name = "cosine"
+    config.schedule.learning_rate = 1e-3  # the peak
+    config.schedule.warmup = 0.1  # share of the run
+    config.schedule.initial = 0.04  # learning rate at step 0, as a share of the peak
+    config.schedule.final = 0.0  # at the end, as a share of the peak (cosine)
+    config.schedule.boundaries = (0.5, 0.75)  # shares of the run after which the rate is multiplied by decay (step)
+    config.schedule.decay = 0.1
+
+    # network or group name -> {"optimizer": {...}, "schedule": {...}}: the keys that differ from those above.
+    config.groups = ConfigDict()
+
+    config.ema_decay = 0.0  # exponential moving average of the student; 0 = off
+    config.sync_batch_norm = False
+    config.grad_accum = 1
+    config.compute_dtype = "float32"
+
+    config.eval_every = 0  # steps; 0 = once an epoch
+    config.checkpoint_every = 0  # steps; 0 = at every evaluation
+    config.log_every = 10  # steps
+    config.keep_checkpoints = 2
+    config.select = "best"  # what is tested and handed off: the checkpoint best on val, or the last
+    return config
+
+
+def teacher(model: str, init: str = "random", trainable: bool = True, **options: Any) -> dict[str, Any]:
+    """The entry of one teacher in `config.teachers`."""
+    return {"model": model, "init": init, "trainable": trainable, "options": options}
+
+
+def loss(weight: float = 1.0) -> dict[str, Any]:
+    """The entry of one term in `config.losses`: constant weight, the routing table's own strengths, no options."""
+    return {"weight": weight, "schedule": {"name": "constant", "warmup": 0.1}, "routing": {}, "options": {}}
+
+
+def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
+    """Turns a JDNet config into one of the controls at equal budget, data order and initialisation.
+
+    `ce`: the student alone. `kd`: one-way from a frozen teacher (`config.teachers.*.init` must then name trained
+    weights), KL only. `dml`: Deep Mutual Learning (Zhang et al., CVPR 2018): KL both ways at full strength.
+    `jdnet_oneway`: no gradient of the coupling terms into the teachers (r = 0). `jdnet-mskd` and `jdnet-ial`: JDNet
+    without that term. `jdnet`: unchanged.
+
+    Raises:
+        UserError: unknown recipe.
+    """
+    if recipe not in RECIPES:
+        raise UserError(_unknown("recipe", recipe, RECIPES))
+    config.recipe = recipe
+    losses = config.losses
+    match recipe:
+        case "ce":
+            config.teachers = ConfigDict()
+        case "kd":
+            losses.mskd.weight = losses.ial.weight = 0.0
+            losses.kl.weight = losses.kl.weight or 1.0
+            for entry in config.teachers.values():
+                entry.trainable = False
+        case "dml":
+            losses.mskd.weight = losses.ial.weight = 0.0
+            losses.kl.weight = losses.kl.weight or 1.0
+            losses.kl.options.temperature = 1.0
+            _route_to_teachers(config, ("kl",), 1.0)
+        case "jdnet_oneway":
+            _route_to_teachers(config, ("mskd", "ial", "kl"), 0.0)
+        case "jdnet-mskd":
+            losses.mskd.weight = 0.0
+        case "jdnet-ial":
+            losses.ial.weight = 0.0
+    return config
+
+
+def _route_to_teachers(config: ConfigDict, terms: Iterable[str], strength: float) -> None:
+    for term in terms:
+        config.losses[term].routing = {**config.losses[term].routing, **dict.fromkeys(config.teachers, strength)}
+
+
+def check(config: ConfigDict) -> None:
+    """Checks keys, types and values, without touching data or a device.
+
+    Raises:
+        UserError: names the first key that is wrong, what it is, and what it may be.
+    """
+    reference = default()
+    _same_keys(config, reference, "config", open_keys={"teachers", "groups"})
+    for key in ("options", "init", "model"):
+        _require(key in config.student, f"config.student.{key}", "is missing")
+    _choice("config.recipe", config.recipe, RECIPES)
+    _choice("config.compute_dtype", config.compute_dtype, DTYPES)
+    _choice("config.select", config.select, ("best", "last"))
+    for key in ("image_size", "batch_size", "grad_accum", "log_every", "keep_checkpoints"):
+        _number(f"config.{key}", config[key], low=1)
+    for key in ("eval_batch_size", "steps", "eval_every", "checkpoint_every", "seed"):
+        _number(f"config.{key}", config[key], low=0)
+    _number("config.epochs", config.epochs, low=0)
+    _require(config.steps > 0 or config.epochs > 0, "config.epochs", "is 0 and so is config.steps: set one of them")
+    _number("config.ema_decay", config.ema_decay, low=0, high=1, open_high=True)
+    _number("config.crop_fraction", config.crop_fraction, low=0.1, high=1)
+    _require(
+        config.batch_size % config.grad_accum == 0,
+        "config.batch_size",
+        f"is {config.batch_size}, which config.grad_accum = {config.grad_accum} does not divide",
+    )
+    _check_dataset(config)
+    _check_augment(config.augment)
+    _check_teachers(config)
+    _check_losses(config)
+    _check_optimizer("config", config.optimizer, config.schedule)
+    known = {"student", "adapters", *config.teachers}
+    for name, entry in config.groups.items():
+        if name not in known:
+            raise UserError(f"config.groups.{name}: {_unknown('network', name, sorted(known))}")
+        merged = group_settings(config, name)
+        _same_keys(ConfigDict(entry), ConfigDict({"optimizer": {}, "schedule": {}}), f"config.groups.{name}", partial=True)
+        _check_optimizer(f"config.groups.{name}", merged["optimizer"], merged["schedule"])
+
+
+def group_settings(config: ConfigDict, name: str) -> dict[str, Mapping[str, Any]]:
+    """`optimizer` and `schedule` of one network or group: the config's own, overridden by `config.groups[name]`."""
+    overrides = config.groups.get(name, {})
+    settings = {}
+    for part in ("optimizer", "schedule"):
+        settings[part] = {**config[part].to_dict(), **dict(overrides.get(part, {}))}
+        _same_keys(ConfigDict(settings[part]), config[part], f"config.groups.{name}.{part}")
+    return settings
+
+
+def total_steps(config: ConfigDict, train_size: int) -> int:
+    """Length of the run in optimiser steps: `steps`, or `epochs` over `train_size` examples, rounded up."""
+    return config.steps or max(1, math.ceil(config.epochs * train_size / config.batch_size))
+
+
+def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Dotted names of the keys whose values differ between two resolved configs (nested plain mappings)."""
+    found = []
+    for key in sorted({*ours, *theirs}):
+        name = f"{prefix}{key}"
+        a, b = ours.get(key), theirs.get(key)
+        if isinstance(a, Mapping) and isinstance(b, Mapping):
+            found += differences(a, b, f"{name}.")
+        elif a != b:
+            found.append(name)
+    return found
+
+
+def _check_dataset(config: ConfigDict) -> None:
+    _require(bool(config.dataset.name), "config.dataset.name", "is empty: name a dataset, such as 'food101'")
+    _number("config.dataset.shuffle_buffer", config.dataset.shuffle_buffer, low=1)
+    for role in ("train", "val", "test"):
+        _require(bool(config.dataset.splits[role]), f"config.dataset.splits.{role}", "is empty: name a TFDS split")
+
+
+def _check_augment(augment: ConfigDict) -> None:
+    for key, low, high in (("crop_scale", 0.0, 1.0), ("crop_ratio", 0.0, math.inf)):
+        pair = augment[key]
+        fits = len(pair) == 2 and low < pair[0] <= pair[1] <= high
+        _require(fits, f"config.augment.{key}", f"is {tuple(pair)}: it must be (low, high), above {low}, at most {high}")
+    for key, strength in augment.color_jitter.items():
+        _number(f"config.augment.color_jitter.{key}", strength, low=0, high=0.5 if key == "hue" else 1)
+
+
+def _check_teachers(config: ConfigDict) -> None:
+    for name, entry in config.teachers.items():
+        _same_keys(entry, ConfigDict(teacher("")), f"config.teachers.{name}", open_keys={"options"})
+        reserved = name in ("student", "adapters") or "/" in name or "." in name
+        _require(not reserved, f"config.teachers.{name}", "is not a name that a teacher can have")
+        untrained = config.recipe == "kd" and entry.init == "random"
+        _require(not untrained, f"config.teachers.{name}.init", "is random: recipe kd needs a teacher that is trained")
+
+
+def _check_losses(config: ConfigDict) -> None:
+    networks = {"student", "adapters", *config.teachers}
+    for name, entry in config.losses.items():
+        path = f"config.losses.{name}"
+        _number(f"{path}.weight", entry.weight, low=0)
+        _choice(f"{path}.schedule.name", entry.schedule.name, WEIGHT_SCHEDULES)
+        _number(f"{path}.schedule.warmup", entry.schedule.warmup, low=0, high=1)
+        for network, strength in entry.routing.items():
+            if network not in networks:
+                raise UserError(f"{path}.routing.{network}: {_unknown('network', network, sorted(networks))}")
+            _number(f"{path}.routing.{network}", strength)
+    losses = config.losses
+    _number("config.losses.ce.options.label_smoothing", losses.ce.options.label_smoothing, 0, 1, open_high=True)
+    _number("config.losses.kl.options.temperature", losses.kl.options.temperature, low=1e-3)
+    _choice("config.losses.ial.options.variant", losses.ial.options.variant, IAL_VARIANTS)
+    mskd = losses.mskd.options
+    _choice("config.losses.mskd.options.variant", mskd.variant, MSKD_VARIANTS)
+    _require(len(mskd.stages) > 0, "config.losses.mskd.options.stages", "is empty: name at least one stage")
+    for stage in mskd.stages:
+        _number("config.losses.mskd.options.stages", stage, low=0)
+    weights = mskd.stage_weights
+    fits = not weights or (len(weights) == len(mskd.stages) and min(weights) >= 0 and sum(weights) > 0)
+    _require(
+        fits,
+        "config.losses.mskd.options.stage_weights",
+        f"is {tuple(weights)}: it must be empty, or one number not negative for each of the {len(mskd.stages)} stages",
+    )
+    _require(
+        any(entry.weight > 0 for entry in losses.values()), "config.losses", "are all of weight 0: nothing to train"
+    )
+
+
+def _check_optimizer(path: str, optimizer: Mapping[str, Any], schedule: Mapping[str, Any]) -> None:
+    _choice(f"{path}.optimizer.name", optimizer["name"], OPTIMIZERS)
+    for key in ("weight_decay", "clip_norm", "eps"):
+        _number(f"{path}.optimizer.{key}", optimizer[key], low=0)
+    for key in ("momentum", "b1", "b2"):
+        _number(f"{path}.optimizer.{key}", optimizer[key], low=0, high=1, open_high=True)
+    _choice(f"{path}.schedule.name", schedule["name"], SCHEDULES)
+    for key in ("learning_rate", "initial", "final", "decay"):
+        _number(f"{path}.schedule.{key}", schedule[key], low=0)
+    _number(f"{path}.schedule.warmup", schedule["warmup"], low=0, high=1, open_high=True)
+    for boundary in schedule["boundaries"]:
+        _number(f"{path}.schedule.boundaries", boundary, low=0, high=1)
+
+
+def _same_keys(
+    config: ConfigDict, reference: ConfigDict, path: str, open_keys: Iterable[str] = (), partial: bool = False
+) -> None:
+    """Raises where `config` has a key that `reference` lacks, lacks one that it has, or where a section is a value."""
+    for key in config:
+        if key not in reference:
+            raise UserError(f"{path}.{key}: {_unknown('key', key, sorted(reference))}")
+    for key in reference:
+        if key not in config:
+            if partial:
+                continue
+            raise UserError(f"{path}.{key} is missing: start from jdnet_jax.config.default()")
+        is_section = isinstance(reference[key], Mapping | ConfigDict)
+        if is_section != isinstance(config[key], Mapping | ConfigDict):
+            expected = "a section with keys of its own" if is_section else "a single value"
+            raise UserError(f"{path}.{key} is {config[key]!r}: it must be {expected}")
+        if is_section and key not in open_keys and key not in ("options", "routing") and not partial:
+            _same_keys(config[key], reference[key], f"{path}.{key}")
+    # Loss options are closed: each term knows its own.
+    if path.startswith("config.losses."):
+        _same_open(config, reference, path)
+
+
+def _same_open(config: ConfigDict, reference: ConfigDict, path: str) -> None:
+    for key in config.get("options", {}):
+        if key not in reference.options:
+            raise UserError(f"{path}.options.{key}: {_unknown('option', key, sorted(reference.options))}")
+    for key in reference.get("options", {}):
+        _require(key in config.options, f"{path}.options.{key}", "is missing")
+
+
+def _unknown(kind: str, name: object, known: Iterable[str]) -> str:
+    known = list(known)
+    close = difflib.get_close_matches(str(name), known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"unknown {kind} {str(name)!r}; {hint}known: {', '.join(known)}"
+
+
+def _choice(path: str, value: object, known: Iterable[str]) -> None:
+    if value not in known:
+        raise UserError(f"{path}: {_unknown('value', value, known)}")
+
+
+def _require(condition: bool, path: str, message: str) -> None:
+    if not condition:
+        raise UserError(f"{path} {message}")
+
+
+def _number(
+    path: str, value: object, low: float = -math.inf, high: float = math.inf, open_high: bool = False
+) -> None:
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if fits and not (low <= value <= high and not (open_high and value == high)):  # type: ignore[operator]
+        fits = False
+    if not fits:
+        bounds = "" if low == -math.inf else f" of at least {low:g}"
+        bounds += "" if high == math.inf else f" and {'below' if open_high else 'at most'} {high:g}"
+        raise UserError(f"{path} is {value!r}: it must be a finite number{bounds}")

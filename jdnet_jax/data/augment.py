@@ -1,0 +1,144 @@
+"""From one encoded photo to the pixels that a network sees: random views for training, the central view for evaluation.
+
+Every function is a pure function of the encoded bytes and, for training, of a key, so a photo is augmented alike
+however it is reached: after a resume, on another host, in another batch.
+
+Resampling is bilinear with antialiasing (the filter widens when shrinking), for training and evaluation alike: a photo
+shrunk without it shows the network aliases that a phone's camera pipeline never makes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import tensorflow as tf
+from jaxtyping import Float, Int, UInt8
+from ml_collections import ConfigDict
+
+# Added to a photo's key, so that its crop, flip and colours are independent draws: TensorFlow scrambles a stateless
+# seed with Philox, so neighbouring seeds are as good as distant ones.
+_CROP, _FLIP, _COLOR = (0, 0), (1, 0), (2, 0)
+
+_LUMA = (0.299, 0.587, 0.114)  # Rec. 601 weights of R, G, B
+
+
+def random_view(
+    encoded: tf.Tensor, key: Int[tf.Tensor, " 2"], image_size: int, augment: ConfigDict
+) -> UInt8[tf.Tensor, "size size 3"]:
+    """One random training view: crop, resize, flip, colours, rounded to uint8.
+
+    The crop is Inception's (Szegedy et al., CVPR 2015, section 6): an area uniform in `augment.crop_scale` of the photo
+    and an aspect ratio in `augment.crop_ratio`, as `tf.image.sample_distorted_bounding_box` draws them; where no such
+    crop fits, the whole photo. Of a JPEG only the crop is decoded.
+
+    Args:
+        encoded: the photo's bytes, JPEG or anything that `tf.io.decode_image` reads.
+        key: the photo's own key.
+        image_size: side of the result in pixels.
+        augment: `crop_scale` (low, high) as fractions of the area, `crop_ratio` (low, high) width / height, `flip`
+            bool, `color_jitter` (brightness, contrast, saturation, hue) as in `color_jitter`.
+    """
+
+    def crop_window(shape: Int[tf.Tensor, " 3"]) -> tuple[Int[tf.Tensor, ""], ...]:
+        begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
+            shape,
+            bounding_boxes=tf.zeros([1, 0, 4]),
+            seed=key + _CROP,
+            min_object_covered=0.0,
+            aspect_ratio_range=tuple(augment.crop_ratio),
+            area_range=tuple(augment.crop_scale),
+            use_image_if_no_bounding_boxes=True,
+        )
+        return begin[0], begin[1], size[0], size[1]
+
+    def from_jpeg() -> UInt8[tf.Tensor, "h w 3"]:
+        window = tf.stack(crop_window(tf.io.extract_jpeg_shape(encoded)))
+        return tf.image.decode_and_crop_jpeg(encoded, window, channels=3)
+
+    def from_other() -> UInt8[tf.Tensor, "h w 3"]:
+        image = _decode(encoded)
+        top, left, height, width = crop_window(tf.shape(image))
+        return image[top : top + height, left : left + width]
+
+    crop = tf.cond(tf.io.is_jpeg(encoded), from_jpeg, from_other)
+    image = _resize(crop, [image_size, image_size])
+    if augment.flip:
+        flipped = tf.random.stateless_uniform([], key + _FLIP, alg="philox") < 0.5
+        image = tf.cond(flipped, lambda: tf.reverse(image, [1]), lambda: image)
+    if any(augment.color_jitter):
+        image = color_jitter(image, key + _COLOR, augment.color_jitter)
+    return _to_uint8(image, image_size)
+
+
+def central_view(encoded: tf.Tensor, image_size: int, crop_fraction: float) -> UInt8[tf.Tensor, "size size 3"]:
+    """The evaluation view: shorter side to round(image_size / crop_fraction), then the central square.
+
+    Args:
+        encoded: the photo's bytes.
+        image_size: side of the result in pixels.
+        crop_fraction: in (0, 1]; 0.875 is ImageNet's custom (256 to 224).
+    """
+    image = _decode(encoded)
+    resized = max(image_size, round(image_size / crop_fraction))
+    shape = tf.shape(image)[:2]
+    scale = resized / tf.reduce_min(shape)  # float64: the shorter side becomes `resized` exactly
+    shape = tf.cast(tf.round(tf.cast(shape, tf.float64) * scale), tf.int32)
+    image = _resize(image, shape)
+    top, left = tf.unstack((shape - image_size) // 2)
+    return _to_uint8(image[top : top + image_size, left : left + image_size], image_size)
+
+
+def color_jitter(
+    image: Float[tf.Tensor, "h w 3"], key: Int[tf.Tensor, " 2"], strengths: Sequence[float]
+) -> Float[tf.Tensor, "h w 3"]:
+    """Random brightness, contrast, saturation and hue, in this order, without clipping in between.
+
+    The first three scale by a factor uniform in [1 - strength, 1 + strength]: of the values, of their distance to the
+    mean grey of the photo, of their distance to the pixel's grey. Hue turns the colours about the grey axis by an angle
+    uniform in [-strength, strength] turns. All four are linear in the pixel, so together they are one 3x3 matrix and
+    one offset, a fraction of the cost of a conversion to HSV and back (OURS; greys keep their value under both).
+
+    Args:
+        image: values in [0, 255].
+        key: the key of this draw.
+        strengths: (brightness, contrast, saturation, hue), each at least 0; 0 leaves that property alone.
+    """
+    draws = tf.random.stateless_uniform([4], key, -1.0, 1.0, alg="philox") * tf.constant(strengths, tf.float32)
+    brightness, contrast, saturation = tf.unstack(1.0 + draws[:3])
+    return jitter_colors(image, brightness, contrast, saturation, draws[3])
+
+
+def jitter_colors(
+    image: Float[tf.Tensor, "h w 3"],
+    brightness: Float[tf.Tensor, ""],
+    contrast: Float[tf.Tensor, ""],
+    saturation: Float[tf.Tensor, ""],
+    hue: Float[tf.Tensor, ""],
+) -> Float[tf.Tensor, "h w 3"]:
+    """The colour change of `color_jitter` for given factors and a given hue in turns."""
+    identity = tf.eye(3)
+    to_grey = tf.tile(tf.constant([_LUMA]), [3, 1])  # every output channel is the pixel's luma
+    cosine, sine = tf.cos(2.0 * math.pi * hue), tf.sin(2.0 * math.pi * hue)
+    # Rodrigues' rotation about (1, 1, 1) / sqrt(3).
+    cross = tf.constant([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3.0)
+    turn = cosine * identity + (1.0 - cosine) / 3.0 * tf.ones([3, 3]) + sine * cross
+    matrix = contrast * brightness * turn @ (saturation * identity + (1.0 - saturation) * to_grey)
+    mean_grey = brightness * tf.tensordot(tf.reduce_mean(image, (0, 1)), tf.constant(_LUMA), 1)
+    # Saturation and hue leave greys alone, so the contrast's offset passes them unchanged.
+    return tf.tensordot(image, matrix, [[2], [1]]) + (1.0 - contrast) * mean_grey
+
+
+def _decode(encoded: tf.Tensor) -> UInt8[tf.Tensor, "h w 3"]:
+    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    image.set_shape([None, None, 3])
+    return image
+
+
+def _resize(image: UInt8[tf.Tensor, "h w 3"], shape: Sequence[int] | tf.Tensor) -> Float[tf.Tensor, "h w 3"]:
+    return tf.image.resize(image, shape, method="bilinear", antialias=True)
+
+
+def _to_uint8(image: Float[tf.Tensor, "size size 3"], image_size: int) -> UInt8[tf.Tensor, "size size 3"]:
+    image = tf.ensure_shape(image, [image_size, image_size, 3])
+    return tf.saturate_cast(tf.round(image), tf.uint8)

@@ -1,0 +1,241 @@
+"""From a dataset's name in a config to a prepared TFDS dataset with its splits, sizes and class names.
+
+Our own builders read a folder of raw files that the user names (or fetch them from their public source); every other
+name is TFDS's. Either way the prepared records live in the TFDS data directory: the environment variable
+TFDS_DATA_DIR, or TFDS's default.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import fcntl
+import hashlib
+import inspect
+import logging
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+import tensorflow_datasets as tfds
+from absl import logging as absl_logging
+from ml_collections import ConfigDict
+
+from jdnet_jax.errors import UserError
+
+ROLES = ("train", "val", "test")
+
+_IN_FILE_ORDER = tfds.ReadConfig(
+    # One file after the other: the position in the split is then the same on every machine.
+    interleave_cycle_length=1,
+    try_autocache=False,  # would hold the records a second time, beside the shuffle buffer
+    skip_prefetch=True,  # the pipeline prefetches whole batches instead
+)
+
+
+# What TFDS logs as warnings and nobody can act upon.
+_TFDS_CHATTER = ("Using custom data configuration", "Variant folder", "`FeatureConnector.dtype` is deprecated")
+
+
+@contextlib.contextmanager
+def _quiet_tfds() -> Iterator[None]:
+    """Keeps TFDS's running commentary out of the log; its progress bars, other warnings and errors stay."""
+
+    def worth_logging(record: logging.LogRecord) -> bool:
+        if "tensorflow_datasets" not in record.pathname:
+            return True
+        return record.levelno >= logging.WARNING and not record.getMessage().startswith(_TFDS_CHATTER)
+
+    logger = absl_logging.get_absl_logger()
+    logger.addFilter(worth_logging)
+    try:
+        yield
+    finally:
+        logger.removeFilter(worth_logging)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """A prepared dataset.
+
+    Attributes:
+        name: as in the config.
+        class_names: in the order of the labels.
+        sizes: number of examples of each role.
+        splits: the TFDS split string of each role.
+        builder: the TFDS builder, prepared.
+        protocol: one line for logs and result tables: splits, counts, what was left out.
+        shuffle_buffer: how many encoded records training shuffles at a time; a split that is not larger is permuted
+            in full.
+    """
+
+    name: str
+    class_names: tuple[str, ...]
+    sizes: Mapping[str, int]
+    splits: Mapping[str, str]
+    builder: tfds.core.DatasetBuilder
+    protocol: str
+    shuffle_buffer: int
+
+
+@_quiet_tfds()
+def prepare(config: ConfigDict) -> Dataset:
+    """Finds the dataset's builder, downloads and prepares the data where that is still to do, and checks the splits.
+
+    Args:
+        config: `name`; `data_dir` (our own builders: the folder of raw files, '' for the public source; TFDS's: the
+            TFDS data directory, '' for the default); `splits` {train, val, test: TFDS split strings}; `options` of
+            the builder; `shuffle_buffer` in records.
+
+    Raises:
+        UserError: the dataset, an option or a split is unknown, a split is empty, or the data cannot be had.
+    """
+    builder = _prepared(lambda: _create_builder(config.name, config.data_dir, dict(config.options)))
+    features = builder.info.features
+    for feature, kind in (("image", tfds.features.Image), ("label", tfds.features.ClassLabel)):
+        if feature not in features or not isinstance(features[feature], kind):
+            raise UserError(
+                f"dataset.name={config.name!r} is no image classification set: it has no {kind.__name__} {feature!r} "
+                f"among its features ({', '.join(features)}); choose another dataset"
+            )
+    splits = {role: config.splits[role] for role in ROLES}
+    sizes = {role: _size(builder, config.name, role, split) for role, split in splits.items()}
+    protocol = f"{builder.info.full_name}: " + ", ".join(f"{role} {sizes[role]} ({splits[role]})" for role in ROLES)
+    if builder.info.metadata and "protocol" in builder.info.metadata:
+        protocol += f"; {builder.info.metadata['protocol']}"
+    absl_logging.info("dataset %s", protocol)
+    return Dataset(
+        name=config.name,
+        class_names=tuple(features["label"].names),
+        sizes=sizes,
+        splits=splits,
+        builder=builder,
+        protocol=protocol,
+        shuffle_buffer=config.shuffle_buffer,
+    )
+
+
+@_quiet_tfds()
+def encoded_records(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
+    """The split's records in file order: {'image': encoded bytes, 'label': int32, 'index': int64 position}."""
+    decoders = tfds.decode.PartialDecoding(
+        {"image": True, "label": True}, decoders={"image": tfds.decode.SkipDecoding()}
+    )
+    records = builder.as_dataset(split=split, decoders=decoders, read_config=_IN_FILE_ORDER, shuffle_files=False)
+    return records.enumerate().map(
+        lambda index, record: {
+            "image": record["image"],
+            "label": tf.cast(record["label"], tf.int32),
+            "index": index,
+        }
+    )
+
+
+def _create_builder(name: str, data_dir: str, options: dict[str, Any]) -> tfds.core.DatasetBuilder:
+    if name in _OURS:
+        create = _OURS[name]
+        allowed = [p.name for p in inspect.signature(create).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        for option in options:
+            if option not in allowed:
+                raise UserError(
+                    f"dataset.options.{option} is no option of {name}; it has {', '.join(allowed) or 'none'}"
+                )
+        return create(data_dir, _store(), **options)
+    try:
+        return tfds.builder(name, data_dir=data_dir or _store(), **options)
+    except tfds.core.DatasetNotFoundError:
+        known = [*_OURS, *tfds.list_builders(with_community_datasets=False)]
+        near = difflib.get_close_matches(name, known, n=3)
+        hint = f"; near it are {', '.join(near)}" if near else ""
+        raise UserError(
+            f"dataset.name={name!r} is neither a dataset of this project ({', '.join(_OURS)}) nor registered with "
+            f"TensorFlow Datasets{hint}"
+        ) from None
+    except (TypeError, ValueError, AssertionError) as error:
+        raise UserError(
+            f"dataset.name={name!r} with options {options} cannot be opened: {_first_line(error)}"
+        ) from error
+
+
+def _grocery_store(raw_dir: str, store: str | None, *, labels: str = "fine", val: str = "official"):
+    from jdnet_jax.data import grocery_store
+
+    return grocery_store.create(raw_dir, store, labels=labels, val=val)
+
+
+def _synthetic_meals(raw_dir: str, store: str | None):
+    from jdnet_jax.data.synthetic_meals import SyntheticMeals
+
+    if raw_dir:
+        raise UserError(f"dataset.data_dir={raw_dir!r}: synthetic_meals is drawn, not read; leave data_dir empty")
+    return SyntheticMeals(data_dir=store)
+
+
+# Name -> function(folder of raw files or '', TFDS data directory or None, *, options) -> builder.
+_OURS: dict[str, Callable[..., tfds.core.DatasetBuilder]] = {
+    "grocery_store": _grocery_store,
+    "synthetic_meals": _synthetic_meals,
+}
+
+
+def _store() -> str | None:
+    """The TFDS data directory, read when asked for: TFDS itself reads the variable once, at import."""
+    return os.environ.get("TFDS_DATA_DIR") or None
+
+
+def _prepared(create: Callable[[], tfds.core.DatasetBuilder]) -> tfds.core.DatasetBuilder:
+    """Downloads and prepares, once for all processes.
+
+    TFDS writes into a directory aside and renames it when it is whole, so an interrupted preparation is never taken
+    for a finished one. The lock spares the processes of one machine the same work; between machines that share a file
+    system the first rename wins and the others take what it left.
+    """
+    builder = create()
+    if builder.is_prepared():
+        return builder
+    with _lock(builder.data_path):
+        # TFDS's public bucket is only worth asking for TFDS's own datasets: where there is no network it takes minutes.
+        config = tfds.download.DownloadConfig(try_download_gcs=builder.name not in _OURS)
+        try:
+            create().download_and_prepare(download_config=config)
+        except (OSError, AssertionError) as error:  # TFDS asserts that manual downloads are there
+            if not create().is_prepared():
+                raise UserError(
+                    f"dataset {builder.name} could not be prepared in {builder.data_path}: {_first_line(error)}"
+                ) from error
+    return create()  # restores what the preparation wrote, whoever did it
+
+
+@contextlib.contextmanager
+def _lock(data_path: os.PathLike[str]) -> Iterator[None]:
+    digest = hashlib.sha256(os.fspath(data_path).encode()).hexdigest()[:16]
+    path = Path(tempfile.gettempdir()) / f"jdnet_jax-{os.getuid()}-{digest}.lock"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            absl_logging.info("another process is preparing %s; waiting for it", data_path)
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _size(builder: tfds.core.DatasetBuilder, name: str, role: str, split: str) -> int:
+    try:
+        size = int(encoded_records(builder, split).cardinality())
+    except (ValueError, KeyError, AssertionError) as error:
+        raise UserError(
+            f"dataset.splits.{role}={split!r} is no split of {name}, which has {', '.join(builder.info.splits)}: "
+            f"{_first_line(error)}"
+        ) from error
+    if size <= 0:
+        raise UserError(f"dataset.splits.{role}={split!r} of {name} holds no images; choose a larger split")
+    return size
+
+
+def _first_line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__

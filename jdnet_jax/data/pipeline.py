@@ -1,0 +1,141 @@
+"""Batches for training and evaluation, as tf.data pipelines that hand out NumPy arrays.
+
+The training stream is the concatenation of one permutation of the split for each epoch. What it holds at position p is
+a function of (seed, p) alone (given the dataset's shuffle buffer), and global batch t is [t * batch_size,
+(t + 1) * batch_size) of it, so:
+
+- the position of a run is one integer, its step; resuming there skips encoded records, decoding nothing;
+- any number of processes sees the same global batches: each decodes only its own rows;
+- an example's augmentation, keyed by (seed, epoch, index), is the same however it is reached.
+
+Only encoded records are ever shuffled; decoded images exist for the batches in flight alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import tensorflow as tf
+from jaxtyping import Int
+from ml_collections import ConfigDict
+
+from jdnet_jax.data import augment as augmentation
+from jdnet_jax.data.datasets import Dataset, encoded_records
+
+Batch = dict[str, np.ndarray]
+
+_PREFETCHED_BATCHES = 2
+
+
+def train_batches(
+    dataset: Dataset,
+    *,
+    batch_size: int,
+    image_size: int,
+    seed: int,
+    start_step: int,
+    augment: ConfigDict,
+    rows: Sequence[int] | None = None,
+) -> Iterator[Batch]:
+    """Endless training batches, from global batch `start_step` on.
+
+    Args:
+        dataset: what to read; its 'train' split.
+        batch_size: of the global batch.
+        image_size: side of the views in pixels.
+        seed: decides the order and the augmentation.
+        start_step: number of the first global batch, 0 for a fresh run.
+        augment: see `augment.random_view`.
+        rows: positions inside the global batch that this process wants, in the order it wants them; None for all.
+
+    Returns:
+        An iterator over {'image': uint8 [n, image_size, image_size, 3], 'label': int32 [n], 'index': int64 [n]} with
+        n = len(rows); 'index' is the example's position in the split.
+    """
+    epoch_size = dataset.sizes["train"]
+    first_epoch, offset = divmod(start_step * batch_size, epoch_size)
+    records = encoded_records(dataset.builder, dataset.splits["train"])
+    shuffle_buffer = min(dataset.shuffle_buffer, epoch_size)
+
+    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+        # Inside a traced function this sets the seed of the function's graph alone: it keeps TensorFlow's global seed,
+        # which some caller may have set, out of the order.
+        tf.random.set_seed(1)
+        order_seed, augment_seed = tf.unstack(_epoch_seeds(seed, epoch))
+        shuffled = records.shuffle(shuffle_buffer, seed=order_seed)
+        return shuffled.map(lambda record: {**record, "key": tf.stack([augment_seed, record["index"]])})
+
+    def view(record: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        return {
+            "image": augmentation.random_view(record["image"], record["key"], image_size, augment),
+            "label": record["label"],
+            "index": record["index"],
+        }
+
+    stream = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(one_epoch).skip(offset)
+    return _batches(stream, view, batch_size, rows)
+
+
+def eval_batches(
+    dataset: Dataset,
+    split_role: str,
+    *,
+    batch_size: int,
+    image_size: int,
+    crop_fraction: float,
+    rows: Sequence[int] | None = None,
+) -> Iterator[Batch]:
+    """One pass over a split in file order, in which every example counts exactly once.
+
+    Args:
+        dataset: what to read.
+        split_role: 'train', 'val' or 'test'.
+        batch_size: of the global batch.
+        image_size: side of the views in pixels.
+        crop_fraction: see `augment.central_view`.
+        rows: as in `train_batches`.
+
+    Returns:
+        An iterator over {'image', 'label', 'index'} as in `train_batches` and 'mask': bool [n]; the last batch is
+        filled up with zeros whose mask is False.
+    """
+    records = encoded_records(dataset.builder, dataset.splits[split_role])
+    records = records.map(lambda record: {**record, "mask": True})
+    padding = {"image": b"", "label": np.int32(0), "index": np.int64(0), "mask": False}
+    missing = -dataset.sizes[split_role] % batch_size
+    stream = records.concatenate(tf.data.Dataset.from_tensors(padding).repeat(missing))
+
+    def view(record: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        image = tf.cond(
+            record["mask"],
+            lambda: augmentation.central_view(record["image"], image_size, crop_fraction),
+            lambda: tf.zeros([image_size, image_size, 3], tf.uint8),
+        )
+        return {**record, "image": image}
+
+    return _batches(stream, view, batch_size, rows)
+
+
+def _epoch_seeds(seed: int, epoch: Int[tf.Tensor, ""]) -> Int[tf.Tensor, " 2"]:
+    """Independent seeds, 0 to 2**31 - 1, for the order and the augmentation of an epoch.
+
+    Philox is named so that the draws do not depend on the devices that TensorFlow sees.
+    """
+    key = tf.stack([tf.constant(seed, tf.int64), epoch])
+    return tf.random.stateless_uniform([2], key, maxval=2**31, dtype=tf.int64, alg="philox")
+
+
+def _batches(stream: tf.data.Dataset, view, batch_size: int, rows: Sequence[int] | None) -> Iterator[Batch]:
+    """Picks `rows` of each global batch, decodes them in parallel, keeps their order and batches them."""
+    if rows is not None:
+        if not len(rows) or min(rows) < 0 or max(rows) >= batch_size:
+            raise ValueError(f"rows must be positions inside a global batch of {batch_size}, got {list(rows)}")
+        positions = tf.constant(rows, tf.int64)
+        stream = stream.batch(batch_size, drop_remainder=True)
+        stream = stream.map(lambda batch: {name: tf.gather(values, positions) for name, values in batch.items()})
+        stream = stream.unbatch()
+    stream = stream.map(view, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    stream = stream.batch(batch_size if rows is None else len(rows), drop_remainder=True)
+    stream = stream.prefetch(_PREFETCHED_BATCHES)
+    return stream.as_numpy_iterator()

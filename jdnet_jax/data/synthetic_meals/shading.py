@@ -1,0 +1,133 @@
+"""Light on the canvas: a sun with cast shadows, a sky with ambient occlusion, and two specular lobes."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+
+import numpy as np
+from jaxtyping import Float
+
+from jdnet_jax.data.synthetic_meals import noise
+
+_SHADOW_STEPS = (1.0, 2.2, 4.0, 6.5, 10.0, 15.0)  # units between a point and what may stand in its light
+
+
+@dataclasses.dataclass(frozen=True)
+class Light:
+    """Light of one picture.
+
+    Attributes:
+        azimuth: direction in which the sun lies, radians, 0 = right, growing clockwise.
+        elevation: angle of the sun above the table, radians.
+        sun: linear RGB of the sun on a flat surface.
+        sky: linear RGB of the ambient light.
+        softness: width of the shadows' edges, units.
+    """
+
+    azimuth: float
+    elevation: float
+    sun: Float[np.ndarray, " 3"]
+    sky: Float[np.ndarray, " 3"]
+    softness: float
+
+
+@functools.lru_cache(maxsize=8)
+def _smoother(side: int, cells: int) -> tuple[Float[np.ndarray, "control side"], Float[np.ndarray, "side control"]]:
+    """Matrices that average a field onto spline control points and spread them out again."""
+    up = noise.spline_matrix(side, cells)
+    down = up.T / up.sum(axis=0)[:, None]
+    return np.ascontiguousarray(down), up
+
+
+def smooth(field: Float[np.ndarray, "side side"], cells: int) -> Float[np.ndarray, "side side"]:
+    """A wide blur: `field` averaged on a grid of `cells` and interpolated by a cubic B-spline."""
+    down, up = _smoother(field.shape[0], cells)
+    return up @ (down @ field @ down.T) @ up.T
+
+
+def _shifted(field: Float[np.ndarray, "side side"], rows: int, columns: int) -> Float[np.ndarray, "side side"]:
+    """`field[y + rows, x + columns]`, zero outside."""
+    side = field.shape[0]
+    result = np.zeros_like(field)
+    if abs(rows) < side and abs(columns) < side:
+        y0, y1 = max(0, -rows), min(side, side - rows)
+        x0, x1 = max(0, -columns), min(side, side - columns)
+        result[y0:y1, x0:x1] = field[y0 + rows : y1 + rows, x0 + columns : x1 + columns]
+    return result
+
+
+def shadow(height: Float[np.ndarray, "side side"], light: Light, scale: float) -> Float[np.ndarray, "side side"]:
+    """Share in [0, 1] of the sun that other heights take away; `scale` is pixels per unit of `height`."""
+    low = height[::2, ::2]
+    slope = np.tan(light.elevation)
+    blocked = np.zeros_like(low)
+    for step in _SHADOW_STEPS:
+        pixels = step * scale / 2
+        rows, columns = round(pixels * np.sin(light.azimuth)), round(pixels * np.cos(light.azimuth))
+        np.maximum(blocked, _shifted(low, rows, columns) - np.float32(step * slope) - low, out=blocked)
+    blocked *= np.float32(1 / light.softness)
+    np.minimum(blocked, 1, out=blocked)
+    blurred = blocked.copy()
+    blurred[1:] += blocked[:-1]
+    blurred[:-1] += blocked[1:]
+    blurred[:, 1:] += blocked[:, :-1]
+    blurred[:, :-1] += blocked[:, 1:]
+    np.minimum(blurred, 5, out=blurred)
+    return np.repeat(np.repeat(blurred * np.float32(0.2), 2, axis=0), 2, axis=1)
+
+
+def shade(
+    albedo: Float[np.ndarray, "3 side side"],
+    height: Float[np.ndarray, "side side"],
+    gloss: Float[np.ndarray, "side side"],
+    light: Light,
+    scale: float,
+) -> Float[np.ndarray, "3 side side"]:
+    """Linear light that reaches the camera; surfaces lit flat have the value albedo * (sun + sky)."""
+    slope_x = np.zeros_like(height)
+    slope_y = np.zeros_like(height)
+    np.subtract(height[:, 2:], height[:, :-2], out=slope_x[:, 1:-1])
+    np.subtract(height[2:], height[:-2], out=slope_y[1:-1])
+    for slope in (slope_x, slope_y):
+        slope *= np.float32(scale / 2)
+        np.clip(slope, -1.6, 1.6, out=slope)  # silhouettes are cliffs; unclipped they would draw hard outlines
+    normal_z = slope_x * slope_x
+    normal_z += slope_y * slope_y
+    normal_z += 1
+    np.sqrt(normal_z, out=normal_z)
+    np.divide(1, normal_z, out=normal_z)
+    cos, sin = np.cos(light.elevation), np.sin(light.elevation)
+    to_sun = np.array([cos * np.cos(light.azimuth), cos * np.sin(light.azimuth), sin], np.float32)
+    half = to_sun + np.array([0, 0, 1], np.float32)
+    half /= np.linalg.norm(half)
+
+    facing = (to_sun[2] - to_sun[0] * slope_x - to_sun[1] * slope_y) * normal_z
+    np.maximum(facing, 0, out=facing)
+    sunlit = 1 - shadow(height, light, scale)
+    facing *= sunlit
+    facing *= np.float32(1 / sin)
+
+    around = smooth(height, 16)
+    around -= height
+    np.clip(around, -0.5, 4.0, out=around)
+    open_sky = (0.55 + 0.45 * normal_z) * (1 - np.float32(0.11) * around)
+
+    lobe = (half[2] - half[0] * slope_x - half[1] * slope_y) * normal_z
+    np.maximum(lobe, 0, out=lobe)
+    for _ in range(4):
+        lobe *= lobe  # ^16
+    broad = lobe * np.float32(0.16)
+    lobe *= lobe
+    lobe *= lobe  # ^64
+    broad += lobe
+    broad *= gloss
+    broad *= sunlit
+    # A flat glossy surface would mirror the sky evenly; only what exceeds that is a highlight.
+    result = np.empty_like(albedo)
+    for channel in range(3):
+        np.multiply(facing, light.sun[channel], out=result[channel])
+        result[channel] += open_sky * light.sky[channel]
+        result[channel] *= albedo[channel]
+        result[channel] += broad * (light.sun[channel] * np.float32(0.9))
+    return result

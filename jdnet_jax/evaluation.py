@@ -1,0 +1,90 @@
+"""Exact evaluation: every example counted once, and the figures that are read from the counts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int, PyTree
+
+from jdnet_jax.step import split
+
+
+@dataclass(frozen=True)
+class Result:
+    """One network on one split.
+
+    Attributes:
+        confusion: how many examples of each label (row) were given each class (column).
+        top5_count: how many have their label among the five best classes.
+        loss: mean cross-entropy in nats.
+    """
+
+    confusion: Int[np.ndarray, "classes classes"]
+    top5_count: int
+    loss: float
+
+    @property
+    def count(self) -> int:
+        """How many examples were counted."""
+        return int(self.confusion.sum())
+
+    @property
+    def top1(self) -> float:
+        """Share of examples whose best class is the label, in [0, 1]."""
+        return float(np.trace(self.confusion)) / self.count
+
+    def summary(self) -> dict[str, Any]:
+        """The entries of `summary.json`: top1, top5, macro_f1 and loss, each as a plain number, and the count."""
+        return {
+            "top1": self.top1,
+            "top5": self.top5_count / self.count,
+            "macro_f1": macro_f1(self.confusion),
+            "loss": self.loss,
+            "count": self.count,
+        }
+
+
+def macro_f1(confusion: Int[np.ndarray, "classes classes"]) -> float:
+    """Mean F1 over the classes that occur as a label or a prediction, in [0, 1].
+
+    F1 = 2 TP / (2 TP + FP + FN). A class that neither occurs nor is predicted has no F1 and is left out, as scikit-learn
+    does with the labels found in the data.
+    """
+    hits = np.diag(confusion)
+    total = confusion.sum(axis=0) + confusion.sum(axis=1)
+    present = total > 0
+    return float(np.mean(2 * hits[present] / total[present])) if present.any() else 0.0
+
+
+def evaluate(
+    step: Callable[..., Any], variables: Mapping[str, PyTree], batches: Iterable[Mapping[str, np.ndarray]]
+) -> dict[str, Result]:
+    """Runs the mapped evaluation step over all batches and sums its counts.
+
+    Args:
+        step: `step.mapped(step.eval_step(networks))`.
+        variables: network name -> its variables.
+        batches: this process's share of each padded batch (`image`, `label`, `mask`).
+    """
+    totals: dict[str, Any] = {}
+    pending = None
+    for batch in batches:
+        sums = step(variables, split({key: batch[key] for key in ("image", "label", "mask")}))
+        # Adding the counts of the batch before lets the device work on this one meanwhile.
+        _add(totals, pending)
+        pending = sums
+    _add(totals, pending)
+    count = int(totals["count"])
+    return {
+        name: Result(totals[f"{name}/confusion"], int(totals[f"{name}/top5"]), float(totals[f"{name}/loss"]) / count)
+        for name in variables
+    }
+
+
+def _add(totals: dict[str, Any], sums: Mapping[str, Any] | None) -> None:
+    for key, value in (sums or {}).items():
+        kind = np.float64 if key.endswith("/loss") else np.int64
+        totals[key] = totals.get(key, 0) + np.asarray(value, kind)

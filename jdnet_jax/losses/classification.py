@@ -1,0 +1,70 @@
+"""Losses on the logits: cross-entropy with the label, and divergence from another network."""
+
+from __future__ import annotations
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from jdnet_jax.models.outputs import Outputs
+
+
+def cross_entropy(
+    logits: Float[Array, "batch classes"], labels: Int[Array, " batch"], label_smoothing: float = 0.0
+) -> Float[Array, " batch"]:
+    """Cross-entropy of each example with its label, in nats.
+
+    Args:
+        logits: class scores, float32.
+        labels: class ids in [0, classes).
+        label_smoothing: share of the target spread evenly over all classes, in [0, 1) (Szegedy et al., CVPR 2016).
+    """
+    log_p = jax.nn.log_softmax(logits)
+    of_label = jnp.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
+    return -(1.0 - label_smoothing) * of_label - label_smoothing * log_p.mean(axis=-1)
+
+
+def kl_divergence(
+    target_logits: Float[Array, "batch classes"], logits: Float[Array, "batch classes"], temperature: float = 1.0
+) -> Float[Array, " batch"]:
+    """tau^2 KL(softmax(target / tau) || softmax(logits / tau)) of each example, in nats.
+
+    The factor tau^2 keeps the gradient's size independent of tau (Hinton, Vinyals, Dean, 2015, section 2). Gradient
+    flows into both arguments; the caller stops what it does not want.
+    """
+    log_target = jax.nn.log_softmax(target_logits / temperature)
+    log_p = jax.nn.log_softmax(logits / temperature)
+    return temperature**2 * jnp.sum(jnp.exp(log_target) * (log_target - log_p), axis=-1)
+
+
+class CrossEntropy(nn.Module):
+    """Mean cross-entropy of one network with the labels."""
+
+    label_smoothing: float = 0.0
+
+    def __call__(self, network: Outputs, labels: Int[Array, " batch"], *, train: bool) -> Float[Array, ""]:
+        """Mean over the batch, in nats."""
+        return cross_entropy(network.logits, labels, self.label_smoothing).mean()
+
+
+class Kl(nn.Module):
+    """Divergence of the two networks' predictions, each learning from the other's as a fixed target.
+
+    tau^2 KL(sg p_T || p_S), and where `mutual` also tau^2 KL(sg p_S || p_T), which only the teacher feels. With full
+    strength both ways and no other coupling this is Deep Mutual Learning (Zhang et al., CVPR 2018); one way, from a
+    frozen teacher, it is knowledge distillation (Hinton et al., 2015).
+    """
+
+    temperature: float = 1.0
+    mutual: bool = False
+
+    def __call__(
+        self, student: Outputs, teacher: Outputs, labels: Int[Array, " batch"], *, train: bool
+    ) -> Float[Array, ""]:
+        """Mean over the batch, in nats."""
+        stop = jax.lax.stop_gradient
+        value = kl_divergence(stop(teacher.logits), student.logits, self.temperature)
+        if self.mutual:
+            value = value + kl_divergence(stop(student.logits), teacher.logits, self.temperature)
+        return value.mean()

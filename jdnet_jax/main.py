@@ -1,0 +1,88 @@
+"""Trains a teacher and a student together: `python -m jdnet_jax.main --config=configs/demo.py`.
+
+The same command continues an interrupted run.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from absl import app, flags, logging
+from ml_collections import config_flags
+
+from jdnet_jax.errors import UserError
+
+_CONFIG = config_flags.DEFINE_config_file("config", None, "The run's config file, such as configs/demo.py.")
+_WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder. Default: runs/<name of the config file>.")
+
+
+def main(argv: list[str]) -> int:
+    """Trains, and returns the exit status."""
+    if len(argv) > 1:
+        raise UserError(f"unexpected argument {argv[1]!r}: options begin with --, such as --config={argv[1]}")
+    if _CONFIG.value is None:
+        raise UserError("--config is missing: name a config file, such as --config=configs/demo.py")
+    workdir = _WORKDIR.value or _default_workdir()
+    _log_to(Path(workdir))
+
+    # Imported here so that --help and a mistyped flag answer at once.
+    import tensorflow as tf
+
+    from jdnet_jax import train
+
+    tf.config.set_visible_devices([], "GPU")
+    tf.config.set_visible_devices([], "TPU")
+    summary = train.train_and_evaluate(_CONFIG.value, workdir)
+    print(train.conclusion(summary, workdir))
+    print(_next_steps())
+    return 0
+
+
+def _default_workdir() -> str:
+    name, _, argument = Path(flags.FLAGS["config"].config_filename).name.partition(":")
+    return str(Path("runs") / "-".join([Path(name).stem, *([argument] if argument else [])]))
+
+
+def _log_to(workdir: Path) -> None:
+    """Details go to files in the workdir, warnings to the screen as well."""
+    logs = workdir / "logs"
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--workdir={workdir} cannot be made ({error.strerror}): choose another") from error
+    logging.use_absl_handler()
+    logging.get_absl_handler().use_absl_log_file("main", str(logs))
+    logging.set_verbosity(logging.INFO)
+    logging.set_stderrthreshold("warning")
+
+
+def _next_steps() -> str:
+    return "\n".join(
+        [
+            "next:",
+            "  the student without its teacher, for comparison:  --config=<the same file>:ce",
+            "  real photos of food:  python -m jdnet_jax.main --config=configs/grocery.py",
+            "  any value of a config:  --config.epochs=20 --config.losses.ial.weight=0.5 --workdir=runs/mine",
+        ]
+    )
+
+
+def run(argv: list[str] | None = None) -> None:
+    """Parses the flags and runs `main`; a user's mistake is one line and exit status 2, never a traceback."""
+    try:
+        app.run(main, argv=argv, flags_parser=_parse)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    try:
+        return flags.FLAGS(argv)
+    except (flags.Error, UserError, AttributeError, KeyError, OSError, ValueError, TypeError) as error:
+        raise UserError(" ".join(str(error).split())) from error
+
+
+if __name__ == "__main__":
+    run()

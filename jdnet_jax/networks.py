@@ -1,0 +1,167 @@
+"""The networks of a run: built from the config, checked against each other, initialised or loaded."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+from jaxtyping import Array, Float, PyTree
+from ml_collections import ConfigDict
+
+from jdnet_jax import handoff, losses, models
+from jdnet_jax.errors import UserError
+from jdnet_jax.losses.alignment import grids_align
+from jdnet_jax.losses.routing import STUDENT
+from jdnet_jax.models.outputs import Outputs
+
+DATA_AXIS = "data"
+
+Variables = Mapping[str, PyTree]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network and how it takes part in the run.
+
+    Attributes:
+        name: `student`, or the teacher's name in the config.
+        model: its name in the zoo.
+        options: of the model.
+        init: `random`, `imagenet`, a weights file, or a hand-off directory.
+        trainable: whether the step updates it. A frozen network runs in evaluation mode.
+        module: the Flax module.
+    """
+
+    name: str
+    model: str
+    options: Mapping[str, Any]
+    init: str
+    trainable: bool
+    module: Any
+
+    def normalize(self, images: Float[Array, "batch h w 3"]) -> Float[Array, "batch h w 3"]:
+        """Images in [0, 255], with this network's own mean subtracted and divided by its deviation; float32."""
+        spec = self.module.input_spec
+        return (images.astype(jnp.float32) - np.float32(spec.mean)) / np.float32(spec.std)
+
+
+def build(config: ConfigDict, num_classes: int) -> dict[str, Network]:
+    """All networks of the config, the student first.
+
+    Raises:
+        UserError: unknown model or option; names the config key.
+    """
+    entries = {STUDENT: (config.student, True)}
+    entries.update({name: (entry, bool(entry.trainable)) for name, entry in config.teachers.items()})
+    networks = {}
+    for name, (entry, trainable) in entries.items():
+        key = f"config.{name}" if name == STUDENT else f"config.teachers.{name}"
+        options = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.options.items()}
+        try:
+            module = models.create(
+                entry.model,
+                num_classes,
+                dtype=jnp.dtype(config.compute_dtype),
+                axis_name=DATA_AXIS if config.sync_batch_norm else None,
+                data_axis=DATA_AXIS,
+                **options,
+            )
+        except UserError as error:
+            raise UserError(f"{key}: {error}") from error
+        networks[name] = Network(name, entry.model, options, entry.init, trainable, module)
+    return networks
+
+
+def objective(config: ConfigDict, networks: Mapping[str, Network], steps: int) -> tuple[losses.Term, ...]:
+    """The config's loss terms over these networks."""
+    return losses.build(
+        {name: entry.to_dict() for name, entry in config.losses.items()},
+        {name: network.trainable for name, network in networks.items()},
+        steps,
+        dtype=jnp.dtype(config.compute_dtype),
+        axis_name=DATA_AXIS if config.sync_batch_norm else None,
+    )
+
+
+def shapes(network: Network, image_size: int, batch: int = 1) -> tuple[Outputs, Variables]:
+    """Shapes of a network's outputs and variables; nothing is allocated or computed."""
+    images = jax.ShapeDtypeStruct((batch, image_size, image_size, 3), jnp.float32)
+
+    def forward(x):
+        return network.module.init_with_output(jax.random.key(0), x, train=False)
+
+    return jax.eval_shape(forward, images)
+
+
+def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None:
+    """Checks that the coupling terms can compare the student with each teacher, from shapes alone.
+
+    Raises:
+        UserError: a stage that a network lacks, or maps whose grids are not multiples of each other; names the key.
+    """
+    outputs = {name: shapes(network, config.image_size)[0] for name, network in networks.items()}
+    for teacher in (name for name in networks if name != STUDENT):
+        if config.losses.mskd.weight:
+            for stage in config.losses.mskd.options.stages:
+                _check_stage(stage, networks[STUDENT], networks[teacher], outputs, config.image_size)
+        if config.losses.ial.weight:
+            labels = jax.ShapeDtypeStruct((1,), jnp.int32)
+            maps = [jax.eval_shape(Outputs.activation, outputs[n], labels).shape[1:] for n in (STUDENT, teacher)]
+            if not grids_align(*maps):
+                raise UserError(
+                    f"config.losses.ial: the activation maps of student {_grid(maps[0])} and {teacher} {_grid(maps[1])} "
+                    f"do not align at config.image_size = {config.image_size}: choose a multiple of 32"
+                )
+
+
+def _check_stage(stage: int, student: Network, teacher: Network, outputs: Mapping[str, Outputs], size: int) -> None:
+    key = "config.losses.mskd.options.stages"
+    for network in (student, teacher):
+        count = len(outputs[network.name].stages)
+        if stage >= count:
+            raise UserError(
+                f"{key}: stage {stage} does not exist in {network.name} ({network.model}), which has stages 0 to {count - 1}"
+            )
+    grids = [outputs[n.name].stages[stage].shape[1:3] for n in (student, teacher)]
+    if not grids_align(*grids):
+        raise UserError(
+            f"{key}: stage {stage} is {_grid(grids[0])} in the student ({student.model}) and {_grid(grids[1])} in {teacher.name} "
+            f"({teacher.model}); neither is a multiple of the other: choose config.image_size (now {size}) a multiple of 32"
+        )
+
+
+def _grid(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape))
+
+
+def initialize(network: Network, seed: int, image_size: int, num_classes: int) -> Variables:
+    """Parameters and batch statistics, float32: fresh, or loaded from where the network's `init` says.
+
+    Fresh values are a function of the seed and the network's name alone, so that the student of a control starts where
+    JDNet's does.
+
+    Raises:
+        UserError: weights that do not exist or do not fit the model.
+    """
+    if network.init == "random":
+        key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(network.name.encode()))
+        images = jnp.zeros((1, image_size, image_size, 3), jnp.float32)
+        variables = jax.jit(lambda k: network.module.init(k, images, train=False))(key)
+        return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
+    if handoff.is_handoff(network.init):
+        return handoff.load(network.init, model=network.model, num_classes=num_classes)[0]
+    variables = models.load_pretrained(network.model, network.init, num_classes, **network.options)
+    logging.info("%s: weights of %s loaded from %s", network.name, network.model, network.init)
+    return variables
+
+
+def parameter_count(params: PyTree) -> int:
+    """How many numbers the parameters hold."""
+    return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
+

@@ -1,0 +1,105 @@
+"""The train state: everything that a step reads and writes, and that a checkpoint holds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Int, PyTree
+from ml_collections import ConfigDict
+
+from jdnet_jax import losses, networks, optimizers
+from jdnet_jax.config import group_settings
+from jdnet_jax.losses.routing import STUDENT
+from jdnet_jax.networks import Network
+
+Optimizers = Mapping[str, optax.GradientTransformation]
+
+
+@flax.struct.dataclass
+class TrainState:
+    """Every leaf is a `jax.Array`. `Params` of a group are at `params[group]`: student, each teacher, adapters.
+
+    Attributes:
+        step: how many optimiser steps were taken.
+        params: group -> parameters, float32.
+        batch_stats: group -> running statistics of batch norm, float32.
+        opt_state: group -> optimiser state; only groups that are trained.
+        ema: the student's averaged `{"params", "batch_stats"}`; {} where the config has no average.
+    """
+
+    step: Int[Array, ""]
+    params: dict[str, PyTree]
+    batch_stats: dict[str, PyTree]
+    opt_state: dict[str, PyTree]
+    ema: dict[str, PyTree]
+
+    def variables(self, name: str, averaged: bool = True) -> dict[str, PyTree]:
+        """Parameters and statistics of one network; the student's average where there is one."""
+        if name == STUDENT and averaged and self.ema:
+            return self.ema
+        return {"params": self.params[name], "batch_stats": self.batch_stats[name]}
+
+
+def build_optimizers(config: ConfigDict, groups: Sequence[str], steps: int) -> Optimizers:
+    """One optimiser for each trained group."""
+    return {name: optimizers.build(**group_settings(config, name), steps=steps) for name in groups}
+
+
+def trained_groups(nets: Mapping[str, Network], terms: Sequence[losses.Term]) -> tuple[str, ...]:
+    """Names of the groups that the step updates: trainable networks, then the terms' own parameters."""
+    own = dict.fromkeys(term.group for term in terms if term.group is not None)
+    return (*[name for name, network in nets.items() if network.trainable], *own)
+
+
+def create(
+    config: ConfigDict, nets: Mapping[str, Network], terms: Sequence[losses.Term], tx: Optimizers, num_classes: int
+) -> TrainState:
+    """The state at step 0: networks initialised or loaded, fresh adapters, fresh optimisers.
+
+    Raises:
+        UserError: weights that do not exist or do not fit.
+    """
+    params: dict[str, Any] = {}
+    batch_stats: dict[str, Any] = {}
+    for name, network in nets.items():
+        variables = networks.initialize(network, config.seed, config.image_size, num_classes)
+        params[name], batch_stats[name] = variables["params"], variables["batch_stats"]
+    outputs = {
+        name: jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), networks.shapes(network, config.image_size)[0])
+        for name, network in nets.items()
+    }
+    own = jax.jit(lambda key: losses.init(terms, key, outputs, jnp.zeros((1,), jnp.int32)))
+    own_params, own_stats = own(jax.random.fold_in(jax.random.key(config.seed), 1))
+    params, batch_stats = {**params, **own_params}, {**batch_stats, **own_stats}
+    params, batch_stats = jax.tree.map(jnp.asarray, (params, batch_stats))
+    ema = {}
+    if config.ema_decay:
+        ema = jax.tree.map(jnp.copy, {"params": params[STUDENT], "batch_stats": batch_stats[STUDENT]})
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        params=params,
+        batch_stats=batch_stats,
+        opt_state={name: tx[name].init(params[name]) for name in tx},
+        ema=ema,
+    )
+
+
+def sha256(variables: Mapping[str, PyTree]) -> str:
+    """SHA-256 of parameters and batch statistics in a fixed order (leaves sorted by path), as hexadecimal digits.
+
+    Two runs ended with the same bits exactly when their digests are equal.
+    """
+    digest = hashlib.sha256()
+    leaves = jax.tree_util.tree_leaves_with_path(dict(variables))
+    for path, leaf in sorted((jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in leaves):
+        array = np.ascontiguousarray(leaf)
+        digest.update(f"{path} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,208 @@
+"""The train step and the evaluation step: pure functions of one device's share, mapped over all devices once.
+
+This is the only module that knows about devices. Gradients, metrics and batch statistics are averaged over the axis
+`data` inside the steps, so the state that goes in and comes out is one and the same everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax import lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Float, Int, PyTree, UInt8
+
+from jdnet_jax import losses
+from jdnet_jax.losses.classification import cross_entropy
+from jdnet_jax.losses.routing import STUDENT
+from jdnet_jax.models.outputs import Outputs
+from jdnet_jax.networks import DATA_AXIS, Network
+from jdnet_jax.state import Optimizers, TrainState
+
+Batch = Mapping[str, Array]
+Metrics = dict[str, Array]
+
+
+def train_step(
+    networks: Mapping[str, Network],
+    terms: Sequence[losses.Term],
+    optimizers: Optimizers,
+    *,
+    seed: int = 0,
+    ema_decay: float = 0.0,
+    sync_batch_norm: bool = False,
+) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
+    """The step of a recipe, for one device inside a mapped axis `data`.
+
+    The batch it takes is one device's share: `image` [accum, batch, h, w, 3] in [0, 255] and `label` [accum, batch]. Gradients
+    are averaged over the `accum` micro-batches, which are computed one after the other, and over the devices. Micro-batch
+    m of all devices together holds consecutive examples of the global batch (see `split`), so that which examples meet in
+    a synchronised batch norm, and the masks of dropout, do not depend on the number of devices.
+
+    Args:
+        networks: all networks, the student first.
+        terms: the objective.
+        optimizers: trained group -> optimiser.
+        seed: of dropout.
+        ema_decay: of the student's moving average, 0 for none. The effective decay is min(ema_decay, (1 + t) / (10 + t)),
+            so that the average forgets the initial values quickly.
+        sync_batch_norm: whether the layers already average their statistics over devices; where not, the running
+            statistics are averaged here after the step.
+
+    Returns:
+        a function of (state, batch) to the next state and the metrics, scalars averaged over the global batch:
+        `loss/total`, `loss/<term>` unweighted, `accuracy/<network>`, `grad_norm/<group>`.
+    """
+
+    def forward(params, batch_stats, images, key):
+        outputs, updated = {}, {}
+        for name, network in networks.items():
+            x = network.normalize(images)
+            variables = {"params": params[name], "batch_stats": batch_stats[name]}
+            if network.trainable:
+                outputs[name], mutated = network.module.apply(
+                    variables, x, train=True, mutable=["batch_stats"], rngs={"dropout": key}
+                )
+                updated[name] = mutated.get("batch_stats", {})
+            else:
+                outputs[name] = network.module.apply(variables, x, train=False)
+        return outputs, updated
+
+    def gradients(state: TrainState, batch_stats, images, labels, key):
+        def loss(trained):
+            params = {**state.params, **trained}
+            outputs, updated = forward(params, batch_stats, images, key)
+            total, values, own = losses.evaluate(terms, params, batch_stats, outputs, labels, state.step)
+            accuracy = {f"accuracy/{name}": _accuracy(out, labels) for name, out in outputs.items()}
+            metrics = {f"loss/{name}": value for name, value in values.items()} | {"loss/total": total} | accuracy
+            return total, ({**batch_stats, **updated, **own}, metrics)
+
+        trained = {name: state.params[name] for name in optimizers}
+        (_, (batch_stats, metrics)), grads = jax.value_and_grad(loss, has_aux=True)(trained)
+        return batch_stats, grads, metrics
+
+    def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        key = jax.random.fold_in(jax.random.key(seed), state.step)
+        accum = batch["image"].shape[0]
+        if accum == 1:
+            batch_stats, grads, metrics = gradients(state, state.batch_stats, batch["image"][0], batch["label"][0], key)
+        else:
+
+            def micro(carry, part):
+                batch_stats, grads, metrics = carry
+                images, labels, i = part
+                batch_stats, *new = gradients(state, batch_stats, images, labels, jax.random.fold_in(key, i))
+                grads, metrics = jax.tree.map(lambda a, b: a + b / accum, (grads, metrics), tuple(new))
+                return (batch_stats, grads, metrics), None
+
+            shapes = jax.eval_shape(gradients, state, state.batch_stats, batch["image"][0], batch["label"][0], key)[1:]
+            zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+            carry = (state.batch_stats, *zeros)
+            (batch_stats, grads, metrics), _ = lax.scan(micro, carry, (batch["image"], batch["label"], jnp.arange(accum)))
+
+        grads, metrics = lax.pmean((grads, metrics), DATA_AXIS)
+        if not sync_batch_norm:
+            batch_stats = lax.pmean(batch_stats, DATA_AXIS)
+        params, opt_state = dict(state.params), dict(state.opt_state)
+        for name, tx in optimizers.items():
+            metrics[f"grad_norm/{name}"] = optax.global_norm(grads[name])
+            updates, opt_state[name] = tx.update(grads[name], state.opt_state[name], state.params[name])
+            params[name] = optax.apply_updates(state.params[name], updates)
+        state = state.replace(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state)
+        if ema_decay:
+            state = state.replace(ema=_moving_average(state, ema_decay))
+        return state, metrics
+
+    return step
+
+
+def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree], Batch], Metrics]:
+    """Exact counts over the global batch, for one device inside a mapped axis `data`.
+
+    The function takes {network: variables} and one device's share: `image` [batch, h, w, 3], `label` [batch] and `mask`
+    [batch], False for padding. It returns, for each network, sums over the examples that are not padding:
+    `<network>/confusion` int32 [classes, classes] (row: label, column: prediction), `<network>/top5` int32 (label among
+    the five best, ties counted against it), `<network>/loss` (sum of cross-entropies), and `count` int32.
+    """
+
+    def step(variables: Mapping[str, PyTree], batch: Batch) -> Metrics:
+        labels, mask = batch["label"], batch["mask"]
+        sums: Metrics = {"count": mask.sum(dtype=jnp.int32)}
+        for name, own in variables.items():
+            network = networks[name]
+            logits = network.module.apply(own, network.normalize(batch["image"]), train=False).logits
+            classes = logits.shape[-1]
+            confusion = jnp.zeros((classes, classes), jnp.int32)
+            of_label = jnp.take_along_axis(logits, labels[:, None], axis=1)
+            # The label's own logit is among those that are at least as high: rank 1 is the best.
+            rank = jnp.sum(logits >= of_label, axis=-1)
+            sums[f"{name}/confusion"] = confusion.at[labels, jnp.argmax(logits, -1)].add(mask.astype(jnp.int32))
+            sums[f"{name}/top5"] = jnp.sum((rank <= 5) & mask, dtype=jnp.int32)
+            sums[f"{name}/loss"] = jnp.sum(jnp.where(mask, cross_entropy(logits, labels), 0.0))
+        return lax.psum(sums, DATA_AXIS)
+
+    return step
+
+
+def mapped(step: Callable[..., Any], *, donate_state: bool = False) -> Callable[..., Any]:
+    """Compiles a step and maps it over all devices: first argument whole, second split along its first axis."""
+    return jax.pmap(
+        step, axis_name=DATA_AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=(0,) if donate_state else ()
+    )
+
+
+def place(tree: PyTree) -> PyTree:
+    """Puts a whole state on every device, as the mapped steps take it."""
+    return jax.device_put(tree, NamedSharding(Mesh(np.asarray(jax.devices()), (DATA_AXIS,)), PartitionSpec()))
+
+
+def rows(batch_size: int, grad_accum: int = 1) -> Int[np.ndarray, " local"]:
+    """Positions in the global batch of the examples that this process's devices take, in the order of `split`.
+
+    Micro-batch m holds positions [m * batch_size / grad_accum, ...), and is itself cut evenly over all devices.
+    """
+    positions = np.arange(batch_size).reshape(grad_accum, jax.device_count(), -1)
+    mine = [i for i, device in enumerate(jax.devices()) if device.process_index == jax.process_index()]
+    return positions[:, mine].transpose(1, 0, 2).reshape(-1)
+
+
+def split(batch: Mapping[str, UInt8[np.ndarray, "local ..."]], grad_accum: int | None = None) -> Batch:
+    """Cuts this process's examples over its devices and starts their transfer.
+
+    Args:
+        batch: arrays whose first axis is in the order of `rows`.
+        grad_accum: adds the axis of micro-batches that the train step takes; None for the evaluation step.
+
+    Returns:
+        arrays [devices, grad_accum, batch, ...], or [devices, batch, ...].
+    """
+    devices = jax.local_devices()
+    lead = (len(devices), -1) if grad_accum is None else (len(devices), grad_accum, -1)
+    sharding = NamedSharding(Mesh(np.asarray(devices), (DATA_AXIS,)), PartitionSpec(DATA_AXIS))
+    return {
+        name: jax.device_put(array.reshape(*_filled(lead, array.shape[0]), *array.shape[1:]), sharding)
+        for name, array in batch.items()
+    }
+
+
+def _filled(lead: tuple[int, ...], size: int) -> tuple[int, ...]:
+    return (*lead[:-1], size // int(np.prod(lead[:-1])))
+
+
+def _accuracy(outputs: Outputs, labels: Int[Array, " batch"]) -> Float[Array, ""]:
+    return jnp.mean((jnp.argmax(outputs.logits, -1) == labels).astype(jnp.float32))
+
+
+def _moving_average(state: TrainState, decay: float) -> dict[str, PyTree]:
+    step = state.step.astype(jnp.float32)
+    decay_now = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return jax.tree.map(
+        lambda average, new: decay_now * average + (1.0 - decay_now) * new,
+        state.ema,
+        {"params": state.params[STUDENT], "batch_stats": state.batch_stats[STUDENT]},
+    )

@@ -1,0 +1,65 @@
+"""The folder of a run: what lies where, and whose it is."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from ml_collections import ConfigDict
+
+from jdnet_jax import atomic
+from jdnet_jax.config import differences
+from jdnet_jax.errors import UserError
+
+# Keys that may change between two starts of one run: they change neither what is trained nor what is kept.
+_FREE = ("log_every", "eval_batch_size", "keep_checkpoints")
+
+
+class Workdir:
+    """Paths inside the folder of a run."""
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path).expanduser()
+        self.config = self.path / "config.json"
+        self.metrics = self.path / "metrics.jsonl"
+        self.tensorboard = self.path / "tensorboard"
+        self.checkpoints = self.path / "checkpoints"
+        self.student = self.path / "student"
+        self.summary = self.path / "summary.json"
+
+    def claim(self, config: ConfigDict) -> None:
+        """Makes the folder and writes `config.json`, or checks that the folder is of this very config.
+
+        Raises:
+            UserError: the folder belongs to another config, cannot be made, or `config.json` is damaged.
+        """
+        ours = plain(config)
+        if self.config.exists():
+            try:
+                theirs = json.loads(self.config.read_text(encoding="utf-8"))
+            except (OSError, ValueError) as error:
+                raise UserError(f"{self.config} cannot be read ({error}): choose another --workdir") from error
+            changed = [key for key in differences(ours, theirs) if key not in _FREE]
+            if changed:
+                raise UserError(
+                    f"--workdir={self.path} belongs to a run of another config, which differs in {', '.join(changed)}: "
+                    "choose another --workdir, or the same config to continue that run"
+                )
+            return
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserError(f"--workdir={self.path} cannot be made ({error.strerror}): choose another") from error
+        atomic.write_text(self.config, json.dumps(ours, indent=2) + "\n")
+
+    def finished(self) -> dict[str, Any] | None:
+        """The run's `summary.json`, which is written last; None while the run is not finished."""
+        if not self.summary.exists():
+            return None
+        return json.loads(self.summary.read_text(encoding="utf-8"))
+
+
+def plain(config: ConfigDict) -> dict[str, Any]:
+    """A config as JSON holds it: plain dictionaries, lists for tuples."""
+    return json.loads(config.to_json_best_effort())

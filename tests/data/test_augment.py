@@ -1,0 +1,183 @@
+import colorsys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from jdnet_jax.data import augment
+from tests.data.tiny import augment_config, encode, smooth_photo
+
+KEY = tf.constant([5, 3], tf.int64)
+LUMA = np.array([0.299, 0.587, 0.114])
+
+
+def columns_photo(width=64, height=48):
+    """Red tells the column, green the row."""
+    image = np.zeros((height, width, 3), np.uint8)
+    image[..., 0] = 2 * np.arange(width)
+    image[..., 1] = 2 * np.arange(height)[:, None]
+    image[..., 2] = 100
+    return image
+
+
+def view(encoded, key=KEY, size=16, **changes):
+    plain = {"flip": False, "color_jitter": (0, 0, 0, 0), **changes}
+    return augment.random_view(encoded, key, size, augment_config(**plain)).numpy()
+
+
+def views(encoded, count, size=16, **changes):
+    """The views of `count` keys."""
+    plain = augment_config(**{"flip": False, "color_jitter": (0, 0, 0, 0), **changes})
+    keys = tf.data.Dataset.range(count).map(lambda i: augment.random_view(encoded, KEY + i, size, plain))
+    return list(keys.as_numpy_iterator())
+
+
+def window(pixels):
+    """The crop (left, right, top, bottom) in pixels of `columns_photo` that a view shows."""
+    inner = pixels[2:-2, 2:-2].astype(float)  # the outer pixels are clamped by the filter
+    step_x = (inner[..., 0].mean(0)[-1] - inner[..., 0].mean(0)[0]) / (len(inner) - 1) / 2
+    step_y = (inner[..., 1].mean(1)[-1] - inner[..., 1].mean(1)[0]) / (len(inner) - 1) / 2
+    centre_x, centre_y = inner[..., 0].mean() / 2 + 0.5, inner[..., 1].mean() / 2 + 0.5
+    half = len(pixels) / 2
+    return centre_x - half * step_x, centre_x + half * step_x, centre_y - half * step_y, centre_y + half * step_y
+
+
+def test_view_is_a_function_of_its_key():
+    encoded = encode(columns_photo(), "PNG")
+    assert np.array_equal(view(encoded), view(encoded))
+    assert not np.array_equal(view(encoded), view(encoded, KEY + 1))
+
+
+def test_crops_keep_to_their_area_and_ratio():
+    encoded = encode(columns_photo(), "PNG")
+    areas, ratios = [], []
+    for pixels in views(encoded, 60, crop_scale=(0.3, 0.6), crop_ratio=(0.8, 1.2)):
+        left, right, top, bottom = window(pixels)
+        assert left > -1
+        assert top > -1
+        assert right < 65
+        assert bottom < 49
+        areas.append((right - left) * (bottom - top) / (64 * 48))
+        ratios.append((right - left) / (bottom - top))
+    assert 0.27 < min(areas) < 0.36
+    assert 0.54 < max(areas) < 0.64
+    assert 0.75 < min(ratios) < 0.9
+    assert 1.1 < max(ratios) < 1.27
+
+
+def test_jpeg_and_png_show_the_same_crop():
+    """The JPEG's crop is cut while decoding, the PNG's after it."""
+    jpeg, png = (view(encode(columns_photo(), kind), KEY + 4).astype(int) for kind in ("JPEG", "PNG"))
+    assert np.abs(jpeg - png).max() <= 8
+
+
+def test_whole_photo_where_no_crop_fits():
+    pixels = view(encode(columns_photo(), "PNG"), crop_scale=(1.0, 1.0), crop_ratio=(3.0, 3.0))
+    np.testing.assert_allclose(window(pixels), (0, 64, 0, 48), atol=1)
+
+
+def test_flip_mirrors_half_of_the_photos():
+    encoded = encode(columns_photo(), "PNG")
+    mirrored = 0
+    for plain, maybe in zip(views(encoded, 200), views(encoded, 200, flip=True), strict=True):
+        if not np.array_equal(plain, maybe):
+            np.testing.assert_array_equal(maybe, plain[:, ::-1])
+            mirrored += 1
+    assert 70 < mirrored < 130  # 100 expected, standard deviation 7
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_greyscale_becomes_rgb(kind):
+    grey = encode(smooth_photo(0, 30, 40)[..., 0], kind)
+    for pixels in (view(grey), augment.central_view(tf.constant(grey), 16, 1.0).numpy()):
+        assert pixels.shape == (16, 16, 3)
+        assert pixels.any()
+        np.testing.assert_array_equal(pixels, pixels[..., :1].repeat(3, -1))
+
+
+def test_colors_are_only_touched_when_asked():
+    encoded = encode(columns_photo(), "PNG")
+    assert not np.array_equal(view(encoded), view(encoded, color_jitter=(0.4, 0, 0, 0)))
+    image = tf.constant(smooth_photo(1, 6, 6), tf.float32)
+    np.testing.assert_allclose(augment.color_jitter(image, KEY, (0.0, 0.0, 0.0, 0.0)), image, atol=1e-3)
+
+
+def test_color_changes_one_at_a_time():
+    """Against the definitions, written out for a photo of two pixels."""
+    pixels = np.array([[[200.0, 100.0, 50.0], [20.0, 40.0, 240.0]]])
+    grey = pixels @ LUMA
+
+    def change(brightness=1.0, contrast=1.0, saturation=1.0, hue=0.0):
+        return augment.jitter_colors(tf.constant(pixels, tf.float32), brightness, contrast, saturation, hue).numpy()
+
+    np.testing.assert_allclose(change(brightness=0.5), pixels / 2, rtol=1e-5)
+    np.testing.assert_allclose(change(contrast=0.25), grey.mean() + 0.25 * (pixels - grey.mean()), rtol=1e-5)
+    np.testing.assert_allclose(change(saturation=0.0), grey[..., None].repeat(3, -1), rtol=1e-5)
+    np.testing.assert_allclose(change(hue=1 / 3), np.roll(pixels, 1, -1), rtol=1e-4)  # red to green to blue
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.floats(0.5, 1.5), st.floats(0.5, 1.5), st.floats(0.5, 1.5), st.floats(-0.5, 0.5), st.integers(0, 2**31 - 1))
+def test_color_changes_compose_in_order(brightness, contrast, saturation, hue, seed):
+    """One matrix and one offset do what the four changes do one after the other."""
+    image = tf.constant(np.random.default_rng(seed).uniform(0, 255, (3, 4, 3)), tf.float32)
+    expected = image
+    for factors in ((brightness, 1, 1, 0), (1, contrast, 1, 0), (1, 1, saturation, 0), (1, 1, 1, hue)):
+        expected = augment.jitter_colors(expected, *(tf.constant(factor, tf.float32) for factor in factors))
+    factors = (tf.constant(factor, tf.float32) for factor in (brightness, contrast, saturation, hue))
+    np.testing.assert_allclose(augment.jitter_colors(image, *factors), expected, rtol=1e-4, atol=1e-2)
+
+
+@given(st.floats(0, 255), st.floats(-0.5, 0.5))
+@settings(deadline=None, max_examples=20)
+def test_greys_have_no_hue_to_change(value, hue):
+    grey = tf.fill([2, 2, 3], tf.constant(value, tf.float32))
+    one = tf.constant(1.0)
+    changed = augment.jitter_colors(grey, one, one, tf.constant(0.3), tf.constant(hue, tf.float32))
+    np.testing.assert_allclose(changed, grey, rtol=1e-4, atol=1e-4)
+
+
+def test_hue_turns_as_the_colour_wheel_does():
+    """Agrees in direction and size with HSV: an eighth of a turn of a soft colour moves its HSV hue by an eighth."""
+    color = np.array([0.6, 0.5, 0.5])
+    one = tf.constant(1.0)
+    turned = augment.jitter_colors(tf.constant(color[None, None], tf.float32), one, one, one, tf.constant(0.125))
+    assert colorsys.rgb_to_hsv(*turned.numpy()[0, 0])[0] == pytest.approx(0.125, abs=0.02)
+
+
+def test_jitter_saturates_rather_than_wraps():
+    white = encode(np.full((8, 8, 3), 250, np.uint8), "PNG")
+    for pixels in views(white, 20, color_jitter=(0.8, 0, 0, 0)):
+        assert np.ptp(pixels) == 0
+        assert pixels.min() >= 45  # 250 * 0.2 and above, never wrapped to near 0
+
+
+@pytest.mark.parametrize("shape", [(48, 64), (64, 48), (50, 50)])
+def test_central_view_is_resize_then_crop(shape):
+    """Against Pillow, whose bilinear filter widens when shrinking too: shorter side to 40, central 32."""
+    photo = smooth_photo(3, *shape)
+    height, width = (round(side * 40 / min(shape)) for side in shape)
+    resized = np.asarray(Image.fromarray(photo).resize((width, height), Image.Resampling.BILINEAR))
+    top, left = (height - 32) // 2, (width - 32) // 2
+    actual = augment.central_view(tf.constant(encode(photo, "PNG")), 32, 0.8).numpy()
+    expected = resized[top : top + 32, left : left + 32]
+    assert np.abs(actual.astype(int) - expected.astype(int)).max() <= 1
+
+
+def test_shrinking_is_antialiased():
+    """One-pixel stripes become grey, not stripes of another width."""
+    stripes = np.zeros((64, 64, 3), np.uint8)
+    stripes[:, ::2] = 255
+    encoded = tf.constant(encode(stripes, "PNG"))
+    for pixels in (augment.central_view(encoded, 12, 1.0).numpy(), view(encoded, size=12, crop_scale=(0.99, 1.0))):
+        assert np.abs(pixels[:, 1:-1].astype(int) - 127).max() < 40
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 50), (333, 7)])
+def test_odd_shapes_have_views(shape):
+    encoded = tf.constant(encode(smooth_photo(2, *shape), "JPEG"))
+    assert view(encoded).shape == (16, 16, 3)
+    assert augment.central_view(encoded, 16, 0.875).numpy().shape == (16, 16, 3)

@@ -1,0 +1,37 @@
+import numpy as np
+import pytest
+
+from jdnet_jax.data import image_check
+from tests.data.tiny import encode, smooth_photo
+
+
+@pytest.fixture
+def photo(tmp_path):
+    path = tmp_path / "sound.jpg"
+    path.write_bytes(encode(smooth_photo(0, 60, 80), "JPEG"))
+    return path
+
+
+def test_sound_photos_pass(tmp_path, photo):
+    (tmp_path / "grey.png").write_bytes(encode(smooth_photo(1, 9, 9)[..., 0], "PNG"))
+    assert image_check.unreadable([photo, tmp_path / "grey.png"]) == {}
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.6, 0.95])
+def test_truncated_photos_are_found(photo, kept):
+    """The header is sound and says 60 x 80; only the pixels at the end are missing."""
+    noisy = np.random.default_rng(0).integers(0, 256, (60, 80, 3)).astype(np.uint8)
+    encoded = encode(noisy, "JPEG")
+    photo.write_bytes(encoded[: int(kept * len(encoded))])
+    assert image_check.unreadable([photo]) == {photo: "truncated or not an image"}
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>"])
+def test_other_files_are_found(photo, content):
+    photo.write_bytes(content)
+    assert image_check.unreadable([photo]) == {photo: "truncated or not an image"}
+
+
+def test_missing_files_and_folders_are_found(tmp_path, photo):
+    reasons = image_check.unreadable([tmp_path / "none.jpg", photo, tmp_path])
+    assert reasons == {tmp_path / "none.jpg": "No such file or directory", tmp_path: "Is a directory"}

@@ -1,0 +1,77 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jdnet_jax.losses.classification import CrossEntropy, Kl, cross_entropy, kl_divergence
+from jdnet_jax.models.outputs import Outputs
+
+LN2, LN3 = np.log(2.0), np.log(3.0)
+
+
+@pytest.mark.usefixtures("strict_promotion")
+def test_cross_entropy_by_hand():
+    # softmax([ln 1, ln 2]) = [1/3, 2/3]
+    logits = jnp.array([[0.0, LN2], [0.0, LN2]])
+    np.testing.assert_allclose(cross_entropy(logits, jnp.array([0, 1])), [LN3, LN3 - LN2], rtol=1e-6)
+
+
+def test_label_smoothing_by_hand():
+    # target [0.9 + 0.05, 0.05] against [1/3, 2/3]
+    expected = 0.95 * LN3 + 0.05 * (LN3 - LN2)
+    np.testing.assert_allclose(cross_entropy(jnp.array([[0.0, LN2]]), jnp.array([0]), 0.1), [expected], rtol=1e-6)
+
+
+def test_cross_entropy_gradient_is_probability_minus_target():
+    gradient = jax.grad(lambda z: cross_entropy(z, jnp.array([0])).sum())(jnp.array([[0.0, LN2]]))
+    np.testing.assert_allclose(gradient, [[1 / 3 - 1, 2 / 3]], rtol=1e-6)
+
+
+@pytest.mark.usefixtures("strict_promotion")
+def test_kl_by_hand():
+    # KL([1/2, 1/2] || [1/3, 2/3]) = 1/2 ln(3/2) + 1/2 ln(3/4)
+    expected = 0.5 * np.log(1.5) + 0.5 * np.log(0.75)
+    np.testing.assert_allclose(kl_divergence(jnp.zeros((1, 2)), jnp.array([[0.0, LN2]])), [expected], rtol=1e-5)
+
+
+def test_kl_temperature_divides_the_logits_and_multiplies_by_its_square():
+    target, logits = jnp.array([[1.0, -1.0, 0.5]]), jnp.array([[0.2, 0.1, -3.0]])
+    np.testing.assert_allclose(
+        kl_divergence(target, logits, 4.0), 16 * kl_divergence(target / 4, logits / 4), rtol=1e-5
+    )
+
+
+def test_kl_of_equal_logits_is_zero_with_zero_gradient():
+    z = jnp.array([[3.0, -1.0, 0.0]])
+    value, gradient = jax.value_and_grad(lambda a: kl_divergence(z, a).sum())(z)
+    assert abs(value) < 1e-6
+    np.testing.assert_allclose(gradient, np.zeros((1, 3)), atol=1e-6)
+
+
+def _pair(s, t):
+    return Outputs(logits=s, stages=()), Outputs(logits=t, stages=())
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+def test_kl_term_reaches_the_teacher_only_where_mutual(mutual):
+    labels = jnp.array([0])
+
+    def value(s, t):
+        return Kl(temperature=2.0, mutual=mutual)(*_pair(s, t), labels, train=True)
+
+    s, t = jnp.array([[1.0, 0.0]]), jnp.array([[0.0, 2.0]])
+    ds, dt = jax.grad(value, argnums=(0, 1))(s, t)
+    # d/dz_S tau^2 KL(p_T || p_S) = tau (p_S - p_T), and the other way round for the teacher.
+    p_s, p_t = jax.nn.softmax(s / 2), jax.nn.softmax(t / 2)
+    np.testing.assert_allclose(ds, 2 * (p_s - p_t), rtol=1e-5)
+    if mutual:
+        np.testing.assert_allclose(dt, 2 * (p_t - p_s), rtol=1e-5)
+    else:
+        np.testing.assert_array_equal(dt, jnp.zeros((1, 2)))
+
+
+def test_cross_entropy_term_is_the_mean():
+    logits = jnp.array([[0.0, LN2], [0.0, LN2]])
+    outputs = Outputs(logits=logits, stages=())
+    value = CrossEntropy()(outputs, jnp.array([0, 1]), train=True)
+    np.testing.assert_allclose(value, (2 * LN3 - LN2) / 2, rtol=1e-6)

@@ -1,0 +1,63 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jdnet_jax.losses import ial
+from jdnet_jax.models.outputs import Outputs
+
+
+@pytest.mark.usefixtures("strict_promotion")
+def test_l2_by_hand():
+    # Unit maps [0.6, 0.8] and [0, 1]: (0.36 + 0.04) / 2.
+    value = ial.l2_distance(jnp.array([[[3.0, 4.0]]]), jnp.array([[[0.0, 9.0]]]))
+    np.testing.assert_allclose(value, 0.2, rtol=1e-6)
+
+
+def test_kl_by_hand():
+    # Unit maps [1, 0] and [0, 1]: softmax p = e / (e + 1) and its mirror; KL = p - (1 - p).
+    p = np.e / (np.e + 1)
+    value = ial.kl_distance(jnp.array([[[2.0, 0.0]]]), jnp.array([[[0.0, 2.0]]]))
+    np.testing.assert_allclose(value, 2 * p - 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("distance", [ial.l2_distance, ial.kl_distance])
+def test_an_all_zero_map_is_harmless(distance):
+    teacher = jnp.array([[[1.0, 2.0]]])
+    value, gradient = jax.value_and_grad(distance)(jnp.zeros((1, 1, 2)), teacher)
+    assert np.isfinite(value)
+    np.testing.assert_array_equal(gradient, np.zeros((1, 1, 2)))
+    assert distance(jnp.zeros((1, 1, 2)), jnp.zeros((1, 1, 2))) == pytest.approx(0, abs=1e-7)
+
+
+def test_the_larger_map_is_pooled():
+    large = jnp.array([[[1.0, 3.0], [1.0, 3.0]]])  # pooled to a 1x1 grid: 2
+    np.testing.assert_allclose(ial.l2_distance(large, jnp.array([[[5.0]]])), 0.0, atol=1e-7)
+
+
+@pytest.mark.parametrize("distance", [ial.l2_distance, ial.kl_distance])
+def test_the_scale_of_a_map_does_not_matter(distance):
+    a, b = (jax.random.uniform(jax.random.key(i), (3, 4, 4)) for i in range(2))
+    np.testing.assert_allclose(distance(100 * a, b), distance(a, b), rtol=1e-5)
+
+
+def _outputs(maps, kernel):
+    return Outputs(logits=maps.mean((1, 2)) @ kernel, stages=(), maps=maps, kernel=kernel)
+
+
+def test_the_term_compares_the_maps_of_the_true_label():
+    maps = jnp.array([[[[1.0, 0.0], [0.0, 1.0]]]])  # channel 0 speaks at the left, channel 1 at the right
+    student = _outputs(maps, jnp.array([[1.0, 0.0], [0.0, 1.0]]))
+    teacher = _outputs(maps, jnp.array([[1.0, 1.0], [0.0, 0.0]]))
+    value = {label: ial.Ial()(student, teacher, jnp.array([label]), train=True) for label in (0, 1)}
+    np.testing.assert_allclose(value[0], 0.0, atol=1e-7)  # both look left for class 0
+    np.testing.assert_allclose(value[1], 1.0, rtol=1e-6)  # for class 1 the student looks right, the teacher left
+
+
+def test_bfloat16_maps():
+    maps = jax.random.uniform(jax.random.key(0), (2, 2, 2, 3)).astype(jnp.bfloat16)
+    kernel = jax.random.normal(jax.random.key(1), (3, 4))
+    student = Outputs(logits=jnp.zeros((2, 4)), stages=(), maps=maps, kernel=kernel)
+    value = ial.Ial()(student, student, jnp.array([0, 3]), train=True)
+    assert value.dtype == jnp.float32
+    assert value == 0

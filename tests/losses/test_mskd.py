@@ -1,0 +1,94 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jdnet_jax.losses import mskd
+from jdnet_jax.models.outputs import Outputs
+
+
+def _map(*positions):
+    """A [1, 1, n, channels] feature map from its positions."""
+    return jnp.array(positions, jnp.float32)[None, None]
+
+
+@pytest.mark.usefixtures("strict_promotion")
+def test_cosine_by_hand():
+    # The angles are 0, 90 and 180 degrees: 1 - cos = 0, 1, 2.
+    student = _map([2.0, 0.0], [1.0, 0.0], [0.0, 3.0])
+    teacher = _map([5.0, 0.0], [0.0, 1.0], [0.0, -1.0])
+    np.testing.assert_allclose(mskd.cosine_distance(student, teacher), 1.0, rtol=1e-6)
+
+
+def test_l2_by_hand():
+    # Unit maps [0.6, 0.8] and [1, 0]: 0.16 + 0.64.
+    np.testing.assert_allclose(mskd.l2_distance(_map([3.0], [4.0]), _map([7.0], [0.0])), 0.8, rtol=1e-6)
+
+
+def test_attention_by_hand():
+    # Energies [9 + 16, 0] and [0, 1]: unit maps [1, 0] and [0, 1], squared differences 1 and 1.
+    student, teacher = _map([3.0, 4.0], [0.0, 0.0]), _map([0.0], [-1.0])
+    np.testing.assert_allclose(mskd.attention_distance(student, teacher), 1.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("distance", mskd.DISTANCES.values(), ids=mskd.DISTANCES)
+def test_equal_maps_have_no_distance(distance):
+    x = jax.random.normal(jax.random.key(0), (2, 4, 4, 3))
+    np.testing.assert_allclose(distance(x, x), 0.0, atol=1e-6)
+
+
+@pytest.mark.parametrize("distance", mskd.DISTANCES.values(), ids=mskd.DISTANCES)
+@pytest.mark.parametrize("fill", [0.0, 1.0], ids=["zero", "constant"])
+def test_zero_and_constant_features_give_finite_gradients(distance, fill):
+    teacher = jax.random.normal(jax.random.key(0), (1, 2, 2, 3))
+    value, gradient = jax.value_and_grad(distance)(jnp.full((1, 2, 2, 3), fill), teacher)
+    assert np.isfinite(value)
+    assert np.all(np.isfinite(gradient))
+    if fill == 0.0:
+        np.testing.assert_array_equal(gradient, np.zeros((1, 2, 2, 3)))
+
+
+@pytest.mark.parametrize("distance", mskd.DISTANCES.values(), ids=mskd.DISTANCES)
+def test_bfloat16_features_give_a_float32_value_near_the_float32_one(distance):
+    a, b = (jax.random.normal(jax.random.key(i), (2, 4, 4, 8)) for i in range(2))
+    low = distance(a.astype(jnp.bfloat16), b.astype(jnp.bfloat16))
+    assert low.dtype == jnp.float32
+    np.testing.assert_allclose(low, distance(a, b), rtol=0.02)
+
+
+def _outputs(key, channels, grids=((8, 8), (4, 4)), batch=2):
+    keys = jax.random.split(jax.random.key(key), len(grids) + 1)
+    stages = tuple(jax.random.normal(k, (batch, *grid, channels)) for k, grid in zip(keys, grids, strict=False))
+    return Outputs(logits=jax.random.normal(keys[-1], (batch, 5)), stages=stages)
+
+
+@pytest.mark.parametrize("variant", mskd.VARIANTS)
+@pytest.mark.parametrize("batch", [1, 2])
+def test_the_term_pools_the_larger_grid_and_trains_its_own_parameters(variant, batch):
+    student = _outputs(0, 3, batch=batch)
+    teacher = _outputs(1, 6, grids=((4, 4), (4, 4)), batch=batch)
+    module, labels = mskd.Mskd(variant=variant, stages=(0, 1)), jnp.arange(batch)
+    variables = module.init(jax.random.key(2), student, teacher, labels, train=False)
+
+    def value(params):
+        return module.apply(
+            {**variables, "params": params}, student, teacher, labels, train=True, mutable=["batch_stats"]
+        )[0]
+
+    params = variables.get("params", {})
+    total, gradients = jax.value_and_grad(value)(params)
+    assert total > 0
+    assert (variant == "attention") == (params == {})
+    assert all(np.any(leaf != 0) for path, leaf in jax.tree_util.tree_leaves_with_path(gradients) if "kernel" in str(path))
+
+
+def test_stage_weights_are_normalised():
+    student, teacher = _outputs(0, 4), _outputs(1, 4)
+    labels = jnp.zeros(2, jnp.int32)
+
+    def value(stages, weights):
+        return mskd.Mskd("attention", stages, weights).apply({}, student, teacher, labels, train=True)
+
+    expected = 0.25 * value((0,), ()) + 0.75 * value((1,), ())
+    np.testing.assert_allclose(value((0, 1), (1.0, 3.0)), expected, rtol=1e-6)
+    np.testing.assert_allclose(value((0, 1), ()), value((0, 1), (5.0, 5.0)), rtol=1e-6)

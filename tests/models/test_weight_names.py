@@ -1,0 +1,76 @@
+import pytest
+
+from jdnet_jax.models import weight_names
+
+#: Blocks of a network of two stages, the first without expansion, as timm names them.
+EXPECTED = [
+    "conv_stem.weight",
+    "blocks.0.0.conv_dw.weight",
+    "blocks.0.0.conv_pw.weight",
+    "blocks.1.0.conv_pwl.weight",
+    "blocks.1.1.bn3.running_mean",
+    "blocks.1.10.bn3.running_mean",
+    "classifier.bias",
+]
+
+
+@pytest.mark.parametrize(
+    ("layout", "renamed"),
+    [
+        (
+            weight_names.LITE_PACKAGES,
+            {
+                "_conv_stem.weight": "conv_stem.weight",
+                "_bn0.running_var": "bn1.running_var",
+                "_blocks.0._depthwise_conv.weight": "blocks.0.0.conv_dw.weight",
+                "_blocks.0._bn1.bias": "blocks.0.0.bn1.bias",
+                "_blocks.0._project_conv.weight": "blocks.0.0.conv_pw.weight",
+                "_blocks.0._bn2.bias": "blocks.0.0.bn2.bias",
+                "_blocks.1._expand_conv.weight": "blocks.1.0.conv_pw.weight",
+                "_blocks.1._bn0.bias": "blocks.1.0.bn1.bias",
+                "_blocks.1._depthwise_conv.weight": "blocks.1.0.conv_dw.weight",
+                "_blocks.1._bn1.bias": "blocks.1.0.bn2.bias",
+                "_blocks.1._project_conv.weight": "blocks.1.0.conv_pwl.weight",
+                "_blocks.1._bn2.bias": "blocks.1.0.bn3.bias",
+                "_blocks.3._expand_conv.weight": "blocks.1.10.conv_pw.weight",
+                "_conv_head.weight": "conv_head.weight",
+                "_bn1.weight": "bn2.weight",
+                "_fc.bias": "classifier.bias",
+            },
+        ),
+        (
+            weight_names.TORCHVISION_MOBILENETV2,
+            {
+                "features.0.0.weight": "conv_stem.weight",
+                "features.0.1.running_var": "bn1.running_var",
+                "features.1.conv.0.0.weight": "blocks.0.0.conv_dw.weight",
+                "features.1.conv.0.1.bias": "blocks.0.0.bn1.bias",
+                "features.1.conv.1.weight": "blocks.0.0.conv_pw.weight",
+                "features.1.conv.2.bias": "blocks.0.0.bn2.bias",
+                "features.2.conv.0.0.weight": "blocks.1.0.conv_pw.weight",
+                "features.2.conv.0.1.bias": "blocks.1.0.bn1.bias",
+                "features.2.conv.1.0.weight": "blocks.1.0.conv_dw.weight",
+                "features.2.conv.1.1.bias": "blocks.1.0.bn2.bias",
+                "features.2.conv.2.weight": "blocks.1.0.conv_pwl.weight",
+                "features.2.conv.3.bias": "blocks.1.0.bn3.bias",
+                "features.4.conv.1.0.weight": "blocks.1.10.conv_dw.weight",
+                "features.18.0.weight": "conv_head.weight",
+                "features.18.1.weight": "bn2.weight",
+                "classifier.1.bias": "classifier.bias",
+            },
+        ),
+    ],
+    ids=lambda value: getattr(value, "source", ""),
+)
+def test_names_become_timms(layout, renamed):
+    assert layout.rename(renamed.keys(), EXPECTED) == renamed
+
+
+def test_unknown_names_stay():
+    names = ["_blocks.9._expand_conv.weight", "_blocks.0._se_reduce.weight", "features.x", "fc.weight", ""]
+    assert weight_names.LITE_PACKAGES.rename(names, EXPECTED) == {name: name for name in names}
+
+
+def test_a_network_without_blocks_gets_none():
+    names = ["_blocks.0._bn1.bias"]
+    assert weight_names.LITE_PACKAGES.rename(names, ["layer1.0.conv1.weight"]) == {names[0]: names[0]}
