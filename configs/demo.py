@@ -20,8 +20,8 @@ def get_config(recipe="jdnet"):
     config.eval_batch_size = 200
     config.epochs = 10.0
 
-    config.student = {"model": "resnet_tiny", "init": "random", "options": {}}
-    config.teachers = {"teacher": teacher("resnet_tiny")}
+    config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 12}}
+    config.teachers = {"teacher": teacher("resnet_tiny", width=32)}
     config.losses.mskd.options.stages = (0, 1, 2)
 
     config.optimizer.name = "adamw"

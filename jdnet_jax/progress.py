@@ -44,9 +44,9 @@ class Progress:
         """Leaves time spent on evaluation or saving out of the throughput."""
         self._paused += seconds
 
-    def restart_clock(self) -> None:
-        """Begins the first window after the compilation."""
-        self._started, self._paused = time.monotonic(), 0.0
+    def restart_clock(self, step: int) -> None:
+        """Begins the first window that counts, at `step`, after the compilation."""
+        self._mark, self._started, self._paused = step, time.monotonic(), 0.0
         self._warm = True
 
     def rate(self, step: int) -> float | None:

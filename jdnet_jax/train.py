@@ -129,7 +129,7 @@ class _Run:
             if number == first + 1:
                 jax.block_until_ready(self.state)
                 self.progress.say(f"first step done after {duration(time.monotonic() - began)}")
-                self.progress.restart_clock()
+                self.progress.restart_clock(number)
             last = number == self.steps
             if last or number % self.config.log_every == 0:
                 self._log(writer, number, window)

@@ -37,7 +37,7 @@ def random_view(
         key: the photo's own key.
         image_size: side of the result in pixels.
         augment: `crop_scale` (low, high) as fractions of the area, `crop_ratio` (low, high) width / height, `flip`
-            bool, `color_jitter` (brightness, contrast, saturation, hue) as in `color_jitter`.
+            bool, `color_jitter` {brightness, contrast, saturation, hue: strength} as in `color_jitter`.
     """
 
     def crop_window(shape: Int[tf.Tensor, " 3"]) -> tuple[Int[tf.Tensor, ""], ...]:
@@ -66,8 +66,8 @@ def random_view(
     if augment.flip:
         flipped = tf.random.stateless_uniform([], key + _FLIP, alg="philox") < 0.5
         image = tf.cond(flipped, lambda: tf.reverse(image, [1]), lambda: image)
-    if any(augment.color_jitter):
-        image = color_jitter(image, key + _COLOR, augment.color_jitter)
+    if any(augment.color_jitter.values()):
+        image = color_jitter(image, key + _COLOR, **augment.color_jitter)
     return _to_uint8(image, image_size)
 
 
@@ -90,7 +90,13 @@ def central_view(encoded: tf.Tensor, image_size: int, crop_fraction: float) -> U
 
 
 def color_jitter(
-    image: Float[tf.Tensor, "h w 3"], key: Int[tf.Tensor, " 2"], strengths: Sequence[float]
+    image: Float[tf.Tensor, "h w 3"],
+    key: Int[tf.Tensor, " 2"],
+    *,
+    brightness: float,
+    contrast: float,
+    saturation: float,
+    hue: float,
 ) -> Float[tf.Tensor, "h w 3"]:
     """Random brightness, contrast, saturation and hue, in this order, without clipping in between.
 
@@ -102,14 +108,17 @@ def color_jitter(
     Args:
         image: values in [0, 255].
         key: the key of this draw.
-        strengths: (brightness, contrast, saturation, hue), each at least 0; 0 leaves that property alone.
+        brightness: strength, in [0, 1]; 0 leaves the property alone.
+        contrast: likewise.
+        saturation: likewise.
+        hue: likewise, in [0, 0.5].
     """
-    draws = tf.random.stateless_uniform([4], key, -1.0, 1.0, alg="philox") * tf.constant(strengths, tf.float32)
-    brightness, contrast, saturation = tf.unstack(1.0 + draws[:3])
-    return jitter_colors(image, brightness, contrast, saturation, draws[3])
+    strengths = tf.constant([brightness, contrast, saturation, hue], tf.float32)
+    draws = strengths * tf.random.stateless_uniform([4], key, -1.0, 1.0, alg="philox")
+    return change_colors(image, *tf.unstack(tf.constant([1.0, 1.0, 1.0, 0.0]) + draws))
 
 
-def jitter_colors(
+def change_colors(
     image: Float[tf.Tensor, "h w 3"],
     brightness: Float[tf.Tensor, ""],
     contrast: Float[tf.Tensor, ""],

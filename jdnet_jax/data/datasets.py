@@ -12,13 +12,12 @@ import dataclasses
 import difflib
 import fcntl
 import hashlib
-import inspect
 import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_datasets as tfds
@@ -137,14 +136,11 @@ def encoded_records(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Da
 
 def _create_builder(name: str, data_dir: str, options: dict[str, Any]) -> tfds.core.DatasetBuilder:
     if name in _OURS:
-        create = _OURS[name]
-        allowed = [p.name for p in inspect.signature(create).parameters.values() if p.kind is p.KEYWORD_ONLY]
+        ours = _OURS[name]
         for option in options:
-            if option not in allowed:
-                raise UserError(
-                    f"dataset.options.{option} is no option of {name}; it has {', '.join(allowed) or 'none'}"
-                )
-        return create(data_dir, _store(), **options)
+            if option not in ours.options:
+                raise UserError(f"dataset.options.{option} is no option of {name}; it has {', '.join(ours.options)}")
+        return ours.create(data_dir, _store(), **options)
     try:
         return tfds.builder(name, data_dir=data_dir or _store(), **options)
     except tfds.core.DatasetNotFoundError:
@@ -161,30 +157,58 @@ def _create_builder(name: str, data_dir: str, options: dict[str, Any]) -> tfds.c
         ) from error
 
 
-def _grocery_store(raw_dir: str, store: str | None, *, labels: str = "fine", val: str = "official"):
+def _grocery_store(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
     from jdnet_jax.data import grocery_store
 
-    return grocery_store.create(raw_dir, store, labels=labels, val=val)
+    return grocery_store.create(raw_dir, store, **options)
 
 
-def _synthetic_meals(raw_dir: str, store: str | None):
-    from jdnet_jax.data.synthetic_meals import SyntheticMeals
+def _synthetic_meals(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
+    from jdnet_jax.data.synthetic_meals import SyntheticMeals, SyntheticMealsConfig
 
     if raw_dir:
         raise UserError(f"dataset.data_dir={raw_dir!r}: synthetic_meals is drawn, not read; leave data_dir empty")
-    return SyntheticMeals(data_dir=store)
+    try:
+        config = SyntheticMealsConfig(**options)
+    except ValueError as error:
+        raise UserError(f"dataset.options: {_first_line(error)}") from error
+    # TFDS wants its own object, or the name, for a config that it knows.
+    return SyntheticMeals(
+        data_dir=store, config=config.name if config.name in SyntheticMeals.builder_configs else config
+    )
 
 
-# Name -> function(folder of raw files or '', TFDS data directory or None, *, options) -> builder.
-_OURS: dict[str, Callable[..., tfds.core.DatasetBuilder]] = {
-    "grocery_store": _grocery_store,
-    "synthetic_meals": _synthetic_meals,
+class _Ours(NamedTuple):
+    """A builder of this project.
+
+    Attributes:
+        create: from the folder of raw files or '', the TFDS data directory or None for its default, and the options.
+        options: names of the options.
+    """
+
+    create: Callable[..., tfds.core.DatasetBuilder]
+    options: tuple[str, ...]
+
+
+_OURS = {
+    "grocery_store": _Ours(_grocery_store, ("labels", "val")),
+    "synthetic_meals": _Ours(_synthetic_meals, ("size", "counts", "seed")),
 }
 
 
 def _store() -> str | None:
     """The TFDS data directory, read when asked for: TFDS itself reads the variable once, at import."""
     return os.environ.get("TFDS_DATA_DIR") or None
+
+
+# No network, a full disk, a broken archive, a changed file at the source, a manual download that is not there.
+_CANNOT_BE_HAD = (
+    OSError,
+    tfds.download.DownloadError,
+    tfds.download.extractor.ExtractError,
+    tfds.download.download_manager.NonMatchingChecksumError,
+    AssertionError,
+)
 
 
 def _prepared(create: Callable[[], tfds.core.DatasetBuilder]) -> tfds.core.DatasetBuilder:
@@ -198,11 +222,9 @@ def _prepared(create: Callable[[], tfds.core.DatasetBuilder]) -> tfds.core.Datas
     if builder.is_prepared():
         return builder
     with _lock(builder.data_path):
-        # TFDS's public bucket is only worth asking for TFDS's own datasets: where there is no network it takes minutes.
-        config = tfds.download.DownloadConfig(try_download_gcs=builder.name not in _OURS)
         try:
-            create().download_and_prepare(download_config=config)
-        except (OSError, AssertionError) as error:  # TFDS asserts that manual downloads are there
+            create().download_and_prepare()
+        except _CANNOT_BE_HAD as error:
             if not create().is_prepared():
                 raise UserError(
                     f"dataset {builder.name} could not be prepared in {builder.data_path}: {_first_line(error)}"
@@ -224,15 +246,13 @@ def _lock(data_path: os.PathLike[str]) -> Iterator[None]:
 
 
 def _size(builder: tfds.core.DatasetBuilder, name: str, role: str, split: str) -> int:
+    what = f"dataset.splits.{role}={split!r} of {name}"
     try:
         size = int(encoded_records(builder, split).cardinality())
     except (ValueError, KeyError, AssertionError) as error:
-        raise UserError(
-            f"dataset.splits.{role}={split!r} is no split of {name}, which has {', '.join(builder.info.splits)}: "
-            f"{_first_line(error)}"
-        ) from error
+        raise UserError(f"{what}, which has {', '.join(builder.info.splits)}: {_first_line(error)}") from error
     if size <= 0:
-        raise UserError(f"dataset.splits.{role}={split!r} of {name} holds no images; choose a larger split")
+        raise UserError(f"{what} holds no images; choose a larger split")
     return size
 
 

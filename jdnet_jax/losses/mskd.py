@@ -26,6 +26,7 @@ from jaxtyping import Array, Float, Int
 
 from jdnet_jax.losses.alignment import normalize, to_common_grid
 from jdnet_jax.losses.classification import cross_entropy, kl_divergence
+from jdnet_jax.models.batch_norm import BatchNorm
 from jdnet_jax.models.layers import Conv
 from jdnet_jax.models.outputs import Outputs
 
@@ -71,7 +72,7 @@ class Adapter(nn.Module):
     def __call__(self, features: Float[Array, "batch h w c"], *, train: bool) -> Float[Array, "batch h w channels"]:
         """Projects every position."""
         x = Conv(self.channels, 1, dtype=self.dtype, name="conv")(features)
-        return nn.BatchNorm(not train, momentum=0.9, dtype=self.dtype, axis_name=self.axis_name, name="bn")(x)
+        return BatchNorm(1e-5, dtype=self.dtype, axis_name=self.axis_name, name="bn")(x, train=train)
 
 
 class StageHead(nn.Module):

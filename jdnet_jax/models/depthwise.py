@@ -1,9 +1,8 @@
-"""Depthwise convolution: each channel is convolved with a kernel of its own."""
+"""Depthwise convolution: each channel is filtered with a kernel of its own."""
 
 from __future__ import annotations
 
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,120 +11,115 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.models.padding import Pads
 
-# NHWC images, HWIO kernels: the layouts of every convolution of the project.
+#: NHWC images and HWIO kernels: the layouts of every convolution of the project.
 DIMENSION_NUMBERS = ("NHWC", "HWIO", "NHWC")
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
 def depthwise_conv(
     x: Float[Array, "batch height width channels"],
     kernel: Float[Array, "k_h k_w 1 channels"],
     stride: int,
     pads: Pads,
 ) -> Float[Array, "batch out_height out_width channels"]:
-    """Depthwise convolution (a cross-correlation, as everywhere in deep learning).
+    """Depthwise convolution (a cross-correlation, as everywhere in deep learning) of images padded with zeros.
 
-    On the CPU, XLA's grouped convolution and both of its gradients are slow; there the sum over the kernel's positions
-    is written out as multiply-adds of shifted images. Other platforms get XLA's convolution.
+    XLA's grouped convolution and its gradients are slow on the CPU. There the sum over the kernel's positions is
+    written out, as multiply-adds of shifted images in float32; other platforms get XLA's convolution.
+
+    Args:
+        x: images, or feature maps.
+        kernel: one kernel for each channel, in the dtype of `x`.
+        stride: step of the kernel in pixels.
+        pads: rows and columns of zeros around the image.
     """
-    return lax.platform_dependent(
-        x,
-        kernel,
-        cpu=functools.partial(_shifted, stride=stride, pads=pads),
-        default=functools.partial(_grouped, stride=stride, pads=pads),
-    )
+    # The padded image is what the gradient needs: padded here, it is built and stored once.
+    return _valid_conv(lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (*pads[0], 0), (*pads[1], 0), (0, 0, 0))), kernel, stride)
 
 
-def _grouped(x: Array, kernel: Array, *, stride: int, pads: Pads) -> Array:
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _valid_conv(x: Array, kernel: Array, stride: int) -> Array:
+    shifted, grouped = functools.partial(_shifted, stride=stride), functools.partial(_grouped, stride=stride)
+    return lax.platform_dependent(x, kernel, cpu=shifted, default=grouped)
+
+
+def _forward(x: Array, kernel: Array, stride: int) -> tuple[Array, tuple[Array, Array]]:
+    return _valid_conv(x, kernel, stride), (x, kernel)
+
+
+def _backward(stride: int, residuals: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
+    shifted = functools.partial(_shifted_gradients, stride=stride)
+    grouped = functools.partial(_grouped_gradients, stride=stride)
+    return lax.platform_dependent(*residuals, g, cpu=shifted, default=grouped)
+
+
+_valid_conv.defvjp(_forward, _backward)
+
+
+def _grouped(x: Array, kernel: Array, *, stride: int) -> Array:
     return lax.conv_general_dilated(
-        x, kernel, (stride, stride), pads, dimension_numbers=DIMENSION_NUMBERS, feature_group_count=x.shape[-1]
+        x, kernel, (stride, stride), "VALID", dimension_numbers=DIMENSION_NUMBERS, feature_group_count=x.shape[-1]
     )
 
 
-def _window(x: Array, i: int, j: int, stride: int, out: tuple[int, int]) -> Array:
+def _grouped_gradients(x: Array, kernel: Array, g: Array, *, stride: int) -> tuple[Array, Array]:
+    return jax.vjp(functools.partial(_grouped, stride=stride), x, kernel)[1](g)
+
+
+def _window(x: Array, i: int, j: int, stride: int, height: int, width: int) -> Array:
+    """Every `stride`-th pixel from (i, j) on: `height` x `width` of them."""
     batch, _, _, channels = x.shape
-    end = (batch, i + stride * (out[0] - 1) + 1, j + stride * (out[1] - 1) + 1, channels)
+    end = (batch, i + stride * (height - 1) + 1, j + stride * (width - 1) + 1, channels)
     return lax.slice(x, (0, i, j, 0), end, (1, stride, stride, 1))
 
 
-def _out_size(x: Array, kernel: Array, stride: int, pads: Pads) -> tuple[int, int]:
-    return tuple((x.shape[1 + a] + sum(pads[a]) - kernel.shape[a]) // stride + 1 for a in range(2))  # type: ignore
-
-
-def _pad(x: Array, pads: Pads) -> Array:
-    return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (*pads[0], 0), (*pads[1], 0), (0, 0, 0)))
-
-
-def _shifted(x: Array, kernel: Array, *, stride: int, pads: Pads) -> Array:
-    out = _out_size(x, kernel, stride, pads)
-    padded = _pad(x, pads).astype(jnp.float32)
-    weights = kernel.astype(jnp.float32)
-    total = jnp.zeros((), jnp.float32)
-    for i in range(kernel.shape[0]):
-        for j in range(kernel.shape[1]):
-            total = total + _window(padded, i, j, stride, out) * weights[i, j]
-    return total.astype(x.dtype)
-
-
-def _fwd(x: Array, kernel: Array, stride: int, pads: Pads) -> tuple[Array, Any]:
-    return depthwise_conv(x, kernel, stride, pads), (x, kernel)
-
-
-def _bwd(stride: int, pads: Pads, residuals: Any, g: Array) -> tuple[Array, Array]:
-    x, kernel = residuals
-    return lax.platform_dependent(
-        x,
-        kernel,
-        g,
-        cpu=functools.partial(_shifted_bwd, stride=stride, pads=pads),
-        default=functools.partial(_grouped_bwd, stride=stride, pads=pads),
-    )
-
-
-def _grouped_bwd(x: Array, kernel: Array, g: Array, *, stride: int, pads: Pads) -> tuple[Array, Array]:
-    _, vjp = jax.vjp(functools.partial(_grouped, stride=stride, pads=pads), x, kernel)
-    return vjp(g)
-
-
-def _shifted_bwd(x: Array, kernel: Array, g: Array, *, stride: int, pads: Pads) -> tuple[Array, Array]:
-    return _input_gradient(x, kernel, g, stride, pads), _kernel_gradient(x, kernel, g, stride, pads)
-
-
-def _input_gradient(x: Array, kernel: Array, g: Array, stride: int, pads: Pads) -> Array:
-    """dx[s q + r] = sum_t g[q - t] kernel[r + s t]: one convolution of g for each phase r of the stride."""
+def _shifted(x: Array, kernel: Array, *, stride: int) -> Array:
+    """y[p] = sum_i x[stride * p + i] kernel[i]."""
     k_h, k_w = kernel.shape[:2]
-    h, w = x.shape[1] + sum(pads[0]), x.shape[2] + sum(pads[1])
-    q_h, q_w = -(-h // stride), -(-w // stride)
+    height, width = (x.shape[1] - k_h) // stride + 1, (x.shape[2] - k_w) // stride + 1
+    wide, weights = x.astype(jnp.float32), kernel.astype(jnp.float32)
+    y = sum(_window(wide, i, j, stride, height, width) * weights[i, j] for i in range(k_h) for j in range(k_w))
+    return y.astype(x.dtype)
+
+
+def _shifted_gradients(x: Array, kernel: Array, g: Array, *, stride: int) -> tuple[Array, Array]:
+    return _input_gradient(x, kernel, g, stride), _kernel_gradient(x, kernel, g, stride)
+
+
+def _input_gradient(x: Array, kernel: Array, g: Array, stride: int) -> Array:
+    """dx[stride * q + r] = sum_t g[q - t] kernel[stride * t + r]: for each phase r a convolution of g."""
+    (batch, height, width, channels), (k_h, k_w) = x.shape, kernel.shape[:2]
+    rows, cols = -(-height // stride), -(-width // stride)  # in each phase
     t_h, t_w = (k_h - 1) // stride, (k_w - 1) // stride
-    g = _pad(g, ((t_h, q_h - g.shape[1]), (t_w, q_w - g.shape[2]))).astype(jnp.float32)
-    weights = kernel.astype(jnp.float32)
-    rows = []
-    for r in range(stride):
-        cols = []
-        for c in range(stride):
-            total = jnp.zeros((g.shape[0], q_h, q_w, g.shape[3]), jnp.float32)
-            for i in range(r, k_h, stride):
-                for j in range(c, k_w, stride):
-                    window = _window(g, t_h - i // stride, t_w - j // stride, 1, (q_h, q_w))
-                    total = total + window * weights[i, j]
-            cols.append(total.astype(x.dtype))
-        rows.append(cols[0] if stride == 1 else jnp.stack(cols, 3))
-    dx = rows[0] if stride == 1 else jnp.stack(rows, 2)
-    dx = dx.reshape(x.shape[0], q_h * stride, q_w * stride, x.shape[3])
-    (top, _), (left, _) = pads
-    return dx[:, top : top + x.shape[1], left : left + x.shape[2]]
+    border = ((0, 0, 0), (t_h, rows - g.shape[1], 0), (t_w, cols - g.shape[2], 0), (0, 0, 0))
+    wide, weights = lax.pad(g, jnp.zeros((), g.dtype), border).astype(jnp.float32), kernel.astype(jnp.float32)
+
+    def phase(r_h: int, r_w: int) -> Array:
+        terms = [
+            _window(wide, t_h - i // stride, t_w - j // stride, 1, rows, cols) * weights[i, j]
+            for i in range(r_h, k_h, stride)
+            for j in range(r_w, k_w, stride)
+        ]
+        return sum(terms, start=jnp.zeros((batch, rows, cols, channels), jnp.float32)).astype(x.dtype)
+
+    if stride == 1:
+        return phase(0, 0)
+    phases = jnp.stack([jnp.stack([phase(r_h, r_w) for r_w in range(stride)], 3) for r_h in range(stride)], 2)
+    return phases.reshape(batch, rows * stride, cols * stride, channels)[:, :height, :width]
 
 
-def _kernel_gradient(x: Array, kernel: Array, g: Array, stride: int, pads: Pads) -> Array:
-    out = (g.shape[1], g.shape[2])
-    padded = _pad(x, pads).astype(jnp.float32)
-    g = g.astype(jnp.float32)
-    sums = [
-        jnp.sum(_window(padded, i, j, stride, out) * g, (0, 1, 2))
-        for i in range(kernel.shape[0])
-        for j in range(kernel.shape[1])
-    ]
-    return jnp.stack(sums).reshape(kernel.shape).astype(kernel.dtype)
+def _kernel_gradient(x: Array, kernel: Array, g: Array, stride: int) -> Array:
+    """dkernel[i] = sum_p x[stride * p + i] g[p], one example after the other: their shifted copies stay in the cache."""
+    k_h, k_w = kernel.shape[:2]
+    height, width = g.shape[1:3]
 
+    def add(total: Array, example: tuple[Array, Array]) -> tuple[Array, None]:
+        image, gradient = example[0][None].astype(jnp.float32), example[1][None].astype(jnp.float32)
+        terms = [
+            jnp.sum(_window(image, i, j, stride, height, width) * gradient, (0, 1, 2))
+            for i in range(k_h)
+            for j in range(k_w)
+        ]
+        return total + jnp.stack(terms), None
 
-depthwise_conv.defvjp(_fwd, _bwd)
+    total, _ = lax.scan(add, jnp.zeros((k_h * k_w, x.shape[-1]), jnp.float32), (x, g))
+    return total.reshape(kernel.shape).astype(kernel.dtype)

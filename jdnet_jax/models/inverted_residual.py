@@ -14,7 +14,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from jdnet_jax.models.layers import Classifier, Conv, DepthwiseConv, Dropout, relu6
+from jdnet_jax.models.batch_norm import BatchNorm
+from jdnet_jax.models.layers import Classifier, Conv, DepthwiseConv, Dropout
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.padding import Padding
 from jdnet_jax.models.spec import InputSpec, Stage
@@ -87,17 +88,19 @@ class InvertedResidual(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width c_in"], *, train: bool) -> Float[Array, "batch h w c_out"]:
         """Returns the block's output."""
-        norm = functools.partial(_norm, train=train, epsilon=self.epsilon, dtype=self.dtype, axis_name=self.axis_name)
+        norm = functools.partial(BatchNorm, self.epsilon, dtype=self.dtype, axis_name=self.axis_name)
         depthwise = DepthwiseConv(self.row.kernel_size, self.stride, self.padding, self.dtype, name="conv_dw")
         c_in = x.shape[-1]
         if self.row.expansion == 1:
-            y = relu6(norm(name="bn1")(depthwise(x)))
-            y = norm(name="bn2")(Conv(self.row.channels, 1, dtype=self.dtype, name="conv_pw")(y))
+            y = norm("relu6", name="bn1")(depthwise(x), train=train)
+            y = Conv(self.row.channels, 1, dtype=self.dtype, name="conv_pw")(y)
+            y = norm(name="bn2")(y, train=train)
         else:
             y = Conv(c_in * self.row.expansion, 1, dtype=self.dtype, name="conv_pw")(x)
-            y = relu6(norm(name="bn1")(y))
-            y = relu6(norm(name="bn2")(depthwise(y)))
-            y = norm(name="bn3")(Conv(self.row.channels, 1, dtype=self.dtype, name="conv_pwl")(y))
+            y = norm("relu6", name="bn1")(y, train=train)
+            y = norm("relu6", name="bn2")(depthwise(y), train=train)
+            y = Conv(self.row.channels, 1, dtype=self.dtype, name="conv_pwl")(y)
+            y = norm(name="bn3")(y, train=train)
         return x + y if self.stride == 1 and c_in == self.row.channels else y
 
 
@@ -148,9 +151,9 @@ class InvertedResidualNet(nn.Module):
     @nn.compact
     def __call__(self, images: Float[Array, "batch height width 3"], *, train: bool = False) -> Outputs:
         """Runs the network on normalised images."""
-        norm = functools.partial(_norm, train=train, epsilon=self.epsilon, dtype=self.dtype, axis_name=self.axis_name)
+        norm = functools.partial(BatchNorm, self.epsilon, dtype=self.dtype, axis_name=self.axis_name)
         x = Conv(self.stem, 3, 2, self.padding, self.dtype, name="conv_stem")(images)
-        x = relu6(norm(name="bn1")(x))
+        x = norm("relu6", name="bn1")(x, train=train)
         tapped = {tap.name for tap in self.stages}
         taps = []
         for i, row in enumerate(self.rows):
@@ -167,11 +170,9 @@ class InvertedResidualNet(nn.Module):
                 x = block(x, train=train)
             if f"blocks.{i}" in tapped:
                 taps.append(x)
-        x = relu6(norm(name="bn2")(Conv(self.head, 1, dtype=self.dtype, name="conv_head")(x)))
+        x = Conv(self.head, 1, dtype=self.dtype, name="conv_head")(x)
+        x = norm("relu6", name="bn2")(x, train=train)
         features = Dropout(self.drop_rate, self.data_axis)(jnp.mean(x, (1, 2), dtype=jnp.float32), train=train)
         logits, kernel = Classifier(self.num_classes, name="classifier")(features)
         return Outputs(logits=logits, stages=tuple(taps), maps=x, kernel=kernel)
 
-
-def _norm(*, train: bool, name: str, epsilon: float, dtype: Any, axis_name: str | None) -> Any:
-    return nn.BatchNorm(not train, momentum=0.9, epsilon=epsilon, dtype=dtype, axis_name=axis_name, name=name)

@@ -18,11 +18,6 @@ from jdnet_jax.models.padding import Padding
 conv_init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
-def relu6(x: Float[Array, "..."]) -> Float[Array, "..."]:
-    """min(max(x, 0), 6), Krizhevsky (2010)."""
-    return jnp.minimum(jnp.maximum(x, 0), 6)
-
-
 class Conv(nn.Module):
     """Convolution without bias (BatchNorm follows); 1x1 kernels are computed as matrix products.
 
@@ -47,7 +42,9 @@ class Conv(nn.Module):
         kernel = self.param("kernel", conv_init, shape, jnp.float32)
         x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
         if self.kernel_size == 1:
-            return jnp.dot(x[:, :: self.stride, :: self.stride], kernel[0, 0])
+            x = x[:, :: self.stride, :: self.stride]
+            # Flat, because XLA transposes the gradient for a product that contracts several dimensions.
+            return (x.reshape(-1, x.shape[-1]) @ kernel[0, 0]).reshape(*x.shape[:-1], self.features)
         pads = padding_rules.resolve(self.padding, (x.shape[1], x.shape[2]), self.kernel_size, self.stride)
         strides = (self.stride, self.stride)
         return lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=DIMENSION_NUMBERS)

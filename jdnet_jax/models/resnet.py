@@ -14,9 +14,12 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from jdnet_jax.models.batch_norm import BatchNorm
 from jdnet_jax.models.layers import Classifier, Conv, Dropout, max_pool
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.spec import COMMON_OPTIONS, IMAGENET_MEAN, IMAGENET_STD, InputSpec, Option, Stage, Variant
+
+_EPSILON = 1e-5  # of BatchNorm
 
 
 class Block(nn.Module):
@@ -40,17 +43,18 @@ class Block(nn.Module):
     def __call__(self, x: Float[Array, "batch height width c_in"], *, train: bool) -> Float[Array, "batch h w c_out"]:
         """Returns the block's output."""
         conv = functools.partial(Conv, dtype=self.dtype)
-        norm = functools.partial(_norm, train=train, dtype=self.dtype, axis_name=self.axis_name)
+        norm = functools.partial(BatchNorm, _EPSILON, dtype=self.dtype, axis_name=self.axis_name)
         features = self.width * (4 if self.bottleneck else 1)
+        zeros = nn.initializers.zeros
         if self.bottleneck:
-            y = nn.relu(norm(name="bn1")(conv(self.width, 1, name="conv1")(x)))
-            y = nn.relu(norm(name="bn2")(conv(self.width, 3, self.stride, name="conv2")(y)))
-            y = norm(name="bn3", scale_init=nn.initializers.zeros)(conv(features, 1, name="conv3")(y))
+            y = norm("relu", name="bn1")(conv(self.width, 1, name="conv1")(x), train=train)
+            y = norm("relu", name="bn2")(conv(self.width, 3, self.stride, name="conv2")(y), train=train)
+            y = norm(name="bn3", scale_init=zeros)(conv(features, 1, name="conv3")(y), train=train)
         else:
-            y = nn.relu(norm(name="bn1")(conv(self.width, 3, self.stride, name="conv1")(x)))
-            y = norm(name="bn2", scale_init=nn.initializers.zeros)(conv(features, 3, name="conv2")(y))
+            y = norm("relu", name="bn1")(conv(self.width, 3, self.stride, name="conv1")(x), train=train)
+            y = norm(name="bn2", scale_init=zeros)(conv(features, 3, name="conv2")(y), train=train)
         if self.stride != 1 or x.shape[-1] != features:
-            x = norm(name="downsample.1")(conv(features, 1, self.stride, name="downsample.0")(x))
+            x = norm(name="downsample.1")(conv(features, 1, self.stride, name="downsample.0")(x), train=train)
         return nn.relu(x + y)
 
 
@@ -96,9 +100,9 @@ class ResNet(nn.Module):
     @nn.compact
     def __call__(self, images: Float[Array, "batch height width 3"], *, train: bool = False) -> Outputs:
         """Runs the network on normalised images."""
-        norm = functools.partial(_norm, train=train, dtype=self.dtype, axis_name=self.axis_name)
+        norm = functools.partial(BatchNorm, _EPSILON, dtype=self.dtype, axis_name=self.axis_name)
         x = Conv(self.width, 3 if self.small_stem else 7, 2, dtype=self.dtype, name="conv1")(images)
-        x = nn.relu(norm(name="bn1")(x))
+        x = norm("relu", name="bn1")(x, train=train)
         if not self.small_stem:
             x = max_pool(x)
         taps = []
@@ -113,12 +117,6 @@ class ResNet(nn.Module):
         features = Dropout(self.drop_rate, self.data_axis)(jnp.mean(x, (1, 2), dtype=jnp.float32), train=train)
         logits, kernel = Classifier(self.num_classes, name="fc")(features)
         return Outputs(logits=logits, stages=tuple(taps), maps=x, kernel=kernel)
-
-
-def _norm(*, train: bool, name: str, dtype: Any, axis_name: str | None, scale_init: Any = nn.initializers.ones) -> Any:
-    return nn.BatchNorm(
-        not train, momentum=0.9, epsilon=1e-5, dtype=dtype, axis_name=axis_name, scale_init=scale_init, name=name
-    )
 
 
 def _variant(depths: tuple[int, ...], *, bottleneck: bool = False) -> Variant:

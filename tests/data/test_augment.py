@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from jdnet_jax.data import augment
-from tests.data.tiny import augment_config, encode, smooth_photo
+from tests.data.tiny import NO_JITTER, augment_config, encode, smooth_photo
 
 KEY = tf.constant([5, 3], tf.int64)
 LUMA = np.array([0.299, 0.587, 0.114])
@@ -24,13 +24,13 @@ def columns_photo(width=64, height=48):
 
 
 def view(encoded, key=KEY, size=16, **changes):
-    plain = {"flip": False, "color_jitter": (0, 0, 0, 0), **changes}
+    plain = {"flip": False, "color_jitter": NO_JITTER, **changes}
     return augment.random_view(encoded, key, size, augment_config(**plain)).numpy()
 
 
 def views(encoded, count, size=16, **changes):
     """The views of `count` keys."""
-    plain = augment_config(**{"flip": False, "color_jitter": (0, 0, 0, 0), **changes})
+    plain = augment_config(**{"flip": False, "color_jitter": NO_JITTER, **changes})
     keys = tf.data.Dataset.range(count).map(lambda i: augment.random_view(encoded, KEY + i, size, plain))
     return list(keys.as_numpy_iterator())
 
@@ -100,9 +100,9 @@ def test_greyscale_becomes_rgb(kind):
 
 def test_colors_are_only_touched_when_asked():
     encoded = encode(columns_photo(), "PNG")
-    assert not np.array_equal(view(encoded), view(encoded, color_jitter=(0.4, 0, 0, 0)))
+    assert not np.array_equal(view(encoded), view(encoded, color_jitter={**NO_JITTER, "brightness": 0.4}))
     image = tf.constant(smooth_photo(1, 6, 6), tf.float32)
-    np.testing.assert_allclose(augment.color_jitter(image, KEY, (0.0, 0.0, 0.0, 0.0)), image, atol=1e-3)
+    np.testing.assert_allclose(augment.color_jitter(image, KEY, **NO_JITTER), image, atol=1e-3)
 
 
 def test_color_changes_one_at_a_time():
@@ -111,7 +111,7 @@ def test_color_changes_one_at_a_time():
     grey = pixels @ LUMA
 
     def change(brightness=1.0, contrast=1.0, saturation=1.0, hue=0.0):
-        return augment.jitter_colors(tf.constant(pixels, tf.float32), brightness, contrast, saturation, hue).numpy()
+        return augment.change_colors(tf.constant(pixels, tf.float32), brightness, contrast, saturation, hue).numpy()
 
     np.testing.assert_allclose(change(brightness=0.5), pixels / 2, rtol=1e-5)
     np.testing.assert_allclose(change(contrast=0.25), grey.mean() + 0.25 * (pixels - grey.mean()), rtol=1e-5)
@@ -126,9 +126,9 @@ def test_color_changes_compose_in_order(brightness, contrast, saturation, hue, s
     image = tf.constant(np.random.default_rng(seed).uniform(0, 255, (3, 4, 3)), tf.float32)
     expected = image
     for factors in ((brightness, 1, 1, 0), (1, contrast, 1, 0), (1, 1, saturation, 0), (1, 1, 1, hue)):
-        expected = augment.jitter_colors(expected, *(tf.constant(factor, tf.float32) for factor in factors))
+        expected = augment.change_colors(expected, *(tf.constant(factor, tf.float32) for factor in factors))
     factors = (tf.constant(factor, tf.float32) for factor in (brightness, contrast, saturation, hue))
-    np.testing.assert_allclose(augment.jitter_colors(image, *factors), expected, rtol=1e-4, atol=1e-2)
+    np.testing.assert_allclose(augment.change_colors(image, *factors), expected, rtol=1e-4, atol=1e-2)
 
 
 @given(st.floats(0, 255), st.floats(-0.5, 0.5))
@@ -136,7 +136,7 @@ def test_color_changes_compose_in_order(brightness, contrast, saturation, hue, s
 def test_greys_have_no_hue_to_change(value, hue):
     grey = tf.fill([2, 2, 3], tf.constant(value, tf.float32))
     one = tf.constant(1.0)
-    changed = augment.jitter_colors(grey, one, one, tf.constant(0.3), tf.constant(hue, tf.float32))
+    changed = augment.change_colors(grey, one, one, tf.constant(0.3), tf.constant(hue, tf.float32))
     np.testing.assert_allclose(changed, grey, rtol=1e-4, atol=1e-4)
 
 
@@ -144,13 +144,13 @@ def test_hue_turns_as_the_colour_wheel_does():
     """Agrees in direction and size with HSV: an eighth of a turn of a soft colour moves its HSV hue by an eighth."""
     color = np.array([0.6, 0.5, 0.5])
     one = tf.constant(1.0)
-    turned = augment.jitter_colors(tf.constant(color[None, None], tf.float32), one, one, one, tf.constant(0.125))
+    turned = augment.change_colors(tf.constant(color[None, None], tf.float32), one, one, one, tf.constant(0.125))
     assert colorsys.rgb_to_hsv(*turned.numpy()[0, 0])[0] == pytest.approx(0.125, abs=0.02)
 
 
 def test_jitter_saturates_rather_than_wraps():
     white = encode(np.full((8, 8, 3), 250, np.uint8), "PNG")
-    for pixels in views(white, 20, color_jitter=(0.8, 0, 0, 0)):
+    for pixels in views(white, 20, color_jitter={**NO_JITTER, "brightness": 0.8}):
         assert np.ptp(pixels) == 0
         assert pixels.min() >= 45  # 250 * 0.2 and above, never wrapped to near 0
 

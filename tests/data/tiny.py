@@ -55,12 +55,15 @@ def dataset_config(name: str, **changes) -> ConfigDict:
     return ConfigDict({"name": name, "splits": splits, **defaults, **changes})
 
 
+NO_JITTER = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
+
+
 def augment_config(**changes) -> ConfigDict:
     """A `config.augment` with every augmentation on."""
     defaults = {
         "crop_scale": (0.3, 1.0),
         "crop_ratio": (0.75, 4 / 3),
         "flip": True,
-        "color_jitter": (0.4, 0.4, 0.4, 0.1),
+        "color_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1},
     }
     return ConfigDict({**defaults, **changes})

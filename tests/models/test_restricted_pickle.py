@@ -151,6 +151,7 @@ def test_deeply_nested_keys_do_not_overflow_the_stack():
         load(b"\x80\x02})" + b"\x85" * 100_000 + b"K\x01s.")
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")  # pickletools', where damage makes a text of protocol 0
 @settings(deadline=None, max_examples=150)
 @given(data=st.data(), value=PLAIN)
 def test_damaged_pickles_raise_nothing_unexpected(data, value):

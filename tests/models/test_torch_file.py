@@ -311,6 +311,7 @@ def test_every_shorter_file_is_refused(path, write):
         error_of(path, content[:length])
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")  # pickletools', where damage makes a text of protocol 0
 @BOTH_FORMATS
 @settings(deadline=None, max_examples=300)
 @given(data=st.data())

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import collections
+import concurrent.futures
+import contextlib
+import dataclasses
 import io
+import os
 import zlib
 from collections.abc import Iterator
 from typing import Any
@@ -10,6 +15,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 import tensorflow_datasets as tfds
+from absl import logging
 from jaxtyping import Bool, UInt8
 
 from jdnet_jax.data.synthetic_meals.renderer import DEFAULT_SIZE, render
@@ -17,6 +23,9 @@ from jdnet_jax.data.synthetic_meals.scene import CLASS_NAMES
 
 SPLITS = ("train", "val", "test")
 DEFAULT_COUNTS = (4_000, 600, 1_200)
+
+_THREADS = min(4, os.cpu_count() or 1)
+_AHEAD = 32  # photos drawn before they are asked for
 
 
 class SyntheticMealsConfig(tfds.core.BuilderConfig):
@@ -71,6 +80,25 @@ class SyntheticMeals(tfds.core.GeneratorBasedBuilder):
     RELEASE_NOTES = {"1.0.0": "First release: 12 classes, 5,800 photos."}  # noqa: RUF012 - TFDS reads a plain dict
     BUILDER_CONFIGS = [SyntheticMealsConfig()]  # noqa: RUF012 - TFDS reads a plain list
 
+    def __init__(self, *, config: SyntheticMealsConfig | str | None = None, **options: Any):
+        """Takes TFDS's options; `config` also as an object with the default options."""
+        if isinstance(config, SyntheticMealsConfig) and config.name == self.BUILDER_CONFIGS[0].name:
+            config = None  # TFDS refuses a config that is named as a listed one without being that object
+        super().__init__(config=config, **options)
+
+    def download_and_prepare(self, **options: Any) -> None:
+        """Draws the photos, if that is still to do; takes TFDS's options.
+
+        Nothing is fetched, so TFDS's talk of downloads is left out and its public bucket is not asked. TFDS renames the
+        directory when it is whole, so that an interrupted preparation leaves nothing that looks prepared.
+        """
+        config = options.pop("download_config", None) or tfds.download.DownloadConfig()
+        config = dataclasses.replace(config, try_download_gcs=False)
+        if not self.is_prepared():
+            logging.info("drawing %s, once; it takes about half a minute", self.builder_config.description)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # progress bars
+            super().download_and_prepare(download_config=config, **options)
+
     def _info(self) -> tfds.core.DatasetInfo:
         size = self.builder_config.size
         return self.dataset_info_from_configs(
@@ -93,10 +121,19 @@ class SyntheticMeals(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, split: str, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        config = self.builder_config
-        for index in range(count):
-            drawn = example(split, index, config.size, config.seed)
-            yield index, {"image": _png(drawn["image"]), "mask": _png(drawn["mask"]), "label": drawn["label"]}
+        # NumPy and the PNG encoder let go of the interpreter lock for most of their time, so threads draw in parallel.
+        pending: collections.deque[concurrent.futures.Future] = collections.deque()
+        with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
+            for index in range(count):
+                pending.append(pool.submit(self._encoded, split, index))
+                if len(pending) > _AHEAD:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+
+    def _encoded(self, split: str, index: int) -> tuple[int, dict[str, Any]]:
+        drawn = example(split, index, self.builder_config.size, self.builder_config.seed)
+        return index, {"image": _png(drawn["image"]), "mask": _png(drawn["mask"]), "label": drawn["label"]}
 
 
 def _png(image: UInt8[np.ndarray, "size size 3"] | Bool[np.ndarray, "size size"]) -> io.BytesIO:

@@ -102,7 +102,9 @@ def develop(
     scale = side / 96
     axis = (np.arange(side, dtype=np.float32) + np.float32(0.5)) / side * 2 - 1
     lighting = 1 - np.float32(shot.vignette * 0.5) * (axis[:, None] ** 2 + axis[None, :] ** 2)
-    lighting *= 1 + np.float32(0.12) * (axis[None, :] * np.float32(np.cos(shot.gobo_tilt)) + axis[:, None] * np.float32(np.sin(shot.gobo_tilt)))
+    lighting *= 1 + np.float32(0.12) * (
+        axis[None, :] * np.float32(np.cos(shot.gobo_tilt)) + axis[:, None] * np.float32(np.sin(shot.gobo_tilt))
+    )
     if shot.gobo:
         leaves = noise.crop(rng, "coarse", (side, side), scale)
         lighting *= 1 - np.float32(shot.gobo) * np.clip(leaves * np.float32(1.6) + np.float32(0.2), 0, 1)

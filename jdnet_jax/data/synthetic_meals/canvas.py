@@ -95,7 +95,9 @@ class Canvas:
         """A random field (mean 0, standard deviation 1) of the window's shape; names: see `noise.bank`."""
         return noise.crop(rng, name, window.shape, self.pixels_per_unit)
 
-    def inside(self, distance: Float[np.ndarray, "height width"], soft: float = 0.0) -> Float[np.ndarray, "height width"]:
+    def inside(
+        self, distance: Float[np.ndarray, "height width"], soft: float = 0.0
+    ) -> Float[np.ndarray, "height width"]:
         """Antialiased alpha of the region where the signed `distance` (units) is negative; `soft` units wide edge."""
         alpha = distance * np.float32(-1 / (soft + 1 / self.pixels_per_unit))
         alpha += np.float32(0.5)

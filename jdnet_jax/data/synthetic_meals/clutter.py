@@ -54,7 +54,9 @@ def cutlery(canvas: Canvas, rng: np.random.Generator, x: float, y: float, angle:
         head = np.maximum(head, -along)
         _metal(canvas, window, np.minimum(tines, head), metal, floor, 0.7)
     elif kind == 1:
-        blade = np.maximum(np.abs(across) - np.float32(1.7 * scale), np.abs(along + np.float32(7 * scale)) - np.float32(12 * scale))
+        blade = np.maximum(
+            np.abs(across) - np.float32(1.7 * scale), np.abs(along + np.float32(7 * scale)) - np.float32(12 * scale)
+        )
         blade = np.maximum(blade, -along - across * 2 - np.float32(18 * scale))
         _metal(canvas, window, blade, metal, floor, 0.8)
     else:
@@ -77,7 +79,13 @@ def chopsticks(canvas: Canvas, rng: np.random.Generator, x: float, y: float, ang
         distance = np.maximum(np.abs(across - np.float32(side * 1.7)) - taper, np.abs(along) - np.float32(46))
         tip = np.clip((along + 14) * np.float32(0.4), 0.6, 1)
         dome = np.sqrt(np.clip(-distance, 0, 1)) * np.float32(0.9)
-        canvas.paint(window, canvas.inside(distance), wood[:, None, None] * tip, height=np.float32(floor + 1.4) + dome, gloss=0.35)
+        canvas.paint(
+            window,
+            canvas.inside(distance),
+            wood[:, None, None] * tip,
+            height=np.float32(floor + 1.4) + dome,
+            gloss=0.35,
+        )
 
 
 def cup(canvas: Canvas, rng: np.random.Generator, x: float, y: float, squash: float, floor: float) -> None:
@@ -111,8 +119,11 @@ def napkin(canvas: Canvas, rng: np.random.Generator, x: float, y: float, floor: 
         share = (bands(along, 5, 2.5) + bands(across, 5, 2.5)) * np.float32(0.5)
     fold = (across > np.float32(rng.uniform(-0.5, 0.5) * half_y)).astype(np.float32)
     canvas.paint(
-        window, canvas.inside(box), mix(ground, ink, share),
-        height=np.float32(floor + 0.5) + wave * np.float32(0.4) + fold * np.float32(0.5), gloss=0.0,
+        window,
+        canvas.inside(box),
+        mix(ground, ink, share),
+        height=np.float32(floor + 0.5) + wave * np.float32(0.4) + fold * np.float32(0.5),
+        gloss=0.0,
     )
 
 
@@ -123,8 +134,12 @@ def crumbs(canvas: Canvas, rng: np.random.Generator, x: float, y: float, floor: 
     ground_x, ground_y = rng.normal(0, rng.uniform(6, 22), (2, count))
     shade = vary(rng, ("c99a5a", "7a4a24", "3f7a2c", "2a2320", "c0392b", "efe6d0")[rng.integers(6)], 0.15)
     hits = capsules(
-        canvas, place, (ground_x, ground_y, np.full(count, 0.5)), rng.uniform(0, np.pi, count),
-        rng.uniform(0.35, 0.9, count), 0.35,
+        canvas,
+        place,
+        (ground_x, ground_y, np.full(count, 0.5)),
+        rng.uniform(0, np.pi, count),
+        rng.uniform(0.35, 0.9, count),
+        0.35,
     )
     canvas.put(hits, many(rng, shade, count, 0.2)[hits.instance], gloss=0.1, food=False)
 
@@ -133,11 +148,21 @@ def spots(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float)
     """Drops of sauce or oil: stains without a label."""
     count = int(rng.integers(2, 9))
     x, y = place.project(*scatter(rng, count, radius, spread=1.5))
-    color = between(rng, *(("b0280f", "6a3014"), ("5a2a12", "2a160c"), ("d8a838", "a8782a"), ("4f7a2a", "6f8a3a"))[rng.integers(4)], 0.1)
+    color = between(
+        rng,
+        *(("b0280f", "6a3014"), ("5a2a12", "2a160c"), ("d8a838", "a8782a"), ("4f7a2a", "6f8a3a"))[rng.integers(4)],
+        0.1,
+    )
     sizes = rng.uniform(0.4, 2.2, count).astype(np.float32)[:, None, None]
     hits = canvas.splat(
-        x, y, np.full(count, place.floor), 2.4,
-        lambda dx, dy: np.sqrt(np.maximum(0, sizes * sizes - dx * dx - (dy * dy) * np.float32(1.4))) * np.float32(0.4) + np.float32(0.4) * (dx * dx + dy * dy * np.float32(1.4) < sizes * sizes),
+        x,
+        y,
+        np.full(count, place.floor),
+        2.4,
+        lambda dx, dy: (
+            np.sqrt(np.maximum(0, sizes * sizes - dx * dx - (dy * dy) * np.float32(1.4))) * np.float32(0.4)
+            + np.float32(0.4) * (dx * dx + dy * dy * np.float32(1.4) < sizes * sizes)
+        ),
     )
     canvas.put(hits, np.broadcast_to(color, (hits.pixel.size, 3)), gloss=0.6, food=False)
 
@@ -158,7 +183,14 @@ def strew(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float,
             lay = chopsticks if rng.random() < eastern else cutlery
             lay(canvas, rng, x, y, angle + rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.25), 1.0)
         elif kind == "cup":
-            cup(canvas, rng, place.x + (away + 12) * np.cos(angle), place.y + (away + 12) * np.sin(angle), place.squash, 1.0)
+            cup(
+                canvas,
+                rng,
+                place.x + (away + 12) * np.cos(angle),
+                place.y + (away + 12) * np.sin(angle),
+                place.squash,
+                1.0,
+            )
         elif kind == "napkin":
             napkin(canvas, rng, x, y, 1.0)
         elif kind == "crumbs":
@@ -166,5 +198,7 @@ def strew(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float,
         else:
             size = rng.uniform(9, 15)
             far = away + size
-            beside = Place(place.x + far * np.cos(angle), place.y + far * np.sin(angle) * place.squash, size, place.squash)
+            beside = Place(
+                place.x + far * np.cos(angle), place.y + far * np.sin(angle) * place.squash, size, place.squash
+            )
             tableware.bowl(canvas, rng, beside, size)

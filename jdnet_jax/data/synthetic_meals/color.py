@@ -36,7 +36,9 @@ def mix(
     return first[:, None, None] + (second - first)[:, None, None] * share
 
 
-def many(rng: np.random.Generator, code: Float[np.ndarray, " 3"], count: int, amount: float) -> Float[np.ndarray, "n 3"]:
+def many(
+    rng: np.random.Generator, code: Float[np.ndarray, " 3"], count: int, amount: float
+) -> Float[np.ndarray, "n 3"]:
     """`count` varied copies of one linear colour."""
     noise = rng.standard_normal((count, 4)).astype(np.float32)
     return np.minimum(code * np.exp(amount * noise[:, :1] + (amount / 3) * noise[:, 1:]), 0.98)

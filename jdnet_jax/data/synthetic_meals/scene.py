@@ -40,9 +40,36 @@ CONTEXTS = ("chili_paste", "ketchup")
 
 CLASS_NAMES: tuple[str, ...] = tuple(sorted((*FOODS, *CONTEXTS)))
 
-_ANY_TABLE = {"wood": 3.0, "gingham": 1.0, "striped": 1.0, "linen": 1.5, "marble": 1.0, "slate": 1.2, "plain": 1.6, "bamboo": 0.7}
-_WESTERN = {"wood": 3.0, "gingham": 2.0, "striped": 1.0, "linen": 1.0, "marble": 0.8, "slate": 0.8, "plain": 1.5, "bamboo": 0.2}
-_EASTERN = {"wood": 3.0, "gingham": 0.2, "striped": 0.7, "linen": 1.0, "marble": 0.8, "slate": 1.6, "plain": 1.2, "bamboo": 2.0}
+_ANY_TABLE = {
+    "wood": 3.0,
+    "gingham": 1.0,
+    "striped": 1.0,
+    "linen": 1.5,
+    "marble": 1.0,
+    "slate": 1.2,
+    "plain": 1.6,
+    "bamboo": 0.7,
+}
+_WESTERN = {
+    "wood": 3.0,
+    "gingham": 2.0,
+    "striped": 1.0,
+    "linen": 1.0,
+    "marble": 0.8,
+    "slate": 0.8,
+    "plain": 1.5,
+    "bamboo": 0.2,
+}
+_EASTERN = {
+    "wood": 3.0,
+    "gingham": 0.2,
+    "striped": 0.7,
+    "linen": 1.0,
+    "marble": 0.8,
+    "slate": 1.6,
+    "plain": 1.2,
+    "bamboo": 2.0,
+}
 
 
 def serve(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float, weights: tuple[float, ...]) -> Place:
@@ -86,7 +113,12 @@ def meal(canvas: Canvas, rng: np.random.Generator, label: str, squash: float) ->
         angle = rng.uniform(0, 2 * np.pi)
         reach = well.radius * rng.uniform(0.5, 0.8)
         clutter.cutlery(
-            canvas, rng, well.x + reach * np.cos(angle), well.y + reach * np.sin(angle) * squash, angle + rng.normal(0, 0.4), well.floor + 5
+            canvas,
+            rng,
+            well.x + reach * np.cos(angle),
+            well.y + reach * np.sin(angle) * squash,
+            angle + rng.normal(0, 0.4),
+            well.floor + 5,
         )
 
 
@@ -106,9 +138,9 @@ def _side(canvas: Canvas, rng: np.random.Generator, place: Place, others: list[s
 def sauce_scene(canvas: Canvas, rng: np.random.Generator, label: str, sauce: Place) -> Place:
     """Draws the surroundings of the sauce, which lies at `sauce` whatever the label.
 
-    Ketchup lies on a western plate, board or diner basket beside fries, sausages, nuggets or a burger; chili paste on
-    eastern ware, often in a small celadon bowl, beside rice, dumplings, tofu or nigiri with chopsticks. Table, plate and
-    clutter overlap between the two, so that no single cue decides.
+    Ketchup lies on a western plate, board or diner basket beside fries, sausages, nuggets or a burger; chili paste,
+    often in a small celadon bowl, on eastern ware beside rice, dumplings, tofu or nigiri with chopsticks. Table, plate
+    and clutter overlap between the two, so that no single cue decides.
 
     Returns:
         The ground on which the sauce lies.
@@ -125,7 +157,11 @@ def sauce_scene(canvas: Canvas, rng: np.random.Generator, label: str, sauce: Pla
     well = serve(canvas, rng, place, radius, weights)
     reach = sauce.radius + rng.uniform(0.42, 0.5) * radius
     beside = Place(
-        sauce.x + reach * np.cos(angle), sauce.y + reach * np.sin(angle) * sauce.squash, radius * rng.uniform(0.42, 0.55), sauce.squash, well.floor
+        sauce.x + reach * np.cos(angle),
+        sauce.y + reach * np.sin(angle) * sauce.squash,
+        radius * rng.uniform(0.42, 0.55),
+        sauce.squash,
+        well.floor,
     )
     if eastern:
         companion = rng.choice(5, p=[0.35, 0.25, 0.2, 0.1, 0.1])
@@ -148,9 +184,15 @@ def sauce_scene(canvas: Canvas, rng: np.random.Generator, label: str, sauce: Pla
     ground = dataclasses.replace(sauce, floor=well.floor)
     dish = rng.random()
     if dish < (0.65 if eastern else 0.25):
-        glaze = ("8fb09a", "a9c4b0", "3d5a50", "20201f", "dfe6e6")[rng.integers(5)] if eastern else ("f4f2ec", "e8e8ea", "c9c9cc")[rng.integers(3)]
+        glaze = (
+            ("8fb09a", "a9c4b0", "3d5a50", "20201f", "dfe6e6")[rng.integers(5)]
+            if eastern
+            else ("f4f2ec", "e8e8ea", "c9c9cc")[rng.integers(3)]
+        )
         saucer = Place(sauce.x, sauce.y, sauce.radius, sauce.squash, well.floor)
-        ground = tableware.plate(canvas, rng, saucer, sauce.radius * rng.uniform(1.35, 1.6), glaze=glaze, deep=rng.uniform(0.1, 0.5))
+        ground = tableware.plate(
+            canvas, rng, saucer, sauce.radius * rng.uniform(1.35, 1.6), glaze=glaze, deep=rng.uniform(0.1, 0.5)
+        )
     if eastern and rng.random() < 0.5:
         turn = angle + np.pi / 2 + rng.normal(0, 0.3)
         out = sauce.radius * 1.3 + 8

@@ -33,8 +33,12 @@ def sausages(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
     base = between(rng, "a8482a", "7a3218", 0.1)
     length = place.radius * rng.uniform(0.75, 0.95)
     hits = capsules(
-        canvas, place, (-np.sin(angle) * order, np.cos(angle) * order, np.zeros(count)),
-        angle + rng.normal(0, 0.1, count), length, width,
+        canvas,
+        place,
+        (-np.sin(angle) * order, np.cos(angle) * order, np.zeros(count)),
+        angle + rng.normal(0, 0.1, count),
+        length,
+        width,
     )
     color = many(rng, base, count, 0.1)[hits.instance]
     char = canvas.noise(rng, "medium", canvas.everything()).ravel()[hits.pixel][:, None]
@@ -46,7 +50,9 @@ def nuggets(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
     count = int(rng.integers(3, 7))
     x, y = scatter(rng, count, place.radius * 0.75, spread=0.4)
     size = place.radius * rng.uniform(0.26, 0.36)
-    hits = capsules(canvas, place, (x, y, rng.uniform(0, 1, count)), rng.uniform(0, np.pi, count), size * 1.3, size, flat=0.6)
+    hits = capsules(
+        canvas, place, (x, y, rng.uniform(0, 1, count)), rng.uniform(0, np.pi, count), size * 1.3, size, flat=0.6
+    )
     rough = canvas.noise(rng, "fine", canvas.everything()).ravel()[hits.pixel]
     hits.height[...] += rough * np.float32(0.35)
     color = many(rng, between(rng, "d89a42", "b8742a", 0.08), count, 0.08)[hits.instance]
@@ -95,7 +101,10 @@ def tofu(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
     turn = rng.uniform(0, np.pi, count).astype(np.float32)[:, None, None]
     cos, sin = np.cos(turn), np.sin(turn)
     hits = canvas.splat(
-        x, y, np.full(count, place.floor), float(half) * 1.5,
+        x,
+        y,
+        np.full(count, place.floor),
+        float(half) * 1.5,
         lambda dx, dy: (np.maximum(np.abs(dx * cos + dy * sin), np.abs(dy * cos - dx * sin)) < half) * np.float32(3.0),
     )
     tone = canvas.noise(rng, "fine", canvas.everything()).ravel()[hits.pixel][:, None]
@@ -120,4 +129,6 @@ def lemon(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
     pith = np.clip((share - 0.78) * 12, 0, 1) + np.clip(0.6 - spokes * 2, 0, 1)
     color = mix(rind * np.float32(1.1), linear("f6f0d4"), np.clip(pith, 0, 1))
     color = color + np.clip((share - 0.9) * 20, 0, 1) * (rind[:, None, None] - color)
-    canvas.paint(window, canvas.inside(distance), np.clip(color, 0, 1), height=place.floor + 1.0 + 0 * distance, gloss=0.4)
+    canvas.paint(
+        window, canvas.inside(distance), np.clip(color, 0, 1), height=place.floor + 1.0 + 0 * distance, gloss=0.4
+    )

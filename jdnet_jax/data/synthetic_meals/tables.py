@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jdnet_jax.data.synthetic_meals.canvas import Canvas
-from jdnet_jax.data.synthetic_meals.color import between, linear, many, mix, vary
+from jdnet_jax.data.synthetic_meals.color import between, many, mix, vary
 
 WOODS = (("c89a62", "a8743e"), ("8a5a34", "6a4024"), ("d9bf94", "c4a272"), ("5a3d2b", "3f2a1e"), ("b0a08c", "93826c"))
 CLOTHS = ("b3312c", "2f5d8a", "3f7a4f", "d8a13a", "7a4f86", "d8d2c4", "4a4a52", "c9707a", "e8e2d2", "8fb0b8")
@@ -28,7 +28,7 @@ def wood(canvas: Canvas, rng: np.random.Generator) -> None:
     """Planks at any angle, with grain lines, knots of colour and dark joints."""
     window = canvas.everything()
     light, dark = WOODS[rng.integers(len(WOODS))]
-    along, across = window.rotated(rng.choice([0.0, np.pi / 2]) + rng.normal(0, 0.25))
+    _, across = window.rotated(rng.choice([0.0, np.pi / 2]) + rng.normal(0, 0.25))
     across = across + rng.uniform(0, 50)
     width = np.float32(rng.uniform(14, 40))
     plank = np.floor(across / width)
@@ -125,7 +125,11 @@ def plain(canvas: Canvas, rng: np.random.Generator) -> None:
     """Laminate or painted board of one colour."""
     window = canvas.everything()
     base = vary(rng, PLAINS[rng.integers(len(PLAINS))], 0.15)
-    tone = 1 + np.float32(0.03) * canvas.noise(rng, "coarse", window) + np.float32(0.015) * canvas.noise(rng, "white", window)
+    tone = (
+        1
+        + np.float32(0.03) * canvas.noise(rng, "coarse", window)
+        + np.float32(0.015) * canvas.noise(rng, "white", window)
+    )
     _fill(canvas, base[:, None, None] * tone, tone * 0, rng.uniform(0, 0.4))
 
 

@@ -12,7 +12,20 @@ from jdnet_jax.data.synthetic_meals.color import between, linear, mix, vary
 from jdnet_jax.data.synthetic_meals.place import Place
 from jdnet_jax.data.synthetic_meals.tables import bands
 
-GLAZES = ("f2f0ea", "f6f4f0", "eae4d6", "d7dde0", "9fb4b8", "3d4650", "2a2a2c", "c9b79c", "b8654a", "5b7f93", "e8c9b8", "7d8f6a")
+GLAZES = (
+    "f2f0ea",
+    "f6f4f0",
+    "eae4d6",
+    "d7dde0",
+    "9fb4b8",
+    "3d4650",
+    "2a2a2c",
+    "c9b79c",
+    "b8654a",
+    "5b7f93",
+    "e8c9b8",
+    "7d8f6a",
+)
 
 
 def _rounded(
@@ -26,7 +39,13 @@ def _rounded(
 
 
 def plate(
-    canvas: Canvas, rng: np.random.Generator, place: Place, radius: float, *, glaze: str | None = None, deep: float = 0.0
+    canvas: Canvas,
+    rng: np.random.Generator,
+    place: Place,
+    radius: float,
+    *,
+    glaze: str | None = None,
+    deep: float = 0.0,
 ) -> Place:
     """A plate: a rim that rises, a well, sometimes a coloured ring or speckles; round, oval or square.
 
@@ -73,7 +92,9 @@ def plate(
         height=np.float32(place.floor + 0.4) + rise + bowl_curve,
         gloss=float(rng.uniform(0.15, 0.6)),
     )
-    return dataclasses.replace(place, radius=radius * float(well) * (0.95 if square else 1 / long), floor=place.floor + 0.4)
+    return dataclasses.replace(
+        place, radius=radius * float(well) * (0.95 if square else 1 / long), floor=place.floor + 0.4
+    )
 
 
 def bowl(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float, *, glaze: str | None = None) -> Place:
@@ -119,9 +140,13 @@ def board(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float,
         color = between(rng, "2c2e31", "4a4f52", 0.1)[:, None, None] * (1 + tone)
         relief = np.float32(0.6) * tone
     else:
-        grain = np.sin(across * np.float32(rng.uniform(0.7, 1.5)) + np.float32(2.2) * canvas.noise(rng, "coarse", window))
+        grain = np.sin(
+            across * np.float32(rng.uniform(0.7, 1.5)) + np.float32(2.2) * canvas.noise(rng, "coarse", window)
+        )
         grain += np.float32(0.5) * canvas.noise(rng, "fine", window)
-        color = mix(between(rng, "d9b27c", "9a6a3c", 0.1), between(rng, "a87544", "6a4424", 0.1), grain * np.float32(0.25) + 0.3)
+        color = mix(
+            between(rng, "d9b27c", "9a6a3c", 0.1), between(rng, "a87544", "6a4424", 0.1), grain * np.float32(0.25) + 0.3
+        )
         relief = np.float32(-0.015) * grain
     edge = np.clip(-distance, 0, 1) * np.float32(1.3)
     canvas.paint(window, canvas.inside(distance), color, height=np.float32(place.floor) + edge + relief, gloss=0.05)

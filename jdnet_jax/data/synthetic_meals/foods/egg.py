@@ -42,7 +42,9 @@ def fried_egg(canvas: Canvas, rng: np.random.Generator, place: Place, food: bool
         span = np.sqrt(yolk.dx**2 + (yolk.dy / np.float32(0.5 + 0.5 * place.squash)) ** 2)
         span += canvas.noise(rng, "medium", yolk) * np.float32(0.04 * size)
         share = span * np.float32(1 / size)
-        color = mix(tone, linear("f3e3b0"), np.clip((share - 0.75) * 2, 0, 1) * np.float32(0.5) + np.float32(cooked * 0.6))
+        color = mix(
+            tone, linear("f3e3b0"), np.clip((share - 0.75) * 2, 0, 1) * np.float32(0.5) + np.float32(cooked * 0.6)
+        )
         rise = np.sqrt(np.maximum(0, 1 - share**2)) * np.float32(size * 0.55)
         canvas.paint(
             yolk,
@@ -56,7 +58,10 @@ def fried_egg(canvas: Canvas, rng: np.random.Generator, place: Place, food: bool
         count = int(rng.integers(8, 40))
         x, y = rng.normal(0, radius * 0.5, (2, count))
         speck = canvas.splat(
-            place.x + x, place.y + y * place.squash, np.full(count, place.floor + 6.0), 0.5,
+            place.x + x,
+            place.y + y * place.squash,
+            np.full(count, place.floor + 6.0),
+            0.5,
             lambda dx, dy: np.float32(0.16) - dx * dx - dy * dy,
         )
         # Pepper lies on the egg and moves neither its shape nor its label.

@@ -26,7 +26,10 @@ def capsules(
     """
     x, y = place.project(*ground)
     cos, sin = (v.astype(np.float32)[:, None, None] for v in (np.cos(angle), np.sin(angle)))
-    straight = np.broadcast_to(np.float32(length), x.shape)[:, None, None] - np.broadcast_to(np.float32(width), x.shape)[:, None, None]
+    straight = (
+        np.broadcast_to(np.float32(length), x.shape)[:, None, None]
+        - np.broadcast_to(np.float32(width), x.shape)[:, None, None]
+    )
     radius = np.broadcast_to(np.float32(width), x.shape)[:, None, None]
 
     def profile(dx, dy):
@@ -46,7 +49,9 @@ def capsules(
     return canvas.splat(x, y, ground[2] + place.floor, float(np.max(length)), profile)
 
 
-def heap(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float, tall: float, color, *, food: bool) -> None:
+def heap(
+    canvas: Canvas, rng: np.random.Generator, place: Place, radius: float, tall: float, color, *, food: bool
+) -> None:
     """Dark ground of a heap, so that no plate shines through between its pieces."""
     window = canvas.window(place.x, place.y - tall * place.lift * 0.4, radius * 1.3)
     distance = np.sqrt(window.dx**2 + (window.dy / np.float32(place.squash)) ** 2)

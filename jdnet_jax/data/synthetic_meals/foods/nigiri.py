@@ -21,7 +21,17 @@ def salmon_nigiri(canvas: Canvas, rng: np.random.Generator, place: Place, food: 
     order = (np.arange(count) - (count - 1) / 2) * gap
     offsets = sorted((-np.sin(angle) * o, np.cos(angle) * o) for o in order)
     for off_x, off_y in sorted(offsets, key=lambda o: o[1]):
-        _piece(canvas, rng, place.moved(off_x, off_y, length), angle + rng.normal(0, 0.08), length, width, flesh, belt, food)
+        _piece(
+            canvas,
+            rng,
+            place.moved(off_x, off_y, length),
+            angle + rng.normal(0, 0.08),
+            length,
+            width,
+            flesh,
+            belt,
+            food,
+        )
 
 
 def _piece(canvas, rng, place, angle, length, width, flesh, belt, food) -> None:
@@ -45,13 +55,19 @@ def _piece(canvas, rng, place, angle, length, width, flesh, belt, food) -> None:
         window,
         canvas.inside(distance),
         mix(vary(rng, "f1ede2", 0.03), linear("cfc6b2"), np.clip(grains * 0.4 + 0.2, 0, 1)),
-        height=np.float32(place.floor) + np.minimum(np.float32(2.6), np.maximum(0, -distance) * 2) + np.float32(0.35) * grains,
+        height=np.float32(place.floor)
+        + np.minimum(np.float32(2.6), np.maximum(0, -distance) * 2)
+        + np.float32(0.35) * grains,
         gloss=0.1,
         food=food,
     )
-    window, along, across, distance = block(width * 0.55, length * rng.uniform(0.98, 1.12), width * rng.uniform(0.86, 0.98))
+    window, along, across, distance = block(
+        width * 0.55, length * rng.uniform(0.98, 1.12), width * rng.uniform(0.86, 0.98)
+    )
     bend = across * np.float32(rng.uniform(0.3, 0.9)) * np.float32(rng.choice([-1, 1]))
-    phase = (along + bend + np.float32(0.5) * canvas.noise(rng, "coarse", window)) * np.float32(2 * np.pi / rng.uniform(2.6, 4.2))
+    phase = (along + bend + np.float32(0.5) * canvas.noise(rng, "coarse", window)) * np.float32(
+        2 * np.pi / rng.uniform(2.6, 4.2)
+    )
     lines = np.clip(np.sin(phase) * 4 - 2.6, 0, 1) * np.float32(rng.uniform(0.4, 0.9))
     color = mix(flesh, linear("fbdcc2"), lines)
     color *= 1 + np.float32(0.06) * canvas.noise(rng, "fine", window)
@@ -60,4 +76,11 @@ def _piece(canvas, rng, place, angle, length, width, flesh, belt, food) -> None:
     canvas.paint(window, canvas.inside(distance), color, height=height, gloss=float(rng.uniform(0.25, 0.8)), food=food)
     if belt:
         strip = np.maximum(np.abs(along) - np.float32(width * 0.32), np.abs(across) - np.float32(width * 1.02))
-        canvas.paint(window, canvas.inside(strip), vary(rng, "1d2420", 0.15), height=height + np.float32(0.15), gloss=0.15, food=food)
+        canvas.paint(
+            window,
+            canvas.inside(strip),
+            vary(rng, "1d2420", 0.15),
+            height=height + np.float32(0.15),
+            gloss=0.15,
+            food=food,
+        )

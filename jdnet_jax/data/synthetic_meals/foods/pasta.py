@@ -29,9 +29,15 @@ def spaghetti(canvas: Canvas, rng: np.random.Generator, place: Place, food: bool
     distance = np.sqrt(x**2 + y**2)
     shrink = np.minimum(1, radius / np.maximum(distance, 1e-6))
     x, y = x * shrink, y * shrink
-    z = tall * (1 - (np.minimum(distance, radius) / radius) ** 2) + rng.uniform(0, 1.2, (strands, 1)) + 0.25 * np.sin(2.5 * t + start)
+    z = (
+        tall * (1 - (np.minimum(distance, radius) / radius) ** 2)
+        + rng.uniform(0, 1.2, (strands, 1))
+        + 0.25 * np.sin(2.5 * t + start)
+    )
     width = rng.uniform(0.75, 1.15)
-    hits = capsules(canvas, place, (x.ravel(), y.ravel(), np.maximum(z, 0).ravel()), np.zeros(strands * points), width, width)
+    hits = capsules(
+        canvas, place, (x.ravel(), y.ravel(), np.maximum(z, 0).ravel()), np.zeros(strands * points), width, width
+    )
     colors = many(rng, base, strands, 0.06)
     canvas.put(hits, colors[hits.instance // points], gloss=float(rng.uniform(0.1, 0.5)), food=food)
     _sauce(canvas, rng, place, radius, tall, food)
@@ -54,17 +60,25 @@ def _sauce(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float
     else:
         color = between(rng, "f0e2c0", "e8d6aa", 0.04)
     # A thin wash of sauce far out, then the thick part in the middle.
-    canvas.tint(window, canvas.inside(distance - np.float32(size * 1.5), soft=4.0) * np.float32(rng.uniform(0.1, 0.6)), color)
+    canvas.tint(
+        window, canvas.inside(distance - np.float32(size * 1.5), soft=4.0) * np.float32(rng.uniform(0.1, 0.6)), color
+    )
     alpha = canvas.inside(distance - np.float32(size), soft=0.8) * on_food
     alpha *= np.clip(np.float32(0.85) + np.float32(0.5) * lumps, 0.25, 1)
     height = canvas.height[window.index] + np.float32(0.7) + np.float32(0.35) * lumps
     canvas.paint(
-        window, alpha, mix(color, color * np.float32(0.55), np.clip(lumps * 0.5 + 0.3, 0, 1)), height=height,
-        gloss=float(rng.uniform(0.15, 0.5)), food=None,
+        window,
+        alpha,
+        mix(color, color * np.float32(0.55), np.clip(lumps * 0.5 + 0.3, 0, 1)),
+        height=height,
+        gloss=float(rng.uniform(0.15, 0.5)),
+        food=None,
     )
     if rng.random() < 0.5:
         count = int(rng.integers(10, 50))
         x, y = scatter(rng, count, size * 1.1, spread=1.0)
         shade = ("f6ecc8", "3f7f30")[rng.integers(2)]
-        hits = capsules(canvas, place, (x, y, np.full(count, tall + 3.0)), rng.uniform(0, np.pi, count), 0.9, 0.4, flat=0.5)
+        hits = capsules(
+            canvas, place, (x, y, np.full(count, tall + 3.0)), rng.uniform(0, np.pi, count), 0.9, 0.4, flat=0.5
+        )
         canvas.put(hits, many(rng, between(rng, shade, shade), count, 0.1)[hits.instance], gloss=0.05, food=food)

@@ -35,7 +35,11 @@ def pizza_slice(canvas: Canvas, rng: np.random.Generator, place: Place, food: bo
     blister = np.clip(canvas.noise(rng, "medium", window) - 1.1, 0, 1) * np.float32(rng.uniform(0, 0.9))
     topping *= 1 - np.float32(0.6) * blister
     char = np.clip(np.float32(0.35) + np.float32(0.4) * canvas.noise(rng, "medium", window), 0, 1)
-    crust = mix(between(rng, "e3b36a", "d09848", 0.06), between(rng, "8a5220", "5a3010", 0.1), char * np.float32(rng.uniform(0.3, 0.9)))
+    crust = mix(
+        between(rng, "e3b36a", "d09848", 0.06),
+        between(rng, "8a5220", "5a3010", 0.1),
+        char * np.float32(rng.uniform(0.3, 0.9)),
+    )
     color = topping + crusty * (crust - topping)
     puff = np.sin(np.clip((span - np.float32(length - rim)) / np.float32(rim), 0, 1) * np.float32(np.pi))
     height = np.float32(place.floor + 1.2) + np.float32(0.22) * cheese + puff * np.float32(1.8) * crusty
@@ -50,12 +54,13 @@ def _toppings(canvas: Canvas, rng: np.random.Generator, place, tip, angle, half_
     kind = rng.integers(5)
     if kind == 0:
         return  # margherita
-    code, size, count = (
+    code, size, number = (
         ("b0301c", rng.uniform(2.4, 3.8), rng.integers(3, 8)),
         ("2c2a2e", rng.uniform(1.3, 1.9), rng.integers(4, 10)),
         ("3f8a34", rng.uniform(1.8, 3.0), rng.integers(2, 6)),
         ("cdb594", rng.uniform(1.8, 2.8), rng.integers(4, 8)),
     )[kind - 1]
+    count = int(number)
     away = length * np.sqrt(rng.uniform(0.12, 0.95, count)) - size * 0.5
     slant = rng.uniform(-0.75, 0.75, count) * half_angle + angle
     x = tip[0] + away * np.cos(slant)

@@ -12,7 +12,14 @@ from jdnet_jax.data.synthetic_meals.place import Place, scatter
 
 
 def disc(
-    canvas: Canvas, rng: np.random.Generator, place: Place, radius: float, z: float, wobble: float, *, thick: float = 0.0
+    canvas: Canvas,
+    rng: np.random.Generator,
+    place: Place,
+    radius: float,
+    z: float,
+    wobble: float,
+    *,
+    thick: float = 0.0,
 ) -> tuple[Window, Float[np.ndarray, "height width"]]:
     """Window and signed distance (units) of a round slab with a wavy edge, as the camera sees it.
 
@@ -44,10 +51,16 @@ def pancakes(canvas: Canvas, rng: np.random.Generator, place: Place, food: bool)
         canvas.paint(window, canvas.inside(distance), pale, height=place.floor + z + thick * 0.7, gloss=0.0, food=food)
         z += thick
         window, distance = disc(canvas, rng, here, size * 0.985, z, 0.35)
-        patch = canvas.noise(rng, "medium", window) * np.float32(0.3) + canvas.noise(rng, "fine", window) * np.float32(0.18)
+        patch = canvas.noise(rng, "medium", window) * np.float32(0.3) + canvas.noise(rng, "fine", window) * np.float32(
+            0.18
+        )
         rim = np.clip(1 + distance / np.float32(rng.uniform(0.8, 2.0)), 0, 1)
         color = mix(brown, pale, np.clip(rim * 0.9 + patch * np.float32(0.8) + np.float32(0.05), 0, 1))
-        height = np.float32(place.floor + z) + np.clip(-distance, 0, 1.2) * np.float32(0.6) - np.clip(patch, 0, 1) * np.float32(0.2)
+        height = (
+            np.float32(place.floor + z)
+            + np.clip(-distance, 0, 1.2) * np.float32(0.6)
+            - np.clip(patch, 0, 1) * np.float32(0.2)
+        )
         canvas.paint(window, canvas.inside(distance), color, height=height, gloss=0.05, food=food)
     _syrup(canvas, rng, here, radius, z, food)
 
@@ -62,11 +75,15 @@ def _syrup(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float
         gloss += alpha * (np.float32(0.9) - gloss)
     if style[1] < 0.45:
         half = np.float32(radius * rng.uniform(0.14, 0.22))
-        window = canvas.window(place.x + rng.normal(0, 2), place.y - (z + 1) * place.lift + rng.normal(0, 2), float(half) * 2)
+        window = canvas.window(
+            place.x + rng.normal(0, 2), place.y - (z + 1) * place.lift + rng.normal(0, 2), float(half) * 2
+        )
         along, across = window.rotated(rng.uniform(0, np.pi))
         box = np.maximum(np.abs(along), np.abs(across)) - half
         height = np.float32(place.floor + z + 1) + np.clip(-box, 0, 1)
-        canvas.paint(window, canvas.inside(box, soft=0.4), vary(rng, "f6dd84", 0.04), height=height, gloss=0.4, food=food)
+        canvas.paint(
+            window, canvas.inside(box, soft=0.4), vary(rng, "f6dd84", 0.04), height=height, gloss=0.4, food=food
+        )
     elif style[2] < 0.6:
         count = int(rng.integers(3, 9))
         x, y = scatter(rng, count, radius * 0.5, spread=0.8)
@@ -104,7 +121,14 @@ def burger(canvas: Canvas, rng: np.random.Generator, place: Place, food: bool) -
     tall = radius * rng.uniform(0.35, 0.6)
     # The dome's outline: a slab for its steep foot; the cap over it is shaded as a whole.
     window, distance = disc(canvas, rng, place, radius, z, 0.12, thick=tall * 0.35)
-    canvas.paint(window, canvas.inside(distance), crumb * np.float32(0.8), height=place.floor + z + tall * 0.3, gloss=0.1, food=food)
+    canvas.paint(
+        window,
+        canvas.inside(distance),
+        crumb * np.float32(0.8),
+        height=place.floor + z + tall * 0.3,
+        gloss=0.1,
+        food=food,
+    )
     window, distance = disc(canvas, rng, place, radius * 0.99, z + tall * 0.3, 0.12)
     share = np.clip(1 + distance * np.float32(1 / radius), 0, 1)
     toast = np.clip(np.float32(0.8) - share + np.float32(0.12) * canvas.noise(rng, "medium", window), 0, 1)

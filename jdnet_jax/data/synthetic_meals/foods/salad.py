@@ -18,7 +18,9 @@ def salad(canvas: Canvas, rng: np.random.Generator, place: Place, food: bool) ->
     leaves(canvas, rng, place, radius * 0.7, int(rng.integers(2, 6)), food, lift=4.0)
 
 
-def leaves(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float, count: int, food: bool, lift: float = 0.0) -> None:
+def leaves(
+    canvas: Canvas, rng: np.random.Generator, place: Place, radius: float, count: int, food: bool, lift: float = 0.0
+) -> None:
     """Splats leaves of one kind: oval, ruffled, with a paler rib."""
     size = radius * rng.uniform(0.26, 0.4)
     ground_x, ground_y = scatter(rng, count, max(radius - size * 0.7, 1.0), spread=0.7)

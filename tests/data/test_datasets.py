@@ -1,0 +1,266 @@
+import contextlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow_datasets as tfds
+from absl import logging as absl_logging
+
+from jdnet_jax import data
+from jdnet_jax.data import datasets
+from jdnet_jax.errors import UserError
+from tests.data.tiny import TINY_SIZES, TinyPhotos, augment_config, dataset_config
+
+FOOD101_SPLITS = {"train": "train[:90%]", "val": "train[90%:]", "test": "validation"}
+
+
+@pytest.fixture
+def tiny_builder(store, monkeypatch):
+    """Makes `tiny_photos` one of the project's datasets."""
+    create = datasets._Ours(lambda raw_dir, store: TinyPhotos(data_dir=store), ())
+    monkeypatch.setitem(datasets._OURS, "tiny_photos", create)
+
+
+@pytest.mark.usefixtures("tiny_builder")
+class TestPrepare:
+    def test_describes_the_dataset(self, store):
+        dataset = data.prepare(dataset_config("tiny_photos"))
+        assert dataset.name == "tiny_photos"
+        assert dataset.class_names == ("0", "1", "2", "3")
+        assert dataset.sizes == TINY_SIZES
+        assert dataset.splits == {"train": "train", "val": "val", "test": "test"}
+        assert dataset.shuffle_buffer == 1024
+        assert dataset.protocol == "tiny_photos/1.0.0: train 13 (train), val 5 (val), test 7 (test)"
+        assert dataset.builder.data_path == store / "tiny_photos" / "1.0.0"
+
+    def test_split_strings(self):
+        splits = {"train": "train[:75%]", "val": "train[75%:]", "test": "val+test"}
+        dataset = data.prepare(dataset_config("tiny_photos", splits=splits))
+        assert dataset.sizes == {"train": 10, "val": 3, "test": 12}
+        batches = list(data.eval_batches(dataset, "test", batch_size=4, image_size=8, crop_fraction=1.0))
+        np.testing.assert_array_equal(np.concatenate([batch["index"] for batch in batches]), range(12))
+
+    def test_prepares_once(self, monkeypatch):
+        data.prepare(dataset_config("tiny_photos"))
+        monkeypatch.setattr(TinyPhotos, "_generate_examples", None)
+        assert data.prepare(dataset_config("tiny_photos")).sizes == TINY_SIZES
+
+    @pytest.mark.parametrize(
+        ("split", "reason"),
+        [
+            ("validation", "Unknown split 'validation'"),
+            ("train[:", r"Error parsing split 'train\[:'"),
+            ("train[:0]", "Instruction .* corresponds to no data"),
+        ],
+    )
+    def test_bad_split(self, split, reason):
+        splits = {"train": "train", "val": split, "test": "test"}
+        expected = rf"^dataset.splits.val='.*' of tiny_photos, which has train, val, test: {reason}[^\n]*$"
+        with pytest.raises(UserError, match=expected):
+            data.prepare(dataset_config("tiny_photos", splits=splits))
+
+    def test_empty_split(self):
+        with (
+            tfds.testing.mock_data(num_examples=0),
+            pytest.raises(UserError, match=r"'train' of mnist holds no images"),
+        ):
+            data.prepare(dataset_config("mnist"))
+
+    def test_unknown_option(self):
+        with pytest.raises(UserError, match=r"dataset.options.fold is no option of grocery_store; it has labels, val"):
+            data.prepare(dataset_config("grocery_store", options={"fold": 1}))
+
+    def test_set_without_labels(self, monkeypatch):
+        def unlabelled(builder):
+            features = {"image": tfds.features.Image(), "objects": tfds.features.Text()}
+            return builder.dataset_info_from_configs(features=tfds.features.FeaturesDict(features), description="")
+
+        def examples(builder, split, size):
+            yield 0, {"image": np.zeros((4, 4, 3), np.uint8), "objects": "none"}
+
+        monkeypatch.setattr(TinyPhotos, "_info", unlabelled)
+        monkeypatch.setattr(TinyPhotos, "_generate_examples", examples)
+        with pytest.raises(UserError, match=r"no ClassLabel 'label' among its features \(image, objects\)"):
+            data.prepare(dataset_config("tiny_photos"))
+
+
+@pytest.mark.usefixtures("tiny_builder")
+class TestInterruptions:
+    def test_an_interrupted_preparation_is_not_taken_for_a_finished_one(self, store, monkeypatch):
+        whole = TinyPhotos._generate_examples
+
+        def interrupted(builder, split, size):
+            yield from whole(builder, split, size)
+            if split == "test":
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(TinyPhotos, "_generate_examples", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                data.prepare(dataset_config("tiny_photos"))
+        assert not (store / "tiny_photos" / "1.0.0").exists()
+        assert data.prepare(dataset_config("tiny_photos")).sizes == TINY_SIZES
+
+    def test_a_full_disk_is_one_line(self, monkeypatch):
+        def full(builder, split, size):
+            raise OSError(28, "No space left on device")
+            yield
+
+        monkeypatch.setattr(TinyPhotos, "_generate_examples", full)
+        with pytest.raises(UserError, match=r"^dataset tiny_photos could not be prepared in \S+: .*No space left"):
+            data.prepare(dataset_config("tiny_photos"))
+
+    def test_the_loser_of_a_race_between_machines_takes_the_winners_records(self, monkeypatch):
+        """Without the lock, which only this machine sees, another preparation finishes while this one runs."""
+        whole = TinyPhotos._generate_examples
+
+        def overtaken(builder, split, size):
+            monkeypatch.setattr(TinyPhotos, "_generate_examples", whole)
+            data.prepare(dataset_config("tiny_photos"))
+            yield from whole(builder, split, size)
+
+        monkeypatch.setattr(datasets, "_lock", lambda path: contextlib.nullcontext())
+        monkeypatch.setattr(TinyPhotos, "_generate_examples", overtaken)
+        dataset = data.prepare(dataset_config("tiny_photos"))
+        assert sum(batch["mask"].sum() for batch in eval_all(dataset)) == TINY_SIZES["test"]
+
+
+def eval_all(dataset):
+    return list(data.eval_batches(dataset, "test", batch_size=4, image_size=8, crop_fraction=1.0))
+
+
+PREPARE_IN_A_PROCESS = """
+from jdnet_jax import data
+from jdnet_jax.data import datasets
+from tests.data.tiny import TinyPhotos, dataset_config
+from absl import logging
+
+logging.set_verbosity(logging.INFO)
+datasets._OURS["tiny_photos"] = datasets._Ours(lambda raw_dir, store: TinyPhotos(data_dir=store), ())
+whole = TinyPhotos._generate_examples
+def counted(builder, split, size):
+    print("generating", split, flush=True)
+    yield from whole(builder, split, size)
+TinyPhotos._generate_examples = counted
+print(data.prepare(dataset_config("tiny_photos")).protocol)
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_prepare_at_once(store):
+    """Both end well, and only one of them does the work."""
+    command = [sys.executable, "-c", PREPARE_IN_A_PROCESS]
+    processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    assert all("train 13 (train), val 5 (val), test 7 (test)" in output for output in outputs)
+    assert "".join(outputs).count("generating train") == 1
+
+
+class TestTfdsNames:
+    def test_unknown_name(self):
+        with pytest.raises(UserError, match=r"'fod101' is neither .* near it are .*food101") as error:
+            data.prepare(dataset_config("fod101"))
+        assert "\n" not in str(error.value)
+
+    def test_a_builder_that_is_not_registered_yet(self):
+        with pytest.raises(UserError, match=r"dataset.name='uec_food256' is neither a dataset of this project"):
+            data.prepare(dataset_config("uec_food256"))
+
+    @pytest.mark.parametrize("name", ["food101:9.9.9", "food101/none", "Not A Name"])
+    def test_bad_names_are_one_line(self, name):
+        with pytest.raises(UserError, match=r"dataset.name=") as error:
+            data.prepare(dataset_config(name))
+        assert "\n" not in str(error.value)
+
+    def test_food101(self):
+        """The exact features of `food101`; the mock has 24 examples whatever the split."""
+        with tfds.testing.mock_data(num_examples=24):
+            dataset = data.prepare(dataset_config("food101", splits=FOOD101_SPLITS))
+            assert len(dataset.class_names) == 101
+            assert dataset.class_names[:2] == ("apple_pie", "baby_back_ribs")
+            run_through(dataset, 24)
+
+    def test_uec_food256(self, monkeypatch):
+        class UecFood256(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+            VERSION = tfds.core.Version("1.0.0")
+
+            def _info(self):
+                label = tfds.features.ClassLabel(num_classes=256)
+                image = tfds.features.Image(encoding_format="jpeg")
+                features = tfds.features.FeaturesDict({"image": image, "label": label})
+                return self.dataset_info_from_configs(features=features, description="")
+
+            def _split_generators(self, dl_manager):
+                raise AssertionError("mocked")
+
+            def _generate_examples(self):
+                raise AssertionError("mocked")
+
+        monkeypatch.setitem(tfds.core.registered._DATASET_REGISTRY, "uec_food256", UecFood256)
+        with tfds.testing.mock_data(num_examples=10):
+            splits = {"train": "train[:90%]", "val": "train[90%:]", "test": "test"}
+            dataset = data.prepare(dataset_config("uec_food256", splits=splits))
+            assert len(dataset.class_names) == 256
+            run_through(dataset, 10)
+
+    @pytest.mark.parametrize("name", ["cifar10", "svhn_cropped"])
+    def test_small_images(self, name):
+        with tfds.testing.mock_data(num_examples=7):
+            splits = {"train": "train[:90%]", "val": "train[90%:]", "test": "test"}
+            run_through(data.prepare(dataset_config(name, splits=splits)), 7)
+
+    def test_greyscale_images_become_rgb(self):
+        with tfds.testing.mock_data(num_examples=3):
+            dataset = data.prepare(dataset_config("mnist", splits={"train": "train", "val": "train", "test": "test"}))
+            images = run_through(dataset, 3)
+        np.testing.assert_array_equal(images, images[..., :1].repeat(3, -1))
+
+
+def run_through(dataset, size):
+    """Evaluates all three splits and trains an epoch; returns the test images."""
+    for role in ("train", "val", "test"):
+        batches = list(data.eval_batches(dataset, role, batch_size=4, image_size=16, crop_fraction=0.875))
+        assert sum(batch["mask"].sum() for batch in batches) == size
+    training = data.train_batches(
+        dataset, batch_size=size, image_size=16, seed=0, start_step=3, augment=augment_config()
+    )
+    batch = next(training)
+    np.testing.assert_array_equal(np.sort(batch["index"]), range(size))
+    assert batch["image"].shape == (size, 16, 16, 3)
+    assert 0 <= batch["label"].min() <= batch["label"].max() < len(dataset.class_names)
+    return np.concatenate([batch["image"] for batch in batches])
+
+
+class TestSyntheticMeals:
+    def test_options_reach_the_builder(self, store):
+        options = {"size": 32, "counts": (12, 2, 3), "seed": 5}
+        dataset = data.prepare(dataset_config("synthetic_meals", options=options))
+        assert dataset.sizes == {"train": 12, "val": 2, "test": 3}
+        assert len(dataset.class_names) == 12
+        batch = next(data.eval_batches(dataset, "test", batch_size=3, image_size=32, crop_fraction=1.0))
+        assert batch["image"].shape == (3, 32, 32, 3)
+
+    def test_the_default_is_the_builders_own_config(self, store):
+        builder = datasets._create_builder("synthetic_meals", "", {"seed": 0})
+        assert builder.builder_config is builder.BUILDER_CONFIGS[0]
+
+    def test_bad_values_are_the_users(self, store):
+        with pytest.raises(UserError, match=r"dataset.options: size=3 of synthetic_meals must be at least 16"):
+            data.prepare(dataset_config("synthetic_meals", options={"size": 3}))
+
+    def test_there_is_nothing_to_read(self, store, tmp_path):
+        with pytest.raises(UserError, match=r"synthetic_meals is drawn, not read; leave data_dir empty"):
+            data.prepare(dataset_config("synthetic_meals", data_dir=str(tmp_path)))
+
+
+def test_the_log_is_free_of_chatter(tiny_builder, caplog):
+    verbosity = absl_logging.get_verbosity()
+    absl_logging.set_verbosity(absl_logging.INFO)
+    try:
+        data.prepare(dataset_config("tiny_photos"))
+    finally:
+        absl_logging.set_verbosity(verbosity)
+    messages = [record.getMessage() for record in caplog.records if record.name == "absl"]
+    assert messages == ["dataset tiny_photos/1.0.0: train 13 (train), val 5 (val), test 7 (test)"]

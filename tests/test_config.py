@@ -1,0 +1,156 @@
+import importlib.util
+from pathlib import Path
+
+import pytest
+from ml_collections import ConfigDict
+
+from jdnet_jax import config as config_lib
+from jdnet_jax.errors import UserError
+
+CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
+
+
+def load(path: Path, *args):
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module, module.get_config(*args)
+
+
+def wrong(**changes) -> ConfigDict:
+    config = config_lib.default()
+    config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
+    return config
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_config_resolves_and_says_how_it_is_run(path):
+    module, config = load(path)
+    config_lib.check(config)
+    assert f"python -m jdnet_jax.main --config=configs/{path.name}" in module.__doc__
+
+
+@pytest.mark.parametrize("recipe", [recipe for recipe in config_lib.RECIPES if recipe != "kd"])
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_control_resolves_and_changes_neither_budget_nor_data(path, recipe):
+    _, jdnet = load(path)
+    _, control = load(path, recipe)
+    config_lib.check(control)
+    changed = set(config_lib.differences(jdnet.to_dict(), control.to_dict()))
+    assert {key.split(".")[0] for key in changed} <= {"recipe", "teachers", "losses"}
+
+
+def test_controls():
+    _, path = None, CONFIGS[0]
+    ce = load(path, "ce")[1]
+    assert len(ce.teachers) == 0
+    oneway = load(path, "jdnet_oneway")[1]
+    assert {loss: dict(oneway.losses[loss].routing) for loss in ("mskd", "ial")} == {
+        "mskd": {"teacher": 0.0},
+        "ial": {"teacher": 0.0},
+    }
+    dml = load(path, "dml")[1]
+    assert (dml.losses.mskd.weight, dml.losses.ial.weight, dml.losses.kl.weight) == (0, 0, 1)
+    assert dml.losses.kl.routing.teacher == 1
+
+
+def test_kd_needs_a_trained_teacher():
+    config = config_lib.apply_recipe(config_lib.default(), "kd")
+    with pytest.raises(UserError, match=r"config.teachers.teacher.init is random: recipe kd needs a teacher that is"):
+        config_lib.check(config)
+    config.teachers.teacher.init = "runs/teacher"
+    config_lib.check(config)
+    assert not config.teachers.teacher.trainable
+
+
+def test_unknown_recipe():
+    with pytest.raises(UserError, match="unknown recipe 'jdnt'; did you mean 'jdnet'"):
+        config_lib.apply_recipe(config_lib.default(), "jdnt")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"batch_size": 0}, "config.batch_size is 0: it must be a finite number of at least 1"),
+        ({"epochs": 0.0}, "config.epochs is 0 and so is config.steps: set one of them"),
+        ({"grad_accum": 3}, "config.batch_size is 128, which config.grad_accum = 3 does not divide"),
+        ({"compute_dtype": "float16"}, "config.compute_dtype: unknown value 'float16'; did you mean"),
+        ({"recipe": "jdent"}, "config.recipe: unknown value 'jdent'; did you mean 'jdnet'"),
+        ({"ema_decay": 1.0}, "config.ema_decay is 1.0: it must be a finite number of at least 0 and below 1"),
+        ({"augment__crop_scale": (0.9, 0.1)}, "config.augment.crop_scale is (0.9, 0.1): it must be (low, high)"),
+        ({"losses__ce__weight": -1.0}, "config.losses.ce.weight is -1.0: it must be a finite number of at least 0"),
+        ({"losses__mskd__options__variant": "cos"}, "config.losses.mskd.options.variant: unknown value 'cos'"),
+        ({"losses__mskd__options__stages": ()}, "config.losses.mskd.options.stages is empty"),
+        ({"losses__mskd__options__stage_weights": (1.0,)}, "config.losses.mskd.options.stage_weights is (1.0,)"),
+        ({"optimizer__name": "adam"}, "config.optimizer.name: unknown value 'adam'; did you mean 'adamw'"),
+        ({"schedule__learning_rate": float("nan")}, "config.schedule.learning_rate is nan"),
+        ({"dataset__name": ""}, "config.dataset.name is empty"),
+        ({"dataset__splits__test": ""}, "config.dataset.splits.test is empty"),
+    ],
+)
+def test_impossible_values_name_their_key(change, message):
+    with pytest.raises(UserError) as error:
+        config_lib.check(wrong(**change))
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "message"),
+    [
+        ("", "bacth_size", "config.bacth_size: unknown key 'bacth_size'; did you mean 'batch_size'?"),
+        ("dataset", "nmae", "config.dataset.nmae: unknown key 'nmae'; did you mean 'name'?"),
+        ("losses", "mksd", "config.losses.mksd: unknown key 'mksd'; did you mean 'mskd'?"),
+        ("losses.mskd", "wieght", "config.losses.mskd.wieght: unknown key 'wieght'; did you mean 'weight'?"),
+        ("losses.mskd.options", "stage", "config.losses.mskd.options.stage: unknown option 'stage'"),
+        ("teachers.teacher", "trainble", "config.teachers.teacher.trainble: unknown key"),
+        ("student", "modle", "config.student.modle: unknown key 'modle'; did you mean 'model'?"),
+    ],
+)
+def test_unknown_keys_name_the_closest_known_one(path, key, message):
+    config = config_lib.default()
+    section = config
+    for part in filter(None, path.split(".")):
+        section = section[part]
+    section[key] = 1
+    with pytest.raises(UserError) as error:
+        config_lib.check(config)
+    assert str(error.value).startswith(message)
+
+
+def test_routing_to_a_network_that_does_not_exist():
+    config = config_lib.default()
+    config.losses.ial.routing = {"techer": 0.5}
+    with pytest.raises(UserError, match=r"config.losses.ial.routing.techer: unknown network 'techer'; did you mean"):
+        config_lib.check(config)
+
+
+def test_a_section_is_not_a_value():
+    config = ConfigDict({**config_lib.default().to_dict(), "schedule": "cosine"})
+    with pytest.raises(UserError, match="config.schedule is 'cosine': it must be a section with keys of its own"):
+        config_lib.check(config)
+
+
+def test_groups_override_single_keys():
+    config = config_lib.default()
+    config.groups = {"teacher": {"schedule": {"learning_rate": 0.5}}}
+    config_lib.check(config)
+    assert config_lib.group_settings(config, "teacher")["schedule"]["learning_rate"] == 0.5
+    assert config_lib.group_settings(config, "teacher")["schedule"]["name"] == config.schedule.name
+    assert config_lib.group_settings(config, "student")["schedule"]["learning_rate"] == 1e-3
+    config.groups = {"teacher": {"schedule": {"learning_rat": 0.5}}}
+    with pytest.raises(UserError, match=r"config.groups.teacher.schedule.learning_rat: unknown key"):
+        config_lib.check(config)
+    config.groups = {"techer": {}}
+    with pytest.raises(UserError, match=r"config.groups.techer: unknown network 'techer'"):
+        config_lib.check(config)
+
+
+def test_total_steps_rounds_up_and_prefers_steps():
+    assert config_lib.total_steps(wrong(epochs=1.0, batch_size=32), 100) == 4
+    assert config_lib.total_steps(wrong(epochs=0.5, batch_size=32), 100) == 2
+    assert config_lib.total_steps(wrong(steps=7), 100) == 7
+
+
+def test_differences_are_dotted_names():
+    assert config_lib.differences({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 1, "c": 4}}) == ["a.c", "d"]

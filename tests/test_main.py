@@ -1,0 +1,125 @@
+"""The command as a person runs it: each mistake is one line on standard error and exit status 2."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def jdnet(*args, cwd=ROOT, **env):
+    return subprocess.run(
+        [sys.executable, "-m", "jdnet_jax.main", *args],
+        cwd=cwd,
+        env={**os.environ, "XLA_FLAGS": "", "PYTHONPATH": str(ROOT), **env},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def last_line(result):
+    return result.stderr.strip().splitlines()[-1]
+
+
+def test_help_names_the_flags_without_importing_jax_or_tensorflow():
+    code = "import sys; sys.argv = ['main', '--help']; from jdnet_jax import main\ntry: main.run()\nexcept SystemExit: pass\n"
+    code += "assert not {'jax', 'tensorflow', 'flax'} & set(sys.modules), 'too much was imported'"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "--config" in result.stdout
+    assert "--workdir" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "error: --config is missing: name a config file"),
+        (["configs/demo.py"], "error: unexpected argument 'configs/demo.py'"),
+        (["--config=configs/nowhere.py"], "error: "),
+        (["--config=configs/demo.py", "--config.bacth_size=3"], "error: "),
+        (["--config=configs/demo.py:jdnt"], "error: "),
+        (["--confg=configs/demo.py"], "error: Unknown command line flag 'confg'"),
+    ],
+)
+def test_flags_that_are_wrong(args, message, tmp_path):
+    result = jdnet(*args, f"--workdir={tmp_path / 'run'}") if args else jdnet()
+    assert result.returncode == 2
+    assert last_line(result).startswith(message)
+    assert "Traceback" not in result.stderr
+    wrong = args[-1].partition("=")[0].rpartition(".")[2] if args else ""
+    assert wrong.lstrip("-").split(":")[-1].split("/")[-1] in last_line(result)
+    assert not (tmp_path / "run" / "config.json").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--config.batch_size=0"], "error: config.batch_size is 0: it must be a finite number of at least 1"),
+        (["--config.student.model=resnet_tinny"], "error: config.student: unknown model 'resnet_tinny'"),
+        (["--config.dataset.name=grocery_store", "--config.dataset.data_dir=/nowhere"], "error: "),
+    ],
+)
+def test_values_that_are_wrong(args, message, tmp_path):
+    result = jdnet("--config=configs/demo.py", *args, f"--workdir={tmp_path / 'run'}", TFDS_DATA_DIR=str(tmp_path))
+    assert result.returncode == 2
+    assert last_line(result).startswith(message)
+    assert "Traceback" not in result.stderr
+
+
+SMALL = (
+    "--config=configs/demo.py",
+    "--config.steps=2",
+    "--config.batch_size=8",
+    "--config.image_size=32",
+    "--config.student.options.width=4",
+    "--config.teachers.teacher.options.width=8",
+)
+
+
+@pytest.mark.slow
+def test_a_run_prints_progress_results_and_what_lies_where(tmp_path, small_data):
+    result = jdnet(*SMALL, f"--workdir={tmp_path}", TFDS_DATA_DIR=small_data)
+    assert result.returncode == 0, result.stderr
+    assert "step 2/2 (100%)" in result.stderr
+    for words in ("test top-1 on", "student", "teacher", "summary.json", "next:"):
+        assert words in result.stdout
+
+
+@pytest.mark.slow
+def test_a_full_disk_fails_the_save_and_loses_nothing(tmp_path, small_data):
+    """Files may grow to 200 kB only, which the first checkpoint does not fit: the kernel refuses as a full disk does."""
+    code = (
+        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
+        "from jdnet_jax import main; main.run(['main', *sys.argv[1:]])"
+    )
+    args = [*SMALL, "--config.teachers.teacher.options.width=64", f"--workdir={tmp_path}"]
+    result = subprocess.run(
+        [sys.executable, "-c", code, *args],
+        cwd=ROOT,
+        env={**os.environ, "XLA_FLAGS": "", "TFDS_DATA_DIR": small_data},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert result.returncode == 2, result.stderr
+    assert "could not" in last_line(result)
+    assert "checkpoint" in last_line(result)
+    assert not (tmp_path / "summary.json").exists()
+    assert [path for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()] == []
+    # With room again the same command goes on.
+    again = jdnet(*args, TFDS_DATA_DIR=small_data)
+    assert again.returncode == 0, again.stderr
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory):
+    """A data directory that the embedded set is prepared in once for all commands."""
+    return str(tmp_path_factory.mktemp("tfds"))

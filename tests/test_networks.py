@@ -1,0 +1,57 @@
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from jdnet_jax import networks
+from jdnet_jax.errors import UserError
+
+
+def test_each_network_normalises_with_its_own_statistics():
+    config = tiny.config()
+    config.teachers.teacher.model, config.teachers.teacher.options = "tf_efficientnet_lite0", {}
+    nets = networks.build(config, 3)
+    images = jnp.full((1, 2, 2, 3), 127, jnp.uint8)
+    np.testing.assert_allclose(nets["teacher"].normalize(images), 0.0, atol=1e-6)
+    spec = nets["student"].module.input_spec
+    expected = (127 - np.array(spec.mean)) / np.array(spec.std)
+    np.testing.assert_allclose(nets["student"].normalize(images)[0, 0, 0], expected, rtol=1e-5)
+
+
+def test_unknown_option_names_the_config_key():
+    config = tiny.config()
+    config.teachers.teacher.options = {"widht": 3}
+    with pytest.raises(UserError, match=r"config.teachers.teacher: .*no option 'widht'"):
+        networks.build(config, 3)
+
+
+def test_stages_of_different_grids_that_are_multiples_align():
+    config = tiny.config(losses__mskd__options__stages=(0, 1, 2))
+    networks.check_alignment(config, networks.build(config, 3))
+
+
+def test_a_stage_that_a_network_lacks_is_named():
+    config = tiny.config()
+    config.losses.mskd.options.stages = (3,)
+    with pytest.raises(UserError, match=r"stage 3 does not exist in student \(resnet_tiny\), which has stages 0 to 2"):
+        networks.check_alignment(config, networks.build(config, 3))
+
+
+def test_grids_that_do_not_align_name_the_image_size():
+    # resnet_tiny rounds up and has 5x5 at stride 8 of 36 pixels; MobileNetV2's stride 4 has 9x9.
+    config = tiny.config(image_size=36)
+    config.teachers.teacher.model, config.teachers.teacher.options = "resnet18", {}
+    config.losses.mskd.options.stages = (2,)
+    nets = networks.build(config, 3)
+    grids = [networks.shapes(nets[name], 36)[0].stages[-1].shape[1:3] for name in nets]
+    assert grids == [(3, 3), (2, 2)]
+    with pytest.raises(UserError, match=r"activation maps of student 3x3 and teacher 2x2 do not align at config.image_size"):
+        networks.check_alignment(config, nets)
+
+
+def test_fresh_weights_depend_on_seed_and_name_alone():
+    nets = networks.build(tiny.config(), 3)
+    one = networks.initialize(nets["student"], 0, 32, 3)
+    two = networks.initialize(nets["student"], 0, 64, 3)
+    for a, b in zip(networks.jax.tree.leaves(one), networks.jax.tree.leaves(two), strict=True):
+        np.testing.assert_array_equal(a, b)

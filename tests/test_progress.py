@@ -1,0 +1,32 @@
+import io
+
+import pytest
+
+from jdnet_jax import progress
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (61.4, "1:01"), (3725, "1:02:05"), (-3, "0:00")])
+def test_duration(seconds, text):
+    assert progress.duration(seconds) == text
+
+
+def test_line_has_place_loss_accuracies_speed_and_eta(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    out = io.StringIO()
+    bar = progress.Progress(0, 40, batch_size=8, out=out)
+    now[0] += 60  # compiling
+    bar.restart_clock(1)
+    now[0] += 5
+    bar.pause(3)  # an evaluation in between
+    rate = bar.rate(11)
+    assert rate == pytest.approx(10 * 8 / 2)
+    bar.line(11, {"loss/total": 1.25, "accuracy/student": 0.5, "accuracy/teacher": 0.625}, rate)
+    # 29 steps at 0.2 s.
+    assert out.getvalue() == "step 11/40 (28%)  loss 1.250  student 50.0%  teacher 62.5%  40 images/s  ETA 0:06\n"
+
+
+def test_an_empty_window_has_no_rate():
+    bar = progress.Progress(5, 10, batch_size=8, out=io.StringIO())
+    bar.restart_clock(5)
+    assert bar.rate(5) is None

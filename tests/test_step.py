@@ -1,0 +1,216 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import tiny
+
+from jdnet_jax import losses, step
+from jdnet_jax.losses.routing import route
+
+
+def leaves(tree):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
+
+
+def run(recipe, devices, steps, grad_accum=1):
+    train = tiny.mapped(recipe.step(), devices)
+    current, history = recipe.state, []
+    for number in range(steps):
+        batch = tiny.cut(tiny.batch(recipe.config.batch_size, seed=number), devices, grad_accum)
+        current, metrics = train(current, batch)
+        history.append({key: float(value) for key, value in metrics.items()})
+    return current, history
+
+
+@pytest.fixture(scope="module")
+def synced():
+    return tiny.Recipe(tiny.config(sync_batch_norm=True))
+
+
+@pytest.mark.slow
+def test_eight_devices_and_one_agree_for_twenty_steps(synced):
+    _, one = run(synced, 1, 20)
+    end, eight = run(synced, 8, 20)
+    assert int(end.step) == 20
+    for a, b in zip(one, eight, strict=True):
+        for name in (name for name in a if name.startswith("loss/")):
+            assert a[name] == pytest.approx(b[name], rel=2e-3, abs=2e-4), name
+    assert eight[-1]["loss/ce_student"] < eight[0]["loss/ce_student"]
+    assert eight[-1]["loss/ce_teacher"] < eight[0]["loss/ce_teacher"]
+
+
+@pytest.mark.parametrize("sync", [False, True])
+def test_the_state_is_the_same_on_every_device(sync):
+    recipe = tiny.Recipe(tiny.config(sync_batch_norm=sync, ema_decay=0.9))
+    after, _ = tiny.mapped(recipe.step(), 8, out_axes=0)(recipe.state, tiny.cut(tiny.batch(), 8))
+    for leaf in leaves(after):
+        np.testing.assert_array_equal(leaf, np.broadcast_to(leaf[:1], leaf.shape))
+    moved = [np.any(a[0] != b) for a, b in zip(leaves(after.batch_stats), leaves(recipe.state.batch_stats), strict=True)]
+    assert all(moved)
+
+
+def test_accumulated_gradients_are_those_of_the_whole_batch_where_batch_norm_is_frozen(synced):
+    # With two micro-batches, each one's batch norm sees half of the examples, so the comparison is with the mean of the
+    # two halves' gradients, taken as two devices that do not share their statistics.
+    recipe = tiny.Recipe(tiny.config())
+    halves, _ = tiny.mapped(recipe.step(), 2)(recipe.state, tiny.cut(tiny.batch(), 2))
+    accumulated, _ = tiny.mapped(recipe.step(), 1)(recipe.state, tiny.cut(tiny.batch(), 1, grad_accum=2))
+    for group in ("student", "teacher"):
+        for a, b in zip(leaves(halves.params[group]), leaves(accumulated.params[group]), strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=3e-4)
+
+
+def test_a_frozen_teacher_stays_as_it_is_and_has_no_optimiser():
+    recipe = tiny.Recipe(tiny.config(teachers__teacher__trainable=False))
+    after, _ = run(recipe, 1, 1)
+    assert set(after.opt_state) == {"student", "adapters"}
+    for part in ("params", "batch_stats"):
+        before, now = getattr(recipe.state, part)["teacher"], getattr(after, part)["teacher"]
+        for a, b in zip(leaves(before), leaves(now), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_several_teachers_one_frozen():
+    config = tiny.config()
+    config.teachers.second = {"model": "resnet_tiny", "init": "random", "trainable": False, "options": {"width": 6}}
+    recipe = tiny.Recipe(config)
+    _, history = run(recipe, 2, 1)
+    names = {name.removeprefix("loss/") for name in history[0] if name.startswith("loss/")}
+    couplings = {f"{term}_{teacher}" for term in ("mskd", "ial", "kl") for teacher in ("teacher", "second")}
+    # A frozen teacher learns nothing from its cross-entropy, so that term is not there.
+    assert names == {"total", "ce_student", "ce_teacher"} | couplings
+
+
+def test_the_moving_average_follows_the_student():
+    recipe = tiny.Recipe(tiny.config(ema_decay=0.5))
+    after, _ = run(recipe, 1, 1)
+    # At step 0 the effective decay is min(0.5, 1 / 10), and the average starts at the initial student... counted from
+    # step 1, the step that was just taken: 2 / 11.
+    kernel = lambda tree: np.asarray(jax.tree.leaves(tree)[0])  # noqa: E731
+    expected = 2 / 11 * kernel(recipe.state.ema["params"]) + 9 / 11 * kernel(after.params["student"])
+    np.testing.assert_allclose(kernel(after.ema["params"]), expected, rtol=1e-5, atol=1e-7)
+    assert after.variables("student") is after.ema
+    assert after.variables("student", averaged=False)["params"] is after.params["student"]
+
+
+def test_bfloat16_computation_keeps_the_state_and_the_losses_in_float32():
+    recipe = tiny.Recipe(tiny.config(compute_dtype="bfloat16"))
+    after, history = run(recipe, 2, 2)
+    assert {leaf.dtype for leaf in leaves((after.params, after.batch_stats))} == {np.dtype("float32")}
+    assert all(np.isfinite(value) for value in history[-1].values())
+    exact = run(tiny.Recipe(tiny.config()), 2, 1)[1][0]
+    assert history[0]["loss/ce_student"] == pytest.approx(exact["loss/ce_student"], rel=0.05)
+
+
+def test_the_step_is_deterministic():
+    recipe = tiny.Recipe(tiny.config())
+    first, second = (run(recipe, 4, 2)[0] for _ in range(2))
+    for a, b in zip(leaves(first), leaves(second), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# term -> network -> whether the term sends it gradient, at the default routing.
+CELLS = {
+    "ce_student": {"student": True, "teacher": False, "adapters": False},
+    "ce_teacher": {"student": False, "teacher": True, "adapters": False},
+    "mskd_teacher": {"student": True, "teacher": True, "adapters": True},
+    "ial_teacher": {"student": True, "teacher": True, "adapters": False},
+    "kl_teacher": {"student": True, "teacher": True, "adapters": False},
+}
+
+
+@pytest.fixture(scope="module")
+def gradients_of_terms():
+    """(routing strength into the teacher) -> term -> network -> gradient of that term alone."""
+
+    def compute(strength):
+        config = tiny.config()
+        if strength is not None:
+            for loss in ("mskd", "ial", "kl"):
+                config.losses[loss].routing = {"teacher": strength}
+        recipe = tiny.Recipe(config)
+        batch = tiny.batch(8)
+
+        def value(params, index):
+            outputs = {}
+            for name, network in recipe.networks.items():
+                variables = {"params": params[name], "batch_stats": recipe.state.batch_stats[name]}
+                outputs[name] = network.module.apply(variables, network.normalize(batch["image"]), train=False)
+            term = recipe.terms[index : index + 1]
+            stats = recipe.state.batch_stats
+            return losses.evaluate(term, params, stats, outputs, jnp.asarray(batch["label"]), jnp.int32(0))[0]
+
+        gradient = jax.jit(jax.grad(value), static_argnums=1)
+        return {term.name: gradient(recipe.state.params, i) for i, term in enumerate(recipe.terms)}
+
+    cache = {}
+    return lambda strength: cache.setdefault(strength, None) or cache.update({strength: compute(strength)}) or cache[strength]
+
+
+def biggest(tree):
+    return max(np.abs(leaf).max() for leaf in leaves(tree))
+
+
+@pytest.mark.parametrize("network", ["student", "teacher", "adapters"])
+@pytest.mark.parametrize("term", CELLS)
+def test_every_cell_of_the_routing_table(gradients_of_terms, term, network):
+    size = biggest(gradients_of_terms(None)[term][network])
+    assert (size > 0) == CELLS[term][network]
+
+
+@pytest.mark.parametrize("term", ["mskd_teacher", "ial_teacher", "kl_teacher"])
+def test_strength_zero_is_one_way_and_exactly_zero(gradients_of_terms, term):
+    oneway = gradients_of_terms(0.0)[term]
+    assert biggest(oneway["teacher"]) == 0
+    for a, b in zip(leaves(oneway["student"]), leaves(gradients_of_terms(None)[term]["student"]), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("term", ["mskd_teacher", "ial_teacher", "kl_teacher"])
+def test_the_teachers_gradient_is_proportional_to_the_strength(gradients_of_terms, term):
+    tenth, full = gradients_of_terms(None)[term]["teacher"], gradients_of_terms(1.0)[term]["teacher"]
+    scale = biggest(full)
+    for a, b in zip(leaves(tenth), leaves(full), strict=True):
+        np.testing.assert_allclose(a / scale, 0.1 * b / scale, atol=1e-5)
+
+
+def test_routing_equals_the_sum_of_the_two_stopped_terms():
+    # d(s, sg t) + r d(sg s, t) and d with the gradient into t scaled by r.
+    def d(s, t):
+        return jnp.sum(s**2 * jnp.sin(t))
+
+    s, t, r = jnp.array([1.0, 2.0]), jnp.array([0.3, 0.4]), 0.1
+    stop = jax.lax.stop_gradient
+    expected = jax.grad(lambda s, t: d(s, stop(t)) + r * d(stop(s), t), argnums=(0, 1))(s, t)
+    routed = jax.grad(lambda s, t: d(s, route(t, r)), argnums=(0, 1))(s, t)
+    for a, b in zip(expected, routed, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-6)
+
+
+def test_rows_and_split_give_every_example_to_one_device_in_micro_batches_of_neighbours():
+    rows = step.rows(32, grad_accum=2)
+    assert sorted(rows) == list(range(32))
+    parts = step.split({"label": np.arange(32)[rows]}, grad_accum=2)["label"]
+    assert parts.shape == (8, 2, 2)
+    np.testing.assert_array_equal(np.sort(np.asarray(parts)[:, 0].ravel()), np.arange(16))
+    np.testing.assert_array_equal(np.asarray(parts)[3, 1], [22, 23])
+
+
+def test_eval_counts_are_exact_whatever_the_number_of_devices():
+    recipe = tiny.Recipe(tiny.config())
+    batch = {**tiny.batch(16), "mask": np.arange(16) < 11}
+    variables = {name: recipe.state.variables(name) for name in recipe.networks}
+    counts = []
+    for devices in (1, 8):
+        shares = {key: value.reshape(devices, -1, *value.shape[1:]) for key, value in batch.items()}
+        counts.append(tiny.mapped(step.eval_step(recipe.networks), devices)(variables, shares))
+    one, eight = counts
+    assert int(one["count"]) == 11
+    for name in ("student", "teacher"):
+        assert int(one[f"{name}/confusion"].sum()) == 11
+        np.testing.assert_array_equal(one[f"{name}/confusion"], eight[f"{name}/confusion"])
+        np.testing.assert_array_equal(
+            one[f"{name}/confusion"].sum(axis=1), np.bincount(batch["label"][:11], minlength=tiny.CLASSES)
+        )
+        assert int(one[f"{name}/top5"]) == 11  # five classes
+        np.testing.assert_allclose(one[f"{name}/loss"], eight[f"{name}/loss"], rtol=1e-5)

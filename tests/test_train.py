@@ -1,0 +1,191 @@
+import json
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import tiny
+
+from jdnet_jax import checkpoint, handoff, metrics, state, train
+from jdnet_jax import config as config_lib
+from jdnet_jax.errors import UserError
+from jdnet_jax.progress import Progress
+
+pytestmark = pytest.mark.slow
+
+
+def small_run(**changes):
+    """A few steps on a few embedded pictures: every part of a run, in seconds."""
+    config = tiny.config()
+    config.dataset.options = {"size": 32, "counts": (64, 24, 41)}
+    config.crop_fraction = 1.0
+    config.steps, config.eval_every, config.log_every = 6, 3, 2
+    config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
+    return config
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _prepared_data(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFDS_DATA_DIR", str(tmp_path_factory.mktemp("tfds")))
+        yield
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """(workdir, summary) of a run that was never touched."""
+    workdir = tmp_path_factory.mktemp("untouched")
+    return workdir, train.train_and_evaluate(small_run(), workdir)
+
+
+def test_the_summary_says_what_the_contract_asks_for(finished):
+    workdir, summary = finished
+    assert json.loads((workdir / "summary.json").read_text()) == summary
+    assert {"recipe", "dataset", "step", "seed", "images_per_second", "student", "teachers"} <= set(summary)
+    assert summary["recipe"] == "jdnet"
+    assert summary["images_per_second"] > 0
+    for entry in (summary["student"], summary["teachers"]["teacher"]):
+        assert entry["params"] > 0
+        assert (entry["val"]["count"], entry["test"]["count"]) == (24, 41)
+        for split in ("val", "test"):
+            assert set(entry[split]) == {"top1", "top5", "macro_f1", "loss", "count"}
+            assert 0 <= entry[split]["top1"] <= entry[split]["top5"] <= 1
+    assert len(summary["student"]["sha256"]) == 64
+
+
+def test_the_workdir_holds_what_the_contract_names(finished):
+    workdir, _ = finished
+    names = {path.name for path in workdir.iterdir()}
+    assert names == {"config.json", "metrics.jsonl", "tensorboard", "checkpoints", "student", "summary.json"}
+    assert list((workdir / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_metrics_are_one_line_a_logged_step_with_every_term(finished):
+    lines = metrics.read(finished[0] / "metrics.jsonl")
+    assert [line["step"] for line in lines] == [0, 2, 3, 4, 6]
+    logged = next(line for line in lines if line["step"] == 4)
+    for term in ("total", "ce_student", "ce_teacher", "mskd_teacher", "ial_teacher", "kl_teacher"):
+        assert np.isfinite(logged[f"loss/{term}"])
+    assert logged["learning_rate/student"] == logged["learning_rate/teacher"] > 0
+    assert {"val/teacher/top1", "val/student/top1"} <= set(lines[0])
+
+
+def test_the_hand_off_is_the_student_alone(finished):
+    workdir, summary = finished
+    variables, description = handoff.load(workdir)
+    assert state.sha256(variables) == summary["student"]["sha256"]
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == summary["student"]["params"]
+    names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(variables)]
+    assert not any("stage" in name or "adapter" in name for name in names)
+    assert description["model"] == "resnet_tiny"
+    assert description["options"] == {"width": 4}
+    assert len(description["classes"]) == 12
+    assert description["image_size"] == tiny.SIZE
+    assert description["accuracy"]["test"] == summary["student"]["test"]
+
+
+def test_the_same_command_on_a_finished_run_only_reads(finished):
+    workdir, summary = finished
+    before = (workdir / "metrics.jsonl").read_bytes()
+    assert train.train_and_evaluate(small_run(), workdir) == summary
+    assert (workdir / "metrics.jsonl").read_bytes() == before
+
+
+def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypatch):
+    workdir, summary = finished
+
+    class Killed(Exception):
+        pass
+
+    def line(self, step, *args):
+        if step == 4:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "line", line)
+        with pytest.raises(Killed):
+            train.train_and_evaluate(small_run(), tmp_path)
+    # Lines after the newest checkpoint (step 3) are written again, not twice.
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write('{"step": 4, "loss/total": 1.0}\n{"step": 5, "lo')
+    resumed = train.train_and_evaluate(small_run(), tmp_path)
+    assert resumed["student"]["sha256"] == summary["student"]["sha256"]
+    assert [line["step"] for line in metrics.read(tmp_path / "metrics.jsonl")] == [0, 2, 3, 4, 6]
+    for ours, theirs in zip(*(metrics.read(Path(d) / "metrics.jsonl") for d in (tmp_path, workdir)), strict=True):
+        same = {key for key in ours if key.startswith("loss/") and ours["step"] != 4}
+        assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
+
+
+def test_the_workdir_of_another_config_is_left_alone(finished):
+    workdir, _ = finished
+    with pytest.raises(UserError, match=r"belongs to a run of another config, which differs in batch_size, seed: choose"):
+        train.train_and_evaluate(small_run(batch_size=8, seed=1), workdir)
+
+
+def test_how_often_to_log_may_change_between_starts(finished):
+    workdir, summary = finished
+    assert train.train_and_evaluate(small_run(log_every=1), workdir) == summary
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_checkpoint(tmp_path):
+    config = small_run(steps=40, checkpoint_every=1, eval_every=40, log_every=40)
+    config.groups = {
+        "teacher": {"schedule": {"name": "constant", "learning_rate": 1e18, "warmup": 0.0}, "optimizer": {"name": "sgd"}}
+    }
+    with pytest.raises(UserError) as error:
+        train.train_and_evaluate(config, tmp_path)
+    message = str(error.value)
+    assert "is not finite" in message
+    assert "teacher" in message.split("is not finite")[0]
+    assert f"the last good checkpoint is {tmp_path / 'checkpoints'}" in message
+    newest = max(int(path.name) for path in (tmp_path / "checkpoints").iterdir())
+    assert f"{tmp_path / 'checkpoints' / str(newest)}:" in message
+    assert not (tmp_path / "summary.json").exists()
+    # What was saved is good: every number in it is finite.
+    restored = checkpoint.ocp.PyTreeCheckpointer().restore(tmp_path / "checkpoints" / str(newest) / "default")
+    assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(restored["params"]))
+
+
+def test_the_student_alone_starts_where_jdnets_student_starts():
+    jdnet = tiny.Recipe(tiny.config()).state
+    alone = tiny.Recipe(config_lib.apply_recipe(tiny.config(), "ce")).state
+    assert state.sha256(jdnet.variables("student")) == state.sha256(alone.variables("student"))
+    other = tiny.Recipe(tiny.config(seed=1)).state
+    assert state.sha256(other.variables("student")) != state.sha256(jdnet.variables("student"))
+
+
+def test_a_hand_off_becomes_a_frozen_teacher(finished, tmp_path):
+    workdir, summary = finished
+    config = small_run()
+    config.teachers = {"teacher": config_lib.teacher("resnet_tiny", init=str(workdir), width=4)}
+    config = config_lib.apply_recipe(config, "kd")
+    kd = train.train_and_evaluate(config, tmp_path)
+    assert kd["teachers"]["teacher"]["test"] == pytest.approx(summary["student"]["test"])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"student__model": "resnet_tinny"}, "config.student: unknown model 'resnet_tinny'"),
+        ({"batch_size": 12}, "config.batch_size is 12, which 8 devices x config.grad_accum = 1 do not divide"),
+        (
+            {"losses__mskd__options__stages": (0, 3)},
+            "config.losses.mskd.options.stages: stage 3 does not exist in student (resnet_tiny), which has stages 0 to 2",
+        ),
+    ],
+)
+def test_mistakes_are_found_before_anything_is_made(tmp_path, change, message):
+    with pytest.raises(UserError) as error:
+        train.train_and_evaluate(small_run(**change), tmp_path / "run")
+    assert str(error.value).startswith(message)
+    assert not (tmp_path / "run").exists()
+
+
+def test_stages_that_cannot_align_name_both_networks_and_the_image_size(tmp_path):
+    config = small_run(image_size=36)
+    config.teachers = {"teacher": config_lib.teacher("tf_efficientnet_lite0")}
+    config.losses.mskd.options.stages = (1,)
+    with pytest.raises(UserError) as error:
+        train.train_and_evaluate(config, tmp_path / "run")
+    assert "stage 1" in str(error.value) or "activation maps" in str(error.value)
+    assert "36" in str(error.value)
