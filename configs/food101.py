@@ -19,7 +19,7 @@ def get_config(recipe="jdnet"):
     config.dataset.splits = {"train": "train[:90%]", "val": "train[90%:]", "test": "validation"}
     config.image_size = 224
     config.augment.crop_scale = (0.25, 1.0)
-    config.augment.color_jitter = (0.2, 0.2, 0.2, 0.0)
+    config.augment.color_jitter.update(brightness=0.2, contrast=0.2, saturation=0.2)
     config.batch_size = 256
     config.epochs = 120.0
 

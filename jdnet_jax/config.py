@@ -40,7 +40,7 @@ def default() -> ConfigDict:
     config.augment.crop_scale = (0.35, 1.0)  # area of the random crop as a share of the photo
     config.augment.crop_ratio = (3 / 4, 4 / 3)  # width / height of the random crop
     config.augment.flip = True
-    config.augment.color_jitter = (0.0, 0.0, 0.0, 0.0)  # strengths of brightness, contrast, saturation, hue (turns)
+    config.augment.color_jitter = ConfigDict({"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0})
 
     config.image_size = 224
     config.crop_fraction = 0.875  # evaluation: shorter side to image_size / crop_fraction, then the central square
@@ -224,12 +224,8 @@ def _check_augment(augment: ConfigDict) -> None:
         pair = augment[key]
         fits = len(pair) == 2 and low < pair[0] <= pair[1] <= high
         _require(fits, f"config.augment.{key}", f"is {tuple(pair)}: it must be (low, high), above {low}, at most {high}")
-    jitter = augment.color_jitter
-    _require(
-        len(jitter) == 4 and all(0 <= strength <= 1 for strength in jitter),
-        "config.augment.color_jitter",
-        f"is {tuple(jitter)}: it must be (brightness, contrast, saturation, hue), each in [0, 1]",
-    )
+    for key, strength in augment.color_jitter.items():
+        _number(f"config.augment.color_jitter.{key}", strength, low=0, high=1)
 
 
 def _check_teachers(config: ConfigDict) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from jdnet_jax.data.synthetic_meals import noise
-from jdnet_jax.data.synthetic_meals.canvas import SUPERSAMPLING, UNITS
+from jdnet_jax.data.synthetic_meals.canvas import UNITS
 from jdnet_jax.data.synthetic_meals.shading import Light
 
 
@@ -57,8 +56,7 @@ def draw_shot(rng: np.random.Generator) -> Shot:
     )
     sharp = abs(rng.normal(0, 0.35)) if rng.random() < 0.8 else rng.uniform(0.5, 1.0)
     motion = rng.uniform(0.4, 1.2) if rng.random() < 0.12 else 0.0
-    # Rounded, so that few lenses serve all shots.
-    blur = (round(float(np.hypot(sharp, motion)) * 20) / 20, round(float(sharp) * 20) / 20)
+    blur = (float(np.hypot(sharp, motion)), float(sharp))
     return Shot(
         light=light,
         squash=float(rng.uniform(0.74, 1.0)),
@@ -73,25 +71,46 @@ def draw_shot(rng: np.random.Generator) -> Shot:
     )
 
 
-@functools.lru_cache(maxsize=64)
-def _lens(pixels: int, samples: int, blur: float) -> Float[np.ndarray, "pixels samples"]:
-    """Weights with which `samples` supersampled values along an axis become `pixels` values.
+def _halved(field: Float[np.ndarray, "channels samples samples"]) -> Float[np.ndarray, "channels side side"]:
+    """Halves both sides with the antialiasing kernel (1, 3, 3, 1) / 8; beyond the border its nearest values stand in."""
+    first, second = field[:, 0::2], field[:, 1::2]
+    rows = (first + second) * np.float32(0.375)
+    rows[:, 1:] += second[:, :-1] * np.float32(0.125)
+    rows[:, :-1] += first[:, 1:] * np.float32(0.125)
+    rows[:, 0] += first[:, 0] * np.float32(0.125)
+    rows[:, -1] += second[:, -1] * np.float32(0.125)
+    first, second = rows[:, :, 0::2], rows[:, :, 1::2]
+    result = (first + second) * np.float32(0.375)
+    result[:, :, 1:] += second[:, :, :-1] * np.float32(0.125)
+    result[:, :, :-1] += first[:, :, 1:] * np.float32(0.125)
+    result[:, :, 0] += first[:, :, 0] * np.float32(0.125)
+    result[:, :, -1] += second[:, :, -1] * np.float32(0.125)
+    return result
 
-    One Gaussian serves the antialiasing (standard deviation 0.43 pixels, that of the kernel (1, 3, 3, 1) / 8 at twice
-    the size) and the blur (standard deviation `blur`, pixels). Beyond the border the nearest values stand in.
-    """
-    centres = (np.arange(samples) + 0.5) * (pixels / samples)
-    away = centres[None, :] - (np.arange(pixels) + 0.5)[:, None]
-    weights = np.exp(-0.5 * away**2 / (0.43**2 + blur**2))
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+def _blurred(field: Float[np.ndarray, "channels side side"], sigma: float, axis: int) -> Float[np.ndarray, "channels side side"]:
+    """Gaussian blur of `sigma` pixels along one axis; beyond the border its nearest values stand in."""
+    if sigma < 0.2:
+        return field
+    reach = int(np.ceil(2.5 * sigma))
+    weights = np.exp(-0.5 * (np.arange(reach + 1) / sigma) ** 2)
+    weights /= weights[0] + 2 * weights[1:].sum()
+    side = field.shape[axis]
+    padded = field.take(np.clip(np.arange(-reach, side + reach), 0, side - 1), axis=axis)
+    part = [padded[:, k : k + side] if axis == 1 else padded[:, :, k : k + side] for k in range(2 * reach + 1)]
+    result = field * np.float32(weights[0])
+    for step in range(1, reach + 1):
+        result += (part[reach + step] + part[reach - step]) * np.float32(weights[step])
+    return result
 
 
 def expose(field: Float[np.ndarray, "channels samples samples"], shot: Shot) -> Float[np.ndarray, "channels side side"]:
     """What the lens and the sensor make of the supersampled light: pixels, with the shot's blur."""
-    samples = field.shape[1]
-    side = samples // SUPERSAMPLING
-    rows, columns = (_lens(side, samples, blur * side / UNITS) for blur in shot.blur)
-    return rows @ field @ columns.T
+    picture = _halved(field)
+    scale = picture.shape[1] / UNITS
+    for axis, blur in zip((1, 2), shot.blur, strict=True):
+        picture = _blurred(picture, blur * scale, axis)
+    return picture
 
 
 def develop(

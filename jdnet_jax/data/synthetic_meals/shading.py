@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 
 import numpy as np
 from jaxtyping import Float
-
-from jdnet_jax.data.synthetic_meals import noise
 
 _SHADOW_STEPS = (1.0, 2.2, 4.0, 6.5, 10.0, 15.0)  # units between a point and what may stand in its light
 
@@ -32,18 +29,14 @@ class Light:
     softness: float
 
 
-@functools.lru_cache(maxsize=8)
-def _smoother(side: int, cells: int) -> tuple[Float[np.ndarray, "control side"], Float[np.ndarray, "side control"]]:
-    """Matrices that average a field onto spline control points and spread them out again."""
-    up = noise.spline_matrix(side, cells)
-    down = up.T / up.sum(axis=0)[:, None]
-    return np.ascontiguousarray(down), up
-
-
-def smooth(field: Float[np.ndarray, "side side"], cells: int) -> Float[np.ndarray, "side side"]:
-    """A wide blur: `field` averaged on a grid of `cells` and interpolated by a cubic B-spline."""
-    down, up = _smoother(field.shape[0], cells)
-    return up @ (down @ field @ down.T) @ up.T
+def surroundings(field: Float[np.ndarray, "rows columns"], reach: int) -> Float[np.ndarray, "rows columns"]:
+    """Mean of `field` over the square of 2 * reach + 1 values a side around each; beyond the border 0."""
+    for _ in range(2):  # along the rows, then, transposed, along the columns
+        total = np.zeros((field.shape[0] + 2 * reach + 1, field.shape[1]), np.float32)
+        np.cumsum(field, axis=0, out=total[reach + 1 : reach + 1 + field.shape[0]])
+        total[reach + 1 + field.shape[0] :] = total[reach + field.shape[0]]
+        field = (total[2 * reach + 1 :] - total[: -2 * reach - 1]).T
+    return field * np.float32(1 / (2 * reach + 1) ** 2)
 
 
 def _shifted(field: Float[np.ndarray, "side side"], rows: int, columns: int) -> Float[np.ndarray, "side side"]:
