@@ -5,9 +5,10 @@
 Data: Bossard, Guillaumin, Van Gool, ECCV 2014; 101 classes, 75,750 training photos with noisy labels, 25,250 reviewed.
 The split that TFDS calls `validation` is the official test set: it is used as `test` only, and the last tenth of
 `train` is held out for tuning. TFDS downloads 5 GB.
-Target: the JDNet paper reports 91.2 % top-1 for its student (a number of the paper's, not reproduced here; its networks,
+Target: the JDNet paper reports 91.2 % top-1 for its student (the paper's number, not reproduced here; its networks,
 resolution and protocol are not known). Meant for a TPU v5e-8 or a GPU; it has not been run at full length by us.
-Recipe: ours, after the usual practice for training these networks from scratch (SGD with momentum, cosine, inception crops).
+Recipe: ours, after the usual practice for training these networks from scratch (SGD with momentum, cosine, inception
+crops).
 """
 
 from jdnet_jax.config import apply_recipe, default, teacher

@@ -2,10 +2,10 @@
 
     python -m jdnet_jax.main --config=configs/uec256.py
 
-Data: Kawano and Yanai, ECCV workshops 2014; 256 classes of food, 31,395 files, five folds. The TFDS dataset `uec_food256`
-must be registered or prepared in `dataset.data_dir`; its splits are `train` and `test` (the fold's own), and the
-last tenth of `train` is held out for tuning.
-Target: the JDNet paper reports 84.0 % top-1 for its student (a number of the paper's, not reproduced here; its networks,
+Data: Kawano and Yanai, ECCV workshops 2014; 256 classes of food, 31,395 files, five folds. The TFDS dataset
+`uec_food256` must be registered or prepared in `dataset.data_dir`; its splits are `train` and `test` (the fold's own),
+and the last tenth of `train` is held out for tuning.
+Target: the JDNet paper reports 84.0 % top-1 for its student (the paper's number, not reproduced here; its networks,
 resolution and protocol are not known). Meant for a TPU v5e-8 or a GPU; it has not been run at full length by us.
 Recipe: ours, as in `configs/food101.py`, with more epochs because the set is smaller.
 """

@@ -23,4 +23,6 @@ def write_text(path: Path, text: str) -> None:
         aside.replace(path)
     except OSError as error:
         aside.unlink(missing_ok=True)
-        raise UserError(f"{path} could not be written ({error.strerror}): make room or choose another folder") from error
+        raise UserError(
+            f"{path} could not be written ({error.strerror}): make room or choose another folder"
+        ) from error

@@ -1,4 +1,4 @@
-"""Checkpoints of a run, with Orbax: the newest ones and the best on val; written aside and renamed, in the background."""
+"""Checkpoints of a run, with Orbax: the newest and the best on val; written aside and renamed, in the background."""
 
 from __future__ import annotations
 
@@ -103,7 +103,9 @@ class Checkpoints:
     def last_good(self) -> str:
         """A phrase that names the newest complete checkpoint, for messages."""
         steps = sorted(self._complete_steps())
-        return f"the last good checkpoint is {self.directory / str(steps[-1])}" if steps else "there is no checkpoint yet"
+        return (
+            f"the last good checkpoint is {self.directory / str(steps[-1])}" if steps else "there is no checkpoint yet"
+        )
 
     def _complete_steps(self) -> list[int]:
         # Read from disk: after a failed save the manager may still list a step that was never finished.

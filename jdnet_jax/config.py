@@ -180,7 +180,9 @@ def check(config: ConfigDict) -> None:
         if name not in known:
             raise UserError(f"config.groups.{name}: {_unknown('network', name, sorted(known))}")
         merged = group_settings(config, name)
-        _same_keys(ConfigDict(entry), ConfigDict({"optimizer": {}, "schedule": {}}), f"config.groups.{name}", partial=True)
+        _same_keys(
+            ConfigDict(entry), ConfigDict({"optimizer": {}, "schedule": {}}), f"config.groups.{name}", partial=True
+        )
         _check_optimizer(f"config.groups.{name}", merged["optimizer"], merged["schedule"])
 
 
@@ -223,7 +225,9 @@ def _check_augment(augment: ConfigDict) -> None:
     for key, low, high in (("crop_scale", 0.0, 1.0), ("crop_ratio", 0.0, math.inf)):
         pair = augment[key]
         fits = len(pair) == 2 and low < pair[0] <= pair[1] <= high
-        _require(fits, f"config.augment.{key}", f"is {tuple(pair)}: it must be (low, high), above {low}, at most {high}")
+        _require(
+            fits, f"config.augment.{key}", f"is {tuple(pair)}: it must be (low, high), above {low}, at most {high}"
+        )
     for key, strength in augment.color_jitter.items():
         _number(f"config.augment.color_jitter.{key}", strength, low=0, high=1)
 
@@ -331,9 +335,7 @@ def _require(condition: bool, path: str, message: str) -> None:
         raise UserError(f"{path} {message}")
 
 
-def _number(
-    path: str, value: object, low: float = -math.inf, high: float = math.inf, open_high: bool = False
-) -> None:
+def _number(path: str, value: object, low: float = -math.inf, high: float = math.inf, open_high: bool = False) -> None:
     fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if fits and not (low <= value <= high and not (open_high and value == high)):  # type: ignore[operator]
         fits = False

@@ -50,8 +50,8 @@ class Result:
 def macro_f1(confusion: Int[np.ndarray, "classes classes"]) -> float:
     """Mean F1 over the classes that occur as a label or a prediction, in [0, 1].
 
-    F1 = 2 TP / (2 TP + FP + FN). A class that neither occurs nor is predicted has no F1 and is left out, as scikit-learn
-    does with the labels found in the data.
+    F1 = 2 TP / (2 TP + FP + FN). A class that neither occurs nor is predicted has no F1 and is left out, as
+    scikit-learn does with the labels found in the data.
     """
     hits = np.diag(confusion)
     total = confusion.sum(axis=0) + confusion.sum(axis=1)

@@ -5,6 +5,7 @@ The same command continues an interrupted run.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -27,6 +28,7 @@ def main(argv: list[str]) -> int:
     _log_to(Path(workdir))
 
     # Imported here so that --help and a mistyped flag answer at once.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # TensorFlow's running commentary
     import tensorflow as tf
 
     from jdnet_jax import train

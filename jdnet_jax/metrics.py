@@ -18,7 +18,7 @@ from jdnet_jax import atomic
 class JsonLinesWriter(metric_writers.MetricWriter):
     """Appends one JSON object for each step at which scalars were written: `{"step": 120, "loss/total": 1.5, ...}`.
 
-    Scalars of one step that are written in several calls end in one line. Everything but scalars is left to TensorBoard.
+    Scalars of one step that are written in several calls end in one line. All but scalars is left to TensorBoard.
     """
 
     def __init__(self, path: Path):

@@ -115,7 +115,7 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
             maps = [jax.eval_shape(Outputs.activation, outputs[n], labels).shape[1:] for n in (STUDENT, teacher)]
             if not grids_align(*maps):
                 raise UserError(
-                    f"config.losses.ial: the activation maps of student {_grid(maps[0])} and {teacher} {_grid(maps[1])} "
+                    f"config.losses.ial: activation maps of student {_grid(maps[0])} and {teacher} {_grid(maps[1])} "
                     f"do not align at config.image_size = {config.image_size}: choose a multiple of 32"
                 )
 
@@ -126,13 +126,15 @@ def _check_stage(stage: int, student: Network, teacher: Network, outputs: Mappin
         count = len(outputs[network.name].stages)
         if stage >= count:
             raise UserError(
-                f"{key}: stage {stage} does not exist in {network.name} ({network.model}), which has stages 0 to {count - 1}"
+                f"{key}: stage {stage} does not exist in {network.name} ({network.model}), "
+                f"which has stages 0 to {count - 1}"
             )
     grids = [outputs[n.name].stages[stage].shape[1:3] for n in (student, teacher)]
     if not grids_align(*grids):
         raise UserError(
-            f"{key}: stage {stage} is {_grid(grids[0])} in the student ({student.model}) and {_grid(grids[1])} in {teacher.name} "
-            f"({teacher.model}); neither is a multiple of the other: choose config.image_size (now {size}) a multiple of 32"
+            f"{key}: stage {stage} is {_grid(grids[0])} in the student ({student.model}) and {_grid(grids[1])} in "
+            f"{teacher.name} ({teacher.model}); choose config.image_size (now {size}) "
+            "a multiple of 32"
         )
 
 
@@ -149,14 +151,15 @@ def initialize(network: Network, seed: int, image_size: int, num_classes: int) -
     Raises:
         UserError: weights that do not exist or do not fit the model.
     """
+    own_seed = zlib.crc32(f"{seed} {network.name}".encode()) & 0x7FFFFFFF
     if network.init == "random":
-        key = jax.random.fold_in(jax.random.key(seed), zlib.crc32(network.name.encode()))
+        key = jax.random.key(own_seed)
         images = jnp.zeros((1, image_size, image_size, 3), jnp.float32)
         variables = jax.jit(lambda k: network.module.init(k, images, train=False))(key)
         return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
     if handoff.is_handoff(network.init):
         return handoff.load(network.init, model=network.model, num_classes=num_classes)[0]
-    variables = models.load_pretrained(network.model, network.init, num_classes, **network.options)
+    variables = models.load_pretrained(network.model, network.init, num_classes, seed=own_seed, **network.options)
     logging.info("%s: weights of %s loaded from %s", network.name, network.model, network.init)
     return variables
 
@@ -164,4 +167,3 @@ def initialize(network: Network, seed: int, image_size: int, num_classes: int) -
 def parameter_count(params: PyTree) -> int:
     """How many numbers the parameters hold."""
     return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))
-

@@ -33,9 +33,7 @@ def learning_rate(schedule: Mapping[str, Any], steps: int) -> optax.Schedule:
     return optax.join_schedules([optax.linear_schedule(schedule["initial"] * peak, peak, warmup), decay], [warmup])
 
 
-def build(
-    optimizer: Mapping[str, Any], schedule: Mapping[str, Any], steps: int
-) -> optax.GradientTransformation:
+def build(optimizer: Mapping[str, Any], schedule: Mapping[str, Any], steps: int) -> optax.GradientTransformation:
     """Clip the group's gradient norm, decay the kernels, and take a step of SGD or AdamW (Loshchilov & Hutter, 2019).
 
     SGD's decay is added to the gradient (coupled); AdamW's is decoupled and scaled by the learning rate.

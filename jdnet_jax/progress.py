@@ -63,7 +63,9 @@ class Progress:
         """Prints `step 120/600 (20 %)  loss 1.234  student 54.3 %  teacher 61.0 %  92 images/s  ETA 1:32`."""
         parts = [f"step {step}/{self._total} ({step / self._total:.0%})", f"loss {metrics['loss/total']:.3f}"]
         parts += [
-            f"{name.removeprefix('accuracy/')} {value:.1%}" for name, value in metrics.items() if name.startswith("accuracy/")
+            f"{name.removeprefix('accuracy/')} {value:.1%}"
+            for name, value in metrics.items()
+            if name.startswith("accuracy/")
         ]
         if rate is not None:
             parts.append(f"{rate:.0f} images/s")

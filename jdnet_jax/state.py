@@ -72,7 +72,9 @@ def create(
         variables = networks.initialize(network, config.seed, config.image_size, num_classes)
         params[name], batch_stats[name] = variables["params"], variables["batch_stats"]
     outputs = {
-        name: jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), networks.shapes(network, config.image_size)[0])
+        name: jax.tree.map(
+            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), networks.shapes(network, config.image_size)[0]
+        )
         for name, network in nets.items()
     }
     own = jax.jit(lambda key: losses.init(terms, key, outputs, jnp.zeros((1,), jnp.int32)))

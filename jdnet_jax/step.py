@@ -39,23 +39,23 @@ def train_step(
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
     """The step of a recipe, for one device inside a mapped axis `data`.
 
-    The batch it takes is one device's share: `image` [accum, batch, h, w, 3] in [0, 255] and `label` [accum, batch]. Gradients
-    are averaged over the `accum` micro-batches, which are computed one after the other, and over the devices. Micro-batch
-    m of all devices together holds consecutive examples of the global batch (see `split`), so that which examples meet in
-    a synchronised batch norm, and the masks of dropout, do not depend on the number of devices.
+    The batch it takes is one device's share: `image` [accum, batch, h, w, 3] in [0, 255] and `label` [accum, batch].
+    Gradients are averaged over the `accum` micro-batches, which are computed one after the other, and over the devices.
+    Micro-batch m of all devices together holds consecutive examples of the global batch (see `rows`), so that which
+    examples meet in a synchronised batch norm, and the masks of dropout, do not depend on the number of devices.
 
     Args:
         networks: all networks, the student first.
         terms: the objective.
         optimizers: trained group -> optimiser.
         seed: of dropout.
-        ema_decay: of the student's moving average, 0 for none. The effective decay is min(ema_decay, (1 + t) / (10 + t)),
-            so that the average forgets the initial values quickly.
+        ema_decay: of the student's moving average, 0 for none. The effective decay after step t is
+            min(ema_decay, (1 + t) / (10 + t)), so that the average forgets the initial values quickly.
         sync_batch_norm: whether the layers already average their statistics over devices; where not, the running
             statistics are averaged here after the step.
 
     Returns:
-        a function of (state, batch) to the next state and the metrics, scalars averaged over the global batch:
+        a function of (state, batch) to the next state and the metrics, averaged over the global batch:
         `loss/total`, `loss/<term>` unweighted, `accuracy/<network>`, `grad_norm/<group>`.
     """
 
@@ -103,7 +103,9 @@ def train_step(
             shapes = jax.eval_shape(gradients, state, state.batch_stats, batch["image"][0], batch["label"][0], key)[1:]
             zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
             carry = (state.batch_stats, *zeros)
-            (batch_stats, grads, metrics), _ = lax.scan(micro, carry, (batch["image"], batch["label"], jnp.arange(accum)))
+            (batch_stats, grads, metrics), _ = lax.scan(
+                micro, carry, (batch["image"], batch["label"], jnp.arange(accum))
+            )
 
         grads, metrics = lax.pmean((grads, metrics), DATA_AXIS)
         if not sync_batch_norm:

@@ -22,7 +22,6 @@ from jdnet_jax.checkpoint import Checkpoints
 from jdnet_jax.errors import UserError
 from jdnet_jax.losses.routing import STUDENT
 from jdnet_jax.progress import Progress, duration
-from jdnet_jax.state import TrainState
 from jdnet_jax.workdir import Workdir
 
 # Stands in for the number of classes while shapes are checked, before the dataset is there to tell it.
@@ -233,7 +232,9 @@ class _Run:
         results = self._results("val")
         accuracies = "  ".join(f"{name} {result.top1:.1%}" for name, result in results.items())
         count = next(iter(results.values())).count
-        self.progress.say(f"val at step {number}: {accuracies}  ({count} images in {duration(time.monotonic() - began)})")
+        self.progress.say(
+            f"val at step {number}: {accuracies}  ({count} images in {duration(time.monotonic() - began)})"
+        )
         scalars = {
             f"val/{name}/{key}": value
             for name, result in results.items()
@@ -260,14 +261,15 @@ class _Run:
 
     def _check_finite(self, number: int, window: list[dict[str, Any]]) -> None:
         for values in window:
-            bad = [name for name, value in jax.device_get(values).items() if not np.isfinite(value)]
-            if bad:
-                # The terms come before their sum and the gradients before nothing else: the first named is the cause.
-                first = next((name for name in bad if name != "loss/total"), bad[0])
+            host = jax.device_get(values)
+            # In the order of cause: a term, then the gradients, then the sum.
+            names = [f"loss/{term.name}" for term in self.terms] + [f"grad_norm/{name}" for name in self.optimizers]
+            first = next((name for name in [*names, "loss/total"] if not np.isfinite(host[name])), None)
+            if first is not None:
                 self.checkpoints.wait()
                 raise UserError(
-                    f"step {number}: {first} is not finite ({float(values[first])}); {self.checkpoints.last_good()}: "
-                    "lower config.schedule.learning_rate or set config.optimizer.clip_norm, and train in a new --workdir"
+                    f"step {number}: {first} is not finite ({float(host[first])}); {self.checkpoints.last_good()}: "
+                    "lower config.schedule.learning_rate or set config.optimizer.clip_norm, and use a new --workdir"
                 )
 
     def _description(self, summary: Mapping[str, Any]) -> dict[str, Any]:
@@ -282,9 +284,15 @@ class _Run:
             "image_size": size,
             "mean": list(spec.mean),
             "std": list(spec.std),
-            "resize": {"shorter_side": round(size / self.config.crop_fraction), "crop": "center", "method": "bilinear", "antialias": True},
+            "resize": {
+                "shorter_side": round(size / self.config.crop_fraction),
+                "crop": "center",
+                "method": "bilinear",
+                "antialias": True,
+            },
             "trained": {
-                "with": f"jdnet_jax {__version__}, jax {jax.__version__}, {jax.device_count()} x {jax.devices()[0].device_kind}",
+                "with": f"jdnet_jax {__version__}, jax {jax.__version__}",
+                "on": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
                 **{key: summary[key] for key in ("recipe", "dataset", "protocol", "step", "seed")},
             },
             "accuracy": {role: summary["student"][role] for role in ("val", "test")},
@@ -295,7 +303,10 @@ class _Run:
 def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
     """What a person reads at the end of a run: the figures, what lies where, what to try next."""
     place = Workdir(workdir)
-    lines = ["", f"test top-1 on {summary['student']['test']['count']} images ({summary['recipe']}, {summary['dataset']}):"]
+    lines = [
+        "",
+        f"test top-1 on {summary['student']['test']['count']} images ({summary['recipe']}, {summary['dataset']}):",
+    ]
     for name, entry in {STUDENT: summary["student"], **summary["teachers"]}.items():
         test = entry["test"]
         lines.append(
@@ -306,7 +317,8 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
         f"in {place.path}:",
         "  student/        the student alone, ready for export (model.json says what it is)",
         "  summary.json    these figures and more    config.json   the config they come from",
-        "  metrics.jsonl   every logged step         tensorboard/  the same as curves: tensorboard --logdir " + str(place.path),
+        "  metrics.jsonl   every logged step         tensorboard/  the same as curves: tensorboard --logdir "
+        + str(place.path),
         "  checkpoints/    to continue from: the same command",
     ]
     return "\n".join(lines)

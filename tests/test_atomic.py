@@ -20,7 +20,7 @@ def test_a_failure_leaves_the_old_text(tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(atomic.os, "fsync", full)
-    with pytest.raises(UserError, match="summary.json could not be written .No space left on device"):
+    with pytest.raises(UserError, match=r"summary.json could not be written .No space left on device"):
         atomic.write_text(path, "new")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]

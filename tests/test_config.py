@@ -127,7 +127,7 @@ def test_routing_to_a_network_that_does_not_exist():
 
 def test_a_section_is_not_a_value():
     config = ConfigDict({**config_lib.default().to_dict(), "schedule": "cosine"})
-    with pytest.raises(UserError, match="config.schedule is 'cosine': it must be a section with keys of its own"):
+    with pytest.raises(UserError, match=r"config.schedule is 'cosine': it must be a section with keys of its own"):
         config_lib.check(config)
 
 

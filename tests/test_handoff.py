@@ -39,7 +39,7 @@ def test_a_failed_save_leaves_the_old_one(folder, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(handoff.json, "dumps", full)
-    with pytest.raises(UserError, match="could not be written .*No space left on device"):
+    with pytest.raises(UserError, match=r"could not be written .*No space left on device"):
         handoff.save(folder, VARIABLES, {"model": "other"})
     monkeypatch.undo()
     assert handoff.load(folder)[1]["model"] == "resnet_tiny"
@@ -61,7 +61,7 @@ def test_wrong_model_classes_version_and_folder(folder, tmp_path):
 
 def test_damage_is_named(folder):
     (folder / "model.json").write_text('{"model": ')
-    with pytest.raises(UserError, match="model.json is damaged"):
+    with pytest.raises(UserError, match=r"model.json is damaged"):
         handoff.load(folder)
 
 

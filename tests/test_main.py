@@ -27,7 +27,8 @@ def last_line(result):
 
 
 def test_help_names_the_flags_without_importing_jax_or_tensorflow():
-    code = "import sys; sys.argv = ['main', '--help']; from jdnet_jax import main\ntry: main.run()\nexcept SystemExit: pass\n"
+    code = "import sys; sys.argv = ['main', '--help']; from jdnet_jax import main\n"
+    code += "try: main.run()\nexcept SystemExit: pass\n"
     code += "assert not {'jax', 'tensorflow', 'flax'} & set(sys.modules), 'too much was imported'"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
@@ -93,7 +94,7 @@ def test_a_run_prints_progress_results_and_what_lies_where(tmp_path, small_data)
 
 @pytest.mark.slow
 def test_a_full_disk_fails_the_save_and_loses_nothing(tmp_path, small_data):
-    """Files may grow to 200 kB only, which the first checkpoint does not fit: the kernel refuses as a full disk does."""
+    """Files may grow to 200 kB only; the first checkpoint is larger, so the kernel refuses it as a full disk does."""
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"

@@ -45,7 +45,9 @@ def test_grids_that_do_not_align_name_the_image_size():
     nets = networks.build(config, 3)
     grids = [networks.shapes(nets[name], 36)[0].stages[-1].shape[1:3] for name in nets]
     assert grids == [(3, 3), (2, 2)]
-    with pytest.raises(UserError, match=r"activation maps of student 3x3 and teacher 2x2 do not align at config.image_size"):
+    with pytest.raises(
+        UserError, match=r"activation maps of student 3x3 and teacher 2x2 do not align at config.image_size"
+    ):
         networks.check_alignment(config, nets)
 
 

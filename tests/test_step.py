@@ -45,7 +45,9 @@ def test_the_state_is_the_same_on_every_device(sync):
     after, _ = tiny.mapped(recipe.step(), 8, out_axes=0)(recipe.state, tiny.cut(tiny.batch(), 8))
     for leaf in leaves(after):
         np.testing.assert_array_equal(leaf, np.broadcast_to(leaf[:1], leaf.shape))
-    moved = [np.any(a[0] != b) for a, b in zip(leaves(after.batch_stats), leaves(recipe.state.batch_stats), strict=True)]
+    moved = [
+        np.any(a[0] != b) for a, b in zip(leaves(after.batch_stats), leaves(recipe.state.batch_stats), strict=True)
+    ]
     assert all(moved)
 
 
@@ -144,7 +146,9 @@ def gradients_of_terms():
         return {term.name: gradient(recipe.state.params, i) for i, term in enumerate(recipe.terms)}
 
     cache = {}
-    return lambda strength: cache.setdefault(strength, None) or cache.update({strength: compute(strength)}) or cache[strength]
+    return lambda strength: (
+        cache.setdefault(strength, None) or cache.update({strength: compute(strength)}) or cache[strength]
+    )
 
 
 def biggest(tree):

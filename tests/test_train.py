@@ -118,7 +118,9 @@ def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypa
 
 def test_the_workdir_of_another_config_is_left_alone(finished):
     workdir, _ = finished
-    with pytest.raises(UserError, match=r"belongs to a run of another config, which differs in batch_size, seed: choose"):
+    with pytest.raises(
+        UserError, match=r"belongs to a run of another config, which differs in batch_size, seed: choose"
+    ):
         train.train_and_evaluate(small_run(batch_size=8, seed=1), workdir)
 
 
@@ -130,7 +132,10 @@ def test_how_often_to_log_may_change_between_starts(finished):
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_checkpoint(tmp_path):
     config = small_run(steps=40, checkpoint_every=1, eval_every=40, log_every=40)
     config.groups = {
-        "teacher": {"schedule": {"name": "constant", "learning_rate": 1e18, "warmup": 0.0}, "optimizer": {"name": "sgd"}}
+        "teacher": {
+            "schedule": {"name": "constant", "learning_rate": 1e18, "warmup": 0.0},
+            "optimizer": {"name": "sgd"},
+        }
     }
     with pytest.raises(UserError) as error:
         train.train_and_evaluate(config, tmp_path)
@@ -170,7 +175,7 @@ def test_a_hand_off_becomes_a_frozen_teacher(finished, tmp_path):
         ({"batch_size": 12}, "config.batch_size is 12, which 8 devices x config.grad_accum = 1 do not divide"),
         (
             {"losses__mskd__options__stages": (0, 3)},
-            "config.losses.mskd.options.stages: stage 3 does not exist in student (resnet_tiny), which has stages 0 to 2",
+            "config.losses.mskd.options.stages: stage 3 does not exist in student (resnet_tiny), which has",
         ),
     ],
 )

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 _SHORTEST = 1e-3
 
 
-def normalize(x: Float[Array, "..."], axis: int | Sequence[int]) -> Float[Array, "..."]:
+def normalize(x: Float[Array, ...], axis: int | Sequence[int]) -> Float[Array, ...]:
     """x / ||x||_2 over `axis`, in float32; zero, with zero gradient, where the norm is below 1e-3.
 
     The guard makes the all-zero activation map (no position speaks for the label) and dead features harmless.

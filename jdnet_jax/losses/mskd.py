@@ -6,10 +6,10 @@ features of both. The paper's taps, distances and weights are not known to us.
 OURS: everything below. Features are tapped at the strides 4, 8, 16, 32 (`Outputs.stages`); the variants are
 - `cosine`: A_k(F_k^S) against F_k^T, 1 - cosine over channels, averaged over positions. A_k is a 1x1 convolution and
   batch norm to the teacher's channels: part of the train state, never of the student that is handed off.
-- `l2`: squared distance of A_k(F_k^S) and F_k^T, each scaled to unit length as a whole map, so that how strong a position
-  is counts as well as its direction.
-- `attention`: attention transfer (Zagoruyko & Komodakis, ICLR 2017, activation-based): the sum of squares over channels,
-  scaled to unit length over positions, mean squared difference. No adapter.
+- `l2`: squared distance of A_k(F_k^S) and F_k^T, each scaled to unit length as a whole map, so that how strong a
+  position is counts as well as its direction.
+- `attention`: attention transfer (Zagoruyko & Komodakis, ICLR 2017, activation-based): the sum of squares over
+  channels, scaled to unit length over positions, mean squared difference. No adapter.
 - `logits`: an auxiliary head (global average pooling and a linear layer) on each stage of both networks: cross-entropy
   with the label for both, and KL from the teacher's head (fixed) to the student's.
 """
@@ -47,7 +47,9 @@ def l2_distance(student: Map, teacher: Map) -> Float[Array, ""]:
     return jnp.mean(jnp.sum(difference**2, axis=(1, 2, 3)))
 
 
-def attention_distance(student: Float[Array, "batch hs ws cs"], teacher: Float[Array, "batch ht wt ct"]) -> Float[Array, ""]:
+def attention_distance(
+    student: Float[Array, "batch hs ws cs"], teacher: Float[Array, "batch ht wt ct"]
+) -> Float[Array, ""]:
     """Mean squared difference of the maps' energies, each scaled to unit length over positions."""
 
     def energy(features):

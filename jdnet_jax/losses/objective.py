@@ -1,4 +1,4 @@
-"""The objective of a recipe: total = sum over terms of weight(step) * term(outputs, labels), routed as the table says."""
+"""The objective of a recipe: the sum over terms of weight(step) * term(outputs, labels), routed as the table says."""
 
 from __future__ import annotations
 

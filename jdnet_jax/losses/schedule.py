@@ -10,7 +10,9 @@ from jaxtyping import Array, Float, Int
 NAMES = ("constant", "linear")
 
 
-def weight_schedule(weight: float, name: str, warmup: float, steps: int) -> Callable[[Int[Array, ""]], Float[Array, ""]]:
+def weight_schedule(
+    weight: float, name: str, warmup: float, steps: int
+) -> Callable[[Int[Array, ""]], Float[Array, ""]]:
     """The weight of a term at a step.
 
     Args:

@@ -79,7 +79,9 @@ def test_the_term_pools_the_larger_grid_and_trains_its_own_parameters(variant, b
     total, gradients = jax.value_and_grad(value)(params)
     assert total > 0
     assert (variant == "attention") == (params == {})
-    assert all(np.any(leaf != 0) for path, leaf in jax.tree_util.tree_leaves_with_path(gradients) if "kernel" in str(path))
+    assert all(
+        np.any(leaf != 0) for path, leaf in jax.tree_util.tree_leaves_with_path(gradients) if "kernel" in str(path)
+    )
 
 
 def test_stage_weights_are_normalised():

@@ -87,6 +87,16 @@ class Canvas:
             rows, columns, self._centres[None, columns] - np.float32(x), self._centres[rows, None] - np.float32(y)
         )
 
+    def slanted(
+        self, x: float, y: float, angle: float, length: float, width: float, squash: float = 1.0
+    ) -> Window:
+        """The part of the canvas that a rectangle around (x, y) may touch.
+
+        Its half-sides are `length` along `angle` and `width` across it, in units on ground seen at `squash`.
+        """
+        cos, sin = abs(float(np.cos(angle))), abs(float(np.sin(angle)))
+        return self.window(x, y, length * cos + width * sin, (length * sin + width * cos) * squash)
+
     def everything(self) -> Window:
         """The whole canvas, offsets from its centre."""
         return self.window(UNITS / 2, UNITS / 2, UNITS)

@@ -17,12 +17,9 @@ from jdnet_jax.data.synthetic_meals.tables import CLOTHS, bands
 
 def _strip(canvas: Canvas, x: float, y: float, angle: float, start: float, stop: float, width: float) -> Window:
     """The window, around (x, y), of what lies from `start` to `stop` units along `angle` and `width` to its sides."""
-    cos, sin = np.cos(angle), np.sin(angle)
-    middle, half = (start + stop) / 2, abs(stop - start) / 2
-    window = canvas.window(
-        x + middle * cos, y + middle * sin, half * abs(cos) + width * abs(sin), half * abs(sin) + width * abs(cos)
-    )
-    return dataclasses.replace(window, dx=window.dx + np.float32(middle * cos), dy=window.dy + np.float32(middle * sin))
+    off_x, off_y = (start + stop) / 2 * np.cos(angle), (start + stop) / 2 * np.sin(angle)
+    window = canvas.slanted(x + off_x, y + off_y, angle, (stop - start) / 2, width)
+    return dataclasses.replace(window, dx=window.dx + np.float32(off_x), dy=window.dy + np.float32(off_y))
 
 
 def _rod(window: Window, angle: float, start: float, stop: float, width: float) -> Float[np.ndarray, "height width"]:
@@ -104,10 +101,10 @@ def cup(canvas: Canvas, rng: np.random.Generator, x: float, y: float, squash: fl
 
 def napkin(canvas: Canvas, rng: np.random.Generator, x: float, y: float, floor: float) -> None:
     """A folded napkin: plain, striped or checked."""
-    window = canvas.window(x, y, 42)
-    along, across = window.rotated(rng.uniform(0, np.pi))
+    angle, half_x, half_y = rng.uniform(0, np.pi), rng.uniform(12, 26), rng.uniform(9, 18)
+    window = canvas.slanted(x, y, angle, half_x + 1, half_y + 1)
+    along, across = window.rotated(angle)
     wave = canvas.noise(rng, "coarse", window)
-    half_x, half_y = rng.uniform(12, 26), rng.uniform(9, 18)
     box = np.maximum(np.abs(along) - np.float32(half_x), np.abs(across) - np.float32(half_y)) + wave * np.float32(0.4)
     ground, ink = (vary(rng, CLOTHS[i], 0.12) for i in rng.integers(len(CLOTHS), size=2))
     kind = rng.random()

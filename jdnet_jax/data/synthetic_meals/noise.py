@@ -11,7 +11,7 @@ WAVELENGTHS = {"coarse": 30.0, "medium": 11.0, "fine": 4.0, "grain": 1.6}
 """Distance between control points of each field, in canvas units (the picture's side is 96 units)."""
 
 _BANK_SEED = 20_260_101
-_BANK_UNITS = 288  # side of a bank field in canvas units: three pictures wide, so that crops rarely repeat
+_BANK_UNITS = 240  # side of a bank field in canvas units: more than two pictures, so that crops rarely repeat
 
 
 def spline_matrix(size: int, cells: int) -> Float[np.ndarray, "size control"]:

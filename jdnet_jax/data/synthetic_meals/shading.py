@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 from jaxtyping import Float
 
+_SKY_REACH = 6.0  # units around a point that take sky away from it
 _SHADOW_STEPS = (1.0, 2.2, 4.0, 6.5, 10.0, 15.0)  # units between a point and what may stand in its light
 
 
@@ -50,15 +51,22 @@ def _shifted(field: Float[np.ndarray, "side side"], rows: int, columns: int) -> 
     return result
 
 
-def shadow(height: Float[np.ndarray, "side side"], light: Light, scale: float) -> Float[np.ndarray, "side side"]:
-    """Share in [0, 1] of the sun that other heights take away; `scale` is pixels per unit of `height`."""
-    low = height[::2, ::2]
+def shadow(low: Float[np.ndarray, "rows columns"], light: Light, scale: float) -> Float[np.ndarray, "rows columns"]:
+    """Share in [0, 1] of the sun that other heights take away.
+
+    Args:
+        low: heights, units.
+        light: where the sun stands and how soft its shadows are.
+        scale: values of `low` per unit.
+    """
     slope = np.tan(light.elevation)
     blocked = np.zeros_like(low)
     for step in _SHADOW_STEPS:
-        pixels = step * scale / 2
-        rows, columns = round(pixels * np.sin(light.azimuth)), round(pixels * np.cos(light.azimuth))
-        np.maximum(blocked, _shifted(low, rows, columns) - np.float32(step * slope) - low, out=blocked)
+        rows, columns = round(step * scale * np.sin(light.azimuth)), round(step * scale * np.cos(light.azimuth))
+        other = _shifted(low, rows, columns)
+        other -= low
+        other -= np.float32(step * slope)
+        np.maximum(blocked, other, out=blocked)
     blocked *= np.float32(1 / light.softness)
     np.minimum(blocked, 1, out=blocked)
     blurred = blocked.copy()
@@ -66,8 +74,15 @@ def shadow(height: Float[np.ndarray, "side side"], light: Light, scale: float) -
     blurred[:-1] += blocked[1:]
     blurred[:, 1:] += blocked[:, :-1]
     blurred[:, :-1] += blocked[:, 1:]
-    np.minimum(blurred, 5, out=blurred)
-    return np.repeat(np.repeat(blurred * np.float32(0.2), 2, axis=0), 2, axis=1)
+    blurred *= np.float32(0.2)
+    return blurred
+
+
+def _doubled(low: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "twice_rows twice_columns"]:
+    rows, columns = low.shape
+    result = np.empty((rows, 2, columns, 2), np.float32)
+    result[...] = low[:, None, :, None]
+    return result.reshape(2 * rows, 2 * columns)
 
 
 def shade(
@@ -84,7 +99,9 @@ def shade(
     np.subtract(height[2:], height[:-2], out=slope_y[1:-1])
     for slope in (slope_x, slope_y):
         slope *= np.float32(scale / 2)
-        np.clip(slope, -1.6, 1.6, out=slope)  # silhouettes are cliffs; unclipped they would draw hard outlines
+        # Silhouettes are cliffs; unlimited they would draw hard outlines.
+        np.maximum(slope, -1.6, out=slope)
+        np.minimum(slope, 1.6, out=slope)
     normal_z = slope_x * slope_x
     normal_z += slope_y * slope_y
     normal_z += 1
@@ -95,18 +112,29 @@ def shade(
     half = to_sun + np.array([0, 0, 1], np.float32)
     half /= np.linalg.norm(half)
 
-    facing = (to_sun[2] - to_sun[0] * slope_x - to_sun[1] * slope_y) * normal_z
+    # What stands around a point is smooth enough to be worked out at the picture's size.
+    low = height[::2, ::2] - 1
+    sunlit = _doubled(1 - shadow(low, light, scale / 2))
+    around = surroundings(low, round(_SKY_REACH * scale / 2))
+    around -= low
+    np.maximum(around, -0.5, out=around)
+    np.minimum(around, 4, out=around)
+    around *= np.float32(-0.11)
+    around += 1
+    open_sky = _doubled(around)
+
+    facing = slope_x * (-to_sun[0] / to_sun[2])
+    facing -= slope_y * (to_sun[1] / to_sun[2])
+    facing += 1
+    facing *= normal_z
     np.maximum(facing, 0, out=facing)
-    sunlit = 1 - shadow(height, light, scale)
     facing *= sunlit
-    facing *= np.float32(1 / sin)
+    open_sky *= normal_z * np.float32(0.45) + np.float32(0.55)
 
-    around = smooth(height, 16)
-    around -= height
-    np.clip(around, -0.5, 4.0, out=around)
-    open_sky = (0.55 + 0.45 * normal_z) * (1 - np.float32(0.11) * around)
-
-    lobe = (half[2] - half[0] * slope_x - half[1] * slope_y) * normal_z
+    lobe = slope_x * -half[0]
+    lobe -= slope_y * half[1]
+    lobe += half[2]
+    lobe *= normal_z
     np.maximum(lobe, 0, out=lobe)
     for _ in range(4):
         lobe *= lobe  # ^16
@@ -116,11 +144,11 @@ def shade(
     broad += lobe
     broad *= gloss
     broad *= sunlit
-    # A flat glossy surface would mirror the sky evenly; only what exceeds that is a highlight.
     result = np.empty_like(albedo)
     for channel in range(3):
-        np.multiply(facing, light.sun[channel], out=result[channel])
-        result[channel] += open_sky * light.sky[channel]
-        result[channel] *= albedo[channel]
-        result[channel] += broad * (light.sun[channel] * np.float32(0.9))
+        lit = result[channel]
+        np.multiply(facing, light.sun[channel], out=lit)
+        lit += open_sky * light.sky[channel]
+        lit *= albedo[channel]
+        lit += broad * (light.sun[channel] * np.float32(0.9))
     return result

@@ -63,7 +63,8 @@ def plate(
     style = rng.random(6)
     angle = rng.uniform(0, np.pi)
     long, square = (1.0, False) if style[0] < 0.7 else (1.18, False) if style[0] < 0.85 else (1.0, True)
-    window = canvas.window(place.x, place.y, radius * 1.35 + 2)
+    reach = radius * (1.25 if square or long > 1 else 1.0)
+    window = canvas.window(place.x, place.y, reach, reach * place.squash)
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     ground_y = window.dy * np.float32(1 / place.squash)
     along = (window.dx * cos + ground_y * sin) * np.float32(1 / long)
@@ -102,7 +103,8 @@ def bowl(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float, 
     color = vary(rng, glaze or GLAZES[rng.integers(len(GLAZES))], 0.08)
     depth = radius * 0.55
     rise = depth * place.lift
-    window = canvas.window(place.x, place.y, radius + 2, radius + rise + 2)
+    window = canvas.window(place.x, place.y + rise * 0.25, radius, radius * place.squash + rise * 0.25)
+    window = dataclasses.replace(window, dy=window.dy + np.float32(rise * 0.25))
     foot = np.sqrt(window.dx**2 + ((window.dy - np.float32(rise * 0.5)) / np.float32(place.squash)) ** 2)
     canvas.paint(
         window,
@@ -127,11 +129,11 @@ def bowl(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float, 
 def board(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float, *, stone: bool = False) -> Place:
     """A rectangular cutting board of wood, or a slab of slate."""
     angle = rng.uniform(-0.5, 0.5)
-    window = canvas.window(place.x, place.y, radius * 1.7 + 2)
+    half = (np.float32(radius * rng.uniform(1.1, 1.35)), np.float32(radius * rng.uniform(0.85, 1.05)))
+    window = canvas.slanted(place.x, place.y, angle, float(half[0]), float(half[1]), place.squash)
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     ground_y = window.dy * np.float32(1 / place.squash)
     along, across = window.dx * cos + ground_y * sin, ground_y * cos - window.dx * sin
-    half = (np.float32(radius * rng.uniform(1.1, 1.35)), np.float32(radius * rng.uniform(0.85, 1.05)))
     corner = np.float32(rng.uniform(0.5, 5))
     qx, qy = np.abs(along) - half[0] + corner, np.abs(across) - half[1] + corner
     distance = np.sqrt(np.maximum(qx, 0) ** 2 + np.maximum(qy, 0) ** 2) + np.minimum(np.maximum(qx, qy), 0) - corner
@@ -155,7 +157,7 @@ def board(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float,
 
 def basket(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float) -> Place:
     """A plastic diner basket lined with checked paper."""
-    window = canvas.window(place.x, place.y, radius * 1.5 + 2)
+    window = canvas.window(place.x, place.y, radius * 1.35, radius * 1.3 * place.squash)
     angle = rng.uniform(-0.6, 0.6)
     cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
     ground_y = window.dy * np.float32(1 / place.squash)

@@ -39,7 +39,9 @@ def _piece(canvas, rng, place, angle, length, width, flesh, belt, food) -> None:
 
     def block(z: float, half_length: float, half_width: float):
         """Window and signed distance of a rounded box whose middle is `z` above the ground."""
-        window = canvas.window(place.x, place.y - z * place.lift, length * 1.25)
+        window = canvas.slanted(
+            place.x, place.y - z * place.lift, angle, half_length * 1.1 + 1, half_width * 1.1 + 1, place.squash
+        )
         dy = window.dy / np.float32(place.squash)
         along, across = window.dx * cos + dy * sin, dy * cos - window.dx * sin
         corner = np.float32(half_width * 0.8)
