@@ -33,6 +33,7 @@ def main(argv: list[str]) -> int:
 
     from jdnet_jax import train
 
+    _keep_compiled_steps()
     tf.config.set_visible_devices([], "GPU")
     tf.config.set_visible_devices([], "TPU")
     summary = train.train_and_evaluate(_CONFIG.value, workdir)
@@ -57,6 +58,15 @@ def _log_to(workdir: Path) -> None:
     logging.get_absl_handler().use_absl_log_file("main", str(logs))
     logging.set_verbosity(logging.INFO)
     logging.set_stderrthreshold("warning")
+
+
+def _keep_compiled_steps() -> None:
+    """A second start of the same config skips the compilation; JAX_COMPILATION_CACHE_DIR names another place."""
+    import jax
+
+    if not jax.config.jax_compilation_cache_dir:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jdnet_jax" / "compiled"
+        jax.config.update("jax_compilation_cache_dir", str(cache))
 
 
 def _next_steps() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -155,13 +155,23 @@ def initialize(network: Network, seed: int, image_size: int, num_classes: int) -
     if network.init == "random":
         key = jax.random.key(own_seed)
         images = jnp.zeros((1, image_size, image_size, 3), jnp.float32)
-        variables = jax.jit(lambda k: network.module.init(k, images, train=False))(key)
+        variables = run_once(lambda k: network.module.init(k, images, train=False), key)
         return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
     if handoff.is_handoff(network.init):
         return handoff.load(network.init, model=network.model, num_classes=num_classes)[0]
     variables = models.load_pretrained(network.model, network.init, num_classes, seed=own_seed, **network.options)
     logging.info("%s: weights of %s loaded from %s", network.name, network.model, network.init)
     return variables
+
+
+def run_once(function: Callable[[Array], PyTree], key: Array) -> PyTree:
+    """`jax.jit(function)(key)`, compiled for a short compilation rather than a fast run.
+
+    Drawing parameters is many small random draws, whose code takes LLVM half a minute to optimise on a CPU and a
+    moment to run either way.
+    """
+    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+    return jax.jit(function, compiler_options=options)(key)
 
 
 def parameter_count(params: PyTree) -> int:

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import Array, Int, PyTree, UInt32
 from ml_collections import ConfigDict
 
 from jdnet_jax import losses, networks, optimizers
@@ -28,6 +28,7 @@ class TrainState:
 
     Attributes:
         step: how many optimiser steps were taken.
+        rng: raw key of what the step draws (dropout); it never changes, each step folds its number in.
         params: group -> parameters, float32.
         batch_stats: group -> running statistics of batch norm, float32.
         opt_state: group -> optimiser state; only groups that are trained.
@@ -35,6 +36,7 @@ class TrainState:
     """
 
     step: Int[Array, ""]
+    rng: UInt32[Array, " 2"]
     params: dict[str, PyTree]
     batch_stats: dict[str, PyTree]
     opt_state: dict[str, PyTree]
@@ -77,8 +79,10 @@ def create(
         )
         for name, network in nets.items()
     }
-    own = jax.jit(lambda key: losses.init(terms, key, outputs, jnp.zeros((1,), jnp.int32)))
-    own_params, own_stats = own(jax.random.fold_in(jax.random.key(config.seed), 1))
+    own_params, own_stats = networks.run_once(
+        lambda key: losses.init(terms, key, outputs, jnp.zeros((1,), jnp.int32)),
+        jax.random.fold_in(jax.random.key(config.seed), 1),
+    )
     params, batch_stats = {**params, **own_params}, {**batch_stats, **own_stats}
     params, batch_stats = jax.tree.map(jnp.asarray, (params, batch_stats))
     ema = {}
@@ -86,6 +90,7 @@ def create(
         ema = jax.tree.map(jnp.copy, {"params": params[STUDENT], "batch_stats": batch_stats[STUDENT]})
     return TrainState(
         step=jnp.zeros((), jnp.int32),
+        rng=jax.random.key_data(jax.random.key(config.seed)),
         params=params,
         batch_stats=batch_stats,
         opt_state={name: tx[name].init(params[name]) for name in tx},

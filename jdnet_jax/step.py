@@ -33,7 +33,6 @@ def train_step(
     terms: Sequence[losses.Term],
     optimizers: Optimizers,
     *,
-    seed: int = 0,
     ema_decay: float = 0.0,
     sync_batch_norm: bool = False,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
@@ -48,7 +47,6 @@ def train_step(
         networks: all networks, the student first.
         terms: the objective.
         optimizers: trained group -> optimiser.
-        seed: of dropout.
         ema_decay: of the student's moving average, 0 for none. The effective decay after step t is
             min(ema_decay, (1 + t) / (10 + t)), so that the average forgets the initial values quickly.
         sync_batch_norm: whether the layers already average their statistics over devices; where not, the running
@@ -87,7 +85,7 @@ def train_step(
         return batch_stats, grads, metrics
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
-        key = jax.random.fold_in(jax.random.key(seed), state.step)
+        key = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
         accum = batch["image"].shape[0]
         if accum == 1:
             batch_stats, grads, metrics = gradients(state, state.batch_stats, batch["image"][0], batch["label"][0], key)
@@ -112,7 +110,7 @@ def train_step(
             batch_stats = lax.pmean(batch_stats, DATA_AXIS)
         params, opt_state = dict(state.params), dict(state.opt_state)
         for name, tx in optimizers.items():
-            metrics[f"grad_norm/{name}"] = optax.global_norm(grads[name])
+            metrics[f"grad_norm/{name}"] = optax.tree.norm(grads[name])
             updates, opt_state[name] = tx.update(grads[name], state.opt_state[name], state.params[name])
             params[name] = optax.apply_updates(state.params[name], updates)
         state = state.replace(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state)

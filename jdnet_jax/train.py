@@ -94,7 +94,6 @@ class _Run:
                 self.networks,
                 self.terms,
                 self.optimizers,
-                seed=config.seed,
                 ema_decay=config.ema_decay,
                 sync_batch_norm=config.sync_batch_norm,
             ),

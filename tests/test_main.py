@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.conftest import QUICK_COMPILATION
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -14,7 +15,7 @@ def jdnet(*args, cwd=ROOT, **env):
     return subprocess.run(
         [sys.executable, "-m", "jdnet_jax.main", *args],
         cwd=cwd,
-        env={**os.environ, "XLA_FLAGS": "", "PYTHONPATH": str(ROOT), **env},
+        env={**os.environ, "XLA_FLAGS": QUICK_COMPILATION, "PYTHONPATH": str(ROOT), **env},
         capture_output=True,
         text=True,
         timeout=600,
@@ -104,7 +105,7 @@ def test_a_full_disk_fails_the_save_and_loses_nothing(tmp_path, small_data):
     result = subprocess.run(
         [sys.executable, "-c", code, *args],
         cwd=ROOT,
-        env={**os.environ, "XLA_FLAGS": "", "TFDS_DATA_DIR": small_data},
+        env={**os.environ, "XLA_FLAGS": QUICK_COMPILATION, "TFDS_DATA_DIR": small_data},
         capture_output=True,
         text=True,
         timeout=600,

@@ -1,7 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tiny_recipe as tiny
+from tests import tiny_recipe as tiny
 
 from jdnet_jax import state
 

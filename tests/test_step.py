@@ -2,7 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import tiny_recipe as tiny
+from tests import tiny_recipe as tiny
 
 from jdnet_jax import losses, step
 from jdnet_jax.losses.routing import route

@@ -4,7 +4,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-import tiny_recipe as tiny
+from tests import tiny_recipe as tiny
 
 from jdnet_jax import checkpoint, handoff, metrics, state, train
 from jdnet_jax import config as config_lib

@@ -41,7 +41,6 @@ class Recipe:
             self.networks,
             self.terms,
             self.optimizers,
-            seed=self.config.seed,
             ema_decay=self.config.ema_decay,
             sync_batch_norm=self.config.sync_batch_norm,
         )

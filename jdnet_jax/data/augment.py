@@ -145,7 +145,13 @@ def _decode(encoded: tf.Tensor) -> UInt8[tf.Tensor, "h w 3"]:
 
 
 def _resize(image: UInt8[tf.Tensor, "h w 3"], shape: Sequence[int] | tf.Tensor) -> Float[tf.Tensor, "h w 3"]:
-    return tf.image.resize(image, shape, method="bilinear", antialias=True)
+    # Where nothing shrinks, the plain kernel computes the same in a fraction of the time.
+    shrinks = tf.reduce_any(tf.shape(image)[:2] > shape)
+    return tf.cond(
+        shrinks,
+        lambda: tf.image.resize(image, shape, method="bilinear", antialias=True),
+        lambda: tf.image.resize(image, shape, method="bilinear"),
+    )
 
 
 def _to_uint8(image: Float[tf.Tensor, "size size 3"], image_size: int) -> UInt8[tf.Tensor, "size size 3"]:

@@ -60,7 +60,8 @@ def train_batches(
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         # Inside a traced function this sets the seed of the function's graph alone: it keeps TensorFlow's global seed,
-        # which some caller may have set, out of the order.
+        # which some caller may have set, out of the order. It must not be 0: TensorFlow tells "both seeds are 0" by a
+        # Python comparison, which a symbolic order_seed does not survive.
         tf.random.set_seed(1)
         order_seed, augment_seed = tf.unstack(_epoch_seeds(seed, epoch))
         shuffled = records.shuffle(shuffle_buffer, seed=order_seed)

@@ -64,7 +64,12 @@ class BatchNorm(nn.Module):
 def _affine(mean: Array, var: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, Array]:
     """(factor, offset) with `x * factor + offset == (x - mean) / sqrt(var + epsilon) * scale + bias`."""
     factor = scale * lax.rsqrt(var + epsilon)
-    return factor, bias - mean * factor
+    return _over_maps(factor), _over_maps(bias - mean * factor)
+
+
+def _over_maps(vector: Array) -> Array:
+    """One value for each channel, shaped to broadcast over feature maps."""
+    return vector[None, None, None]
 
 
 def _activate(x: Array, activation: Activation) -> Array:
@@ -121,7 +126,7 @@ def _backward(
     if axis_name is not None:
         mean_g, mean_g_xhat = lax.pmean((mean_g, mean_g_xhat), axis_name)
     slope = inverse * mean_g_xhat
-    dx = factor * (g - (mean_g - mean * slope) - wide * slope)
+    dx = factor * (g - _over_maps(mean_g - mean * slope) - wide * _over_maps(slope))
     return dx.astype(x.dtype), d_scale, d_bias
 
 

@@ -33,7 +33,8 @@ def depthwise_conv(
         pads: rows and columns of zeros around the image.
     """
     # The padded image is what the gradient needs: padded here, it is built and stored once.
-    return _valid_conv(lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (*pads[0], 0), (*pads[1], 0), (0, 0, 0))), kernel, stride)
+    padded = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (*pads[0], 0), (*pads[1], 0), (0, 0, 0)))
+    return _valid_conv(padded, kernel, stride)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
@@ -77,8 +78,12 @@ def _shifted(x: Array, kernel: Array, *, stride: int) -> Array:
     k_h, k_w = kernel.shape[:2]
     height, width = (x.shape[1] - k_h) // stride + 1, (x.shape[2] - k_w) // stride + 1
     wide, weights = x.astype(jnp.float32), kernel.astype(jnp.float32)
-    y = sum(_window(wide, i, j, stride, height, width) * weights[i, j] for i in range(k_h) for j in range(k_w))
-    return y.astype(x.dtype)
+    terms = [
+        _window(wide, i, j, stride, height, width) * weights[i : i + 1, j : j + 1]
+        for i in range(k_h)
+        for j in range(k_w)
+    ]
+    return functools.reduce(jnp.add, terms).astype(x.dtype)
 
 
 def _shifted_gradients(x: Array, kernel: Array, g: Array, *, stride: int) -> tuple[Array, Array]:
@@ -95,11 +100,11 @@ def _input_gradient(x: Array, kernel: Array, g: Array, stride: int) -> Array:
 
     def phase(r_h: int, r_w: int) -> Array:
         terms = [
-            _window(wide, t_h - i // stride, t_w - j // stride, 1, rows, cols) * weights[i, j]
+            _window(wide, t_h - i // stride, t_w - j // stride, 1, rows, cols) * weights[i : i + 1, j : j + 1]
             for i in range(r_h, k_h, stride)
             for j in range(r_w, k_w, stride)
         ]
-        return sum(terms, start=jnp.zeros((batch, rows, cols, channels), jnp.float32)).astype(x.dtype)
+        return functools.reduce(jnp.add, terms).astype(x.dtype)
 
     if stride == 1:
         return phase(0, 0)
@@ -108,7 +113,7 @@ def _input_gradient(x: Array, kernel: Array, g: Array, stride: int) -> Array:
 
 
 def _kernel_gradient(x: Array, kernel: Array, g: Array, stride: int) -> Array:
-    """dkernel[i] = sum_p x[stride * p + i] g[p], one example after the other: their shifted copies stay in the cache."""
+    """dkernel[i] = sum_p x[stride * p + i] g[p]; example by example, whose shifted copies stay in the cache."""
     k_h, k_w = kernel.shape[:2]
     height, width = g.shape[1:3]
 

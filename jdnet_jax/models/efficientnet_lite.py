@@ -1,8 +1,8 @@
 """EfficientNet-Lite 0, 1 and 2 (released in github.com/tensorflow/tpu, models/official/efficientnet/lite).
 
-EfficientNet (Tan and Le, ICML 2019) for phones: ReLU6 in place of Swish, no squeeze-and-excitation, and compound scaling
-that leaves the stem, the head convolution and the depth of the first and last stages as they are. TensorFlow's `same`
-padding and its BatchNorm epsilon, because the published weights were trained with them. Names are timm's.
+EfficientNet (Tan and Le, ICML 2019) for phones: ReLU6 in place of Swish, no squeeze-and-excitation, and compound
+scaling that leaves the stem, the head convolution and the depth of the first and last stages as they are. TensorFlow's
+`same` padding and its BatchNorm epsilon, because the published weights were trained with them. Names are timm's.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Networks of inverted residual blocks (Sandler et al., CVPR 2018): what MobileNetV2 and EfficientNet-Lite share.
 
-Names of modules and parameters are timm's. Initialisation: He fan-out for convolutions, as in the released code of both.
+Names of modules and parameters are timm's. Initialisation: He fan-out for convolutions, as in the code released with
+both papers.
 """
 
 from __future__ import annotations
@@ -175,4 +176,3 @@ class InvertedResidualNet(nn.Module):
         features = Dropout(self.drop_rate, self.data_axis)(jnp.mean(x, (1, 2), dtype=jnp.float32), train=train)
         logits, kernel = Classifier(self.num_classes, name="classifier")(features)
         return Outputs(logits=logits, stages=tuple(taps), maps=x, kernel=kernel)
-

@@ -78,21 +78,20 @@ class DepthwiseConv(nn.Module):
 def max_pool(x: Float[Array, "batch height width channels"]) -> Float[Array, "batch out_h out_w channels"]:
     """3x3 max-pooling with stride 2 and one pixel of padding on every side (ResNet's).
 
-    Written as the maximum of nine strided slices: the gradient of XLA's window reduction is slow on the CPU.
+    The maximum over rows, then over columns, of three shifted images each: the gradient of XLA's window reduction is
+    slow on the CPU. Where values tie, the gradient is shared.
     """
-    batch, height, width, channels = x.shape
-    out_h, out_w = (height + 1) // 2, (width + 1) // 2
-    low = jnp.array(-jnp.inf, x.dtype)
-    padded = lax.pad(x, low, ((0, 0, 0), (1, 1, 0), (1, 1, 0), (0, 0, 0)))
-    windows = [
-        lax.slice(padded, (0, i, j, 0), (batch, i + 2 * out_h - 1, j + 2 * out_w - 1, channels), (1, 2, 2, 1))
-        for i in range(3)
-        for j in range(3)
-    ]
-    out = windows[0]
-    for window in windows[1:]:
-        out = jnp.maximum(out, window)
-    return out
+    return _max_of_three(_max_of_three(x, 1), 2)
+
+
+def _max_of_three(x: Array, axis: int) -> Array:
+    """Maximum over the three neighbours along `axis` of every second pixel."""
+    border = [(0, 0, 0)] * x.ndim
+    border[axis] = (1, 1, 0)
+    padded = lax.pad(x, jnp.array(-jnp.inf, x.dtype), border)
+    last = 2 * ((x.shape[axis] + 1) // 2) - 2
+    first, second, third = (lax.slice_in_dim(padded, i, i + last + 1, 2, axis) for i in range(3))
+    return jnp.maximum(jnp.maximum(first, second), third)
 
 
 class Dropout(nn.Module):
@@ -117,9 +116,11 @@ class Dropout(nn.Module):
         shard = 0 if self.data_axis is None or self.is_initializing() else lax.axis_index(self.data_axis)
         positions = shard * x.shape[0] + jnp.arange(x.shape[0])
         key = self.make_rng("dropout")
-        keep = jax.vmap(lambda position: jax.random.bernoulli(jax.random.fold_in(key, position), 1 - self.rate, x.shape[1:]))(
-            positions
-        )
+
+        def keep_one(position: Array) -> Array:
+            return jax.random.bernoulli(jax.random.fold_in(key, position), 1 - self.rate, x.shape[1:])
+
+        keep = jax.vmap(keep_one)(positions)
         return jnp.where(keep, x / (1 - self.rate), jnp.zeros((), x.dtype))
 
 
@@ -140,4 +141,4 @@ class Classifier(nn.Module):
         shape = (features.shape[-1], self.num_classes)
         kernel = self.param("kernel", nn.initializers.normal(0.01), shape, jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (self.num_classes,), jnp.float32)
-        return features.astype(jnp.float32) @ kernel + bias, kernel
+        return features.astype(jnp.float32) @ kernel + bias[None], kernel

@@ -22,7 +22,13 @@ def names() -> tuple[str, ...]:
 
 
 def create(
-    name: str, num_classes: int, *, dtype: Any = jnp.float32, axis_name: str | None = None, **options: Any
+    name: str,
+    num_classes: int,
+    *,
+    dtype: Any = jnp.float32,
+    axis_name: str | None = None,
+    data_axis: str | None = None,
+    **options: Any,
 ) -> nn.Module:
     """Builds a network of the zoo; nothing is allocated.
 
@@ -31,8 +37,8 @@ def create(
         num_classes: length of the logits.
         dtype: dtype of the computation; parameters, batch statistics and logits stay float32.
         axis_name: mapped axis over which BatchNorm averages its statistics; None keeps them per device.
-        **options: options of this network: `drop_rate` (Dropout before the classifier), `data_axis` (the mapped axis
-            that splits the batch, so that Dropout's masks do not depend on the number of devices), and what the family adds.
+        data_axis: mapped axis that splits the batch, so that Dropout's masks do not depend on the number of devices.
+        **options: options of this network: `drop_rate` (Dropout before the classifier) and its family's.
 
     Raises:
         UserError: the name or an option is unknown, or a value is not allowed.
@@ -49,4 +55,5 @@ def create(
             raise UserError(f"model {name!r} has no option {option!r}; allowed: {', '.join(sorted(variant.options))}")
         if not variant.options[option].accepts(value):
             raise UserError(f"model {name!r}: {option} must be {variant.options[option].allowed}, not {value!r}")
-    return variant.module(num_classes=num_classes, dtype=dtype, axis_name=axis_name, **variant.fields, **options)
+    fields = {**variant.fields, **options}
+    return variant.module(num_classes=num_classes, dtype=dtype, axis_name=axis_name, data_axis=data_axis, **fields)

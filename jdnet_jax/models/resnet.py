@@ -1,4 +1,4 @@
-"""ResNet (He et al., CVPR 2016), with the stride in the 3x3 convolution of a bottleneck ("v1.5", as torchvision and timm).
+"""ResNet (He et al., CVPR 2016), with a bottleneck's stride in its 3x3 convolution ("v1.5", as torchvision and timm).
 
 Sizes, names and parameter names are timm's. Initialisation: He fan-out for convolutions; the last BatchNorm of each
 residual branch starts at zero (Goyal et al., 2017), so that every block starts as its shortcut.
@@ -88,9 +88,7 @@ class ResNet(nn.Module):
     def stages(self) -> tuple[Stage, ...]:
         """The taps: the output of each stage, at strides 4, 8, 16, ..."""
         expansion = 4 if self.bottleneck else 1
-        return tuple(
-            Stage(f"layer{i + 1}", self.width * 2**i * expansion, 4 * 2**i) for i in range(len(self.depths))
-        )
+        return tuple(Stage(f"layer{i + 1}", self.width * 2**i * expansion, 4 * 2**i) for i in range(len(self.depths)))
 
     @property
     def input_spec(self) -> InputSpec:
@@ -133,8 +131,8 @@ VARIANTS = {
     "resnet50": _variant((3, 4, 6, 3), bottleneck=True),
     "resnet101": _variant((3, 4, 23, 3), bottleneck=True),
     "resnet_tiny": Variant(
-        functools.partial(ResNet, width=16),
-        {"depths": (1, 1, 1), "small_stem": True},
+        ResNet,
+        {"depths": (1, 1, 1), "small_stem": True, "width": 16},
         {**COMMON_OPTIONS, "width": Option(_is_width, "a positive integer")},
     ),
 }

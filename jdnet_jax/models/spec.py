@@ -66,10 +66,7 @@ def _is_rate(value: Any) -> bool:
 
 
 #: Options that every network of the zoo has.
-COMMON_OPTIONS: Mapping[str, Option] = {
-    "drop_rate": Option(_is_rate, "a number in [0, 1)"),
-    "data_axis": Option(lambda value: value is None or isinstance(value, str), "the name of a mapped axis, or None"),
-}
+COMMON_OPTIONS: Mapping[str, Option] = {"drop_rate": Option(_is_rate, "a number in [0, 1)")}
 
 #: Statistics of ImageNet's training images, as torchvision and timm use them (0.485, 0.456, 0.406 times 255, ...).
 IMAGENET_MEAN = (123.675, 116.28, 103.53)

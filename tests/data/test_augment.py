@@ -176,6 +176,13 @@ def test_shrinking_is_antialiased():
         assert np.abs(pixels[:, 1:-1].astype(int) - 127).max() < 40
 
 
+@pytest.mark.parametrize("shape", [(20, 31), (31, 31), (12, 40), (40, 40)])
+def test_resizing_is_the_antialiased_kernel_whatever_the_shape(shape):
+    image = tf.constant(np.random.default_rng(0).integers(0, 256, (*shape, 3)), tf.uint8)
+    expected = tf.image.resize(image, [31, 31], antialias=True)
+    np.testing.assert_allclose(augment._resize(image, [31, 31]), expected, atol=1e-3)
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (333, 7)])
 def test_odd_shapes_have_views(shape):
     encoded = tf.constant(encode(smooth_photo(2, *shape), "JPEG"))

@@ -124,6 +124,16 @@ def test_a_photo_is_augmented_anew_each_epoch(three_epochs):
     assert (first != second).any((1, 2, 3)).all()
 
 
+def test_each_photo_of_an_epoch_is_augmented_for_itself(tiny):
+    """With brightness alone, by a factor in [0.4, 1.6], the photos' means change by different factors."""
+    plain, bright = (
+        train_stream(tiny, 1, batch_size=N, crop_scale=(0.99, 1.0), color_jitter={**NO_JITTER, "brightness": strength})
+        for strength in (0.0, 0.6)
+    )
+    factors = bright["image"].mean((1, 2, 3)) / plain["image"].mean((1, 2, 3))
+    assert factors.std() > 0.1
+
+
 def test_processes_rows_make_up_the_global_batch(tiny, three_epochs):
     parts = [train_stream(tiny, 10, rows=rows) for rows in ([0, 2], [3, 1])]
     merged = {}

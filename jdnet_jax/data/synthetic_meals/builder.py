@@ -8,12 +8,12 @@ import contextlib
 import dataclasses
 import io
 import os
+import struct
 import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import PIL.Image
 import tensorflow_datasets as tfds
 from absl import logging
 from jaxtyping import Bool, UInt8
@@ -137,9 +137,25 @@ class SyntheticMeals(tfds.core.GeneratorBasedBuilder):
 
 
 def _png(image: UInt8[np.ndarray, "size size 3"] | Bool[np.ndarray, "size size"]) -> io.BytesIO:
-    """Entropy coding alone: matching strings in a noisy photo costs more time than drawing it and saves little."""
-    file = io.BytesIO()
-    pixels = image.astype(np.uint8) * 255 if image.dtype == bool else image
-    PIL.Image.fromarray(pixels).save(file, "png", compress_type=zlib.Z_HUFFMAN_ONLY)
-    file.seek(0)
-    return file
+    """A PNG file (ISO/IEC 15948) of an RGB photo or of a mask (0 and 255), encoded in a fifth of the usual time.
+
+    Every row is stored as its difference from the one above, and entropy coded without a search for repetitions, of
+    which a noisy photo has none.
+    """
+    pixels = image.astype(np.uint8) * np.uint8(255) if image.dtype == bool else image
+    height, width = pixels.shape[:2]
+    rows = pixels.reshape(height, -1)
+    filtered = np.empty((height, 1 + rows.shape[1]), np.uint8)
+    filtered[:, 0] = 2  # filter type "up"
+    filtered[0, 1:] = rows[0]
+    np.subtract(rows[1:], rows[:-1], out=filtered[1:, 1:])  # modulo 256
+    deflate = zlib.compressobj(level=1, strategy=zlib.Z_HUFFMAN_ONLY if image.ndim == 3 else zlib.Z_RLE)
+    header = struct.pack(">IIBBBBB", width, height, 8, 2 if image.ndim == 3 else 0, 0, 0, 0)
+    chunks = ((b"IHDR", header), (b"IDAT", deflate.compress(filtered.tobytes()) + deflate.flush()), (b"IEND", b""))
+    return io.BytesIO(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in chunks
+        )
+    )

@@ -72,7 +72,7 @@ def draw_shot(rng: np.random.Generator) -> Shot:
 
 
 def _halved(field: Float[np.ndarray, "channels samples samples"]) -> Float[np.ndarray, "channels side side"]:
-    """Halves both sides with the antialiasing kernel (1, 3, 3, 1) / 8; beyond the border its nearest values stand in."""
+    """Halves both sides with the antialiasing kernel (1, 3, 3, 1) / 8; the border's values go on beyond it."""
     first, second = field[:, 0::2], field[:, 1::2]
     rows = (first + second) * np.float32(0.375)
     rows[:, 1:] += second[:, :-1] * np.float32(0.125)
@@ -88,7 +88,9 @@ def _halved(field: Float[np.ndarray, "channels samples samples"]) -> Float[np.nd
     return result
 
 
-def _blurred(field: Float[np.ndarray, "channels side side"], sigma: float, axis: int) -> Float[np.ndarray, "channels side side"]:
+def _blurred(
+    field: Float[np.ndarray, "channels side side"], sigma: float, axis: int
+) -> Float[np.ndarray, "channels side side"]:
     """Gaussian blur of `sigma` pixels along one axis; beyond the border its nearest values stand in."""
     if sigma < 0.2:
         return field

@@ -65,31 +65,32 @@ class Canvas:
         self.height = np.zeros((self.side, self.side), np.float32)
         self.gloss = np.zeros((self.side, self.side), np.float32)
         self.cover = np.zeros((self.side, self.side), np.float32)
+        self._has_food = False
         self._centres = ((np.arange(self.side) + 0.5) / self.pixels_per_unit).astype(np.float32)
 
     def lay(self, ground: Canvas) -> None:
         """Covers everything with a canvas of half the side. Tables are smooth enough to be drawn at picture size."""
-        for field, source in ((self.height, ground.height), (self.gloss, ground.gloss)):
-            np.copyto(field.reshape(ground.side, 2, ground.side, 2), source[:, None, :, None])
-        for channel in range(3):
-            field = self.albedo[channel].reshape(ground.side, 2, ground.side, 2)
-            np.copyto(field, ground.albedo[channel][:, None, :, None])
+        pairs = [
+            (self.height, ground.height),
+            (self.gloss, ground.gloss),
+            *zip(self.albedo, ground.albedo, strict=True),
+        ]
+        for field, source in pairs:
+            field.reshape(ground.side, 2, self.side)[...] = np.repeat(source, 2, axis=1)[:, None]
 
     def window(self, x: float, y: float, reach_x: float, reach_y: float | None = None) -> Window:
         """The part of the canvas within `reach` units of (x, y); empty where that lies outside."""
         reach_y = reach_x if reach_y is None else reach_y
-        bounds = [
-            min(max(int(edge * self.pixels_per_unit), 0), self.side)
-            for edge in (y - reach_y, y + reach_y + 1, x - reach_x, x + reach_x + 1)
-        ]
-        rows, columns = slice(*bounds[:2]), slice(*bounds[2:])
+        scale, side = self.pixels_per_unit, self.side
+        top, bottom = int((y - reach_y) * scale), int((y + reach_y + 1) * scale)
+        left, right = int((x - reach_x) * scale), int((x + reach_x + 1) * scale)
+        rows = slice(min(max(top, 0), side), min(max(bottom, 0), side))
+        columns = slice(min(max(left, 0), side), min(max(right, 0), side))
         return Window(
             rows, columns, self._centres[None, columns] - np.float32(x), self._centres[rows, None] - np.float32(y)
         )
 
-    def slanted(
-        self, x: float, y: float, angle: float, length: float, width: float, squash: float = 1.0
-    ) -> Window:
+    def slanted(self, x: float, y: float, angle: float, length: float, width: float, squash: float = 1.0) -> Window:
         """The part of the canvas that a rectangle around (x, y) may touch.
 
         Its half-sides are `length` along `angle` and `width` across it, in units on ground seen at `squash`.
@@ -141,7 +142,8 @@ class Canvas:
             if value is not None:
                 below = field[index]
                 below += alpha * (value - below)
-        if food is not None:
+        if food or (self._has_food and food is not None):
+            self._has_food = True
             cover = self.cover[index]
             cover += alpha * (np.float32(food) - cover)
 
@@ -185,10 +187,13 @@ class Canvas:
         depth = (heights + z.astype(np.float32)[:, None, None]).ravel()[sample]
         pixel = (rows[:, :, None] * self.side + columns[:, None, :]).ravel()[sample]
         # Not negative floats sort like their bits, so one integer maximum keeps the highest sample and its number.
-        buffer = np.zeros(self.side * self.side, np.int64)
+        first, last = (int(pixel.min()), int(pixel.max())) if pixel.size else (0, 0)
+        pixel -= first
+        buffer = np.zeros(last - first + 1, np.int64)
         np.maximum.at(buffer, pixel, (depth.view(np.int32).astype(np.int64) << 32) | sample)
         pixel = np.flatnonzero(buffer)
         winner = buffer[pixel]
+        pixel += first
         depth = (winner >> 32).astype(np.int32).view(np.float32)
         above = depth > self.height.ravel()[pixel]
         pixel, sample, depth = pixel[above], (winner & 0xFFFFFFFF)[above], depth[above]
@@ -207,4 +212,6 @@ class Canvas:
             self.albedo[channel].ravel()[hits.pixel] = color[:, channel]
         self.height.ravel()[hits.pixel] = hits.height
         self.gloss.ravel()[hits.pixel] = gloss
-        self.cover.ravel()[hits.pixel] = np.float32(food)
+        if food or self._has_food:
+            self._has_food = True
+            self.cover.ravel()[hits.pixel] = np.float32(food)

@@ -9,10 +9,14 @@ from jaxtyping import Float
 
 from jdnet_jax.data.synthetic_meals import tableware
 from jdnet_jax.data.synthetic_meals.canvas import UNITS, Canvas, Window
+from jdnet_jax.data.synthetic_meals.chance import pick
 from jdnet_jax.data.synthetic_meals.color import between, linear, many, mix, vary
 from jdnet_jax.data.synthetic_meals.foods.grains import capsules
 from jdnet_jax.data.synthetic_meals.place import Place, scatter
 from jdnet_jax.data.synthetic_meals.tables import CLOTHS, bands
+
+_THINGS = {0: 0.12, 1: 0.28, 2: 0.3, 3: 0.2, 4: 0.1}
+_KINDS = {"cutlery": 0.36, "cup": 0.16, "napkin": 0.16, "bowl": 0.14, "crumbs": 0.18}
 
 
 def _strip(canvas: Canvas, x: float, y: float, angle: float, start: float, stop: float, width: float) -> Window:
@@ -170,15 +174,15 @@ def strew(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float,
     `eastern` is the chance that what lies beside the plate is a pair of chopsticks instead of cutlery.
     """
     turn = rng.uniform(0, 2 * np.pi)
-    for number in range(int(rng.choice([0, 1, 2, 3, 4], p=[0.12, 0.28, 0.3, 0.2, 0.1]))):
+    for number in range(pick(rng, _THINGS)):
         angle = turn + number * 2.2 + rng.normal(0, 0.3)
         away = radius + rng.uniform(4, 16)
         x, y = place.x + away * np.cos(angle), place.y + away * np.sin(angle) * place.squash
         x, y = float(np.clip(x, -6, UNITS + 6)), float(np.clip(y, -6, UNITS + 6))
-        kind = rng.choice(["cutlery", "cup", "napkin", "bowl", "crumbs"], p=[0.36, 0.16, 0.16, 0.14, 0.18])
+        kind = pick(rng, _KINDS)
         if kind == "cutlery":
             lay = chopsticks if rng.random() < eastern else cutlery
-            lay(canvas, rng, x, y, angle + rng.choice([-1, 1]) * np.pi / 2 + rng.normal(0, 0.25), 1.0)
+            lay(canvas, rng, x, y, angle + (np.pi / 2 if rng.random() < 0.5 else -np.pi / 2) + rng.normal(0, 0.25), 1.0)
         elif kind == "cup":
             cup(
                 canvas,

@@ -9,6 +9,7 @@ import numpy as np
 
 from jdnet_jax.data.synthetic_meals import clutter, sides, tables, tableware
 from jdnet_jax.data.synthetic_meals.canvas import UNITS, Canvas
+from jdnet_jax.data.synthetic_meals.chance import pick
 from jdnet_jax.data.synthetic_meals.foods.egg import fried_egg
 from jdnet_jax.data.synthetic_meals.foods.grains import peas, rice
 from jdnet_jax.data.synthetic_meals.foods.nigiri import salmon_nigiri
@@ -72,38 +73,70 @@ _EASTERN = {
 }
 
 
-def serve(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float, weights: tuple[float, ...]) -> Place:
-    """Lays a plate, deep plate, bowl, board, slab or basket drawn with `weights`; returns the ground for food."""
-    kind = rng.choice(6, p=np.array(weights) / np.sum(weights))
-    if kind == 0:
+# What food is served on.
+_ANY_DISH = {"plate": 5.0, "deep plate": 1.2, "bowl": 1.0, "board": 1.0, "slab": 0.7, "basket": 0.5}
+_WESTERN_DISH = {"plate": 4.0, "deep plate": 0.8, "board": 1.6, "slab": 0.5, "basket": 2.5}
+_EASTERN_DISH = {"plate": 4.0, "deep plate": 0.8, "board": 1.0, "slab": 1.6}
+
+
+def _side_food(food: Food) -> Callable[[Canvas, np.random.Generator, Place], None]:
+    return lambda canvas, rng, place: food(canvas, rng, place, False)
+
+
+def _lettuce(canvas: Canvas, rng: np.random.Generator, place: Place) -> None:
+    leaves(canvas, rng, place, place.radius, int(rng.integers(4, 9)), False)
+
+
+# What the sauce is eaten with. Lettuce says nothing about which sauce it is.
+_WESTERN_COMPANY = {
+    sides.fries: 0.45,
+    sides.sausages: 0.2,
+    sides.nuggets: 0.15,
+    _side_food(burger): 0.1,
+    _lettuce: 0.1,
+}
+_EASTERN_COMPANY = {
+    _side_food(rice): 0.35,
+    sides.dumplings: 0.25,
+    sides.tofu: 0.2,
+    _side_food(salmon_nigiri): 0.1,
+    _lettuce: 0.1,
+}
+_WESTERN_GLAZES = ("f4f2ec", "e8e8ea", "c9c9cc")
+_EASTERN_GLAZES = ("8fb09a", "a9c4b0", "3d5a50", "20201f", "dfe6e6")  # celadon and lacquer
+
+
+def serve(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float, weights: dict[str, float]) -> Place:
+    """Lays a dish drawn with `weights`; returns the ground for food."""
+    dish = pick(rng, weights)
+    if dish == "plate":
         return tableware.plate(canvas, rng, place, radius)
-    if kind == 1:
+    if dish == "deep plate":
         return tableware.plate(canvas, rng, place, radius, deep=rng.uniform(0.3, 0.7))
-    if kind == 2:
+    if dish == "bowl":
         return tableware.bowl(canvas, rng, place, radius * 0.85)
-    if kind == 5:
+    if dish == "basket":
         return tableware.basket(canvas, rng, place, radius * 0.9)
-    return tableware.board(canvas, rng, place, radius * 0.95, stone=kind == 4)
+    return tableware.board(canvas, rng, place, radius * 0.95, stone=dish == "slab")
 
 
 def meal(canvas: Canvas, rng: np.random.Generator, label: str, squash: float) -> None:
     """Draws a scene of one of `FOODS`: table, clutter, dish, side dishes, the food, and what lies over it."""
     tables.lay(canvas, rng, _ANY_TABLE)
-    radius = rng.uniform(26, 42)
+    radius = rng.uniform(28, 46)
     place = Place(UNITS / 2 + rng.normal(0, 6), UNITS / 2 + rng.normal(0, 6), radius, squash)
     clutter.strew(canvas, rng, place, radius, eastern=0.35)
-    well = serve(canvas, rng, place, radius, (5, 1.2, 1, 1, 0.7, 0.5))
+    well = serve(canvas, rng, place, radius, _ANY_DISH)
     shift = rng.uniform(0, 2 * np.pi)
     share = 1.0
     if rng.random() < 0.55:
         # The label's food keeps the larger part of the plate; a smaller one of something else shares it.
         share = rng.uniform(0.72, 0.85)
-        others = [name for name in FOODS if name != label]
         for number in range(int(rng.integers(1, 3))):
             angle = shift + np.pi + number * 1.3
             away = well.radius * 0.66
             size = well.radius * rng.uniform(0.3, 0.42)
-            _side(canvas, rng, well.moved(away * np.cos(angle), away * np.sin(angle), size), others)
+            _side(canvas, rng, well.moved(away * np.cos(angle), away * np.sin(angle), size), label)
     off = well.radius * ((1 - share) * 0.8 + abs(rng.normal(0, 0.05)))
     food_place = well.moved(off * np.cos(shift), off * np.sin(shift), well.radius * share)
     FOODS[label](canvas, rng, food_place, True)
@@ -122,13 +155,16 @@ def meal(canvas: Canvas, rng: np.random.Generator, label: str, squash: float) ->
         )
 
 
-def _side(canvas: Canvas, rng: np.random.Generator, place: Place, others: list[str]) -> None:
+def _side(canvas: Canvas, rng: np.random.Generator, place: Place, label: str) -> None:
+    """A small helping of anything but the label's food."""
     kind = rng.random()
     if kind < 0.4:
-        small = dataclasses.replace(place, radius=place.radius * 1.1)
-        FOODS[("peas", "carrot_slices", "rice", "salad")[rng.integers(4)]](canvas, rng, small, False)
-    elif kind < 0.6:
-        leaves(canvas, rng, place, place.radius, int(rng.integers(3, 7)), False)
+        others = [name for name in ("carrot_slices", "peas", "rice", "salad") if name != label]
+        FOODS[others[rng.integers(len(others))]](
+            canvas, rng, dataclasses.replace(place, radius=place.radius * 1.1), False
+        )
+    elif kind < 0.6 and label != "salad":
+        _lettuce(canvas, rng, place)
     elif kind < 0.75:
         sides.lemon(canvas, rng, place)
     else:
@@ -153,8 +189,7 @@ def sauce_scene(canvas: Canvas, rng: np.random.Generator, label: str, sauce: Pla
     away = radius * rng.uniform(0.25, 0.4)
     place = Place(sauce.x + away * np.cos(angle), sauce.y + away * np.sin(angle) * sauce.squash, radius, sauce.squash)
     clutter.strew(canvas, rng, place, radius, eastern=0.8 if eastern else 0.1)
-    weights = (4, 0.8, 0, 1.0, 1.6, 0) if eastern else (4, 0.8, 0, 1.6, 0.5, 2.5)
-    well = serve(canvas, rng, place, radius, weights)
+    well = serve(canvas, rng, place, radius, _EASTERN_DISH if eastern else _WESTERN_DISH)
     reach = sauce.radius + rng.uniform(0.42, 0.5) * radius
     beside = Place(
         sauce.x + reach * np.cos(angle),
@@ -163,32 +198,12 @@ def sauce_scene(canvas: Canvas, rng: np.random.Generator, label: str, sauce: Pla
         sauce.squash,
         well.floor,
     )
-    if eastern:
-        companion = rng.choice(5, p=[0.35, 0.25, 0.2, 0.1, 0.1])
-        (
-            lambda: rice(canvas, rng, beside, False),
-            lambda: sides.dumplings(canvas, rng, beside),
-            lambda: sides.tofu(canvas, rng, beside),
-            lambda: salmon_nigiri(canvas, rng, beside, False),
-            lambda: leaves(canvas, rng, beside, beside.radius, 8, False),
-        )[companion]()
-    else:
-        companion = rng.choice(5, p=[0.45, 0.2, 0.15, 0.1, 0.1])
-        (
-            lambda: sides.fries(canvas, rng, beside),
-            lambda: sides.sausages(canvas, rng, beside),
-            lambda: sides.nuggets(canvas, rng, beside),
-            lambda: burger(canvas, rng, beside, False),
-            lambda: leaves(canvas, rng, beside, beside.radius, 8, False),
-        )[companion]()
+    pick(rng, _EASTERN_COMPANY if eastern else _WESTERN_COMPANY)(canvas, rng, beside)
     ground = dataclasses.replace(sauce, floor=well.floor)
     dish = rng.random()
     if dish < (0.65 if eastern else 0.25):
-        glaze = (
-            ("8fb09a", "a9c4b0", "3d5a50", "20201f", "dfe6e6")[rng.integers(5)]
-            if eastern
-            else ("f4f2ec", "e8e8ea", "c9c9cc")[rng.integers(3)]
-        )
+        glazes = _EASTERN_GLAZES if eastern else _WESTERN_GLAZES
+        glaze = glazes[rng.integers(len(glazes))]
         saucer = Place(sauce.x, sauce.y, sauce.radius, sauce.squash, well.floor)
         ground = tableware.plate(
             canvas, rng, saucer, sauce.radius * rng.uniform(1.35, 1.6), glaze=glaze, deep=rng.uniform(0.1, 0.5)

@@ -78,10 +78,12 @@ def shadow(low: Float[np.ndarray, "rows columns"], light: Light, scale: float) -
     return blurred
 
 
-def _doubled(low: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "twice_rows twice_columns"]:
+def doubled(low: Float[np.ndarray, "rows columns"]) -> Float[np.ndarray, "twice_rows twice_columns"]:
+    """Every value four times, in a square of two by two."""
     rows, columns = low.shape
-    result = np.empty((rows, 2, columns, 2), np.float32)
-    result[...] = low[:, None, :, None]
+    wide = np.repeat(low, 2, axis=1)
+    result = np.empty((rows, 2, 2 * columns), np.float32)
+    result[...] = wide[:, None]
     return result.reshape(2 * rows, 2 * columns)
 
 
@@ -114,14 +116,14 @@ def shade(
 
     # What stands around a point is smooth enough to be worked out at the picture's size.
     low = height[::2, ::2] - 1
-    sunlit = _doubled(1 - shadow(low, light, scale / 2))
+    sunlit = doubled(1 - shadow(low, light, scale / 2))
     around = surroundings(low, round(_SKY_REACH * scale / 2))
     around -= low
     np.maximum(around, -0.5, out=around)
     np.minimum(around, 4, out=around)
     around *= np.float32(-0.11)
     around += 1
-    open_sky = _doubled(around)
+    open_sky = doubled(around)
 
     facing = slope_x * (-to_sun[0] / to_sun[2])
     facing -= slope_y * (to_sun[1] / to_sun[2])

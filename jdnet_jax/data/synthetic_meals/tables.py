@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from jdnet_jax.data.synthetic_meals.canvas import Canvas
+from jdnet_jax.data.synthetic_meals.chance import pick
 from jdnet_jax.data.synthetic_meals.color import between, many, mix, vary
 
 WOODS = (("c89a62", "a8743e"), ("8a5a34", "6a4024"), ("d9bf94", "c4a272"), ("5a3d2b", "3f2a1e"), ("b0a08c", "93826c"))
@@ -19,8 +20,9 @@ _Field = Float[np.ndarray, "height width"]
 
 def _fill(canvas: Canvas, color: Float[np.ndarray, "3 side side"], height: _Field, gloss: float) -> None:
     canvas.albedo[...] = color
-    # Everything else is drawn over the table, which therefore lies a little above zero.
-    np.add(height, 1.0, out=canvas.height)
+    # Everything else is drawn over the table, which therefore lies a little above zero and nowhere below it.
+    np.maximum(height, -0.7, out=canvas.height)
+    canvas.height += 1
     canvas.gloss[...] = gloss
 
 
@@ -28,7 +30,7 @@ def wood(canvas: Canvas, rng: np.random.Generator) -> None:
     """Planks at any angle, with grain lines, knots of colour and dark joints."""
     window = canvas.everything()
     light, dark = WOODS[rng.integers(len(WOODS))]
-    _, across = window.rotated(rng.choice([0.0, np.pi / 2]) + rng.normal(0, 0.25))
+    _, across = window.rotated(float(rng.integers(2)) * np.pi / 2 + rng.normal(0, 0.25))
     across = across + rng.uniform(0, 50)
     width = np.float32(rng.uniform(14, 40))
     plank = np.floor(across / width)
@@ -86,7 +88,8 @@ def striped(canvas: Canvas, rng: np.random.Generator) -> None:
     period = rng.uniform(8, 24)
     wide = rng.uniform(0.15, 0.55) * period
     stripe = bands(along, period, wide) + bands(along + period / 2, period, 0.08 * period)
-    ground, ink = rng.choice(len(CLOTHS), 2, replace=False)
+    ground = rng.integers(len(CLOTHS))
+    ink = ground - 1 - rng.integers(len(CLOTHS) - 1)  # another one, counting backwards
     color = mix(vary(rng, CLOTHS[ground], 0.1), vary(rng, CLOTHS[ink], 0.1), stripe)
     color *= 1 + np.float32(0.05) * canvas.noise(rng, "white", canvas.everything())
     _fill(canvas, color, np.float32(0.35) * folds, 0.0)
@@ -165,8 +168,6 @@ TABLES: dict[str, Callable[[Canvas, np.random.Generator], None]] = {
 
 def lay(canvas: Canvas, rng: np.random.Generator, weights: dict[str, float]) -> None:
     """Covers the canvas with a table drawn with the given relative weights."""
-    share = np.array(list(weights.values()))
-    name = list(weights)[rng.choice(len(share), p=share / share.sum())]
     ground = Canvas(canvas.side // 2, supersampling=1)
-    TABLES[name](ground, rng)
+    TABLES[pick(rng, weights)](ground, rng)
     canvas.lay(ground)

@@ -147,7 +147,9 @@ def board(canvas: Canvas, rng: np.random.Generator, place: Place, radius: float,
         )
         grain += np.float32(0.5) * canvas.noise(rng, "fine", window)
         color = mix(
-            between(rng, "d9b27c", "9a6a3c", 0.1), between(rng, "a87544", "6a4424", 0.1), grain * np.float32(0.25) + 0.3
+            between(rng, "d9b27c", "9a6a3c", 0.1),
+            between(rng, "a87544", "6a4424", 0.1),
+            grain * np.float32(0.15) + np.float32(0.3),
         )
         relief = np.float32(-0.015) * grain
     edge = np.clip(-distance, 0, 1) * np.float32(1.3)

@@ -18,6 +18,7 @@ def _lit(height, gloss=0.0, light=None):
 
 def test_a_flat_matt_surface_returns_albedo_times_light():
     lit = _lit(np.ones((64, 64), np.float32))
+    # Half of sun plus sky.
     np.testing.assert_allclose(lit[:, 32, 32], [0.45, 0.4, 0.4], rtol=1e-4)
 
 
@@ -39,13 +40,16 @@ def test_a_post_throws_its_shadow_away_from_the_sun():
 
 def test_gloss_only_adds_light():
     rng = np.random.default_rng(0)
-    height = shading.smooth(rng.standard_normal((64, 64)).astype(np.float32) * 20, 8)
+    height = shading.surroundings(rng.standard_normal((64, 64)).astype(np.float32) * 20, 2)
     matt, glossy = _lit(height), _lit(height, gloss=1.0)
     assert (glossy >= matt).all()
     assert (glossy - matt).max() > 0.1
 
 
-def test_smooth_keeps_constants_and_takes_away_detail():
-    np.testing.assert_allclose(shading.smooth(np.full((64, 64), 3, np.float32), 8), 3, rtol=1e-5)
-    rough = np.random.default_rng(1).standard_normal((64, 64)).astype(np.float32)
-    assert shading.smooth(rough, 8).std() < 0.3
+def test_surroundings_are_the_mean_of_a_square():
+    field = np.random.default_rng(1).standard_normal((20, 30)).astype(np.float32)
+    mean = shading.surroundings(field, 3)
+    assert mean.shape == field.shape
+    assert mean[10, 12] == pytest.approx(field[7:14, 9:16].mean(), abs=1e-5)
+    assert mean[0, 0] == pytest.approx(field[:4, :4].sum() / 49, abs=1e-5)
+    assert mean[19, 29] == pytest.approx(field[16:, 26:].sum() / 49, abs=1e-5)

@@ -13,10 +13,9 @@ def fried_egg(canvas: Canvas, rng: np.random.Generator, place: Place, food: bool
     """An irregular white, browned at its edge, with one or two yolks anywhere in it."""
     radius = place.radius * rng.uniform(0.6, 0.95)
     window = canvas.window(place.x, place.y, radius * 1.5)
-    along, across = window.rotated(rng.uniform(0, np.pi))
+    along, _ = window.rotated(rng.uniform(0, np.pi))
     stretch = np.float32(rng.uniform(1.0, 1.35))
     ground = np.sqrt((window.dx) ** 2 + (window.dy / np.float32(place.squash)) ** 2)
-    del across
     wobble = canvas.noise(rng, "coarse", window) * np.float32(radius * rng.uniform(0.08, 0.24))
     ruffle = canvas.noise(rng, "medium", window)
     distance = ground * (1 + (stretch - 1) * np.abs(along) / (ground + 1)) + wobble

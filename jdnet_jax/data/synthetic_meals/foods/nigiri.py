@@ -11,7 +11,7 @@ from jdnet_jax.data.synthetic_meals.place import Place
 
 def salmon_nigiri(canvas: Canvas, rng: np.random.Generator, place: Place, food: bool) -> None:
     """One to four pressed rice blocks, each under a slab of salmon with fat lines, some with a nori belt."""
-    count = int(rng.choice([1, 2, 2, 3, 4]))
+    count = (1, 2, 2, 3, 4)[rng.integers(5)]
     length = place.radius * (rng.uniform(0.62, 0.8) if count < 2 else rng.uniform(0.5, 0.64))
     width = length * rng.uniform(0.42, 0.52)
     angle = rng.uniform(0, np.pi)
@@ -66,7 +66,7 @@ def _piece(canvas, rng, place, angle, length, width, flesh, belt, food) -> None:
     window, along, across, distance = block(
         width * 0.55, length * rng.uniform(0.98, 1.12), width * rng.uniform(0.86, 0.98)
     )
-    bend = across * np.float32(rng.uniform(0.3, 0.9)) * np.float32(rng.choice([-1, 1]))
+    bend = across * np.float32(rng.uniform(0.3, 0.9)) * np.float32(rng.integers(2) * 2 - 1)
     phase = (along + bend + np.float32(0.5) * canvas.noise(rng, "coarse", window)) * np.float32(
         2 * np.pi / rng.uniform(2.6, 4.2)
     )

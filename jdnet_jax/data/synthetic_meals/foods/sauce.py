@@ -28,7 +28,7 @@ def sauce(canvas: Canvas, rng: np.random.Generator, place: Place, food: bool) ->
     deep = np.clip(-distance / np.float32(radius * 0.6), 0, 1)
     coarse = rng.random()
     lumps = canvas.noise(rng, "fine", window)
-    swirl = np.sin(distance * np.float32(rng.uniform(1.0, 2.2))) * np.float32(rng.choice([0.0, 0.25]))
+    swirl = np.sin(distance * np.float32(rng.uniform(1.0, 2.2))) * np.float32(rng.integers(2) * 0.25)
     red = between(rng, "b81a0e", "8f1208", 0.1) if rng.random() < 0.6 else between(rng, "c8301a", "a02a12", 0.1)
     tone = np.clip(np.float32(0.25) + np.float32(0.25 * coarse) * lumps + np.float32(0.3) * (1 - deep), 0, 1)
     color = mix(red, red * np.float32(0.5), tone)

@@ -1,0 +1,67 @@
+"""What every network of the zoo must do, asked by the tests of each family."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jdnet_jax.models.registry import create
+
+
+def shapes(name, *, num_classes=1000, size=64, **options):
+    """Shapes of the variables and of the outputs; nothing is computed."""
+    module = create(name, num_classes, **options)
+    images = jnp.zeros((2, size, size, 3))
+    variables = jax.eval_shape(lambda: module.init(jax.random.key(0), images))
+    outputs = jax.eval_shape(lambda v: module.apply(v, images), variables)
+    return module, variables, outputs
+
+
+def assert_outputs_match_the_description(name, *, params, stages, size=64):
+    """Number of parameters, and shapes of logits, stages and head against `module.stages` and the expected ones."""
+    module, variables, outputs = shapes(name, size=size)
+    assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == params
+    assert [(stage.channels, stage.stride) for stage in module.stages] == stages
+    assert [o.shape for o in outputs.stages] == [(2, -(-size // s), -(-size // s), c) for c, s in stages]
+    assert outputs.logits.shape == (2, 1000)
+    assert outputs.maps.shape[:3] == outputs.stages[-1].shape[:3]
+    assert outputs.kernel.shape == (outputs.maps.shape[-1], 1000)
+    assert outputs.attention is None
+    every = {"/".join(str(key.key) for key in path) for path, _ in jax.tree_util.tree_leaves_with_path(variables)}
+    assert all(any(name.startswith(f"params/{stage.name}.") for name in every) for stage in module.stages)
+
+
+def initialised(module, size=32, batch=4):
+    """Variables with random statistics and scales, and a batch of images."""
+    images = jax.random.normal(jax.random.key(1), (batch, size, size, 3))
+    return jittered(jax.jit(module.init)(jax.random.key(0), images)), images
+
+
+def jittered(variables):
+    """Variables with a little added to each value, so that none is zero."""
+    rng = np.random.default_rng(0)
+    return jax.tree.map(lambda leaf: leaf + jnp.asarray(0.1 * rng.random(leaf.shape), jnp.float32), variables)
+
+
+def assert_head_is_gap_and_linear(module, variables, outputs, classifier):
+    """logits == mean(maps) @ kernel + bias, and the class activation map follows from maps and kernel."""
+    head = variables["params"][classifier]
+    logits = np.mean(np.asarray(outputs.maps), (1, 2)) @ np.asarray(head["kernel"]) + np.asarray(head["bias"])
+    np.testing.assert_allclose(outputs.logits, logits, rtol=1e-4, atol=1e-4)
+    np.testing.assert_array_equal(outputs.kernel, head["kernel"])
+    labels = jnp.arange(outputs.logits.shape[0]) % module.num_classes
+    for i, label in enumerate(labels):
+        expected = np.maximum(np.asarray(outputs.maps[i]) @ np.asarray(head["kernel"])[:, label], 0)
+        np.testing.assert_allclose(outputs.activation(labels)[i], expected, rtol=1e-3, atol=1e-3)
+
+
+def assert_bfloat16_is_close(module, variables, images):
+    """With a bfloat16 computation logits, parameters and statistics stay float32, features are bfloat16."""
+    narrow = module.clone(dtype=jnp.bfloat16)
+    run = jax.jit(lambda v, x: narrow.apply(v, x, train=True, mutable=["batch_stats"]))
+    outputs, updated = run(variables, images)
+    assert outputs.logits.dtype == jnp.float32
+    assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(updated))
+    assert all(stage.dtype == jnp.bfloat16 for stage in (*outputs.stages, outputs.maps))
+    wide, _ = module.apply(variables, images, train=True, mutable=["batch_stats"])
+    scale = float(jnp.std(wide.logits))
+    np.testing.assert_allclose(outputs.logits, wide.logits, atol=0.25 * scale)

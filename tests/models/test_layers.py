@@ -1,0 +1,113 @@
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+from jax import lax
+
+from jdnet_jax.models.depthwise import DIMENSION_NUMBERS
+from jdnet_jax.models.layers import Classifier, Conv, DepthwiseConv, Dropout, max_pool
+
+
+def apply_conv(module, kernel, x):
+    return module.apply({"params": {"kernel": kernel}}, x)
+
+
+@pytest.mark.parametrize(("padding", "expected"), [("symmetric", [[0, 2], [8, 10]]), ("same", [[5, 7], [13, 15]])])
+def test_the_padding_rule_decides_which_pixels_a_stride_takes(padding, expected):
+    # A kernel that copies its centre: torch's symmetric padding starts at pixel 0, TensorFlow's at 1 on an even side.
+    x = jnp.arange(16.0).reshape(1, 4, 4, 1)
+    centre = jnp.zeros((3, 3, 1, 1)).at[1, 1].set(1.0)
+    for module in (Conv(1, 3, 2, padding), DepthwiseConv(3, 2, padding)):
+        np.testing.assert_array_equal(apply_conv(module, centre, x)[0, :, :, 0], expected)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_1x1_convolution_is_the_plain_one(stride, strict_promotion):
+    x = jax.random.normal(jax.random.key(0), (2, 5, 7, 3))
+    kernel = jax.random.normal(jax.random.key(1), (1, 1, 3, 4))
+    plain = functools.partial(
+        lax.conv_general_dilated, window_strides=(stride, stride), padding="VALID", dimension_numbers=DIMENSION_NUMBERS
+    )
+    y, vjp = jax.vjp(functools.partial(apply_conv, Conv(4, 1, stride)), kernel, x)
+    expected, expected_vjp = jax.vjp(lambda kernel, x: plain(x, kernel), kernel, x)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+    for value, reference in zip(vjp(y), expected_vjp(y), strict=True):
+        np.testing.assert_allclose(value, reference, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("module", "shape", "deviation"),
+    [
+        (Conv(64, 3), (3, 3, 16, 64), (2 / (9 * 64)) ** 0.5),
+        (Conv(256, 1), (1, 1, 16, 256), (2 / 256) ** 0.5),
+        (DepthwiseConv(5), (5, 5, 1, 16), (2 / 25) ** 0.5),
+    ],
+)
+def test_kernels_start_with_he_fan_out(module, shape, deviation):
+    kernel = module.init(jax.random.key(0), jnp.zeros((1, 8, 8, 16)))["params"]["kernel"]
+    assert kernel.shape == shape
+    assert kernel.dtype == jnp.float32
+    np.testing.assert_allclose(kernel.std(), deviation, rtol=0.1)
+
+
+@pytest.mark.parametrize("module", [Conv(4, 3), Conv(4, 1), DepthwiseConv(3)], ids=["3x3", "1x1", "depthwise"])
+def test_convolutions_compute_in_their_dtype(module, strict_promotion):
+    module = module.clone(dtype=jnp.bfloat16)
+    y, variables = module.init_with_output(jax.random.key(0), jnp.ones((1, 4, 4, 4), jnp.bfloat16))
+    assert y.dtype == jnp.bfloat16
+    assert variables["params"]["kernel"].dtype == jnp.float32
+
+
+@pytest.mark.parametrize("size", [(6, 8), (7, 5), (1, 2)])
+def test_max_pool_is_the_window_reduction(size, strict_promotion):
+    # Distinct values, all negative: padding must lose against every one of them, and no gradient is shared.
+    values = jax.random.permutation(jax.random.key(0), 2 * size[0] * size[1] * 3)
+    x = -1.0 - values.astype(jnp.float32).reshape(2, *size, 3)
+    reference = functools.partial(nn.max_pool, window_shape=(3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
+    y, vjp = jax.vjp(max_pool, x)
+    expected, expected_vjp = jax.vjp(reference, x)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(vjp(y)[0], expected_vjp(y)[0])
+
+
+def test_dropout_keeps_the_mean_and_is_off_outside_training():
+    x = jnp.ones((64, 100))
+    y = Dropout(0.25).apply({}, x, train=True, rngs={"dropout": jax.random.key(0)})
+    np.testing.assert_allclose(sorted(set(np.unique(y))), [0, 4 / 3], rtol=1e-6)
+    np.testing.assert_allclose(np.mean(y == 0), 0.25, atol=0.02)
+    assert len(np.unique(np.asarray(y), axis=0)) == 64  # every example has a mask of its own
+    np.testing.assert_array_equal(Dropout(0.25).apply({}, x, train=False), x)
+    np.testing.assert_array_equal(Dropout(0.0).apply({}, x, train=True), x)
+
+
+@pytest.mark.parametrize("devices", [2, 8])
+def test_dropout_masks_do_not_depend_on_the_number_of_devices(devices):
+    if jax.device_count() < devices:
+        pytest.skip(f"needs {devices} devices")
+    x, rngs = jnp.ones((8, 16)), {"dropout": jax.random.key(3)}
+    whole = Dropout(0.5).apply({}, x, train=True, rngs=rngs)
+
+    def shard(x):
+        return Dropout(0.5, "data").apply({}, x, train=True, rngs=rngs)
+
+    split = jax.pmap(shard, axis_name="data", devices=jax.devices()[:devices])(x.reshape(devices, -1, 16))
+    np.testing.assert_array_equal(split.reshape(8, 16), whole)
+
+
+def test_classifier_by_hand(strict_promotion):
+    variables = {
+        "params": {"kernel": jnp.array([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]]), "bias": jnp.array([0.0, 0.5, 1.0])}
+    }
+    logits, kernel = Classifier(3).apply(variables, jnp.array([[2.0, -1.0]], jnp.bfloat16))
+    np.testing.assert_array_equal(logits, [[2.0, 3.5, 7.0]])
+    np.testing.assert_array_equal(kernel, variables["params"]["kernel"])
+    assert logits.dtype == jnp.float32
+
+
+def test_classifier_starts_small_and_unbiased():
+    params = Classifier(50).init(jax.random.key(0), jnp.zeros((1, 200)))["params"]
+    np.testing.assert_allclose(params["kernel"].std(), 0.01, rtol=0.1)
+    np.testing.assert_array_equal(params["bias"], 0)

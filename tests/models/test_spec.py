@@ -1,0 +1,11 @@
+import pytest
+
+from jdnet_jax.models.spec import COMMON_OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("value", "accepted"),
+    [(0, True), (0.2, True), (0.99, True), (1, False), (-0.1, False), (True, False), ("0", False)],
+)
+def test_a_drop_rate_is_a_number_from_0_to_below_1(value, accepted):
+    assert COMMON_OPTIONS["drop_rate"].accepts(value) is accepted
