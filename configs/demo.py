@@ -13,12 +13,12 @@ from jdnet_jax.config import apply_recipe, default, teacher
 def get_config(recipe="jdnet"):
     config = default()
     config.dataset.name = "synthetic_meals"
-    config.image_size = 96
-    config.crop_fraction = 1.0  # the pictures are 96x96 already
+    config.image_size = 64
+    config.crop_fraction = 1.0  # the pictures hold nothing but the table
     config.augment.crop_scale = (0.5, 1.0)
     config.batch_size = 64
     config.eval_batch_size = 200
-    config.epochs = 10.0
+    config.epochs = 8.0
 
     config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 12}}
     config.teachers = {"teacher": teacher("resnet_tiny", width=32)}
@@ -27,5 +27,5 @@ def get_config(recipe="jdnet"):
     config.optimizer.name = "adamw"
     config.optimizer.weight_decay = 0.05
     config.optimizer.clip_norm = 1.0
-    config.schedule.learning_rate = 4e-3
+    config.schedule.learning_rate = 5e-3
     return apply_recipe(config, recipe)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import collections
-import concurrent.futures
 import contextlib
 import dataclasses
 import io
-import os
 import struct
 import zlib
 from collections.abc import Iterator
@@ -24,15 +21,12 @@ from jdnet_jax.data.synthetic_meals.scene import CLASS_NAMES
 SPLITS = ("train", "val", "test")
 DEFAULT_COUNTS = (4_000, 600, 1_200)
 
-_THREADS = min(4, os.cpu_count() or 1)
-_AHEAD = 32  # photos drawn before they are asked for
-
 
 class SyntheticMealsConfig(tfds.core.BuilderConfig):
     """What to draw. The name is made from the options, so that data of other options lies elsewhere.
 
     Attributes:
-        size: side of the photos in pixels, an even number from 16 on.
+        size: side of the photos in pixels, at least 16.
         counts: number of photos of train, val and test.
         seed: not negative; another seed draws other photos of the same distribution.
     """
@@ -95,7 +89,7 @@ class SyntheticMeals(tfds.core.GeneratorBasedBuilder):
         config = options.pop("download_config", None) or tfds.download.DownloadConfig()
         config = dataclasses.replace(config, try_download_gcs=False)
         if not self.is_prepared():
-            logging.info("drawing %s, once; it takes about half a minute", self.builder_config.description)
+            logging.info("drawing %s, once; it takes about a minute", self.builder_config.description)
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # progress bars
             super().download_and_prepare(download_config=config, **options)
 
@@ -121,19 +115,10 @@ class SyntheticMeals(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, split: str, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
-        # NumPy and the PNG encoder let go of the interpreter lock for most of their time, so threads draw in parallel.
-        pending: collections.deque[concurrent.futures.Future] = collections.deque()
-        with concurrent.futures.ThreadPoolExecutor(_THREADS) as pool:
-            for index in range(count):
-                pending.append(pool.submit(self._encoded, split, index))
-                if len(pending) > _AHEAD:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-
-    def _encoded(self, split: str, index: int) -> tuple[int, dict[str, Any]]:
-        drawn = example(split, index, self.builder_config.size, self.builder_config.seed)
-        return index, {"image": _png(drawn["image"]), "mask": _png(drawn["mask"]), "label": drawn["label"]}
+        config = self.builder_config
+        for index in range(count):
+            drawn = example(split, index, config.size, config.seed)
+            yield index, {"image": _png(drawn["image"]), "mask": _png(drawn["mask"]), "label": drawn["label"]}
 
 
 def _png(image: UInt8[np.ndarray, "size size 3"] | Bool[np.ndarray, "size size"]) -> io.BytesIO:
