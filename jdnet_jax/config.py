@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -189,7 +189,7 @@ def check(config: ConfigDict) -> None:
 def group_settings(config: ConfigDict, name: str) -> dict[str, Mapping[str, Any]]:
     """`optimizer` and `schedule` of one network or group: the config's own, overridden by `config.groups[name]`."""
     overrides = config.groups.get(name, {})
-    settings = {}
+    settings: dict[str, Mapping[str, Any]] = {}
     for part in ("optimizer", "schedule"):
         settings[part] = {**config[part].to_dict(), **dict(overrides.get(part, {}))}
         _same_keys(ConfigDict(settings[part]), config[part], f"config.groups.{name}.{part}")
@@ -325,7 +325,7 @@ def _unknown(kind: str, name: object, known: Iterable[str]) -> str:
     return f"unknown {kind} {str(name)!r}; {hint}known: {', '.join(known)}"
 
 
-def _choice(path: str, value: object, known: Iterable[str]) -> None:
+def _choice(path: str, value: object, known: Collection[str]) -> None:
     if value not in known:
         raise UserError(f"{path}: {_unknown('value', value, known)}")
 

@@ -43,7 +43,7 @@ def main(argv: list[str]) -> int:
 
 
 def _default_workdir() -> str:
-    name, _, argument = Path(flags.FLAGS["config"].config_filename).name.partition(":")
+    name, _, argument = Path(config_flags.get_config_filename(flags.FLAGS["config"])).name.partition(":")
     return str(Path("runs") / "-".join([Path(name).stem, *([argument] if argument else [])]))
 
 
@@ -64,7 +64,7 @@ def _keep_compiled_steps() -> None:
     """A second start of the same config skips the compilation; JAX_COMPILATION_CACHE_DIR names another place."""
     import jax
 
-    if not jax.config.jax_compilation_cache_dir:
+    if not jax.config.values["jax_compilation_cache_dir"]:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jdnet_jax" / "compiled"
         jax.config.update("jax_compilation_cache_dir", str(cache))
 

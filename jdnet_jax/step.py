@@ -6,6 +6,7 @@ This is the only module that knows about devices. Gradients, metrics and batch s
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -113,9 +114,11 @@ def train_step(
             metrics[f"grad_norm/{name}"] = optax.tree.norm(grads[name])
             updates, opt_state[name] = tx.update(grads[name], state.opt_state[name], state.params[name])
             params[name] = optax.apply_updates(state.params[name], updates)
-        state = state.replace(step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state)
+        state = dataclasses.replace(
+            state, step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state
+        )
         if ema_decay:
-            state = state.replace(ema=_moving_average(state, ema_decay))
+            state = dataclasses.replace(state, ema=_moving_average(state, ema_decay))
         return state, metrics
 
     return step

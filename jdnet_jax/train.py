@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from absl import logging
 from clu import parameter_overview
@@ -205,7 +206,7 @@ class _Run:
             seed=self.config.seed,
             start_step=first,
             augment=self.config.augment,
-            rows=step.rows(self.config.batch_size, self.config.grad_accum),
+            rows=step.rows(self.config.batch_size, self.config.grad_accum).tolist(),
         )
         queue: deque[step.Batch] = deque()
         for batch in host:
@@ -221,7 +222,7 @@ class _Run:
         rate = self.progress.rate(number)
         self.progress.line(number, means, rate)
         rates = {f"learning_rate/{name}": float(rate_at(number - 1)) for name, rate_at in self.rates.items()}
-        weights = {f"weight/{term.name}": float(term.weight(np.int32(number - 1))) for term in self.terms}
+        weights = {f"weight/{term.name}": float(term.weight(jnp.int32(number - 1))) for term in self.terms}
         speed = {} if rate is None else {"images_per_second": rate}
         writer.write_scalars(number, {**means, **rates, **weights, **speed})
 
@@ -253,7 +254,7 @@ class _Run:
             batch_size=size,
             image_size=self.config.image_size,
             crop_fraction=self.config.crop_fraction,
-            rows=step.rows(size),
+            rows=step.rows(size).tolist(),
         )
         variables = {name: self.state.variables(name) for name in self.networks}
         return evaluation.evaluate(self.eval_step, variables, batches)

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from tests.conftest import QUICK_COMPILATION
 
 ROOT = Path(__file__).resolve().parent.parent

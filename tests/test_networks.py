@@ -1,10 +1,10 @@
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests import tiny_recipe as tiny
 
 from jdnet_jax import networks
 from jdnet_jax.errors import UserError
+from tests import tiny_recipe as tiny
 
 
 def test_each_network_normalises_with_its_own_statistics():

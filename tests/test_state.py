@@ -1,9 +1,9 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from tests import tiny_recipe as tiny
 
 from jdnet_jax import state
+from tests import tiny_recipe as tiny
 
 
 def test_groups_are_the_trained_networks_and_the_adapters():

@@ -2,10 +2,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from tests import tiny_recipe as tiny
 
 from jdnet_jax import losses, step
 from jdnet_jax.losses.routing import route
+from tests import tiny_recipe as tiny
 
 
 def leaves(tree):

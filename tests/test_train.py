@@ -4,12 +4,12 @@ from pathlib import Path
 import jax
 import numpy as np
 import pytest
-from tests import tiny_recipe as tiny
 
 from jdnet_jax import checkpoint, handoff, metrics, state, train
 from jdnet_jax import config as config_lib
 from jdnet_jax.errors import UserError
 from jdnet_jax.progress import Progress
+from tests import tiny_recipe as tiny
 
 pytestmark = pytest.mark.slow
 

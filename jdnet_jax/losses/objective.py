@@ -55,7 +55,8 @@ class Term:
         """The term's value in training, and its updated batch statistics ({} where it has none)."""
         inputs = [route(outputs[name], self.routing[name]) for name in self.networks]
         if self.group is None:
-            return self.module.apply({}, *inputs, labels, train=True), {}
+            value: Any = self.module.apply({}, *inputs, labels, train=True)
+            return value, {}
         routed = {**variables, "params": route(variables["params"], self.routing[self.group])}
         value, updates = self.module.apply(routed, *inputs, labels, train=True, mutable=["batch_stats"])
         return value, updates.get("batch_stats", {})
@@ -168,7 +169,9 @@ def init(
     """Fresh parameters and batch statistics of all terms' own layers: group -> term name -> tree."""
     params: dict[str, Any] = {}
     batch_stats: dict[str, Any] = {}
-    for i, term in enumerate(t for t in terms if t.group is not None):
+    for i, term in enumerate(terms):
+        if term.group is None:
+            continue
         variables = term.init(jax.random.fold_in(key, i), outputs, labels)
         params.setdefault(term.group, {})[term.name] = variables.get("params", {})
         batch_stats.setdefault(term.group, {})[term.name] = variables.get("batch_stats", {})
