@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +90,7 @@ class Checkpoints:
             return self._manager.restore(step, args=ocp.args.StandardRestore(target))
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
             raise UserError(
-                f"checkpoint {self.directory / str(step)} cannot be restored ({_first_line(error)}): "
+                f"checkpoint {self.directory / str(step)} cannot be restored ({_reason(error)}): "
                 "delete that folder to go on from an older one, or choose another --workdir"
             ) from error
 
@@ -127,11 +129,16 @@ class _Failures:
         if isinstance(error, (OSError, ValueError, RuntimeError)):
             logging.debug("checkpoint failure", exc_info=error)
             raise UserError(
-                f"checkpoints: could not {self.action} in {self.checkpoints.directory} ({_first_line(error)}); "
+                f"checkpoints: could not {self.action} in {self.checkpoints.directory} ({_reason(error)}); "
                 f"{self.checkpoints.last_good()}: make room there and run the same command to continue"
             ) from error
 
 
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return text[0][:300] if text else type(error).__name__
+# What the operating system says when it refuses a write; Orbax buries it in pages of its own.
+_REFUSALS = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EIO)))
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).strip()
+    refusal = next((known for known in _REFUSALS if known in text), None)
+    return refusal or (text.splitlines()[0][:300] if text else type(error).__name__)

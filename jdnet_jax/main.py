@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
 
 from absl import app, flags, logging
@@ -82,6 +83,7 @@ def _next_steps() -> str:
 
 def run(argv: list[str] | None = None) -> None:
     """Parses the flags and runs `main`; a user's mistake is one line and exit status 2, never a traceback."""
+    threading.excepthook = _log_thread_error
     try:
         app.run(main, argv=argv, flags_parser=_parse)
     except UserError as error:
@@ -89,11 +91,23 @@ def run(argv: list[str] | None = None) -> None:
         sys.exit(2)
 
 
+def _log_thread_error(args: threading.ExceptHookArgs) -> None:
+    """A background thread's error is reported once, by whoever waits for its result; the details go to the log."""
+    logging.info("error in thread %s", args.thread and args.thread.name, exc_info=args.exc_value)
+
+
 def _parse(argv: list[str]) -> list[str]:
     try:
-        return flags.FLAGS(argv)
+        rest = flags.FLAGS(argv)
+        if _CONFIG.value is not None:
+            _ = _CONFIG.value.recipe  # a file that cannot be loaded is reported at its first use
+        return rest
     except (flags.Error, UserError, AttributeError, KeyError, OSError, ValueError, TypeError) as error:
-        raise UserError(" ".join(str(error).split())) from error
+        path = config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")[0] if _CONFIG.present else ""
+        if path and not Path(path).is_file():
+            raise UserError(f"--config={path}: there is no such file; the project's own are in configs/") from error
+        text = f"unknown config key {error.args[0]}" if isinstance(error, KeyError) else str(error)
+        raise UserError(" ".join(text.split())) from error
 
 
 if __name__ == "__main__":

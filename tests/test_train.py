@@ -3,10 +3,11 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import orbax.checkpoint as ocp
 import pytest
 
-from jdnet_jax import checkpoint, handoff, metrics, state, train
 from jdnet_jax import config as config_lib
+from jdnet_jax import handoff, metrics, state, train
 from jdnet_jax.errors import UserError
 from jdnet_jax.progress import Progress
 from tests import tiny_recipe as tiny
@@ -147,7 +148,12 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_checkpoint(t
     assert f"{tmp_path / 'checkpoints' / str(newest)}:" in message
     assert not (tmp_path / "summary.json").exists()
     # What was saved is good: every number in it is finite.
-    restored = checkpoint.ocp.PyTreeCheckpointer().restore(tmp_path / "checkpoints" / str(newest) / "default")
+    with ocp.StandardCheckpointer() as checkpointer:
+        path = tmp_path / "checkpoints" / str(newest) / "default"
+        like = jax.tree.map(
+            lambda leaf: np.zeros(leaf.shape, leaf.dtype), checkpointer.metadata(path).item_metadata.tree
+        )
+        restored = checkpointer.restore(path, like)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(restored["params"]))
 
 

@@ -204,6 +204,8 @@ def _store() -> str | None:
 # No network, a full disk, a broken archive, a changed file at the source, a manual download that is not there.
 _CANNOT_BE_HAD = (
     OSError,
+    tf.errors.OpError,
+    RuntimeError,  # how TFDS passes on what stopped a writer
     tfds.download.DownloadError,
     tfds.download.extractor.ExtractError,
     tfds.download.download_manager.NonMatchingChecksumError,
