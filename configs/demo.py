@@ -13,8 +13,9 @@ from jdnet_jax.config import apply_recipe, default, teacher
 def get_config(recipe="jdnet"):
     config = default()
     config.dataset.name = "synthetic_meals"
+    config.dataset.options = {"counts": (4000, 600, 1200)}  # pictures of train, val and test
     config.image_size = 64
-    config.crop_fraction = 1.0  # the pictures hold nothing but the table
+    config.crop_fraction = 1.0  # a plate may lie anywhere in its picture
     config.augment.crop_scale = (0.5, 1.0)
     config.batch_size = 64
     config.eval_batch_size = 200

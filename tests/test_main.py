@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from jdnet_jax import data
+from jdnet_jax.config import default
 from tests.conftest import QUICK_COMPILATION
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,6 +79,7 @@ def test_values_that_are_wrong(args, message, tmp_path):
 
 SMALL = (
     "--config=configs/demo.py",
+    "--config.dataset.options.counts=(64,24,41)",
     "--config.steps=2",
     "--config.batch_size=8",
     "--config.image_size=32",
@@ -114,6 +117,8 @@ def test_a_full_disk_fails_the_save_and_loses_nothing(tmp_path, small_data):
     )
     assert result.returncode == 2, result.stderr
     assert "could not" in last_line(result)
+    assert "File too large" in last_line(result)
+    assert "Traceback" not in result.stderr
     assert "checkpoint" in last_line(result)
     assert not (tmp_path / "summary.json").exists()
     assert [path for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()] == []
@@ -124,5 +129,11 @@ def test_a_full_disk_fails_the_save_and_loses_nothing(tmp_path, small_data):
 
 @pytest.fixture(scope="session")
 def small_data(tmp_path_factory):
-    """A data directory that the embedded set is prepared in once for all commands."""
-    return str(tmp_path_factory.mktemp("tfds"))
+    """A data directory in which the small embedded set is prepared, once for all commands."""
+    folder = str(tmp_path_factory.mktemp("tfds"))
+    config = default().dataset
+    config.options = {"counts": (64, 24, 41)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFDS_DATA_DIR", folder)
+        data.prepare(config)
+    return folder
