@@ -1,6 +1,6 @@
 """JDNet on Food-101: ResNet-50 and MobileNetV2 learn together from TFDS `food101`.
 
-    python -m jdnet_jax.main --config=configs/food101.py --workdir=gs://.. or a folder
+    python -m jdnet_jax.main --config=configs/food101.py --workdir=FOLDER
 
 Data: Bossard, Guillaumin, Van Gool, ECCV 2014; 101 classes, 75,750 training photos with noisy labels, 25,250 reviewed.
 The split that TFDS calls `validation` is the official test set: it is used as `test` only, and the last tenth of

@@ -35,7 +35,11 @@ class Checkpoints:
                 policies.BestN(get_metric_fn=lambda m: m[_METRIC], n=1, keep_checkpoints_without_metrics=False),
             ]
         )
-        options = ocp.CheckpointManagerOptions(preservation_policy=preservation, cleanup_tmp_directories=True)
+        options = ocp.CheckpointManagerOptions(
+            best_fn=lambda m: m[_METRIC],  # without it the metrics are not written to disk
+            preservation_policy=preservation,
+            cleanup_tmp_directories=True,
+        )
         with self._failures("open"):
             self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
 

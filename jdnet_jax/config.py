@@ -174,9 +174,11 @@ def check(config: ConfigDict) -> None:
     _check_augment(config.augment)
     _check_teachers(config)
     _check_losses(config)
+    _check_recipe(config)
     _check_optimizer("config", config.optimizer, config.schedule)
     known = {"student", "adapters", *config.teachers}
     for name, entry in config.groups.items():
+        _require(isinstance(entry, Mapping | ConfigDict), f"config.groups.{name}", "is not a section: see config.py")
         if name not in known:
             raise UserError(f"config.groups.{name}: {_unknown('network', name, sorted(known))}")
         merged = group_settings(config, name)
@@ -259,8 +261,8 @@ def _check_losses(config: ConfigDict) -> None:
     mskd = losses.mskd.options
     _choice("config.losses.mskd.options.variant", mskd.variant, MSKD_VARIANTS)
     _require(len(mskd.stages) > 0, "config.losses.mskd.options.stages", "is empty: name at least one stage")
-    for stage in mskd.stages:
-        _number("config.losses.mskd.options.stages", stage, low=0)
+    distinct = len(set(mskd.stages)) == len(mskd.stages) and all(isinstance(s, int) and s >= 0 for s in mskd.stages)
+    _require(distinct, "config.losses.mskd.options.stages", f"is {tuple(mskd.stages)}: it must be distinct integers")
     weights = mskd.stage_weights
     fits = not weights or (len(weights) == len(mskd.stages) and min(weights) >= 0 and sum(weights) > 0)
     _require(
@@ -268,9 +270,24 @@ def _check_losses(config: ConfigDict) -> None:
         "config.losses.mskd.options.stage_weights",
         f"is {tuple(weights)}: it must be empty, or one number not negative for each of the {len(mskd.stages)} stages",
     )
-    _require(
-        any(entry.weight > 0 for entry in losses.values()), "config.losses", "are all of weight 0: nothing to train"
-    )
+    acting = [name for name, entry in losses.items() if entry.weight > 0 and (name == "ce" or len(config.teachers))]
+    _require(bool(acting), "config.losses", "leave nothing to train: every term that applies has weight 0")
+
+
+def _check_recipe(config: ConfigDict) -> None:
+    """The recipe's name goes into tables, so it must be what is trained: it is applied when the config is made."""
+    losses = config.losses
+    fits = {
+        "ce": len(config.teachers) == 0,
+        "kd": not any(entry.trainable for entry in config.teachers.values()),
+        "jdnet_oneway": not any(
+            losses[term].routing.get(name, 1) for term in ("mskd", "ial") for name in config.teachers
+        ),
+        "jdnet-mskd": losses.mskd.weight == 0,
+        "jdnet-ial": losses.ial.weight == 0,
+    }
+    message = f"is {config.recipe!r}, which this config is not: run --config=FILE:{config.recipe}"
+    _require(fits.get(config.recipe, True), "config.recipe", message)
 
 
 def _check_optimizer(path: str, optimizer: Mapping[str, Any], schedule: Mapping[str, Any]) -> None:

@@ -5,6 +5,7 @@ The same command continues an interrupted run.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -25,7 +26,7 @@ def main(argv: list[str]) -> int:
         raise UserError(f"unexpected argument {argv[1]!r}: options begin with --, such as --config={argv[1]}")
     if _CONFIG.value is None:
         raise UserError("--config is missing: name a config file, such as --config=configs/demo.py")
-    workdir = _WORKDIR.value or _default_workdir()
+    workdir = str(Path(_WORKDIR.value or _default_workdir()).expanduser())
     _log_to(Path(workdir))
 
     # Imported here so that --help and a mistyped flag answer at once.
@@ -88,6 +89,14 @@ def run(argv: list[str] | None = None) -> None:
         app.run(main, argv=argv, flags_parser=_parse)
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        print(
+            f"error: {error.filename or 'a file of the run'}: {error.strerror}: make room and run again",
+            file=sys.stderr,
+        )
         sys.exit(2)
 
 

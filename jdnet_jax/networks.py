@@ -109,7 +109,9 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
     for teacher in (name for name in networks if name != STUDENT):
         if config.losses.mskd.weight:
             for stage in config.losses.mskd.options.stages:
-                _check_stage(stage, networks[STUDENT], networks[teacher], outputs, config.image_size)
+                _check_stage(stage, networks[STUDENT], networks[teacher])
+                if config.losses.mskd.options.variant != "logits":  # its heads pool each grid to a point
+                    _check_grids(stage, networks[STUDENT], networks[teacher], outputs, config.image_size)
         if config.losses.ial.weight:
             labels = jax.ShapeDtypeStruct((1,), jnp.int32)
             maps = [jax.eval_shape(Outputs.activation, outputs[n], labels).shape[1:] for n in (STUDENT, teacher)]
@@ -120,19 +122,22 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
                 )
 
 
-def _check_stage(stage: int, student: Network, teacher: Network, outputs: Mapping[str, Outputs], size: int) -> None:
-    key = "config.losses.mskd.options.stages"
+def _check_stage(stage: int, student: Network, teacher: Network) -> None:
     for network in (student, teacher):
-        count = len(outputs[network.name].stages)
+        count = len(network.module.stages)
         if stage >= count:
             raise UserError(
-                f"{key}: stage {stage} does not exist in {network.name} ({network.model}), "
+                f"config.losses.mskd.options.stages: stage {stage} does not exist in {network.name} ({network.model}), "
                 f"which has stages 0 to {count - 1}"
             )
+
+
+def _check_grids(stage: int, student: Network, teacher: Network, outputs: Mapping[str, Outputs], size: int) -> None:
     grids = [outputs[n.name].stages[stage].shape[1:3] for n in (student, teacher)]
     if not grids_align(*grids):
         raise UserError(
-            f"{key}: stage {stage} is {_grid(grids[0])} in the student ({student.model}) and {_grid(grids[1])} in "
+            f"config.losses.mskd.options.stages: stage {stage} is {_grid(grids[0])} in the student ({student.model}) "
+            f"and {_grid(grids[1])} in "
             f"{teacher.name} ({teacher.model}); choose config.image_size (now {size}) "
             "a multiple of 32"
         )
@@ -158,7 +163,14 @@ def initialize(network: Network, seed: int, image_size: int, num_classes: int) -
         variables = run_once(lambda k: network.module.init(k, images, train=False), key)
         return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
     if handoff.is_handoff(network.init):
-        return handoff.load(network.init, model=network.model, num_classes=num_classes)[0]
+        variables, description = handoff.load(network.init, model=network.model, num_classes=num_classes)
+        expected = shapes(network, image_size)[1]
+        if _shape_tree(variables) != _shape_tree({"batch_stats": {}, **expected}):
+            raise UserError(
+                f"{network.init} holds {network.model} with options {description.get('options')}, of other shapes "
+                f"than the options {dict(network.options)} of {network.name}: give it the same options"
+            )
+        return variables
     variables = models.load_pretrained(network.model, network.init, num_classes, seed=own_seed, **network.options)
     logging.info("%s: weights of %s loaded from %s", network.name, network.model, network.init)
     return variables
@@ -172,6 +184,11 @@ def run_once(function: Callable[[Array], PyTree], key: Array) -> PyTree:
     """
     options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
     return jax.jit(function, compiler_options=options)(key)
+
+
+def _shape_tree(variables: Variables) -> dict[str, tuple[int, ...]]:
+    leaves = jax.tree_util.tree_leaves_with_path(dict(variables))
+    return {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in leaves}
 
 
 def parameter_count(params: PyTree) -> int:

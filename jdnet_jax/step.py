@@ -130,7 +130,7 @@ def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree]
     The function takes {network: variables} and one device's share: `image` [batch, h, w, 3], `label` [batch] and `mask`
     [batch], False for padding. It returns, for each network, sums over the examples that are not padding:
     `<network>/confusion` int32 [classes, classes] (row: label, column: prediction), `<network>/top5` int32 (label among
-    the five best, ties counted against it), `<network>/loss` (sum of cross-entropies), and `count` int32.
+    the five best; none where a logit is not finite), `<network>/loss` (sum of cross-entropies), and `count` int32.
     """
 
     def step(variables: Mapping[str, PyTree], batch: Batch) -> Metrics:
@@ -142,10 +142,11 @@ def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree]
             classes = logits.shape[-1]
             confusion = jnp.zeros((classes, classes), jnp.int32)
             of_label = jnp.take_along_axis(logits, labels[:, None], axis=1)
-            # The label's own logit is among those that are at least as high: rank 1 is the best.
-            rank = jnp.sum(logits >= of_label, axis=-1)
+            # Among equal logits the lower class comes first, as in argmax.
+            ahead = (logits > of_label) | ((logits == of_label) & (jnp.arange(classes) < labels[:, None]))
+            among_five = (jnp.sum(ahead, axis=-1) < 5) & jnp.all(jnp.isfinite(logits), axis=-1)
             sums[f"{name}/confusion"] = confusion.at[labels, jnp.argmax(logits, -1)].add(mask.astype(jnp.int32))
-            sums[f"{name}/top5"] = jnp.sum((rank <= 5) & mask, dtype=jnp.int32)
+            sums[f"{name}/top5"] = jnp.sum(among_five & mask, dtype=jnp.int32)
             sums[f"{name}/loss"] = jnp.sum(jnp.where(mask, cross_entropy(logits, labels), 0.0))
         return lax.psum(sums, DATA_AXIS)
 

@@ -137,6 +137,7 @@ class _Run:
                 self._check_finite(number, window[-1:])
                 began = time.monotonic()
                 top1 = self._evaluate(writer, number) if last or number % self.eval_every == 0 else None
+                writer.flush()  # a line is on disk before the checkpoint that a resumed run goes on from
                 self.checkpoints.save(self.state, top1)
                 self.progress.pause(time.monotonic() - began)
         self.checkpoints.wait()

@@ -41,17 +41,22 @@ class Workdir:
             except (OSError, ValueError) as error:
                 raise UserError(f"{self.config} cannot be read ({error}): choose another --workdir") from error
             changed = [key for key in differences(ours, theirs) if key not in _FREE]
-            if changed:
+            if changed and self._trained():
                 raise UserError(
                     f"--workdir={self.path} belongs to a run of another config, which differs in {', '.join(changed)}: "
                     "choose another --workdir, or the same config to continue that run"
                 )
-            return
+            if not changed:
+                return
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"--workdir={self.path} cannot be made ({error.strerror}): choose another") from error
         atomic.write_text(self.config, json.dumps(ours, indent=2) + "\n")
+
+    def _trained(self) -> bool:
+        # A start that failed before its first checkpoint left nothing to guard: the corrected command may follow.
+        return self.summary.exists() or (self.checkpoints.is_dir() and any(self.checkpoints.iterdir()))
 
     def finished(self) -> dict[str, Any] | None:
         """The run's `summary.json`, which is written last; None while the run is not finished."""

@@ -22,6 +22,7 @@ from ml_collections import ConfigDict
 
 from jdnet_jax.data import augment as augmentation
 from jdnet_jax.data.datasets import Dataset, encoded_records
+from jdnet_jax.errors import UserError
 
 Batch = dict[str, np.ndarray]
 
@@ -139,4 +140,12 @@ def _batches(stream: tf.data.Dataset, view, batch_size: int, rows: Sequence[int]
     stream = stream.map(view, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     stream = stream.batch(batch_size if rows is None else len(rows), drop_remainder=True)
     stream = stream.prefetch(_PREFETCHED_BATCHES)
-    return stream.as_numpy_iterator()
+    return _readable(stream.as_numpy_iterator())
+
+
+def _readable(batches: Iterator[Batch]) -> Iterator[Batch]:
+    try:
+        yield from batches
+    except tf.errors.InvalidArgumentError as error:
+        reason = str(error.message).splitlines()[0][:200]
+        raise UserError(f"a photo of the dataset cannot be decoded ({reason}): prepare it from a sound copy") from error
