@@ -89,12 +89,12 @@ class StageHead(nn.Module):
 
 
 class Mskd(nn.Module):
-    """The weighted mean of a distance over the chosen stages.
+    """The weighted sum of a distance over the chosen stages.
 
     Attributes:
         variant: one of `VARIANTS`.
         stages: indices into both networks' `Outputs.stages`.
-        stage_weights: one for each stage, not negative; empty for equal weights. They are scaled to sum to 1.
+        stage_weights: one for each stage, not negative; empty for 1 each.
         dtype: compute dtype of the adapters.
         axis_name: mesh axis over which the adapters' batch statistics are averaged, None for per device.
     """
@@ -115,7 +115,7 @@ class Mskd(nn.Module):
         weights = self.stage_weights or (1.0,) * len(self.stages)
         total = jnp.float32(0.0)
         for stage, weight in zip(self.stages, weights, strict=True):
-            total = total + weight / sum(weights) * self._distance(stage, student, teacher, labels, train)
+            total = total + weight * self._distance(stage, student, teacher, labels, train)
         return total
 
     def _distance(self, stage: int, student: Outputs, teacher: Outputs, labels, train: bool) -> Float[Array, ""]:
