@@ -6,6 +6,7 @@ from ml_collections import ConfigDict
 
 from jdnet_jax import config as config_lib
 from jdnet_jax.errors import UserError
+from jdnet_jax.losses import ial, mskd, schedule
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
 
@@ -154,3 +155,9 @@ def test_total_steps_rounds_up_and_prefers_steps():
 
 def test_differences_are_dotted_names():
     assert config_lib.differences({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 1, "c": 4}}) == ["a.c", "d"]
+
+
+def test_the_names_that_the_config_allows_are_those_that_the_losses_know():
+    assert config_lib.MSKD_VARIANTS == mskd.VARIANTS
+    assert config_lib.IAL_VARIANTS == ial.VARIANTS
+    assert config_lib.WEIGHT_SCHEDULES == schedule.NAMES
