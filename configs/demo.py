@@ -13,7 +13,7 @@ from jdnet_jax.config import apply_recipe, default, teacher
 def get_config(recipe="jdnet"):
     config = default()
     config.dataset.name = "synthetic_meals"
-    config.dataset.options = {"counts": (4000, 600, 1200)}  # pictures of train, val and test
+    config.dataset.options = {"size": 96, "counts": (4000, 600, 1200), "seed": 0}  # counts of train, val and test
     config.image_size = 64
     config.crop_fraction = 1.0  # a plate may lie anywhere in its picture
     config.augment.crop_scale = (0.5, 1.0)

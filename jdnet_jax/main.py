@@ -31,6 +31,8 @@ def main(argv: list[str]) -> int:
 
     # Imported here so that --help and a mistyped flag answer at once.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # TensorFlow's running commentary
+    # TensorFlow only prepares images here: no need for oneDNN's kernels, whose rounding depends on the machine.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     import tensorflow as tf
 
     from jdnet_jax import train
@@ -115,8 +117,18 @@ def _parse(argv: list[str]) -> list[str]:
         path = config_flags.get_config_filename(flags.FLAGS["config"]).partition(":")[0] if _CONFIG.present else ""
         if path and not Path(path).is_file():
             raise UserError(f"--config={path}: there is no such file; the project's own are in configs/") from error
-        text = f"unknown config key {error.args[0]}" if isinstance(error, KeyError) else str(error)
+        lookup = error if isinstance(error, KeyError) else error.__context__
+        text = _unknown_key(lookup, argv) if isinstance(lookup, KeyError) else str(error)
         raise UserError(" ".join(text.split())) from error
+
+
+def _unknown_key(error: KeyError, argv: list[str]) -> str:
+    """The line for a flag whose key the config lacks; the library's own error names the key's last part alone."""
+    missing, _, hint = str(error.args[0]).partition("\n")
+    missing = missing.strip("'")
+    flags_given = (argument.partition("=")[0].lstrip("-") for argument in argv)
+    key = next((name for name in flags_given if missing in name.split(".")), missing)
+    return f"unknown config key {key}" + (f": {hint[:1].lower()}{hint[1:]}" if hint else ", which the config file lacks")
 
 
 if __name__ == "__main__":

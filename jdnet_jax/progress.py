@@ -15,6 +15,11 @@ def duration(seconds: float) -> str:
     return f"{hours}:{m:02d}:{s:02d}" if hours else f"{m}:{s:02d}"
 
 
+def say(text: str) -> None:
+    """Prints one line to standard error at once: what a person waits for, before there is a run to report on."""
+    print(text, file=sys.stderr, flush=True)
+
+
 class Progress:
     """Prints lines to standard error and measures throughput between them, pauses left out."""
 

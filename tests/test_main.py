@@ -46,7 +46,18 @@ def test_help_names_the_flags_without_importing_jax_or_tensorflow():
         ([], ["error: --config is missing: name a config file"]),
         (["configs/demo.py"], ["error: unexpected argument 'configs/demo.py'"]),
         (["--config=configs/nowhere.py"], ["error: --config=configs/nowhere.py: there is no such file"]),
-        (["--config=configs/demo.py", "--config.bacth_size=3"], ["error: ", "bacth_size"]),
+        (
+            ["--config=configs/demo.py", "--config.bacth_size=3"],
+            ['error: unknown config key config.bacth_size: did you mean "batch_size"'],
+        ),
+        (
+            ["--config=configs/demo.py", "--config.dataset.options.sede=3"],
+            ['error: unknown config key config.dataset.options.sede: did you mean "seed"'],
+        ),
+        (
+            ["--config=configs/demo.py:ce", "--config.teachers.teacher.model=resnet50"],
+            ["error: unknown config key config.teachers.teacher.model"],
+        ),
         (["--config=configs/demo.py", "--config.batch_size=many"], ["error: ", "batch_size", "many"]),
         (["--config=configs/demo.py:jdnt"], ["error: unknown recipe 'jdnt'; did you mean 'jdnet'?"]),
         (["--confg=configs/demo.py"], ["error: Unknown command line flag 'confg'"]),

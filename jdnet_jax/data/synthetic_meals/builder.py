@@ -12,14 +12,15 @@ from typing import Any
 
 import numpy as np
 import tensorflow_datasets as tfds
-from absl import logging
 from jaxtyping import Bool, UInt8
 
 from jdnet_jax.data.synthetic_meals.renderer import DEFAULT_SIZE, render
 from jdnet_jax.data.synthetic_meals.scene import CLASS_NAMES
+from jdnet_jax.progress import say
 
 SPLITS = ("train", "val", "test")
 DEFAULT_COUNTS = (4_000, 600, 1_200)
+_SAY_EVERY = 1_000  # photos: about ten seconds
 
 
 class SyntheticMealsConfig(tfds.core.BuilderConfig):
@@ -88,10 +89,12 @@ class SyntheticMeals(tfds.core.GeneratorBasedBuilder):
         """
         config = options.pop("download_config", None) or tfds.download.DownloadConfig()
         config = dataclasses.replace(config, try_download_gcs=False)
-        if not self.is_prepared():
-            logging.info("drawing %s, once; it takes about a minute", self.builder_config.description)
-        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # progress bars
-            super().download_and_prepare(download_config=config, **options)
+        tfds.disable_progress_bar()  # `_generate_examples` says how far it is
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                super().download_and_prepare(download_config=config, **options)
+        finally:
+            tfds.enable_progress_bar()
 
     def _info(self) -> tfds.core.DatasetInfo:
         size = self.builder_config.size
@@ -117,6 +120,8 @@ class SyntheticMeals(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, split: str, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
         config = self.builder_config
         for index in range(count):
+            if index % _SAY_EVERY == 0:
+                say(f"drawing synthetic_meals, once: {split} photo {index} of {count}")
             drawn = example(split, index, config.size, config.seed)
             yield index, {"image": _png(drawn["image"]), "mask": _png(drawn["mask"]), "label": drawn["label"]}
 

@@ -72,10 +72,13 @@ def test_an_example_is_a_function_of_seed_split_and_index():
         assert (other["image"] != first["image"]).mean() > 0.5
 
 
-def test_preparing_prints_nothing(tmp_path, capfd):
+def test_preparing_says_how_far_it_is_and_nothing_of_downloads(tmp_path, capfd):
     SyntheticMeals(data_dir=tmp_path, config=SyntheticMealsConfig(size=16, counts=(1, 1, 1))).download_and_prepare()
     printed = capfd.readouterr()
-    assert "ownload" not in printed.out + printed.err
+    assert printed.out == ""
+    assert printed.err.splitlines() == [
+        f"drawing synthetic_meals, once: {split} photo 0 of 1" for split in ("train", "val", "test")
+    ]
 
 
 def test_an_interrupted_preparation_leaves_nothing_that_looks_prepared(tmp_path, monkeypatch):
