@@ -20,6 +20,8 @@ from ml_collections import ConfigDict
 # seed with Philox, so neighbouring seeds are as good as distant ones.
 _CROP, _FLIP, _COLOR = (0, 0), (1, 0), (2, 0)
 
+_CROP_DRAWS = 10  # before the whole photo is taken
+
 _LUMA = (0.299, 0.587, 0.114)  # Rec. 601 weights of R, G, B
 
 
@@ -28,9 +30,8 @@ def random_view(
 ) -> UInt8[tf.Tensor, "size size 3"]:
     """One random training view: crop, resize, flip, colours, rounded to uint8.
 
-    The crop is Inception's (Szegedy et al., CVPR 2015, section 6): an area uniform in `augment.crop_scale` of the photo
-    and an aspect ratio in `augment.crop_ratio`, as `tf.image.sample_distorted_bounding_box` draws them; where no such
-    crop fits, the whole photo. Of a JPEG only the crop is decoded.
+    The crop is Inception's (Szegedy et al., CVPR 2015, section 6), drawn by `crop_window`. Of a JPEG only the crop is
+    decoded.
 
     Args:
         encoded: the photo's bytes, JPEG or anything that `tf.io.decode_image` reads.
@@ -40,25 +41,15 @@ def random_view(
             bool, `color_jitter` {brightness, contrast, saturation, hue: strength} as in `color_jitter`.
     """
 
-    def crop_window(shape: Int[tf.Tensor, " 3"]) -> tuple[Int[tf.Tensor, ""], ...]:
-        begin, size, _ = tf.image.stateless_sample_distorted_bounding_box(
-            shape,
-            bounding_boxes=tf.zeros([1, 0, 4]),
-            seed=key + _CROP,
-            min_object_covered=0.0,
-            aspect_ratio_range=tuple(augment.crop_ratio),
-            area_range=tuple(augment.crop_scale),
-            use_image_if_no_bounding_boxes=True,
-        )
-        return begin[0], begin[1], size[0], size[1]
+    def window(shape: Int[tf.Tensor, " 3"]) -> Int[tf.Tensor, " 4"]:
+        return crop_window(shape, key + _CROP, augment.crop_scale, augment.crop_ratio)
 
     def from_jpeg() -> UInt8[tf.Tensor, "h w 3"]:
-        window = tf.stack(crop_window(tf.io.extract_jpeg_shape(encoded)))
-        return tf.image.decode_and_crop_jpeg(encoded, window, channels=3)
+        return tf.image.decode_and_crop_jpeg(encoded, window(tf.io.extract_jpeg_shape(encoded)), channels=3)
 
     def from_other() -> UInt8[tf.Tensor, "h w 3"]:
         image = _decode(encoded)
-        top, left, height, width = crop_window(tf.shape(image))
+        top, left, height, width = tf.unstack(window(tf.shape(image)))
         return image[top : top + height, left : left + width]
 
     crop = tf.cond(tf.io.is_jpeg(encoded), from_jpeg, from_other)
@@ -69,6 +60,35 @@ def random_view(
     if any(augment.color_jitter.values()):
         image = color_jitter(image, key + _COLOR, **augment.color_jitter)
     return _to_uint8(image, image_size)
+
+
+def crop_window(
+    shape: Int[tf.Tensor, " 3"], key: Int[tf.Tensor, " 2"], scale: Sequence[float], ratio: Sequence[float]
+) -> Int[tf.Tensor, " 4"]:
+    """A random crop of a photo: top, left, height and width in pixels.
+
+    Its area is uniform in `scale` and the logarithm of its aspect ratio in `ratio`, its place uniform among those that
+    lie inside. The first of ten draws that fits counts, as in torchvision's RandomResizedCrop; where none fits, the
+    whole photo. (`tf.image.sample_distorted_bounding_box` draws the side lengths uniformly, so its crops are smaller.)
+
+    Args:
+        shape: height, width and channels of the photo.
+        key: the key of this draw.
+        scale: lowest and highest area, as shares of the photo's.
+        ratio: lowest and highest width / height.
+    """
+    photo = tf.cast(shape[:2], tf.float32)
+    draws = tf.random.stateless_uniform([_CROP_DRAWS, 4], key, alg="philox")
+    area = tf.reduce_prod(photo) * (scale[0] + (scale[1] - scale[0]) * draws[:, 0])
+    log_low, log_high = math.log(ratio[0]), math.log(ratio[1])
+    aspect = tf.exp(log_low + (log_high - log_low) * draws[:, 1])
+    sides = tf.round(tf.sqrt(tf.stack([area / aspect, area * aspect], 1)))
+    fits = tf.reduce_all((sides >= 1.0) & (sides <= photo), 1)
+    first = tf.argmax(fits)
+    size = tf.where(tf.reduce_any(fits), sides[first], photo)
+    # A draw just below 1 may round up to the place after the last.
+    begin = tf.minimum(tf.floor(draws[first, 2:] * (photo - size + 1.0)), photo - size)
+    return tf.cast(tf.concat([begin, size], 0), tf.int32)
 
 
 def central_view(encoded: tf.Tensor, image_size: int, crop_fraction: float) -> UInt8[tf.Tensor, "size size 3"]:

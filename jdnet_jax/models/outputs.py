@@ -37,7 +37,8 @@ class Outputs:
         through its class token returns that token's attention, which does not depend on the label.
         """
         if self.maps is not None and self.kernel is not None:
-            weights = jnp.take(self.kernel, labels, axis=1).T  # [batch, channels]
+            # A product with one-hot rows rather than a lookup, whose gradient adds in no fixed order on a GPU.
+            weights = nn.one_hot(labels, self.kernel.shape[1]) @ self.kernel.T  # [batch, channels]
             return nn.relu(jnp.einsum("bhwc,bc->bhw", self.maps.astype(jnp.float32), weights))
         if self.attention is not None:
             return self.attention.astype(jnp.float32)

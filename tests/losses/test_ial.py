@@ -30,6 +30,15 @@ def test_an_all_zero_map_is_harmless(distance):
     assert distance(jnp.zeros((1, 1, 2)), jnp.zeros((1, 1, 2))) == pytest.approx(0, abs=1e-7)
 
 
+@pytest.mark.parametrize("distance", [ial.l2_distance, ial.kl_distance])
+def test_constant_maps_agree_with_each_other_and_give_finite_gradients(distance):
+    flat = jnp.ones((1, 2, 2))
+    np.testing.assert_allclose(distance(flat, 5 * flat), 0.0, atol=1e-7)
+    value, gradient = jax.value_and_grad(distance)(flat, jnp.array([[[0.0, 3.0], [0.0, 4.0]]]))
+    assert value > 0
+    assert np.all(np.isfinite(gradient))
+
+
 def test_the_larger_map_is_pooled():
     large = jnp.array([[[1.0, 3.0], [1.0, 3.0]]])  # pooled to a 1x1 grid: 2
     np.testing.assert_allclose(ial.l2_distance(large, jnp.array([[[5.0]]])), 0.0, atol=1e-7)

@@ -1,0 +1,55 @@
+"""The configs for TFDS, run whole for a few steps on mocked data of their exact feature specification."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+import tensorflow_datasets as tfds
+
+from jdnet_jax import train
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def config_of(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / "configs" / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.get_config()
+
+
+class UecFood256(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+    """The features of UECFood-256: a photo and one of 256 labels; mocked, so it never prepares anything."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self):
+        features = {
+            "image": tfds.features.Image(encoding_format="jpeg"),
+            "label": tfds.features.ClassLabel(num_classes=256),
+        }
+        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features), description="")
+
+    def _split_generators(self, dl_manager):
+        raise AssertionError("mocked")
+
+    def _generate_examples(self):
+        raise AssertionError("mocked")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "classes"), [("food101", 101), ("uec256", 256)])
+def test_the_config_trains_evaluates_and_hands_off(name, classes, tmp_path, monkeypatch):
+    monkeypatch.setitem(tfds.core.registered._DATASET_REGISTRY, "uec_food256", UecFood256)
+    config = config_of(name)
+    # The config's own networks, terms, optimiser and dtype; only the size of the run is less.
+    config.image_size, config.batch_size, config.steps, config.log_every = 64, 32, 2, 1
+    with tfds.testing.mock_data(num_examples=20):
+        summary = train.train_and_evaluate(config, tmp_path)
+    assert summary["student"]["model"] == "mobilenetv2_100"
+    assert summary["teachers"]["teacher"]["model"] == "resnet50"
+    assert summary["student"]["test"]["count"] == 20
+    # The published counts for 1,000 classes, less the classes that are not there (1,280 or 2,048 features and a bias).
+    assert summary["student"]["params"] == 3_504_872 - (1000 - classes) * 1281
+    assert summary["teachers"]["teacher"]["params"] == 25_557_032 - (1000 - classes) * 2049
+    assert (tmp_path / "student" / "model.json").exists()
