@@ -13,7 +13,9 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jdnet_jax.errors import UserError
+from jdnet_jax.routing import ADAPTERS, ROUTING, STUDENT, TEACHER
 
+COUPLINGS = ("mskd", "ial", "kl")  # the terms between the student and a teacher
 MSKD_VARIANTS = ("cosine", "l2", "attention", "logits")
 IAL_VARIANTS = ("l2", "kl")
 WEIGHT_SCHEDULES = ("constant", "linear")
@@ -98,7 +100,11 @@ def teacher(model: str, init: str = "random", trainable: bool = True, **options:
 
 
 def loss(weight: float = 1.0) -> dict[str, Any]:
-    """The entry of one term in `config.losses`: constant weight, the routing table's own strengths, no options."""
+    """The entry of one term in `config.losses`: constant weight, the routing table's own strengths, no options.
+
+    `routing` maps names of networks (`student`, a teacher, `adapters`) to the strength of the gradient that the term
+    sends them, instead of the table's; `apply_recipe` writes each teacher's strength r there, to be seen and changed.
+    """
     return {"weight": weight, "schedule": {"name": "constant", "warmup": 0.1}, "routing": {}, "options": {}}
 
 
@@ -117,31 +123,35 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
         raise UserError(_unknown("recipe", recipe, RECIPES))
     config.recipe = recipe
     losses = config.losses
+    if recipe == "ce":
+        for loss_entry in losses.values():
+            loss_entry.routing = {k: v for k, v in loss_entry.routing.items() if k not in config.teachers}
+        config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
+        config.teachers = ConfigDict()
+        return config
+    for term in COUPLINGS:
+        strengths = dict.fromkeys(config.teachers, ROUTING[term][TEACHER])
+        losses[term].routing = {**strengths, **losses[term].routing}
     match recipe:
-        case "ce":
-            config.teachers = ConfigDict()
         case "kd":
             losses.mskd.weight = losses.ial.weight = 0.0
             losses.kl.weight = losses.kl.weight or 1.0
             for entry in config.teachers.values():
                 entry.trainable = False
+            config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
         case "dml":
             losses.mskd.weight = losses.ial.weight = 0.0
             losses.kl.weight = losses.kl.weight or 1.0
             losses.kl.options.temperature = 1.0
-            _route_to_teachers(config, ("kl",), 1.0)
+            losses.kl.routing.update(dict.fromkeys(config.teachers, 1.0))
         case "jdnet_oneway":
-            _route_to_teachers(config, ("mskd", "ial", "kl"), 0.0)
+            for term in COUPLINGS:
+                losses[term].routing.update(dict.fromkeys(config.teachers, 0.0))
         case "jdnet-mskd":
             losses.mskd.weight = 0.0
         case "jdnet-ial":
             losses.ial.weight = 0.0
     return config
-
-
-def _route_to_teachers(config: ConfigDict, terms: Iterable[str], strength: float) -> None:
-    for term in terms:
-        config.losses[term].routing = {**config.losses[term].routing, **dict.fromkeys(config.teachers, strength)}
 
 
 def check(config: ConfigDict) -> None:
@@ -152,15 +162,14 @@ def check(config: ConfigDict) -> None:
     """
     reference = default()
     _same_keys(config, reference, "config", open_keys={"teachers", "groups"})
-    for key in ("options", "init", "model"):
-        _require(key in config.student, f"config.student.{key}", "is missing")
     _choice("config.recipe", config.recipe, RECIPES)
     _choice("config.compute_dtype", config.compute_dtype, DTYPES)
     _choice("config.select", config.select, ("best", "last"))
     for key in ("image_size", "batch_size", "grad_accum", "log_every", "keep_checkpoints"):
         _number(f"config.{key}", config[key], low=1)
-    for key in ("eval_batch_size", "steps", "eval_every", "checkpoint_every", "seed"):
+    for key in ("eval_batch_size", "steps", "eval_every", "checkpoint_every"):
         _number(f"config.{key}", config[key], low=0)
+    _number("config.seed", config.seed, low=0, high=2**32 - 1)  # JAX's keys hold no more
     _number("config.epochs", config.epochs, low=0)
     _require(config.steps > 0 or config.epochs > 0, "config.epochs", "is 0 and so is config.steps: set one of them")
     _number("config.ema_decay", config.ema_decay, low=0, high=1, open_high=True)
@@ -176,11 +185,13 @@ def check(config: ConfigDict) -> None:
     _check_losses(config)
     _check_recipe(config)
     _check_optimizer("config", config.optimizer, config.schedule)
-    known = {"student", "adapters", *config.teachers}
+    known = {STUDENT, ADAPTERS, *config.teachers}
     for name, entry in config.groups.items():
         _require(isinstance(entry, Mapping | ConfigDict), f"config.groups.{name}", "is not a section: see config.py")
         if name not in known:
             raise UserError(f"config.groups.{name}: {_unknown('network', name, sorted(known))}")
+        frozen = name in config.teachers and not config.teachers[name].trainable
+        _require(not frozen, f"config.groups.{name}", "is for a frozen teacher, which has no optimiser: remove it")
         merged = group_settings(config, name)
         _same_keys(
             ConfigDict(entry), ConfigDict({"optimizer": {}, "schedule": {}}), f"config.groups.{name}", partial=True
@@ -226,6 +237,7 @@ def _check_dataset(config: ConfigDict) -> None:
 def _check_augment(augment: ConfigDict) -> None:
     for key, low, high in (("crop_scale", 0.0, 1.0), ("crop_ratio", 0.0, math.inf)):
         pair = augment[key]
+        _numbers(f"config.augment.{key}", pair)
         fits = len(pair) == 2 and low < pair[0] <= pair[1] <= high
         _require(
             fits, f"config.augment.{key}", f"is {tuple(pair)}: it must be (low, high), above {low}, at most {high}"
@@ -237,14 +249,14 @@ def _check_augment(augment: ConfigDict) -> None:
 def _check_teachers(config: ConfigDict) -> None:
     for name, entry in config.teachers.items():
         _same_keys(entry, ConfigDict(teacher("")), f"config.teachers.{name}", open_keys={"options"})
-        reserved = name in ("student", "adapters") or "/" in name or "." in name
+        reserved = name in (STUDENT, ADAPTERS) or "/" in name or "." in name
         _require(not reserved, f"config.teachers.{name}", "is not a name that a teacher can have")
         untrained = config.recipe == "kd" and entry.init == "random"
         _require(not untrained, f"config.teachers.{name}.init", "is random: recipe kd needs a teacher that is trained")
 
 
 def _check_losses(config: ConfigDict) -> None:
-    networks = {"student", "adapters", *config.teachers}
+    networks = {STUDENT, ADAPTERS, *config.teachers}
     for name, entry in config.losses.items():
         path = f"config.losses.{name}"
         _number(f"{path}.weight", entry.weight, low=0)
@@ -264,6 +276,7 @@ def _check_losses(config: ConfigDict) -> None:
     distinct = len(set(mskd.stages)) == len(mskd.stages) and all(isinstance(s, int) and s >= 0 for s in mskd.stages)
     _require(distinct, "config.losses.mskd.options.stages", f"is {tuple(mskd.stages)}: it must be distinct integers")
     weights = mskd.stage_weights
+    _numbers("config.losses.mskd.options.stage_weights", weights)
     fits = not weights or (len(weights) == len(mskd.stages) and min(weights) >= 0 and sum(weights) > 0)
     _require(
         fits,
@@ -276,18 +289,21 @@ def _check_losses(config: ConfigDict) -> None:
 
 def _check_recipe(config: ConfigDict) -> None:
     """The recipe's name goes into tables, so it must be what is trained: it is applied when the config is made."""
-    losses = config.losses
+    losses, teachers = config.losses, config.teachers
+    mskd, ial, some = losses.mskd.weight > 0, losses.ial.weight > 0, len(teachers) > 0
+    only_kl = some and losses.kl.weight > 0 and not (mskd or ial)
+    pulls = [losses[term].routing.get(name, ROUTING[term][TEACHER]) for term in COUPLINGS for name in teachers]
     fits = {
-        "ce": len(config.teachers) == 0,
-        "kd": not any(entry.trainable for entry in config.teachers.values()),
-        "jdnet_oneway": not any(
-            losses[term].routing.get(name, 1) for term in ("mskd", "ial") for name in config.teachers
-        ),
-        "jdnet-mskd": losses.mskd.weight == 0,
-        "jdnet-ial": losses.ial.weight == 0,
+        "jdnet": some and mskd and ial,
+        "ce": not some,
+        "kd": only_kl and not any(entry.trainable for entry in teachers.values()),
+        "dml": only_kl and all(entry.trainable for entry in teachers.values()),
+        "jdnet_oneway": some and mskd and ial and not any(pulls),
+        "jdnet-mskd": some and ial and not mskd,
+        "jdnet-ial": some and mskd and not ial,
     }
-    message = f"is {config.recipe!r}, which this config is not: run --config=FILE:{config.recipe}"
-    _require(fits.get(config.recipe, True), "config.recipe", message)
+    message = f"is {config.recipe!r}, but these teachers, weights and routing are not: run --config=FILE:RECIPE with "
+    _require(fits[config.recipe], "config.recipe", message + f"one of {', '.join(RECIPES)}")
 
 
 def _check_optimizer(path: str, optimizer: Mapping[str, Any], schedule: Mapping[str, Any]) -> None:
@@ -300,6 +316,7 @@ def _check_optimizer(path: str, optimizer: Mapping[str, Any], schedule: Mapping[
     for key in ("learning_rate", "initial", "final", "decay"):
         _number(f"{path}.schedule.{key}", schedule[key], low=0)
     _number(f"{path}.schedule.warmup", schedule["warmup"], low=0, high=1, open_high=True)
+    _numbers(f"{path}.schedule.boundaries", schedule["boundaries"])
     for boundary in schedule["boundaries"]:
         _number(f"{path}.schedule.boundaries", boundary, low=0, high=1)
 
@@ -350,6 +367,12 @@ def _choice(path: str, value: object, known: Collection[str]) -> None:
 def _require(condition: bool, path: str, message: str) -> None:
     if not condition:
         raise UserError(f"{path} {message}")
+
+
+def _numbers(path: str, values: object) -> None:
+    _require(isinstance(values, tuple | list), path, f"is {values!r}: it must be a tuple of numbers")
+    for value in values:  # type: ignore[attr-defined]
+        _number(path, value)
 
 
 def _number(path: str, value: object, low: float = -math.inf, high: float = math.inf, open_high: bool = False) -> None:

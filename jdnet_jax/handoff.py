@@ -104,6 +104,7 @@ def load(
 
 
 def _find(path: Path) -> Path | None:
+    path = path.expanduser()
     for candidate in (path, path / "student"):
         if (candidate / _DESCRIPTION).is_file() and (candidate / _CHECKPOINT).is_dir():
             return candidate

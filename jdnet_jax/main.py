@@ -128,7 +128,9 @@ def _unknown_key(error: KeyError, argv: list[str]) -> str:
     missing = missing.strip("'")
     flags_given = (argument.partition("=")[0].lstrip("-") for argument in argv)
     key = next((name for name in flags_given if missing in name.split(".")), missing)
-    return f"unknown config key {key}" + (f": {hint[:1].lower()}{hint[1:]}" if hint else ", which the config file lacks")
+    return f"unknown config key {key}" + (
+        f": {hint[:1].lower()}{hint[1:]}" if hint else ", which the config file lacks"
+    )
 
 
 if __name__ == "__main__":

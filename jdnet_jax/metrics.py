@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import statistics
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from clu import metric_writers
 
 from jdnet_jax import atomic
+from jdnet_jax.errors import UserError
 
 
 class JsonLinesWriter(metric_writers.MetricWriter):
@@ -70,11 +73,51 @@ class JsonLinesWriter(metric_writers.MetricWriter):
         """Left to TensorBoard."""
 
 
-def create_writer(json_lines: Path, tensorboard: Path, *, is_writer: bool) -> metric_writers.MetricWriter:
-    """The writer of a run; on processes other than the first it writes nothing."""
-    if not is_writer:
-        return metric_writers.MultiWriter([])
-    return metric_writers.MultiWriter([metric_writers.SummaryWriter(str(tensorboard)), JsonLinesWriter(json_lines)])
+class RunWriter:
+    """The writer of a run, a context manager: what was written is on disk when it is left, by an error too.
+
+    On processes other than the first it writes nothing.
+
+    Raises:
+        UserError: a file could not be written; names the folder.
+    """
+
+    def __init__(self, json_lines: Path, tensorboard: Path, *, is_writer: bool):
+        """Opens the files: TensorBoard events in the folder `tensorboard`, one line a step in `json_lines`."""
+        self._folder = json_lines.parent
+        with self._failures():
+            writers = [JsonLinesWriter(json_lines), metric_writers.SummaryWriter(str(tensorboard))] if is_writer else []
+        self._writer = metric_writers.MultiWriter(writers)
+
+    def write_scalars(self, step: int, scalars: Mapping[str, Any]) -> None:
+        """Adds scalars to those of `step`."""
+        with self._failures():
+            self._writer.write_scalars(step, scalars)
+
+    def flush(self) -> None:
+        """Returns once everything is on disk; the line of the last step is ended."""
+        with self._failures():
+            self._writer.flush()
+
+    def __enter__(self) -> RunWriter:
+        """Returns itself."""
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        """Writes out what is pending; a failure to do so does not hide the error that ends the run."""
+        with contextlib.suppress(UserError) if error is not None else contextlib.nullcontext(), self._failures():
+            self._writer.close()
+
+    @contextlib.contextmanager
+    def _failures(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, tf.errors.OpError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error.message).splitlines()[0][:200]
+            raise UserError(
+                f"metrics could not be written in {self._folder} ({reason}): make room there and run the same command "
+                "to continue"
+            ) from error
 
 
 def read(path: Path) -> list[dict[str, Any]]:

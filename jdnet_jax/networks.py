@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +18,8 @@ from ml_collections import ConfigDict
 from jdnet_jax import handoff, losses, models
 from jdnet_jax.errors import UserError
 from jdnet_jax.losses.alignment import grids_align
-from jdnet_jax.losses.routing import STUDENT
 from jdnet_jax.models.outputs import Outputs
+from jdnet_jax.routing import STUDENT
 
 DATA_AXIS = "data"
 
@@ -61,7 +62,6 @@ def build(config: ConfigDict, num_classes: int) -> dict[str, Network]:
     entries.update({name: (entry, bool(entry.trainable)) for name, entry in config.teachers.items()})
     networks = {}
     for name, (entry, trainable) in entries.items():
-        key = f"config.{name}" if name == STUDENT else f"config.teachers.{name}"
         options = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.options.items()}
         try:
             module = models.create(
@@ -73,9 +73,14 @@ def build(config: ConfigDict, num_classes: int) -> dict[str, Network]:
                 **options,
             )
         except UserError as error:
-            raise UserError(f"{key}: {error}") from error
+            raise UserError(f"{_key(name)}: {error}") from error
         networks[name] = Network(name, entry.model, options, entry.init, trainable, module)
     return networks
+
+
+def _key(name: str) -> str:
+    """Where the config describes a network."""
+    return f"config.{name}" if name == STUDENT else f"config.teachers.{name}"
 
 
 def objective(config: ConfigDict, networks: Mapping[str, Network], steps: int) -> tuple[losses.Term, ...]:
@@ -89,9 +94,9 @@ def objective(config: ConfigDict, networks: Mapping[str, Network], steps: int) -
     )
 
 
-def shapes(network: Network, image_size: int, batch: int = 1) -> tuple[Outputs, Variables]:
+def shapes(network: Network, image_size: int) -> tuple[Outputs, Variables]:
     """Shapes of a network's outputs and variables; nothing is allocated or computed."""
-    images = jax.ShapeDtypeStruct((batch, image_size, image_size, 3), jnp.float32)
+    images = jax.ShapeDtypeStruct((1, image_size, image_size, 3), jnp.float32)
 
     def forward(x):
         return network.module.init_with_output(jax.random.key(0), x, train=False)
@@ -120,6 +125,28 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
                     f"config.losses.ial: activation maps of student {_grid(maps[0])} and {teacher} {_grid(maps[1])} "
                     f"do not align at config.image_size = {config.image_size}: choose a multiple of 32"
                 )
+
+
+def check_weights(networks: Mapping[str, Network]) -> None:
+    """Checks that each network's `init` names weights that exist; nothing is read from them yet.
+
+    Raises:
+        UserError: names the config key, and what a source may be.
+    """
+    for network in networks.values():
+        if network.init == "random" or handoff.is_handoff(network.init):
+            continue
+        with _named(network):
+            models.find_weights(network.model, network.init)
+
+
+@contextlib.contextmanager
+def _named(network: Network) -> Iterator[None]:
+    """Puts the network's config key before a message about its weights."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{_key(network.name)}.init: {error}") from error
 
 
 def _check_stage(stage: int, student: Network, teacher: Network) -> None:
@@ -162,17 +189,29 @@ def initialize(network: Network, seed: int, image_size: int, num_classes: int) -
         images = jnp.zeros((1, image_size, image_size, 3), jnp.float32)
         variables = run_once(lambda k: network.module.init(k, images, train=False), key)
         return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
-    if handoff.is_handoff(network.init):
-        variables, description = handoff.load(network.init, model=network.model, num_classes=num_classes)
-        expected = shapes(network, image_size)[1]
-        if _shape_tree(variables) != _shape_tree({"batch_stats": {}, **expected}):
-            raise UserError(
-                f"{network.init} holds {network.model} with options {description.get('options')}, of other shapes "
-                f"than the options {dict(network.options)} of {network.name}: give it the same options"
-            )
-        return variables
-    variables = models.load_pretrained(network.model, network.init, num_classes, seed=own_seed, **network.options)
+    with _named(network):
+        if handoff.is_handoff(network.init):
+            return _from_handoff(network, image_size, num_classes)
+        variables = models.load_pretrained(
+            network.model,
+            network.init,
+            num_classes,
+            seed=own_seed,
+            fresh_classifier=network.trainable,
+            **network.options,
+        )
     logging.info("%s: weights of %s loaded from %s", network.name, network.model, network.init)
+    return variables
+
+
+def _from_handoff(network: Network, image_size: int, num_classes: int) -> Variables:
+    variables, description = handoff.load(network.init, model=network.model, num_classes=num_classes)
+    expected = shapes(network, image_size)[1]
+    if _shape_tree(variables) != _shape_tree({"batch_stats": {}, **expected}):
+        raise UserError(
+            f"{network.init} holds {network.model} with options {description.get('options')}, of other shapes "
+            f"than the options {dict(network.options)} of {network.name}: give it the same options"
+        )
     return variables
 
 

@@ -16,8 +16,8 @@ from ml_collections import ConfigDict
 
 from jdnet_jax import losses, networks, optimizers
 from jdnet_jax.config import group_settings
-from jdnet_jax.losses.routing import STUDENT
 from jdnet_jax.networks import Network
+from jdnet_jax.routing import STUDENT
 
 Optimizers = Mapping[str, optax.GradientTransformation]
 
@@ -42,9 +42,9 @@ class TrainState:
     opt_state: dict[str, PyTree]
     ema: dict[str, PyTree]
 
-    def variables(self, name: str, averaged: bool = True) -> dict[str, PyTree]:
+    def variables(self, name: str) -> dict[str, PyTree]:
         """Parameters and statistics of one network; the student's average where there is one."""
-        if name == STUDENT and averaged and self.ema:
+        if name == STUDENT and self.ema:
             return self.ema
         return {"params": self.params[name], "batch_stats": self.batch_stats[name]}
 

@@ -20,9 +20,9 @@ from jaxtyping import Array, Float, Int, PyTree, UInt8
 
 from jdnet_jax import losses
 from jdnet_jax.losses.classification import cross_entropy
-from jdnet_jax.losses.routing import STUDENT
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.networks import DATA_AXIS, Network
+from jdnet_jax.routing import STUDENT
 from jdnet_jax.state import Optimizers, TrainState
 
 Batch = Mapping[str, Array]
@@ -55,7 +55,8 @@ def train_step(
 
     Returns:
         a function of (state, batch) to the next state and the metrics, averaged over the global batch:
-        `loss/total`, `loss/<term>` unweighted, `accuracy/<network>`, `grad_norm/<group>`.
+        `loss/total`, `loss/<term>` unweighted, `accuracy/<network>`, `grad_norm/<group>`, and after the update
+        `param_norm/<group>`.
     """
 
     def forward(params, batch_stats, images, key):
@@ -114,6 +115,7 @@ def train_step(
             metrics[f"grad_norm/{name}"] = optax.tree.norm(grads[name])
             updates, opt_state[name] = tx.update(grads[name], state.opt_state[name], state.params[name])
             params[name] = optax.apply_updates(state.params[name], updates)
+            metrics[f"param_norm/{name}"] = optax.tree.norm(params[name])
         state = dataclasses.replace(
             state, step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state
         )

@@ -21,8 +21,8 @@ from jdnet_jax import __version__, atomic, data, evaluation, handoff, metrics, n
 from jdnet_jax import config as config_lib
 from jdnet_jax.checkpoint import Checkpoints
 from jdnet_jax.errors import UserError
-from jdnet_jax.losses.routing import STUDENT
-from jdnet_jax.progress import Progress, duration
+from jdnet_jax.progress import Progress, duration, say
+from jdnet_jax.routing import STUDENT
 from jdnet_jax.workdir import Workdir
 
 # Stands in for the number of classes while shapes are checked, before the dataset is there to tell it.
@@ -48,15 +48,17 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any
     place = Workdir(workdir)
     place.claim(config)
     if (summary := place.finished()) is not None:
+        say(f"the run in {place.path} is finished, nothing is left to train: to train anew, choose another --workdir")
         return summary
     dataset = data.prepare(config.dataset)
+    place.claim_data(dataset.protocol)
     run = _Run(config, place, dataset)
     run.train()
     return run.finish()
 
 
 def check(config: ConfigDict) -> None:
-    """Every check that needs no data: keys and values, models, alignment of their stages, division over devices.
+    """Every check that needs no data: keys and values, models, their stages and weights, division over devices.
 
     Raises:
         UserError: names the key that is wrong and what to do.
@@ -68,7 +70,9 @@ def check(config: ConfigDict) -> None:
             f"config.batch_size is {config.batch_size}, which {jax.device_count()} devices x config.grad_accum = "
             f"{config.grad_accum} do not divide: choose a multiple of {shares}"
         )
-    networks.check_alignment(config, networks.build(config, _ANY_CLASSES))
+    nets = networks.build(config, _ANY_CLASSES)
+    networks.check_alignment(config, nets)
+    networks.check_weights(nets)
 
 
 class _Run:
@@ -111,8 +115,12 @@ class _Run:
 
     def train(self) -> None:
         """Runs the steps that are left, with logging, evaluation and checkpoints at their periods."""
+        with metrics.RunWriter(self.place.metrics, self.place.tensorboard, is_writer=self.is_writer) as writer:
+            self._train(writer)
+            self.checkpoints.wait()
+
+    def _train(self, writer: metrics.RunWriter) -> None:
         first = int(self.state.step)
-        writer = metrics.create_writer(self.place.metrics, self.place.tensorboard, is_writer=self.is_writer)
         if first == 0:
             self._evaluate(writer, 0)
         if first < self.steps:
@@ -133,15 +141,16 @@ class _Run:
             if last or number % self.config.log_every == 0:
                 self._log(writer, number, window)
                 window = []
-            if last or number % self.eval_every == 0 or number % self.checkpoint_every == 0:
-                self._check_finite(number, window[-1:])
+            evaluates = last or number % self.eval_every == 0
+            if evaluates or number % self.checkpoint_every == 0:
+                self._check_finite(number, [values])
                 began = time.monotonic()
-                top1 = self._evaluate(writer, number) if last or number % self.eval_every == 0 else None
+                top1 = self._evaluate(writer, number) if evaluates else None
                 writer.flush()  # a line is on disk before the checkpoint that a resumed run goes on from
                 self.checkpoints.save(self.state, top1)
                 self.progress.pause(time.monotonic() - began)
-        self.checkpoints.wait()
-        writer.close()
+            elif not window:
+                writer.flush()
 
     def finish(self) -> dict[str, Any]:
         """Tests the chosen checkpoint once, writes the hand-off and the summary, and says what lies where."""
@@ -216,7 +225,7 @@ class _Run:
             if len(queue) == 2:
                 yield queue.popleft()
 
-    def _log(self, writer: Any, number: int, window: list[dict[str, Any]]) -> None:
+    def _log(self, writer: metrics.RunWriter, number: int, window: list[dict[str, Any]]) -> None:
         self._check_finite(number, window[-1:])
         host = jax.device_get(window)
         means = {key: float(np.mean([values[key] for values in host])) for key in host[0]}
@@ -227,7 +236,7 @@ class _Run:
         speed = {} if rate is None else {"images_per_second": rate}
         writer.write_scalars(number, {**means, **rates, **weights, **speed})
 
-    def _evaluate(self, writer: Any, number: int) -> float:
+    def _evaluate(self, writer: metrics.RunWriter, number: int) -> float:
         """Evaluates all networks on val and returns the student's top-1."""
         began = time.monotonic()
         results = self._results("val")
@@ -263,8 +272,9 @@ class _Run:
     def _check_finite(self, number: int, window: list[dict[str, Any]]) -> None:
         for values in window:
             host = jax.device_get(values)
-            # In the order of cause: a term, then the gradients, then the sum.
-            names = [f"loss/{term.name}" for term in self.terms] + [f"grad_norm/{name}" for name in self.optimizers]
+            # In the order of cause: a term, then the gradients, then the updated parameters, then the sum.
+            names = [f"loss/{term.name}" for term in self.terms]
+            names += [f"{norm}/{group}" for norm in ("grad_norm", "param_norm") for group in self.optimizers]
             first = next((name for name in [*names, "loss/total"] if not np.isfinite(host[name])), None)
             if first is not None:
                 self.checkpoints.wait()
@@ -320,6 +330,6 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
         "  summary.json    these figures and more    config.json   the config they come from",
         "  metrics.jsonl   every logged step         tensorboard/  the same as curves: tensorboard --logdir "
         + str(place.path),
-        "  checkpoints/    to continue from: the same command",
+        "  checkpoints/    the whole state at the last steps and at the best on val",
     ]
     return "\n".join(lines)

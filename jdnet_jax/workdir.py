@@ -12,8 +12,9 @@ from jdnet_jax import atomic
 from jdnet_jax.config import differences
 from jdnet_jax.errors import UserError
 
-# Keys that may change between two starts of one run: they change neither what is trained nor what is kept.
-_FREE = ("log_every", "eval_batch_size", "keep_checkpoints")
+# Keys that may change between two starts of one run: they change neither what is trained nor what is kept. Where the
+# data lies is one of them, because `claim_data` compares the data itself.
+_FREE = ("dataset.data_dir", "log_every", "eval_batch_size", "keep_checkpoints")
 
 
 class Workdir:
@@ -22,6 +23,7 @@ class Workdir:
     def __init__(self, path: str | Path):
         self.path = Path(path).expanduser()
         self.config = self.path / "config.json"
+        self.data = self.path / "data.json"
         self.metrics = self.path / "metrics.jsonl"
         self.tensorboard = self.path / "tensorboard"
         self.checkpoints = self.path / "checkpoints"
@@ -53,6 +55,27 @@ class Workdir:
         except OSError as error:
             raise UserError(f"--workdir={self.path} cannot be made ({error.strerror}): choose another") from error
         atomic.write_text(self.config, json.dumps(ours, indent=2) + "\n")
+
+    def claim_data(self, protocol: str) -> None:
+        """Writes `data.json`, or checks that the run began on this very data.
+
+        Args:
+            protocol: of the dataset: its version or digest, its splits and their sizes.
+
+        Raises:
+            UserError: the run began on other data, or `data.json` is damaged.
+        """
+        if self._trained() and self.data.exists():
+            try:
+                before = json.loads(self.data.read_text(encoding="utf-8"))["protocol"]
+            except (OSError, ValueError, KeyError, TypeError) as error:
+                raise UserError(f"{self.data} cannot be read ({error}): choose another --workdir") from error
+            if before != protocol:
+                raise UserError(
+                    f"--workdir={self.path} belongs to a run on other data ({before}) than is there now ({protocol}): "
+                    "give back that data to continue the run, or choose another --workdir"
+                )
+        atomic.write_text(self.data, json.dumps({"protocol": protocol}, ensure_ascii=False) + "\n")
 
     def _trained(self) -> bool:
         # A start that failed before its first checkpoint left nothing to guard: the corrected command may follow.

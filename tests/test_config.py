@@ -55,6 +55,62 @@ def test_controls():
     assert dml.losses.kl.routing.teacher == 1
 
 
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_the_strength_of_each_teacher_can_be_changed_by_its_name(path):
+    jdnet = load(path)[1]
+    assert {loss: jdnet.losses[loss].routing.teacher for loss in config_lib.COUPLINGS} == dict.fromkeys(
+        config_lib.COUPLINGS, 0.1
+    )
+
+
+@pytest.mark.parametrize(
+    ("recipe", "changes"),
+    [
+        ("jdnet", {"losses.mskd.weight": 0.0}),
+        ("jdnet", {"losses.ial.weight": 0.0}),
+        ("ce", {"teachers": {"teacher": config_lib.teacher("resnet50")}}),
+        ("jdnet_oneway", {"losses.kl.routing": {"teacher": 1.0}}),
+        ("jdnet-mskd", {"losses.mskd.weight": 1.0}),
+        ("jdnet-ial", {"losses.ial.weight": 1.0}),
+        ("dml", {"losses.mskd.weight": 1.0}),
+        ("dml", {"teachers": {"teacher": config_lib.teacher("resnet50", trainable=False)}}),
+        ("kd", {"losses.ial.weight": 1.0}),
+        ("kd", {"teachers": {"teacher": config_lib.teacher("resnet50", init="runs/teacher")}}),
+    ],
+)
+def test_a_recipe_is_what_its_name_says(recipe, changes):
+    config = config_lib.default()
+    config.teachers.teacher.init = "runs/teacher"
+    config = config_lib.apply_recipe(config, recipe)
+    config_lib.check(config)
+    for key, value in changes.items():
+        section, _, name = key.rpartition(".")
+        target = config
+        for part in filter(None, section.split(".")):
+            target = target[part]
+        target[name] = ConfigDict(value) if isinstance(value, dict) else value
+    with pytest.raises(UserError, match=f"config.recipe is '{recipe}', but these teachers, weights and routing"):
+        config_lib.check(config)
+
+
+def test_ce_drops_what_is_said_of_the_teachers():
+    config = config_lib.default()
+    config.losses.mskd.routing = {"teacher": 0.3, "adapters": 1.0}
+    config.groups = {"teacher": {"schedule": {"learning_rate": 0.5}}, "student": {}}
+    config = config_lib.apply_recipe(config, "ce")
+    config_lib.check(config)
+    assert dict(config.losses.mskd.routing) == {"adapters": 1.0}
+    assert list(config.groups) == ["student"]
+
+
+def test_a_group_of_a_frozen_teacher_is_refused():
+    config = config_lib.default()
+    config.teachers.teacher.trainable = False
+    config.groups = {"teacher": {}}
+    with pytest.raises(UserError, match=r"config.groups.teacher is for a frozen teacher"):
+        config_lib.check(config)
+
+
 def test_kd_needs_a_trained_teacher():
     config = config_lib.apply_recipe(config_lib.default(), "kd")
     with pytest.raises(UserError, match=r"config.teachers.teacher.init is random: recipe kd needs a teacher that is"):
@@ -86,6 +142,10 @@ def test_unknown_recipe():
         ({"optimizer__name": "adam"}, "config.optimizer.name: unknown value 'adam'; did you mean 'adamw'"),
         ({"schedule__learning_rate": float("nan")}, "config.schedule.learning_rate is nan"),
         ({"dataset__name": ""}, "config.dataset.name is empty"),
+        ({"seed": 2**63}, "config.seed is 9223372036854775808: it must be a finite number of at least 0 and at most"),
+        ({"augment__crop_scale": ("a", 1.0)}, "config.augment.crop_scale is 'a': it must be a finite number"),
+        ({"losses__mskd__options__stage_weights": ("a",)}, "config.losses.mskd.options.stage_weights is 'a': it must"),
+        ({"schedule__boundaries": ("a",)}, "config.schedule.boundaries is 'a': it must be a finite number"),
         ({"dataset__splits__test": ""}, "config.dataset.splits.test is empty"),
     ],
 )

@@ -76,13 +76,30 @@ def test_flags_that_are_wrong(args, messages, tmp_path):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["--config.batch_size=0"], "error: config.batch_size is 0: it must be a finite number of at least 1"),
-        (["--config.student.model=resnet_tinny"], "error: config.student: unknown model 'resnet_tinny'"),
-        (["--config.dataset.name=grocery_store", "--config.dataset.data_dir=/nowhere"], "error: "),
+        (
+            ["--config=configs/demo.py", "--config.batch_size=0"],
+            "error: config.batch_size is 0: it must be a finite number of at least 1",
+        ),
+        (
+            ["--config=configs/demo.py", "--config.student.model=resnet_tinny"],
+            "error: config.student: unknown model 'resnet_tinny'",
+        ),
+        (
+            ["--config=configs/grocery.py", "--config.dataset.data_dir=/nowhere"],
+            "error: dataset.data_dir='/nowhere' is not a folder; name the Grocery Store Dataset's folder",
+        ),
+        (
+            ["--config=configs/food101.py", "--config.dataset.data_dir=/nowhere"],
+            "error: dataset.data_dir='/nowhere' is not a folder: name TFDS's data directory",
+        ),
+        (
+            ["--config=configs/food101.py:kd", "--config.teachers.teacher.init=runs/typo"],
+            "error: config.teachers.teacher.init: no weights for resnet50 at 'runs/typo': not a file",
+        ),
     ],
 )
 def test_values_that_are_wrong(args, message, tmp_path):
-    result = jdnet("--config=configs/demo.py", *args, f"--workdir={tmp_path / 'run'}", TFDS_DATA_DIR=str(tmp_path))
+    result = jdnet(*args, f"--workdir={tmp_path / 'run'}", TFDS_DATA_DIR=str(tmp_path))
     assert result.returncode == 2
     assert last_line(result).startswith(message)
     assert "Traceback" not in result.stderr

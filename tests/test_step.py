@@ -1,8 +1,11 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jdnet_jax import config as config_lib
 from jdnet_jax import losses, step
 from jdnet_jax.losses.routing import route
 from tests import tiny_recipe as tiny
@@ -51,6 +54,31 @@ def test_the_state_is_the_same_on_every_device(sync):
     assert all(moved)
 
 
+@pytest.mark.slow
+def test_accumulation_dropout_and_the_average_do_not_depend_on_the_number_of_devices():
+    """On eight devices the batches go through `step.rows` and `step.split`, as in a run."""
+    config = tiny.config(sync_batch_norm=True, grad_accum=2, ema_decay=0.9, batch_size=32)
+    config.student.options.drop_rate = 0.5
+    recipe = tiny.Recipe(config)
+    ends, losses_of = [], []
+    for devices in (1, 8):
+        train = tiny.mapped(recipe.step(), devices)
+        current = recipe.state
+        for number in range(3):
+            batch = tiny.batch(32, seed=number)
+            if devices == 8:
+                order = step.rows(32, grad_accum=2)
+                share = step.split({key: value[order] for key, value in batch.items()}, grad_accum=2)
+            else:
+                share = tiny.cut(batch, 1, grad_accum=2)
+            current, metrics = train(current, share)
+        ends.append(current)
+        losses_of.append(float(metrics["loss/total"]))
+    assert losses_of[0] == pytest.approx(losses_of[1], rel=1e-3)
+    for one, eight in zip(*(leaves(end.ema) for end in ends), strict=True):
+        np.testing.assert_allclose(one, eight, rtol=1e-2, atol=2e-3)
+
+
 def test_accumulated_gradients_are_those_of_the_whole_batch_where_batch_norm_is_frozen(synced):
     # With two micro-batches, each one's batch norm sees half of the examples, so the comparison is with the mean of the
     # two halves' gradients, taken as two devices that do not share their statistics.
@@ -92,7 +120,7 @@ def test_the_moving_average_follows_the_student():
     expected = 2 / 11 * kernel(recipe.state.ema["params"]) + 9 / 11 * kernel(after.params["student"])
     np.testing.assert_allclose(kernel(after.ema["params"]), expected, rtol=1e-5, atol=1e-7)
     assert after.variables("student") is after.ema
-    assert after.variables("student", averaged=False)["params"] is after.params["student"]
+    assert after.variables("teacher")["params"] is after.params["teacher"]
 
 
 def test_bfloat16_computation_keeps_the_state_and_the_losses_in_float32():
@@ -123,10 +151,12 @@ CELLS = {
 
 @pytest.fixture(scope="module")
 def gradients_of_terms():
-    """(routing strength into the teacher) -> term -> network -> gradient of that term alone."""
+    """(strength into the teacher, variants of the terms) -> term -> network -> gradient of that term alone."""
 
-    def compute(strength):
+    def compute(strength, **variants):
         config = tiny.config()
+        for loss, variant in variants.items():
+            config.losses[loss].options.variant = variant
         if strength is not None:
             for loss in ("mskd", "ial", "kl"):
                 config.losses[loss].routing = {"teacher": strength}
@@ -145,14 +175,11 @@ def gradients_of_terms():
         gradient = jax.jit(jax.grad(value), static_argnums=1)
         return {term.name: gradient(recipe.state.params, i) for i, term in enumerate(recipe.terms)}
 
-    cache = {}
-    return lambda strength: (
-        cache.setdefault(strength, None) or cache.update({strength: compute(strength)}) or cache[strength]
-    )
+    return functools.cache(compute)
 
 
 def biggest(tree):
-    return max(np.abs(leaf).max() for leaf in leaves(tree))
+    return max((np.abs(leaf).max() for leaf in leaves(tree)), default=0.0)
 
 
 @pytest.mark.parametrize("network", ["student", "teacher", "adapters"])
@@ -160,6 +187,20 @@ def biggest(tree):
 def test_every_cell_of_the_routing_table(gradients_of_terms, term, network):
     size = biggest(gradients_of_terms(None)[term][network])
     assert (size > 0) == CELLS[term][network]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("loss", "variant"),
+    [*(("mskd", variant) for variant in config_lib.MSKD_VARIANTS), *(("ial", v) for v in config_lib.IAL_VARIANTS)],
+)
+def test_every_variant_is_routed(gradients_of_terms, loss, variant):
+    default, oneway = (gradients_of_terms(strength, **{loss: variant})[f"{loss}_teacher"] for strength in (None, 0.0))
+    assert biggest(default["student"]) > 0
+    assert biggest(default["teacher"]) > 0
+    assert biggest(oneway["student"]) > 0
+    assert biggest(oneway["teacher"]) == 0
+    assert (biggest(default["adapters"]) > 0) == (loss == "mskd" and variant != "attention")
 
 
 @pytest.mark.parametrize("term", ["mskd_teacher", "ial_teacher", "kl_teacher"])

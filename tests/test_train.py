@@ -1,4 +1,5 @@
 import json
+import shutil
 from pathlib import Path
 
 import jax
@@ -21,6 +22,7 @@ def small_run(**changes):
     config.dataset.options = {"size": 32, "counts": (64, 24, 41)}
     config.crop_fraction = 1.0
     config.steps, config.eval_every, config.log_every = 6, 3, 2
+    config.ema_decay, config.student.options = 0.9, {"width": 4, "drop_rate": 0.1}
     config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
     return config
 
@@ -57,7 +59,8 @@ def test_the_summary_says_what_the_contract_asks_for(finished):
 def test_the_workdir_holds_what_the_contract_names(finished):
     workdir, _ = finished
     names = {path.name for path in workdir.iterdir()}
-    assert names == {"config.json", "metrics.jsonl", "tensorboard", "checkpoints", "student", "summary.json"}
+    files = {"config.json", "data.json", "metrics.jsonl", "summary.json"}
+    assert names == files | {"tensorboard", "checkpoints", "student"}
     assert list((workdir / "tensorboard").glob("events.out.tfevents.*"))
 
 
@@ -79,17 +82,18 @@ def test_the_hand_off_is_the_student_alone(finished):
     names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(variables)]
     assert not any("stage" in name or "adapter" in name for name in names)
     assert description["model"] == "resnet_tiny"
-    assert description["options"] == {"width": 4}
+    assert description["options"] == {"width": 4, "drop_rate": 0.1}
     assert len(description["classes"]) == 12
     assert description["image_size"] == tiny.SIZE
     assert description["accuracy"]["test"] == summary["student"]["test"]
 
 
-def test_the_same_command_on_a_finished_run_only_reads(finished):
+def test_the_same_command_on_a_finished_run_only_reads(finished, capsys):
     workdir, summary = finished
     before = (workdir / "metrics.jsonl").read_bytes()
     assert train.train_and_evaluate(small_run(), workdir) == summary
     assert (workdir / "metrics.jsonl").read_bytes() == before
+    assert f"the run in {workdir} is finished, nothing is left to train" in capsys.readouterr().err
 
 
 def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypatch):
@@ -115,6 +119,20 @@ def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypa
     for ours, theirs in zip(*(metrics.read(Path(d) / "metrics.jsonl") for d in (tmp_path, workdir)), strict=True):
         same = {key for key in ours if key.startswith("loss/") and ours["step"] != 4}
         assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
+
+
+def test_a_run_goes_on_with_the_data_it_began_with_only(finished, tmp_path):
+    workdir, _ = finished
+    shutil.copytree(workdir, tmp_path / "run")
+    (tmp_path / "run" / "summary.json").unlink()  # as after a kill before the end
+    (tmp_path / "run" / "data.json").write_text('{"protocol": "a smaller set"}')
+    with pytest.raises(UserError, match=r"belongs to a run on other data \(a smaller set\) than is there now"):
+        train.train_and_evaluate(small_run(), tmp_path / "run")
+
+
+def test_where_the_data_lies_may_change_between_starts(finished):
+    workdir, summary = finished
+    assert train.train_and_evaluate(small_run(dataset__data_dir="elsewhere"), workdir) == summary
 
 
 def test_the_workdir_of_another_config_is_left_alone(finished):
@@ -168,7 +186,7 @@ def test_the_student_alone_starts_where_jdnets_student_starts():
 def test_a_hand_off_becomes_a_frozen_teacher(finished, tmp_path):
     workdir, summary = finished
     config = small_run()
-    config.teachers = {"teacher": config_lib.teacher("resnet_tiny", init=str(workdir), width=4)}
+    config.teachers = {"teacher": config_lib.teacher("resnet_tiny", init=str(workdir), width=4, drop_rate=0.1)}
     config = config_lib.apply_recipe(config, "kd")
     kd = train.train_and_evaluate(config, tmp_path)
     assert kd["teachers"]["teacher"]["test"] == pytest.approx(summary["student"]["test"])
@@ -178,6 +196,7 @@ def test_a_hand_off_becomes_a_frozen_teacher(finished, tmp_path):
     ("change", "message"),
     [
         ({"student__model": "resnet_tinny"}, "config.student: unknown model 'resnet_tinny'"),
+        ({"student__init": "runs/none"}, "config.student.init: no weights for resnet_tiny at 'runs/none': not a file"),
         ({"batch_size": 12}, "config.batch_size is 12, which 8 devices x config.grad_accum = 1 do not divide"),
         (
             {"losses__mskd__options__stages": (0, 3)},

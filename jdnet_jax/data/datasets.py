@@ -141,6 +141,11 @@ def _create_builder(name: str, data_dir: str, options: dict[str, Any]) -> tfds.c
             if option not in ours.options:
                 raise UserError(f"dataset.options.{option} is no option of {name}; it has {', '.join(ours.options)}")
         return ours.create(data_dir, _store(), **options)
+    if data_dir and not tf.io.gfile.isdir(data_dir):
+        raise UserError(
+            f"dataset.data_dir={data_dir!r} is not a folder: name TFDS's data directory (make it first where the data "
+            "is still to be downloaded), or leave it empty for the default"
+        )
     try:
         return tfds.builder(name, data_dir=data_dir or _store(), **options)
     except tfds.core.DatasetNotFoundError:
@@ -149,7 +154,7 @@ def _create_builder(name: str, data_dir: str, options: dict[str, Any]) -> tfds.c
         hint = f"; near it are {', '.join(near)}" if near else ""
         raise UserError(
             f"dataset.name={name!r} is neither a dataset of this project ({', '.join(_OURS)}) nor registered with "
-            f"TensorFlow Datasets{hint}"
+            f"TensorFlow Datasets, nor prepared in dataset.data_dir={data_dir!r}{hint}"
         ) from None
     except (TypeError, ValueError, AssertionError) as error:
         raise UserError(

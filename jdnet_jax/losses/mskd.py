@@ -11,7 +11,8 @@ OURS: everything below. Features are tapped at the strides 4, 8, 16, 32 (`Output
 - `attention`: attention transfer (Zagoruyko & Komodakis, ICLR 2017, activation-based): the sum of squares over
   channels, scaled to unit length over positions, mean squared difference. No adapter.
 - `logits`: an auxiliary head (global average pooling and a linear layer) on each stage of both networks: cross-entropy
-  with the label for both, and KL from the teacher's head (fixed) to the student's.
+  with the label for both, and KL from the teacher's head (fixed) to the student's; where the student may pull on the
+  teacher also KL from the student's head (fixed) to the teacher's, as in `classification.Kl`.
 """
 
 from __future__ import annotations
@@ -95,6 +96,7 @@ class Mskd(nn.Module):
         variant: one of `VARIANTS`.
         stages: indices into both networks' `Outputs.stages`.
         stage_weights: one for each stage, not negative; empty for 1 each.
+        mutual: whether the teacher feels the KL of the variant `logits`; the others are symmetric, and routed.
         dtype: compute dtype of the adapters.
         axis_name: mesh axis over which the adapters' batch statistics are averaged, None for per device.
     """
@@ -104,6 +106,7 @@ class Mskd(nn.Module):
     variant: str = "cosine"
     stages: Sequence[int] = (0, 1, 2, 3)
     stage_weights: Sequence[float] = ()
+    mutual: bool = False
     dtype: jnp.dtype = jnp.float32
     axis_name: str | None = None
 
@@ -124,11 +127,14 @@ class Mskd(nn.Module):
             classes = student.logits.shape[-1]
             s_logits = StageHead(classes, name=f"student_head{stage}")(s)
             t_logits = StageHead(classes, name=f"teacher_head{stage}")(t)
+            stop = jax.lax.stop_gradient
             per_example = (
                 cross_entropy(s_logits, labels)
                 + cross_entropy(t_logits, labels)
-                + kl_divergence(jax.lax.stop_gradient(t_logits), s_logits)
+                + kl_divergence(stop(t_logits), s_logits)
             )
+            if self.mutual:
+                per_example = per_example + kl_divergence(stop(s_logits), t_logits)
             return per_example.mean()
         if self.variant != "attention":
             s = Adapter(t.shape[-1], self.dtype, self.axis_name, name=f"stage{stage}")(s, train=train)

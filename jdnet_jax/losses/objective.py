@@ -14,9 +14,10 @@ from jaxtyping import Array, Float, Int
 from jdnet_jax.losses.classification import CrossEntropy, Kl
 from jdnet_jax.losses.ial import Ial
 from jdnet_jax.losses.mskd import Mskd
-from jdnet_jax.losses.routing import ADAPTERS, ROUTING, STUDENT, TEACHER, route
+from jdnet_jax.losses.routing import route
 from jdnet_jax.losses.schedule import weight_schedule
 from jdnet_jax.models.outputs import Outputs
+from jdnet_jax.routing import ADAPTERS, ROUTING, STUDENT, TEACHER
 
 Variables = Mapping[str, Any]
 
@@ -121,6 +122,7 @@ def _module(name, options, routing, networks, dtype, axis_name) -> nn.Module:
                 variant=options["variant"],
                 stages=tuple(options["stages"]),
                 stage_weights=tuple(options["stage_weights"]),
+                mutual=routing[networks[-1]] != 0,
                 dtype=dtype,
                 axis_name=axis_name,
             )

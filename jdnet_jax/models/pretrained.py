@@ -16,11 +16,11 @@ import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import logging
 from flax import linen as nn
 
 from jdnet_jax.errors import UserError
 from jdnet_jax.models import registry, torch_file, weight_names
+from jdnet_jax.progress import say
 
 #: The package and the file in it that `imagenet` means for a network. The hexadecimal digits begin the file's SHA-256.
 _IMAGENET = {
@@ -36,7 +36,9 @@ _Path = tuple[str, ...]
 _Shape = tuple[int, ...]
 
 
-def load_pretrained(name: str, source: str, num_classes: int, *, seed: int = 0, **options: Any) -> dict[str, Any]:
+def load_pretrained(
+    name: str, source: str, num_classes: int, *, seed: int = 0, fresh_classifier: bool = True, **options: Any
+) -> dict[str, Any]:
     """Variables of a network of the zoo with published weights.
 
     Args:
@@ -44,9 +46,10 @@ def load_pretrained(name: str, source: str, num_classes: int, *, seed: int = 0, 
         source: `imagenet` (the network's default), or the path of a file: `.safetensors`, or one that `torch.save`
             wrote. Names and layouts of timm and torchvision are understood.
         num_classes: length of the logits. If the file's classifier has another, the classifier (all tensors whose shape
-            depends on `num_classes`) is fresh: drawn as `module.init(jax.random.key(seed), ...)` draws it, and the log
-            says so.
+            depends on `num_classes`) is fresh, drawn as `module.init(jax.random.key(seed), ...)` draws it, and a line
+            on standard error says so.
         seed: of a fresh classifier; used for nothing else.
+        fresh_classifier: whether a classifier of another length is allowed; False for a network that is not trained.
         **options: the network's options, as for `create`.
 
     Returns:
@@ -57,7 +60,7 @@ def load_pretrained(name: str, source: str, num_classes: int, *, seed: int = 0, 
             unexpected, or of another shape.
     """
     module = registry.create(name, num_classes, **options)
-    path = find(name, source)
+    path = find_weights(name, source)
     tensors = {
         file_name: tensor
         for file_name, tensor in torch_file.read_tensors(path).items()
@@ -92,17 +95,20 @@ def load_pretrained(name: str, source: str, num_classes: int, *, seed: int = 0, 
             f"of another shape: {_examples(misshapen, len(expected))}"
         )
     if fresh:
-        logging.info(
-            "%s: the classifier in %s has %d classes, not %d: %s drawn afresh (seed %d)",
-            *(name, path, tensors[wrong[fresh[0]]].shape[0], num_classes),
-            *(" and ".join(names[key] for key in fresh), seed),
-        )
+        length = tensors[wrong[fresh[0]]].shape[0]
+        if not fresh_classifier:
+            raise UserError(
+                f"{path} was trained on {length} classes, not on {num_classes}, and its classifier would stay random: "
+                f"train {name} on this dataset first and give its workdir"
+            )
+        drawn = " and ".join(names[key] for key in fresh)
+        say(f"{name}: {path.name} has {length} classes, not {num_classes}: {drawn} drawn afresh (seed {seed})")
     flat = {key: _to_flax(tensors[found[names[key]]], path) for key in expected if key not in fresh}
     flat.update(_initialise(module, fresh, seed))
     return flax.traverse_util.unflatten_dict({key: flat[key] for key in expected})
 
 
-def find(name: str, source: str) -> Path:
+def find_weights(name: str, source: str) -> Path:
     """The file that a source of `load_pretrained` means.
 
     Raises:
@@ -125,7 +131,8 @@ def find(name: str, source: str) -> Path:
     if not path.is_file():
         raise UserError(
             f"no weights for {name} at {source!r}: not a file. A source is 'imagenet' (for {', '.join(_IMAGENET)}), "
-            "or the path of a .safetensors or .pth file; weights of a model hub have to be downloaded first"
+            "the path of a .safetensors or .pth file (weights of a model hub have to be downloaded first), or the "
+            "workdir of a finished run"
         )
     return path
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from jdnet_jax.losses import mskd
+from jdnet_jax.losses.classification import cross_entropy
 from jdnet_jax.models.outputs import Outputs
 
 
@@ -82,6 +83,34 @@ def test_the_term_pools_the_larger_grid_and_trains_its_own_parameters(variant, b
     assert all(
         np.any(leaf != 0) for path, leaf in jax.tree_util.tree_leaves_with_path(gradients) if "kernel" in str(path)
     )
+
+
+def test_the_heads_of_the_logits_variant_by_hand():
+    """With heads that start at zero, say, every logit is equal: two cross-entropies of log(5), and no divergence."""
+    student, teacher, labels = _outputs(0, 3), _outputs(1, 3), jnp.array([0, 4])
+    module = mskd.Mskd("logits", (0,), mutual=True)
+    variables = module.init(jax.random.key(0), student, teacher, labels, train=False)
+    zeros = jax.tree.map(jnp.zeros_like, variables)
+    np.testing.assert_allclose(module.apply(zeros, student, teacher, labels, train=True), 2 * np.log(5), rtol=1e-6)
+
+
+@pytest.mark.parametrize("mutual", [False, True])
+def test_the_teacher_feels_the_divergence_of_the_heads_only_where_mutual(mutual):
+    """The gradient into the teacher's head beyond that of its cross-entropy is there with `mutual` alone."""
+    student, teacher, labels = _outputs(0, 3), _outputs(1, 3), jnp.array([0, 4])
+    module = mskd.Mskd("logits", (0,), mutual=mutual)
+    variables = module.init(jax.random.key(0), student, teacher, labels, train=False)
+
+    def value(params):
+        return module.apply({"params": params}, student, teacher, labels, train=True)
+
+    def own(params):
+        logits = mskd.StageHead(5).apply({"params": params["teacher_head0"]}, teacher.stages[0])
+        return cross_entropy(logits, labels).mean()
+
+    params = variables["params"]
+    extra = jax.tree.map(jnp.subtract, jax.grad(value)(params), jax.grad(own)(params))["teacher_head0"]
+    assert (max(np.abs(leaf).max() for leaf in jax.tree.leaves(extra)) > 1e-4) == mutual
 
 
 def test_stages_are_summed_with_their_weights():

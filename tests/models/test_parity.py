@@ -69,7 +69,7 @@ def references(tmp_path_factory):
     for case in CASES:
         weights = folder / f"{case}.{case.suffix}"
         if case.library == "lite_package":
-            weights = pretrained.find(case.name, "imagenet")
+            weights = pretrained.find_weights(case.name, "imagenet")
         files[case] = (weights, folder / f"{case}.npz")
     request = [
         {"library": case.library, "model": case.model, "weights": str(weights), "reference": str(reference)}

@@ -146,10 +146,9 @@ def test_weights_of_another_model_name_both_sides(error_of, tiny):
     assert "fc.weight" in message
 
 
-def test_a_classifier_of_another_length_is_fresh_and_says_so(load, tiny, caplog):
-    caplog.set_level("INFO", logger="absl")
+def test_a_classifier_of_another_length_is_fresh_and_says_so(load, tiny, capsys):
     loaded, variables = load(tiny), load(tiny, num_classes=3, seed=4)
-    assert "5 classes, not 3" in caplog.text
+    assert "5 classes, not 3" in capsys.readouterr().err
     module = create("resnet_tiny", 3, width=2)
     images = np.zeros((1, 32, 32, 3), np.float32)
     fresh = jax.jit(lambda: module.init(jax.random.key(4), images, train=False)["params"]["fc"])()
@@ -160,10 +159,14 @@ def test_a_classifier_of_another_length_is_fresh_and_says_so(load, tiny, caplog)
     assert np.any(_leaf(other_seed, ("params", "fc.kernel")) != _leaf(variables, ("params", "fc.kernel")))
 
 
-def test_the_seed_changes_nothing_that_the_file_has(load, tiny, caplog):
-    caplog.set_level("INFO", logger="absl")
+def test_the_seed_changes_nothing_that_the_file_has(load, tiny, capsys):
     jax.tree.map(np.testing.assert_array_equal, load(tiny, seed=1), load(tiny, seed=2))
-    assert not caplog.text
+    assert not capsys.readouterr().err
+
+
+def test_a_fresh_classifier_can_be_refused(error_of, tiny):
+    message = error_of(tiny, num_classes=3, fresh_classifier=False)
+    assert "was trained on 5 classes, not on 3, and its classifier would stay random: train resnet_tiny" in message
 
 
 def test_only_the_length_of_the_classifier_may_differ(error_of, tiny):
@@ -199,7 +202,7 @@ def test_a_package_that_is_not_installed_says_what_to_install(monkeypatch):
     [("tf_efficientnet_lite0", 4_652_008), ("tf_efficientnet_lite1", 5_416_680), ("tf_efficientnet_lite2", 6_092_072)],
 )
 def test_the_packages_load_strictly(name, parameters):
-    path = pretrained.find(name, "imagenet")
+    path = pretrained.find_weights(name, "imagenet")
     assert hashlib.sha256(path.read_bytes()).hexdigest().startswith(path.stem.rpartition("-")[2])
     variables = load_pretrained(name, "imagenet", 1000)
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == parameters
@@ -207,7 +210,9 @@ def test_the_packages_load_strictly(name, parameters):
 
 def test_the_weights_of_another_lite_are_refused():
     with pytest.raises(UserError, match="does not hold weights of tf_efficientnet_lite2"):
-        load_pretrained("tf_efficientnet_lite2", str(pretrained.find("tf_efficientnet_lite1", "imagenet")), 1000)
+        load_pretrained(
+            "tf_efficientnet_lite2", str(pretrained.find_weights("tf_efficientnet_lite1", "imagenet")), 1000
+        )
 
 
 #: Folders of photos, and ImageNet's number (from 0) of what they show.

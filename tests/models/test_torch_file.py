@@ -234,7 +234,7 @@ def test_checkpoints_of_training_scripts(path, write, wrappers, read_from):
 
 
 def test_a_package_that_torch_wrote():
-    tensors = read_tensors(pretrained.find("tf_efficientnet_lite0", "imagenet"))
+    tensors = read_tensors(pretrained.find_weights("tf_efficientnet_lite0", "imagenet"))
     assert len(tensors) == 296
     assert tensors["_conv_stem.weight"].shape == (32, 3, 3, 3)
     assert tensors["_blocks.15._bn2.num_batches_tracked"].dtype == np.int64

@@ -36,8 +36,8 @@ class SyntheticMealsConfig(tfds.core.BuilderConfig):
         """Checks the options and names the config: `96px` by default."""
         if size < 16:
             raise ValueError(f"size={size} of synthetic_meals must be at least 16 pixels")
-        if len(counts) != len(SPLITS) or min(counts) < 1:
-            raise ValueError(f"counts={counts} of synthetic_meals must be three positive numbers: {', '.join(SPLITS)}")
+        if len(counts) != len(SPLITS) or any(not isinstance(count, int) or count < 1 for count in counts):
+            raise ValueError(f"counts={counts} of synthetic_meals must be three positive integers: {', '.join(SPLITS)}")
         if seed < 0:
             raise ValueError(f"seed={seed} of synthetic_meals must not be negative")
         self.size = size

@@ -1,0 +1,18 @@
+import subprocess
+import sys
+
+import pytest
+
+from jdnet_jax.routing import ROUTING
+
+
+@pytest.mark.parametrize("term", sorted(ROUTING))
+def test_the_student_learns_at_full_strength_and_a_teacher_feels_a_coupling_weakly(term):
+    assert ROUTING[term]["student"] == 1.0
+    assert ROUTING[term]["teacher"] == (1.0 if term == "ce" else 0.1)
+    assert ROUTING[term]["adapters"] == (1.0 if term == "mskd" else 0.0)
+
+
+def test_the_table_can_be_read_without_jax():
+    code = "import sys, jdnet_jax.routing; assert not {'jax', 'tensorflow'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
