@@ -17,16 +17,20 @@ def get_config(recipe="jdnet"):
     config.image_size = 64
     config.crop_fraction = 1.0  # a plate may lie anywhere in its picture
     config.augment.crop_scale = (0.5, 1.0)
-    config.batch_size = 64
+    config.batch_size = 32
     config.eval_batch_size = 200
-    config.epochs = 8.0
+    config.epochs = 16.0
+    config.eval_every = 250
+    config.log_every = 50
 
-    config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 12}}
+    config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 16}}
     config.teachers = {"teacher": teacher("resnet_tiny", width=32)}
-    config.losses.mskd.options.stages = (0, 1, 2)
+    # The deepest stage alone: in a run this short, aligning the shallow ones takes more of so small a student than it
+    # gives.
+    config.losses.mskd.options.stages = (2,)
 
     config.optimizer.name = "adamw"
     config.optimizer.weight_decay = 0.05
     config.optimizer.clip_norm = 1.0
-    config.schedule.learning_rate = 5e-3
+    config.schedule.learning_rate = 4e-3
     return apply_recipe(config, recipe)
