@@ -168,6 +168,13 @@ class TestTfdsNames:
         with pytest.raises(UserError, match=r"dataset.name='uec_food256' is neither a dataset of this project"):
             data.prepare(dataset_config("uec_food256"))
 
+    def test_a_prepared_folder_needs_no_builder(self, tmp_path):
+        """As `configs/uec256.py` reads one: prepared elsewhere, by a builder that is not registered here."""
+        TinyPhotos(data_dir=tmp_path).download_and_prepare()
+        dataset = data.prepare(dataset_config("tiny_photos", data_dir=str(tmp_path)))
+        assert dataset.sizes == TINY_SIZES
+        assert sum(batch["mask"].sum() for batch in eval_all(dataset)) == TINY_SIZES["test"]
+
     @pytest.mark.parametrize("name", ["food101:9.9.9", "food101/none", "Not A Name"])
     def test_bad_names_are_one_line(self, name):
         with pytest.raises(UserError, match=r"dataset.name=") as error:
