@@ -150,10 +150,10 @@ CELLS = {
 
 
 @pytest.fixture(scope="module")
-def gradients_of_terms():
-    """(strength into the teacher, variants of the terms) -> term -> network -> gradient of that term alone."""
+def gradient_of_term():
+    """(term, strength into the teacher, variants of the losses) -> network -> gradient of that term alone."""
 
-    def compute(strength, **variants):
+    def compute(name, strength=None, **variants):
         config = tiny.config()
         for loss, variant in variants.items():
             config.losses[loss].options.variant = variant
@@ -161,19 +161,18 @@ def gradients_of_terms():
             for loss in ("mskd", "ial", "kl"):
                 config.losses[loss].routing = {"teacher": strength}
         recipe = tiny.Recipe(config)
+        term = next(term for term in recipe.terms if term.name == name)
         batch = tiny.batch(8)
 
-        def value(params, index):
+        def value(params):
             outputs = {}
             for name, network in recipe.networks.items():
                 variables = {"params": params[name], "batch_stats": recipe.state.batch_stats[name]}
                 outputs[name] = network.module.apply(variables, network.normalize(batch["image"]), train=False)
-            term = recipe.terms[index : index + 1]
             stats = recipe.state.batch_stats
-            return losses.evaluate(term, params, stats, outputs, jnp.asarray(batch["label"]), jnp.int32(0))[0]
+            return losses.evaluate([term], params, stats, outputs, jnp.asarray(batch["label"]), jnp.int32(0))[0]
 
-        gradient = jax.jit(jax.grad(value), static_argnums=1)
-        return {term.name: gradient(recipe.state.params, i) for i, term in enumerate(recipe.terms)}
+        return jax.jit(jax.grad(value))(recipe.state.params)
 
     return functools.cache(compute)
 
@@ -184,8 +183,8 @@ def biggest(tree):
 
 @pytest.mark.parametrize("network", ["student", "teacher", "adapters"])
 @pytest.mark.parametrize("term", CELLS)
-def test_every_cell_of_the_routing_table(gradients_of_terms, term, network):
-    size = biggest(gradients_of_terms(None)[term][network])
+def test_every_cell_of_the_routing_table(gradient_of_term, term, network):
+    size = biggest(gradient_of_term(term)[network])
     assert (size > 0) == CELLS[term][network]
 
 
@@ -194,8 +193,8 @@ def test_every_cell_of_the_routing_table(gradients_of_terms, term, network):
     ("loss", "variant"),
     [*(("mskd", variant) for variant in config_lib.MSKD_VARIANTS), *(("ial", v) for v in config_lib.IAL_VARIANTS)],
 )
-def test_every_variant_is_routed(gradients_of_terms, loss, variant):
-    default, oneway = (gradients_of_terms(strength, **{loss: variant})[f"{loss}_teacher"] for strength in (None, 0.0))
+def test_every_variant_is_routed(gradient_of_term, loss, variant):
+    default, oneway = (gradient_of_term(f"{loss}_teacher", strength, **{loss: variant}) for strength in (None, 0.0))
     assert biggest(default["student"]) > 0
     assert biggest(default["teacher"]) > 0
     assert biggest(oneway["student"]) > 0
@@ -204,16 +203,16 @@ def test_every_variant_is_routed(gradients_of_terms, loss, variant):
 
 
 @pytest.mark.parametrize("term", ["mskd_teacher", "ial_teacher", "kl_teacher"])
-def test_strength_zero_is_one_way_and_exactly_zero(gradients_of_terms, term):
-    oneway = gradients_of_terms(0.0)[term]
+def test_strength_zero_is_one_way_and_exactly_zero(gradient_of_term, term):
+    oneway = gradient_of_term(term, 0.0)
     assert biggest(oneway["teacher"]) == 0
-    for a, b in zip(leaves(oneway["student"]), leaves(gradients_of_terms(None)[term]["student"]), strict=True):
+    for a, b in zip(leaves(oneway["student"]), leaves(gradient_of_term(term)["student"]), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize("term", ["mskd_teacher", "ial_teacher", "kl_teacher"])
-def test_the_teachers_gradient_is_proportional_to_the_strength(gradients_of_terms, term):
-    tenth, full = gradients_of_terms(None)[term]["teacher"], gradients_of_terms(1.0)[term]["teacher"]
+def test_the_teachers_gradient_is_proportional_to_the_strength(gradient_of_term, term):
+    tenth, full = gradient_of_term(term)["teacher"], gradient_of_term(term, 1.0)["teacher"]
     scale = biggest(full)
     for a, b in zip(leaves(tenth), leaves(full), strict=True):
         np.testing.assert_allclose(a / scale, 0.1 * b / scale, atol=1e-5)
