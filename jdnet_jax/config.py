@@ -369,9 +369,9 @@ def _require(condition: bool, path: str, message: str) -> None:
         raise UserError(f"{path} {message}")
 
 
-def _numbers(path: str, values: object) -> None:
+def _numbers(path: str, values: Any) -> None:
     _require(isinstance(values, tuple | list), path, f"is {values!r}: it must be a tuple of numbers")
-    for value in values:  # type: ignore[attr-defined]
+    for value in values:
         _number(path, value)
 
 
