@@ -13,7 +13,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
-from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -22,15 +21,12 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from jdnet_jax.data import image_check
+from jdnet_jax.data.hold_out import stratified_tenth
 from jdnet_jax.errors import UserError
 
 # The address ends in .zip, which tells TFDS how to unpack it; GitHub redirects it to its download host.
 URL = "https://github.com/marcusklasson/GroceryStoreDataset/archive/refs/heads/master.zip"
 SPLITS = ("train", "val", "test")
-MAX_UNREADABLE = 0.01  # of a split's photos
-
-_HOLDOUT_FRACTION = 0.1
-_HOLDOUT_SEED = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -167,36 +163,19 @@ def readable(listing: Listing) -> tuple[dict[str, tuple[Photo, ...]], list[str]]
     for split, photos in listing.photos.items():
         logging.info("checking the %d photos of %s", len(photos), split)
         bad = image_check.unreadable(listing.root / photo.path for photo in photos)
-        for path, reason in bad.items():
-            logging.warning("skipped unreadable photo %s: %s", path, reason)
-        if len(bad) > MAX_UNREADABLE * len(photos):
-            path, reason = next(iter(bad.items()))
-            raise UserError(
-                f"{len(bad)} of the {len(photos)} photos in {listing.root / f'{split}.txt'} cannot be read, more than "
-                f"{MAX_UNREADABLE:.0%}; the first is {path} ({reason}); get a sound copy of the dataset"
-            )
+        image_check.refuse_many(bad, len(photos), str(listing.root / f"{split}.txt"))
         kept[split] = tuple(photo for photo in photos if listing.root / photo.path not in bad)
         skipped += [str(path.relative_to(listing.root)) for path in bad]
     return kept, skipped
 
 
 def hold_out(photos: Mapping[str, tuple[Photo, ...]]) -> dict[str, tuple[Photo, ...]]:
-    """Replaces the official val by a stratified tenth of train + val: of each fine class, at least one photo.
-
-    Which photos is decided by a hash of their paths, so that it does not hang on the order of the rows. A class with a
-    single photo stays in train.
-    """
-    by_class = defaultdict(list)
-    for photo in (*photos["train"], *photos["val"]):
-        by_class[photo.fine].append(photo)
-    train: list[Photo] = []
-    val: list[Photo] = []
-    for _, members in sorted(by_class.items()):
-        members.sort(key=lambda photo: hashlib.sha256(f"{_HOLDOUT_SEED}:{photo.path}".encode()).digest())
-        held = min(max(1, round(_HOLDOUT_FRACTION * len(members))), len(members) - 1)
-        val += members[:held]
-        train += members[held:]
-    return {"train": tuple(train), "val": tuple(val), "test": photos["test"]}
+    """Replaces the official val by a stratified tenth of train + val, see `jdnet_jax.data.hold_out`."""
+    pool = sorted((*photos["train"], *photos["val"]), key=lambda photo: photo.path)
+    held = stratified_tenth({photo.path: photo.fine for photo in pool})
+    train = tuple(photo for photo in pool if photo.path not in held)
+    val = tuple(photo for photo in pool if photo.path in held)
+    return {"train": train, "val": val, "test": photos["test"]}
 
 
 def _read_classes(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:

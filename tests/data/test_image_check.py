@@ -1,7 +1,10 @@
+import hashlib
+
 import numpy as np
 import pytest
 
 from jdnet_jax.data import image_check
+from jdnet_jax.errors import UserError
 from tests.data.tiny import encode, smooth_photo
 
 
@@ -35,3 +38,17 @@ def test_other_files_are_found(photo, content):
 def test_missing_files_and_folders_are_found(tmp_path, photo):
     reasons = image_check.unreadable([tmp_path / "none.jpg", photo, tmp_path])
     assert reasons == {tmp_path / "none.jpg": "No such file or directory", tmp_path: "Is a directory"}
+
+
+def test_inspect_tells_what_is_in_the_photos(photo):
+    files = {"sound": photo.read_bytes(), "cut": photo.read_bytes()[:-100]}
+    pictures, reasons = image_check.inspect(files, files.__getitem__)
+    assert pictures == {"sound": (hashlib.sha256(files["sound"]).digest(), 60, 80)}
+    assert reasons == {"cut": "truncated or not an image"}
+
+
+def test_more_than_one_percent_is_refused(caplog):
+    image_check.refuse_many({"a.jpg": "cut"}, 100, "the list")
+    assert "skipped unreadable photo a.jpg: cut" in caplog.text
+    with pytest.raises(UserError, match=r"1 of the 99 photos in the list cannot be read, more than 1%; .* a.jpg \(cut"):
+        image_check.refuse_many({"a.jpg": "cut"}, 99, "the list")
