@@ -1,10 +1,15 @@
 """JDNet on UECFood-256: ResNet-50 and MobileNetV2 learn together.
 
-    python -m jdnet_jax.main --config=configs/uec256.py --config.dataset.data_dir=FOLDER
+    python -m jdnet_jax.main --config=configs/uec256.py --config.dataset.data_dir=PATH    # UECFOOD256 or dataset256.zip
+    python -m jdnet_jax.main --config=configs/uec256.py                                   # downloads both archives
 
-Data: Kawano and Yanai, ECCV workshops 2014; 256 classes of food, 31,395 files, five folds. A TFDS dataset
-`uec_food256` must lie prepared in FOLDER; its splits are `train` and `test` (the fold's own), and the last tenth of
-`train` is held out for tuning.
+Data: Kawano and Yanai, ECCV workshops 2014; 256 classes of food, 31,395 files, five folds; lists of the folds beside
+the photos (`uecfood256_split/` or `uecfood_split.zip`), else they are downloaded.
+Protocol: test is val0.txt, train all that it does not list, less the photos whose picture is in test; whole photos;
+a tenth of train, by class and picture, is held out for tuning as `val`. Papers differ in each of these, so a number
+compares only with one of the same protocol: `dataset.options` has the other choices, `jdnet_jax.data.uec_food` says
+why these, and every run prints and keeps the protocol with its counts. For the whole of train, as papers take it:
+`--config.dataset.splits.train=train+val --config.select=last` (val then says nothing).
 Target: the JDNet paper reports 84.0 % top-1 for its student (the paper's number, not reproduced here; its networks,
 resolution and protocol are not known). Meant for a TPU v5e-8 or a GPU; it has not been run at full length by us, so
 what it costs there is not known. By the published counts of multiply-adds (4.1 G and 0.3 G) a step of 256 photos takes
@@ -18,7 +23,7 @@ from jdnet_jax.config import apply_recipe, default, teacher
 def get_config(recipe="jdnet"):
     config = default()
     config.dataset.name = "uec_food256"
-    config.dataset.splits = {"train": "train[:90%]", "val": "train[90%:]", "test": "test"}
+    config.dataset.options = {"fold": 0, "train": "complement", "crop": "full", "margin": 0.0, "dedupe": True}
     config.image_size = 224
     config.augment.crop_scale = (0.25, 1.0)
     config.augment.color_jitter.update(brightness=0.2, contrast=0.2, saturation=0.2)

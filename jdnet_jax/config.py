@@ -33,7 +33,7 @@ def default() -> ConfigDict:
 
     config.dataset = ConfigDict()
     config.dataset.name = "synthetic_meals"
-    config.dataset.data_dir = ""  # a raw folder for our builders, TFDS's data_dir for the others; "" = the default
+    config.dataset.data_dir = ""  # raw files for our builders, TFDS's data_dir for the others; "" = the default
     config.dataset.splits = ConfigDict({"train": "train", "val": "val", "test": "test"})
     config.dataset.options = ConfigDict()  # of the builder
     config.dataset.shuffle_buffer = 16384  # encoded examples

@@ -1,4 +1,4 @@
-"""The configs for TFDS, run for a few steps on mocked data of their exact feature specification."""
+"""The configs of large datasets, run for a few steps: on TFDS's mocked data, and on a small tree of the raw layout."""
 
 import importlib.util
 import json
@@ -8,6 +8,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from jdnet_jax import train
+from tests.data.uec_food.tree import make_tree as make_uec_food
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -17,25 +18,6 @@ def config_of(name):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.get_config()
-
-
-class UecFood256(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """The features of UECFood-256: a photo and one of 256 labels; mocked, so it never prepares anything."""
-
-    VERSION = tfds.core.Version("1.0.0")
-
-    def _info(self):
-        features = {
-            "image": tfds.features.Image(encoding_format="jpeg"),
-            "label": tfds.features.ClassLabel(num_classes=256),
-        }
-        return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features), description="")
-
-    def _split_generators(self, dl_manager):
-        raise AssertionError("mocked")
-
-    def _generate_examples(self):
-        raise AssertionError("mocked")
 
 
 @pytest.mark.slow
@@ -56,14 +38,16 @@ def test_food101_trains_evaluates_and_hands_off(tmp_path):
 
 @pytest.mark.slow
 def test_uec256_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
-    monkeypatch.setitem(tfds.core.registered._DATASET_REGISTRY, "uec_food256", UecFood256)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     config = config_of("uec256")
     train.check(config)  # its own networks, which are those of food101
+    config.dataset.data_dir = str(make_uec_food(tmp_path / "raw", num_classes=256))
     config.image_size, config.batch_size, config.steps, config.log_every, config.eval_every = 32, 32, 2, 1, 2
     config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 4}}
     config.teachers.teacher.update(model="resnet_tiny", options={"width": 8})
     config.losses.mskd.options.stages = (0, 1, 2)
-    with tfds.testing.mock_data(num_examples=20):
-        summary = train.train_and_evaluate(config, tmp_path)
-    assert summary["student"]["test"]["count"] == 20
-    assert len(json.loads((tmp_path / "student" / "model.json").read_text())["classes"]) == 256
+    summary = train.train_and_evaluate(config, tmp_path / "run")
+    assert summary["student"]["test"]["count"] == 256
+    assert "fold 0: test is val0.txt, train and val are all the rest; whole photos" in summary["protocol"]
+    classes = json.loads((tmp_path / "run" / "student" / "model.json").read_text())["classes"]
+    assert classes == [f"food {number}" for number in range(1, 257)]

@@ -1,8 +1,8 @@
 """From a dataset's name in a config to a prepared TFDS dataset with its splits, sizes and class names.
 
-Our own builders read a folder of raw files that the user names (or fetch them from their public source); every other
-name is TFDS's. Either way the prepared records live in the TFDS data directory: the environment variable
-TFDS_DATA_DIR, or TFDS's default.
+Our own builders read raw files that the user names (or fetch them from their public source); every other name is
+TFDS's. Either way the prepared records live in the TFDS data directory: the environment variable TFDS_DATA_DIR, or
+TFDS's default.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def prepare(config: ConfigDict) -> Dataset:
     """Finds the dataset's builder, downloads and prepares the data where that is still to do, and checks the splits.
 
     Args:
-        config: `name`; `data_dir` (our own builders: the folder of raw files, '' for the public source; TFDS's: the
+        config: `name`; `data_dir` (our own builders: the raw files, '' for the public source; TFDS's: the
             TFDS data directory, '' for the default); `splits` {train, val, test: TFDS split strings}; `options` of
             the builder; `shuffle_buffer` in records.
 
@@ -183,11 +183,20 @@ def _synthetic_meals(raw_dir: str, store: str | None, **options: Any) -> tfds.co
     )
 
 
+def _uec_food(num_classes: int) -> Callable[..., tfds.core.DatasetBuilder]:
+    def create(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
+        from jdnet_jax.data import uec_food
+
+        return uec_food.create(num_classes, raw_dir, store, **options)
+
+    return create
+
+
 class _Ours(NamedTuple):
     """A builder of this project.
 
     Attributes:
-        create: from the folder of raw files or '', the TFDS data directory or None for its default, and the options.
+        create: from the path of the raw files or '', the TFDS data directory or None for its default, and the options.
         options: names of the options.
     """
 
@@ -195,9 +204,13 @@ class _Ours(NamedTuple):
     options: tuple[str, ...]
 
 
+_UEC_FOOD_OPTIONS = ("fold", "train", "crop", "margin", "dedupe")
+
 _OURS = {
     "grocery_store": _Ours(_grocery_store, ("labels", "val")),
     "synthetic_meals": _Ours(_synthetic_meals, ("size", "counts", "seed")),
+    "uec_food100": _Ours(_uec_food(100), _UEC_FOOD_OPTIONS),
+    "uec_food256": _Ours(_uec_food(256), _UEC_FOOD_OPTIONS),
 }
 
 
