@@ -186,7 +186,9 @@ def _open(path: Path) -> FileTree:
     except zipfile.BadZipFile:
         raise UserError(f"{path} is no folder and no whole zip archive; delete it and get it anew") from None
     except OSError as error:
-        raise UserError(f"{path} cannot be opened ({error.strerror}); name a folder or a zip archive") from error
+        raise UserError(
+            f"{path} cannot be opened ({error.strerror}); name a folder or an archive as dataset.data_dir"
+        ) from error
 
 
 def _read_classes(tree: FileTree, num_classes: int) -> tuple[str, ...]:
