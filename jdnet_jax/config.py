@@ -43,6 +43,11 @@ def default() -> ConfigDict:
     config.augment.crop_ratio = (3 / 4, 4 / 3)  # width / height of the random crop
     config.augment.flip = True
     config.augment.color_jitter = ConfigDict({"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0})
+    config.augment.rand_augment = ConfigDict({"layers": 0, "magnitude": 9.0})  # layers 0 = off; magnitude 0 to 30
+    config.augment.erasing = 0.0  # probability of random erasing
+    config.augment.mixup, config.augment.cutmix = 0.0, 0.0  # alpha of Beta(alpha, alpha); 0 = off
+    config.augment.mix_probability = 1.0  # share of the pairs of photos that mixup or CutMix mixes
+    config.augment.repeats = 1  # augmented copies of each photo in a batch (repeated augmentation)
 
     config.image_size = 224
     config.crop_fraction = 0.875  # evaluation: shorter side to image_size / crop_fraction, then the central square
@@ -244,6 +249,16 @@ def _check_augment(augment: ConfigDict) -> None:
         )
     for key, strength in augment.color_jitter.items():
         _number(f"config.augment.color_jitter.{key}", strength, low=0, high=1)
+    _whole("config.augment.rand_augment.layers", augment.rand_augment.layers, low=0)
+    _number("config.augment.rand_augment.magnitude", augment.rand_augment.magnitude, low=0, high=30)
+    for key in ("erasing", "mix_probability"):
+        _number(f"config.augment.{key}", augment[key], low=0, high=1)
+    for key in ("mixup", "cutmix"):
+        alpha = augment[key]
+        _number(f"config.augment.{key}", alpha, low=0)
+        # Below, draws of the distribution underflow.
+        _require(alpha == 0 or alpha >= 0.01, f"config.augment.{key}", f"is {alpha}: it must be 0 or at least 0.01")
+    _whole("config.augment.repeats", augment.repeats, low=1)
 
 
 def _check_teachers(config: ConfigDict) -> None:
@@ -373,6 +388,11 @@ def _numbers(path: str, values: Any) -> None:
     _require(isinstance(values, tuple | list), path, f"is {values!r}: it must be a tuple of numbers")
     for value in values:
         _number(path, value)
+
+
+def _whole(path: str, value: object, low: int) -> None:
+    fits = isinstance(value, int) and not isinstance(value, bool) and value >= low
+    _require(fits, path, f"is {value!r}: it must be a whole number of at least {low}")
 
 
 def _number(path: str, value: object, low: float = -math.inf, high: float = math.inf, open_high: bool = False) -> None:
