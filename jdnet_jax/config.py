@@ -50,6 +50,8 @@ def default() -> ConfigDict:
     config.augment.repeats = 1  # augmented copies of each photo in a batch (repeated augmentation)
 
     config.image_size = 224
+    # network name -> its own resolution, at most image_size: the same view, shrunk on the device.
+    config.resolutions = ConfigDict()
     config.crop_fraction = 0.875  # evaluation: shorter side to image_size / crop_fraction, then the central square
     config.batch_size = 128  # global, training
     config.eval_batch_size = 0  # 0 = batch_size
@@ -132,6 +134,7 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
         for loss_entry in losses.values():
             loss_entry.routing = {k: v for k, v in loss_entry.routing.items() if k not in config.teachers}
         config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
+        config.resolutions = {k: v for k, v in config.resolutions.items() if k not in config.teachers}
         config.teachers = ConfigDict()
         return config
     for term in COUPLINGS:
@@ -166,7 +169,7 @@ def check(config: ConfigDict) -> None:
         UserError: names the first key that is wrong, what it is, and what it may be.
     """
     reference = default()
-    _same_keys(config, reference, "config", open_keys={"teachers", "groups"})
+    _same_keys(config, reference, "config", open_keys={"teachers", "groups", "resolutions"})
     _choice("config.recipe", config.recipe, RECIPES)
     _choice("config.compute_dtype", config.compute_dtype, DTYPES)
     _choice("config.select", config.select, ("best", "last"))
@@ -187,6 +190,11 @@ def check(config: ConfigDict) -> None:
     _check_dataset(config)
     _check_augment(config.augment)
     _check_teachers(config)
+    for name, size in config.resolutions.items():
+        if name not in (STUDENT, *config.teachers):
+            raise UserError(f"config.resolutions.{name}: {_unknown('network', name, (STUDENT, *config.teachers))}")
+        _whole(f"config.resolutions.{name}", size, low=1)
+        _number(f"config.resolutions.{name}", size, high=config.image_size)
     _check_losses(config)
     _check_recipe(config)
     _check_optimizer("config", config.optimizer, config.schedule)

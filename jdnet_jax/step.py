@@ -63,7 +63,7 @@ def train_step(
     def forward(params, batch_stats, images, key):
         outputs, updated = {}, {}
         for name, network in networks.items():
-            x = network.normalize(images)
+            x = network.prepare(images)
             variables = {"params": params[name], "batch_stats": batch_stats[name]}
             if network.trainable:
                 outputs[name], mutated = network.module.apply(
@@ -142,7 +142,7 @@ def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree]
         sums: Metrics = {"count": mask.sum(dtype=jnp.int32)}
         for name, own in variables.items():
             network = networks[name]
-            logits = network.module.apply(own, network.normalize(batch["image"]), train=False).logits
+            logits = network.module.apply(own, network.prepare(batch["image"]), train=False).logits
             classes = logits.shape[-1]
             confusion = jnp.zeros((classes, classes), jnp.int32)
             of_label = jnp.take_along_axis(logits, label[:, None], axis=1)

@@ -206,6 +206,8 @@ class _Run:
         for name, network in self.networks.items():
             ratio = "" if name == STUDENT else f", {counts[name] / counts[STUDENT]:.1f}x the student"
             kind = "" if network.trainable else ", frozen"
+            if network.image_size != self.config.image_size:
+                kind += f", at {network.image_size} px"
             say(f"{name}: {network.model}, {counts[name] / 1e6:.2f} M parameters{ratio}, from {network.init}{kind}")
             logging.info(
                 "%s\n%s", name, parameter_overview.get_parameter_overview(self.state.params[name], include_stats=False)
@@ -293,7 +295,7 @@ class _Run:
     def _description(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         network = self.networks[STUDENT]
         spec = network.module.input_spec
-        size = self.config.image_size
+        size = network.image_size
         return {
             "model": network.model,
             "options": dict(network.options),

@@ -192,13 +192,16 @@ def test_a_hand_off_becomes_a_frozen_teacher(finished, tmp_path):
     assert kd["teachers"]["teacher"]["test"] == pytest.approx(summary["student"]["test"])
 
 
-def test_a_run_with_every_augmentation(tmp_path):
+def test_a_run_with_every_augmentation_and_a_smaller_student(tmp_path):
     config = small_run(steps=2, eval_every=2, augment__erasing=0.5, augment__repeats=2)
+    config.resolutions = {"student": 16}
     config.augment.update(mixup=0.5, cutmix=1.0, rand_augment={"layers": 2, "magnitude": 9.0})
     config.augment.color_jitter.update(brightness=0.2, hue=0.1)
     train.train_and_evaluate(config, tmp_path)
     line = metrics.read(tmp_path / "metrics.jsonl")[-1]
     assert all(np.isfinite(value) for name, value in line.items() if name.startswith("loss/"))
+    description = json.loads((tmp_path / "student" / "model.json").read_text())
+    assert (description["image_size"], description["resize"]["shorter_side"]) == (16, 16)
 
 
 @pytest.mark.parametrize(
