@@ -161,7 +161,6 @@ def test_unknown_recipe():
         ({"dataset__name": ""}, "config.dataset.name is empty"),
         ({"seed": 2**63}, "config.seed is 9223372036854775808: it must be a finite number of at least 0 and at most"),
         ({"augment__mixup": 0.001}, "config.augment.mixup is 0.001: it must be 0 or at least 0.01"),
-        ({"augment__rand_augment__layers": 1.5},),
         ({"augment__rand_augment__magnitude": 31.0}, "config.augment.rand_augment.magnitude is 31.0: it must be a"),
         ({"augment__erasing": 2.0}, "config.augment.erasing is 2.0: it must be a finite number"),
         ({"augment__repeats": 0}, "config.augment.repeats is 0: it must be a whole number of at least 1"),
