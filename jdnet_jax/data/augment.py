@@ -33,8 +33,7 @@ def random_view(
 ) -> UInt8[tf.Tensor, "size size 3"]:
     """One random training view: crop, resize, flip, colours, RandAugment, erasing, rounded to uint8.
 
-    The crop is Inception's (Szegedy et al., CVPR 2015, section 6), drawn by `crop_window`. Of a JPEG only the crop is
-    decoded.
+    The crop is Inception's (Szegedy et al., CVPR 2015, section 6), drawn by `crop_window`.
 
     Args:
         encoded: the photo's bytes, JPEG or anything that `tf.io.decode_image` reads.
@@ -43,6 +42,25 @@ def random_view(
         augment: `crop_scale` (low, high) as fractions of the area, `crop_ratio` (low, high) width / height, `flip`
             bool, `color_jitter` {brightness, contrast, saturation, hue: strength} as in `color_jitter`, `rand_augment`
             {layers, magnitude} as in `rand_augment.rand_augment`, `erasing`: probability of `random_erasing.erase`.
+    """
+
+    image = _resize(random_crop(encoded, key, augment), [image_size, image_size])
+    if augment.flip:
+        flipped = tf.random.stateless_uniform([], key + _FLIP, alg="philox") < 0.5
+        image = tf.cond(flipped, lambda: tf.reverse(image, [1]), lambda: image)
+    if any(augment.color_jitter.values()):
+        image = color_jitter(image, key + _COLOR, **augment.color_jitter)
+    if augment.rand_augment.layers:
+        image = rand_augment(tf.clip_by_value(image, 0.0, 255.0), key + _RAND_AUGMENT, **augment.rand_augment)
+    if augment.erasing:
+        image = erase(image, key + _ERASE, augment.erasing)
+    return _to_uint8(image, image_size)
+
+
+def random_crop(encoded: tf.Tensor, key: Int[tf.Tensor, " 2"], augment: ConfigDict) -> UInt8[tf.Tensor, "h w 3"]:
+    """The part of a photo that `random_view` shows for this key, in the photo's own pixels.
+
+    Of a JPEG nothing else is decoded.
     """
 
     def window(shape: Int[tf.Tensor, " 3"]) -> Int[tf.Tensor, " 4"]:
@@ -56,18 +74,7 @@ def random_view(
         top, left, height, width = tf.unstack(window(tf.shape(image)))
         return image[top : top + height, left : left + width]
 
-    crop = tf.cond(tf.io.is_jpeg(encoded), from_jpeg, from_other)
-    image = _resize(crop, [image_size, image_size])
-    if augment.flip:
-        flipped = tf.random.stateless_uniform([], key + _FLIP, alg="philox") < 0.5
-        image = tf.cond(flipped, lambda: tf.reverse(image, [1]), lambda: image)
-    if any(augment.color_jitter.values()):
-        image = color_jitter(image, key + _COLOR, **augment.color_jitter)
-    if augment.rand_augment.layers:
-        image = rand_augment(tf.clip_by_value(image, 0.0, 255.0), key + _RAND_AUGMENT, **augment.rand_augment)
-    if augment.erasing:
-        image = erase(image, key + _ERASE, augment.erasing)
-    return _to_uint8(image, image_size)
+    return tf.cond(tf.io.is_jpeg(encoded), from_jpeg, from_other)
 
 
 def crop_window(
