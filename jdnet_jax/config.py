@@ -43,8 +43,15 @@ def default() -> ConfigDict:
     config.augment.crop_ratio = (3 / 4, 4 / 3)  # width / height of the random crop
     config.augment.flip = True
     config.augment.color_jitter = ConfigDict({"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0})
+    config.augment.rand_augment = ConfigDict({"layers": 0, "magnitude": 9.0})  # layers 0 = off; magnitude 0 to 30
+    config.augment.erasing = 0.0  # probability of random erasing
+    config.augment.mixup, config.augment.cutmix = 0.0, 0.0  # alpha of Beta(alpha, alpha); 0 = off
+    config.augment.mix_probability = 1.0  # share of the pairs of photos that mixup or CutMix mixes
+    config.augment.repeats = 1  # augmented copies of each photo in a batch (repeated augmentation)
 
     config.image_size = 224
+    # network name -> its own resolution, at most image_size: the same view, shrunk on the device.
+    config.resolutions = ConfigDict()
     config.crop_fraction = 0.875  # evaluation: shorter side to image_size / crop_fraction, then the central square
     config.batch_size = 128  # global, training
     config.eval_batch_size = 0  # 0 = batch_size
@@ -127,6 +134,7 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
         for loss_entry in losses.values():
             loss_entry.routing = {k: v for k, v in loss_entry.routing.items() if k not in config.teachers}
         config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
+        config.resolutions = {k: v for k, v in config.resolutions.items() if k not in config.teachers}
         config.teachers = ConfigDict()
         return config
     for term in COUPLINGS:
@@ -161,7 +169,7 @@ def check(config: ConfigDict) -> None:
         UserError: names the first key that is wrong, what it is, and what it may be.
     """
     reference = default()
-    _same_keys(config, reference, "config", open_keys={"teachers", "groups"})
+    _same_keys(config, reference, "config", open_keys={"teachers", "groups", "resolutions"})
     _choice("config.recipe", config.recipe, RECIPES)
     _choice("config.compute_dtype", config.compute_dtype, DTYPES)
     _choice("config.select", config.select, ("best", "last"))
@@ -182,6 +190,11 @@ def check(config: ConfigDict) -> None:
     _check_dataset(config)
     _check_augment(config.augment)
     _check_teachers(config)
+    for name, size in config.resolutions.items():
+        if name not in (STUDENT, *config.teachers):
+            raise UserError(f"config.resolutions.{name}: {_unknown('network', name, (STUDENT, *config.teachers))}")
+        _whole(f"config.resolutions.{name}", size, low=1)
+        _number(f"config.resolutions.{name}", size, high=config.image_size)
     _check_losses(config)
     _check_recipe(config)
     _check_optimizer("config", config.optimizer, config.schedule)
@@ -244,6 +257,16 @@ def _check_augment(augment: ConfigDict) -> None:
         )
     for key, strength in augment.color_jitter.items():
         _number(f"config.augment.color_jitter.{key}", strength, low=0, high=1)
+    _whole("config.augment.rand_augment.layers", augment.rand_augment.layers, low=0)
+    _number("config.augment.rand_augment.magnitude", augment.rand_augment.magnitude, low=0, high=30)
+    for key in ("erasing", "mix_probability"):
+        _number(f"config.augment.{key}", augment[key], low=0, high=1)
+    for key in ("mixup", "cutmix"):
+        alpha = augment[key]
+        _number(f"config.augment.{key}", alpha, low=0)
+        # Below, draws of the distribution underflow.
+        _require(alpha == 0 or alpha >= 0.01, f"config.augment.{key}", f"is {alpha}: it must be 0 or at least 0.01")
+    _whole("config.augment.repeats", augment.repeats, low=1)
 
 
 def _check_teachers(config: ConfigDict) -> None:
@@ -373,6 +396,11 @@ def _numbers(path: str, values: Any) -> None:
     _require(isinstance(values, tuple | list), path, f"is {values!r}: it must be a tuple of numbers")
     for value in values:
         _number(path, value)
+
+
+def _whole(path: str, value: object, low: int) -> None:
+    fits = isinstance(value, int) and not isinstance(value, bool) and value >= low
+    _require(fits, path, f"is {value!r}: it must be a whole number of at least {low}")
 
 
 def _number(path: str, value: object, low: float = -math.inf, high: float = math.inf, open_high: bool = False) -> None:

@@ -37,6 +37,7 @@ class Network:
         init: `random`, `imagenet`, a weights file, or a hand-off directory.
         trainable: whether the step updates it. A frozen network runs in evaluation mode.
         module: the Flax module.
+        image_size: side in pixels of the images that it takes, at most that of the batch's.
     """
 
     name: str
@@ -45,11 +46,19 @@ class Network:
     init: str
     trainable: bool
     module: Any
+    image_size: int
 
-    def normalize(self, images: Float[Array, "batch h w 3"]) -> Float[Array, "batch h w 3"]:
-        """Images in [0, 255], with this network's own mean subtracted and divided by its deviation; float32."""
+    def prepare(self, images: Float[Array, "batch h w 3"]) -> Float[Array, "batch size size 3"]:
+        """Images in [0, 255] as this network takes them, float32: at its own size, with its own mean and deviation.
+
+        They are shrunk bilinearly with antialiasing, as the pipeline shrinks photos.
+        """
+        images = images.astype(jnp.float32)
+        if images.shape[1] != self.image_size:
+            shape = (images.shape[0], self.image_size, self.image_size, 3)
+            images = jax.image.resize(images, shape, "bilinear", antialias=True)
         spec = self.module.input_spec
-        return (images.astype(jnp.float32) - np.float32(spec.mean)) / np.float32(spec.std)
+        return (images - np.float32(spec.mean)) / np.float32(spec.std)
 
 
 def build(config: ConfigDict, num_classes: int) -> dict[str, Network]:
@@ -74,7 +83,8 @@ def build(config: ConfigDict, num_classes: int) -> dict[str, Network]:
             )
         except UserError as error:
             raise UserError(f"{_key(name)}: {error}") from error
-        networks[name] = Network(name, entry.model, options, entry.init, trainable, module)
+        size = config.resolutions.get(name, config.image_size)
+        networks[name] = Network(name, entry.model, options, entry.init, trainable, module, size)
     return networks
 
 
@@ -94,9 +104,9 @@ def objective(config: ConfigDict, networks: Mapping[str, Network], steps: int) -
     )
 
 
-def shapes(network: Network, image_size: int) -> tuple[Outputs, Variables]:
+def shapes(network: Network) -> tuple[Outputs, Variables]:
     """Shapes of a network's outputs and variables; nothing is allocated or computed."""
-    images = jax.ShapeDtypeStruct((1, image_size, image_size, 3), jnp.float32)
+    images = jax.ShapeDtypeStruct((1, network.image_size, network.image_size, 3), jnp.float32)
 
     def forward(x):
         return network.module.init_with_output(jax.random.key(0), x, train=False)
@@ -110,20 +120,20 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
     Raises:
         UserError: a stage that a network lacks, or maps whose grids are not multiples of each other; names the key.
     """
-    outputs = {name: shapes(network, config.image_size)[0] for name, network in networks.items()}
+    outputs = {name: shapes(network)[0] for name, network in networks.items()}
     for teacher in (name for name in networks if name != STUDENT):
         if config.losses.mskd.weight:
             for stage in config.losses.mskd.options.stages:
                 _check_stage(stage, networks[STUDENT], networks[teacher])
                 if config.losses.mskd.options.variant != "logits":  # its heads pool each grid to a point
-                    _check_grids(stage, networks[STUDENT], networks[teacher], outputs, config.image_size)
+                    _check_grids(stage, networks[STUDENT], networks[teacher], outputs)
         if config.losses.ial.weight:
             labels = jax.ShapeDtypeStruct((1,), jnp.int32)
             maps = [jax.eval_shape(Outputs.activation, outputs[n], labels).shape[1:] for n in (STUDENT, teacher)]
             if not grids_align(*maps):
                 raise UserError(
                     f"config.losses.ial: activation maps of student {_grid(maps[0])} and {teacher} {_grid(maps[1])} "
-                    f"do not align at config.image_size = {config.image_size}: choose a multiple of 32"
+                    f"do not align at {_sizes(networks[STUDENT], networks[teacher])}"
                 )
 
 
@@ -159,22 +169,30 @@ def _check_stage(stage: int, student: Network, teacher: Network) -> None:
             )
 
 
-def _check_grids(stage: int, student: Network, teacher: Network, outputs: Mapping[str, Outputs], size: int) -> None:
+def _check_grids(stage: int, student: Network, teacher: Network, outputs: Mapping[str, Outputs]) -> None:
     grids = [outputs[n.name].stages[stage].shape[1:3] for n in (student, teacher)]
     if not grids_align(*grids):
         raise UserError(
             f"config.losses.mskd.options.stages: stage {stage} is {_grid(grids[0])} in the student ({student.model}) "
             f"and {_grid(grids[1])} in "
-            f"{teacher.name} ({teacher.model}); choose config.image_size (now {size}) "
-            "a multiple of 32"
+            f"{teacher.name} ({teacher.model}) at {_sizes(student, teacher)}"
         )
+
+
+def _sizes(student: Network, teacher: Network) -> str:
+    if student.image_size == teacher.image_size:
+        return f"config.image_size = {student.image_size}: choose a multiple of 32"
+    return (
+        f"config.resolutions of {student.image_size} and {teacher.image_size} pixels: choose a multiple of 32 and a "
+        "whole multiple of that"
+    )
 
 
 def _grid(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape))
 
 
-def initialize(network: Network, seed: int, image_size: int, num_classes: int) -> Variables:
+def initialize(network: Network, seed: int, num_classes: int) -> Variables:
     """Parameters and batch statistics, float32: fresh, or loaded from where the network's `init` says.
 
     Fresh values are a function of the seed and the network's name alone, so that the student of a control starts where
@@ -186,12 +204,12 @@ def initialize(network: Network, seed: int, image_size: int, num_classes: int) -
     own_seed = zlib.crc32(f"{seed} {network.name}".encode()) & 0x7FFFFFFF
     if network.init == "random":
         key = jax.random.key(own_seed)
-        images = jnp.zeros((1, image_size, image_size, 3), jnp.float32)
+        images = jnp.zeros((1, network.image_size, network.image_size, 3), jnp.float32)
         variables = run_once(lambda k: network.module.init(k, images, train=False), key)
         return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
     with _named(network):
         if handoff.is_handoff(network.init):
-            return _from_handoff(network, image_size, num_classes)
+            return _from_handoff(network, num_classes)
         variables = models.load_pretrained(
             network.model,
             network.init,
@@ -204,9 +222,9 @@ def initialize(network: Network, seed: int, image_size: int, num_classes: int) -
     return variables
 
 
-def _from_handoff(network: Network, image_size: int, num_classes: int) -> Variables:
+def _from_handoff(network: Network, num_classes: int) -> Variables:
     variables, description = handoff.load(network.init, model=network.model, num_classes=num_classes)
-    expected = shapes(network, image_size)[1]
+    expected = shapes(network)[1]
     if _shape_tree(variables) != _shape_tree({"batch_stats": {}, **expected}):
         raise UserError(
             f"{network.init} holds {network.model} with options {description.get('options')}, of other shapes "

@@ -71,12 +71,10 @@ def create(
     params: dict[str, Any] = {}
     batch_stats: dict[str, Any] = {}
     for name, network in nets.items():
-        variables = networks.initialize(network, config.seed, config.image_size, num_classes)
+        variables = networks.initialize(network, config.seed, num_classes)
         params[name], batch_stats[name] = variables["params"], variables["batch_stats"]
     outputs = {
-        name: jax.tree.map(
-            lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), networks.shapes(network, config.image_size)[0]
-        )
+        name: jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), networks.shapes(network)[0])
         for name, network in nets.items()
     }
     own_params, own_stats = networks.run_once(

@@ -18,7 +18,7 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Float, Int, PyTree, UInt8
 
-from jdnet_jax import losses
+from jdnet_jax import labels, losses
 from jdnet_jax.losses.classification import cross_entropy
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.networks import DATA_AXIS, Network
@@ -39,7 +39,8 @@ def train_step(
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
     """The step of a recipe, for one device inside a mapped axis `data`.
 
-    The batch it takes is one device's share: `image` [accum, batch, h, w, 3] in [0, 255] and `label` [accum, batch].
+    The batch it takes is one device's share: `image` [accum, batch, h, w, 3] in [0, 255] and `label` [accum, batch];
+    where photos are mixed also `mixed_label` and `share` [accum, batch], see `labels.of_batch`.
     Gradients are averaged over the `accum` micro-batches, which are computed one after the other, and over the devices.
     Micro-batch m of all devices together holds consecutive examples of the global batch (see `rows`), so that which
     examples meet in a synchronised batch norm, and the masks of dropout, do not depend on the number of devices.
@@ -62,7 +63,7 @@ def train_step(
     def forward(params, batch_stats, images, key):
         outputs, updated = {}, {}
         for name, network in networks.items():
-            x = network.normalize(images)
+            x = network.prepare(images)
             variables = {"params": params[name], "batch_stats": batch_stats[name]}
             if network.trainable:
                 outputs[name], mutated = network.module.apply(
@@ -73,12 +74,13 @@ def train_step(
                 outputs[name] = network.module.apply(variables, x, train=False)
         return outputs, updated
 
-    def gradients(state: TrainState, batch_stats, images, labels, key):
+    def gradients(state: TrainState, batch_stats, batch: Batch, key):
         def loss(trained):
             params = {**state.params, **trained}
-            outputs, updated = forward(params, batch_stats, images, key)
-            total, values, own = losses.evaluate(terms, params, batch_stats, outputs, labels, state.step)
-            accuracy = {f"accuracy/{name}": _accuracy(out, labels) for name, out in outputs.items()}
+            outputs, updated = forward(params, batch_stats, batch["image"], key)
+            of_batch = labels.of_batch(batch, outputs[STUDENT].logits.shape[-1])
+            total, values, own = losses.evaluate(terms, params, batch_stats, outputs, of_batch, state.step)
+            accuracy = {f"accuracy/{name}": _accuracy(out, labels.largest(batch)) for name, out in outputs.items()}
             metrics = {f"loss/{name}": value for name, value in values.items()} | {"loss/total": total} | accuracy
             return total, ({**batch_stats, **updated, **own}, metrics)
 
@@ -90,22 +92,22 @@ def train_step(
         key = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
         accum = batch["image"].shape[0]
         if accum == 1:
-            batch_stats, grads, metrics = gradients(state, state.batch_stats, batch["image"][0], batch["label"][0], key)
+            first = {name: values[0] for name, values in batch.items()}
+            batch_stats, grads, metrics = gradients(state, state.batch_stats, first, key)
         else:
 
             def micro(carry, part):
                 batch_stats, grads, metrics = carry
-                images, labels, i = part
-                batch_stats, *new = gradients(state, batch_stats, images, labels, jax.random.fold_in(key, i))
+                examples, i = part
+                batch_stats, *new = gradients(state, batch_stats, examples, jax.random.fold_in(key, i))
                 grads, metrics = jax.tree.map(lambda a, b: a + b / accum, (grads, metrics), tuple(new))
                 return (batch_stats, grads, metrics), None
 
-            shapes = jax.eval_shape(gradients, state, state.batch_stats, batch["image"][0], batch["label"][0], key)[1:]
+            first = {name: values[0] for name, values in batch.items()}
+            shapes = jax.eval_shape(gradients, state, state.batch_stats, first, key)[1:]
             zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
             carry = (state.batch_stats, *zeros)
-            (batch_stats, grads, metrics), _ = lax.scan(
-                micro, carry, (batch["image"], batch["label"], jnp.arange(accum))
-            )
+            (batch_stats, grads, metrics), _ = lax.scan(micro, carry, (dict(batch), jnp.arange(accum)))
 
         grads, metrics = lax.pmean((grads, metrics), DATA_AXIS)
         if not sync_batch_norm:
@@ -136,20 +138,20 @@ def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree]
     """
 
     def step(variables: Mapping[str, PyTree], batch: Batch) -> Metrics:
-        labels, mask = batch["label"], batch["mask"]
+        label, mask = batch["label"], batch["mask"]
         sums: Metrics = {"count": mask.sum(dtype=jnp.int32)}
         for name, own in variables.items():
             network = networks[name]
-            logits = network.module.apply(own, network.normalize(batch["image"]), train=False).logits
+            logits = network.module.apply(own, network.prepare(batch["image"]), train=False).logits
             classes = logits.shape[-1]
             confusion = jnp.zeros((classes, classes), jnp.int32)
-            of_label = jnp.take_along_axis(logits, labels[:, None], axis=1)
+            of_label = jnp.take_along_axis(logits, label[:, None], axis=1)
             # Among equal logits the lower class comes first, as in argmax.
-            ahead = (logits > of_label) | ((logits == of_label) & (jnp.arange(classes) < labels[:, None]))
+            ahead = (logits > of_label) | ((logits == of_label) & (jnp.arange(classes) < label[:, None]))
             among_five = (jnp.sum(ahead, axis=-1) < 5) & jnp.all(jnp.isfinite(logits), axis=-1)
-            sums[f"{name}/confusion"] = confusion.at[labels, jnp.argmax(logits, -1)].add(mask.astype(jnp.int32))
+            sums[f"{name}/confusion"] = confusion.at[label, jnp.argmax(logits, -1)].add(mask.astype(jnp.int32))
             sums[f"{name}/top5"] = jnp.sum(among_five & mask, dtype=jnp.int32)
-            sums[f"{name}/loss"] = jnp.sum(jnp.where(mask, cross_entropy(logits, labels), 0.0))
+            sums[f"{name}/loss"] = jnp.sum(jnp.where(mask, cross_entropy(logits, label), 0.0))
         return lax.psum(sums, DATA_AXIS)
 
     return step
@@ -200,8 +202,8 @@ def _filled(lead: tuple[int, ...], size: int) -> tuple[int, ...]:
     return (*lead[:-1], size // int(np.prod(lead[:-1])))
 
 
-def _accuracy(outputs: Outputs, labels: Int[Array, " batch"]) -> Float[Array, ""]:
-    return jnp.mean((jnp.argmax(outputs.logits, -1) == labels).astype(jnp.float32))
+def _accuracy(outputs: Outputs, label: Int[Array, " batch"]) -> Float[Array, ""]:
+    return jnp.mean((jnp.argmax(outputs.logits, -1) == label).astype(jnp.float32))
 
 
 def _moving_average(state: TrainState, decay: float) -> dict[str, PyTree]:

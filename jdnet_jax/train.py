@@ -20,6 +20,7 @@ from ml_collections import ConfigDict
 from jdnet_jax import __version__, atomic, data, evaluation, handoff, metrics, networks, optimizers, state, step
 from jdnet_jax import config as config_lib
 from jdnet_jax.checkpoint import Checkpoints
+from jdnet_jax.data import mixing
 from jdnet_jax.errors import UserError
 from jdnet_jax.progress import Progress, duration, say
 from jdnet_jax.routing import STUDENT
@@ -69,6 +70,11 @@ def check(config: ConfigDict) -> None:
         raise UserError(
             f"config.batch_size is {config.batch_size}, which {jax.device_count()} devices x config.grad_accum = "
             f"{config.grad_accum} do not divide: choose a multiple of {shares}"
+        )
+    if mixing.is_on(config.augment) and config.batch_size % (2 * shares):
+        raise UserError(
+            f"config.batch_size is {config.batch_size}: mixup and CutMix pair the photos of each device's share, so it "
+            f"must be a multiple of {2 * shares} (2 x devices x config.grad_accum)"
         )
     nets = networks.build(config, _ANY_CLASSES)
     networks.check_alignment(config, nets)
@@ -200,6 +206,8 @@ class _Run:
         for name, network in self.networks.items():
             ratio = "" if name == STUDENT else f", {counts[name] / counts[STUDENT]:.1f}x the student"
             kind = "" if network.trainable else ", frozen"
+            if network.image_size != self.config.image_size:
+                kind += f", at {network.image_size} px"
             say(f"{name}: {network.model}, {counts[name] / 1e6:.2f} M parameters{ratio}, from {network.init}{kind}")
             logging.info(
                 "%s\n%s", name, parameter_overview.get_parameter_overview(self.state.params[name], include_stats=False)
@@ -221,7 +229,8 @@ class _Run:
         queue: deque[step.Batch] = deque()
         for batch in host:
             # One batch is on its way to the devices while the step works on another.
-            queue.append(step.split({key: batch[key] for key in ("image", "label")}, self.config.grad_accum))
+            examples = {name: values for name, values in batch.items() if name != "index"}
+            queue.append(step.split(examples, self.config.grad_accum))
             if len(queue) == 2:
                 yield queue.popleft()
 
@@ -286,7 +295,7 @@ class _Run:
     def _description(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         network = self.networks[STUDENT]
         spec = network.module.input_spec
-        size = self.config.image_size
+        size = network.image_size
         return {
             "model": network.model,
             "options": dict(network.options),

@@ -39,3 +39,18 @@ def strict_promotion():
     """Refuses implicit promotion of dtypes and of ranks."""
     with jax.numpy_dtype_promotion("strict"), jax.numpy_rank_promotion("raise"):
         yield
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory):
+    """A data directory in which the small embedded set is prepared, once for all commands."""
+    from jdnet_jax import data
+    from jdnet_jax.config import default
+
+    folder = str(tmp_path_factory.mktemp("tfds"))
+    config = default().dataset
+    config.options = {"counts": (64, 24, 41)}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFDS_DATA_DIR", folder)
+        data.prepare(config)
+    return folder

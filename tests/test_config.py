@@ -97,10 +97,27 @@ def test_ce_drops_what_is_said_of_the_teachers():
     config = config_lib.default()
     config.losses.mskd.routing = {"teacher": 0.3, "adapters": 1.0}
     config.groups = {"teacher": {"schedule": {"learning_rate": 0.5}}, "student": {}}
+    config.resolutions = {"teacher": 192, "student": 160}
     config = config_lib.apply_recipe(config, "ce")
     config_lib.check(config)
     assert dict(config.losses.mskd.routing) == {"adapters": 1.0}
-    assert list(config.groups) == ["student"]
+    assert list(config.groups) == list(config.resolutions) == ["student"]
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "message"),
+    [
+        ("techer", 160, "config.resolutions.techer: unknown network 'techer'; did you mean 'teacher'?"),
+        ("student", 256, "config.resolutions.student is 256: it must be a finite number and at most 224"),
+        ("student", 0.5, "config.resolutions.student is 0.5: it must be a whole number of at least 1"),
+    ],
+)
+def test_resolutions_that_cannot_be(name, size, message):
+    config = config_lib.default()
+    config.resolutions = {name: size}
+    with pytest.raises(UserError) as error:
+        config_lib.check(config)
+    assert str(error.value).startswith(message)
 
 
 def test_a_group_of_a_frozen_teacher_is_refused():
@@ -143,6 +160,10 @@ def test_unknown_recipe():
         ({"schedule__learning_rate": float("nan")}, "config.schedule.learning_rate is nan"),
         ({"dataset__name": ""}, "config.dataset.name is empty"),
         ({"seed": 2**63}, "config.seed is 9223372036854775808: it must be a finite number of at least 0 and at most"),
+        ({"augment__mixup": 0.001}, "config.augment.mixup is 0.001: it must be 0 or at least 0.01"),
+        ({"augment__rand_augment__magnitude": 31.0}, "config.augment.rand_augment.magnitude is 31.0: it must be a"),
+        ({"augment__erasing": 2.0}, "config.augment.erasing is 2.0: it must be a finite number"),
+        ({"augment__repeats": 0}, "config.augment.repeats is 0: it must be a whole number of at least 1"),
         ({"augment__crop_scale": ("a", 1.0)}, "config.augment.crop_scale is 'a': it must be a finite number"),
         ({"losses__mskd__options__stage_weights": ("a",)}, "config.losses.mskd.options.stage_weights is 'a': it must"),
         ({"schedule__boundaries": ("a",)}, "config.schedule.boundaries is 'a': it must be a finite number"),

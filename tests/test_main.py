@@ -3,31 +3,15 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from jdnet_jax import data
-from jdnet_jax.config import default
+from tests.commands import ROOT, SMALL, command, last_line
 from tests.conftest import QUICK_COMPILATION
 
-ROOT = Path(__file__).resolve().parent.parent
 
-
-def jdnet(*args, cwd=ROOT, **env):
-    return subprocess.run(
-        [sys.executable, "-m", "jdnet_jax.main", *args],
-        cwd=cwd,
-        env={**os.environ, "XLA_FLAGS": QUICK_COMPILATION, "PYTHONPATH": str(ROOT), **env},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-
-
-def last_line(result):
-    return result.stderr.strip().splitlines()[-1]
+def jdnet(*args, **env):
+    return command("main", *args, **env)
 
 
 def test_help_names_the_flags_without_importing_jax_or_tensorflow():
@@ -105,17 +89,6 @@ def test_values_that_are_wrong(args, message, tmp_path):
     assert "Traceback" not in result.stderr
 
 
-SMALL = (
-    "--config=configs/demo.py",
-    "--config.dataset.options.counts=(64,24,41)",
-    "--config.steps=2",
-    "--config.batch_size=8",
-    "--config.image_size=32",
-    "--config.student.options.width=4",
-    "--config.teachers.teacher.options.width=8",
-)
-
-
 @pytest.mark.slow
 def test_a_run_prints_progress_results_and_what_lies_where(tmp_path, small_data):
     result = jdnet(*SMALL, f"--workdir={tmp_path}", TFDS_DATA_DIR=small_data)
@@ -152,15 +125,3 @@ def test_a_full_disk_fails_the_save_and_loses_nothing(tmp_path, small_data):
     # With room again the same command goes on.
     again = jdnet(*args, TFDS_DATA_DIR=small_data)
     assert again.returncode == 0, again.stderr
-
-
-@pytest.fixture(scope="session")
-def small_data(tmp_path_factory):
-    """A data directory in which the small embedded set is prepared, once for all commands."""
-    folder = str(tmp_path_factory.mktemp("tfds"))
-    config = default().dataset
-    config.options = {"counts": (64, 24, 41)}
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TFDS_DATA_DIR", folder)
-        data.prepare(config)
-    return folder

@@ -132,6 +132,27 @@ def test_bfloat16_computation_keeps_the_state_and_the_losses_in_float32():
     assert history[0]["loss/ce_student"] == pytest.approx(exact["loss/ce_student"], rel=0.05)
 
 
+def test_a_mixture_learns_from_both_labels_in_their_shares():
+    """Cross-entropy is linear in the target, so its value is the weighted sum of the values with either label."""
+    recipe = tiny.Recipe(tiny.config())
+    plain = tiny.batch()
+    other = {**plain, "label": (plain["label"] + 1) % tiny.CLASSES}
+    mixed = {**plain, "mixed_label": other["label"], "share": np.full(16, 0.25, np.float32)}
+    train = tiny.mapped(recipe.step(), 2)
+    of = {
+        name: {key: float(value) for key, value in train(recipe.state, tiny.cut(batch, 2))[1].items()}
+        for name, batch in (("plain", plain), ("other", other), ("mixed", mixed))
+    }
+    for term in ("loss/ce_student", "loss/ce_teacher"):
+        expected = 0.25 * of["plain"][term] + 0.75 * of["other"][term]
+        assert of["mixed"][term] == pytest.approx(expected, rel=1e-5)
+        assert of["plain"][term] != pytest.approx(of["other"][term], rel=5e-5)
+    # Features do not see the label; the activation map does; the larger share counts as the label.
+    assert of["mixed"]["loss/mskd_teacher"] == pytest.approx(of["plain"]["loss/mskd_teacher"], rel=1e-6)
+    assert of["mixed"]["loss/ial_teacher"] not in (of["plain"]["loss/ial_teacher"], of["other"]["loss/ial_teacher"])
+    assert of["mixed"]["accuracy/teacher"] == of["other"]["accuracy/teacher"]
+
+
 def test_the_step_is_deterministic():
     recipe = tiny.Recipe(tiny.config())
     first, second = (run(recipe, 4, 2)[0] for _ in range(2))
@@ -168,7 +189,7 @@ def gradient_of_term():
             outputs = {}
             for name, network in recipe.networks.items():
                 variables = {"params": params[name], "batch_stats": recipe.state.batch_stats[name]}
-                outputs[name] = network.module.apply(variables, network.normalize(batch["image"]), train=False)
+                outputs[name] = network.module.apply(variables, network.prepare(batch["image"]), train=False)
             stats = recipe.state.batch_stats
             return losses.evaluate([term], params, stats, outputs, jnp.asarray(batch["label"]), jnp.int32(0))[0]
 

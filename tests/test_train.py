@@ -192,12 +192,25 @@ def test_a_hand_off_becomes_a_frozen_teacher(finished, tmp_path):
     assert kd["teachers"]["teacher"]["test"] == pytest.approx(summary["student"]["test"])
 
 
+def test_a_run_with_every_augmentation_and_a_smaller_student(tmp_path):
+    config = small_run(steps=2, eval_every=2, augment__erasing=0.5, augment__repeats=2)
+    config.resolutions = {"student": 16}
+    config.augment.update(mixup=0.5, cutmix=1.0, rand_augment={"layers": 2, "magnitude": 9.0})
+    config.augment.color_jitter.update(brightness=0.2, hue=0.1)
+    train.train_and_evaluate(config, tmp_path)
+    line = metrics.read(tmp_path / "metrics.jsonl")[-1]
+    assert all(np.isfinite(value) for name, value in line.items() if name.startswith("loss/"))
+    description = json.loads((tmp_path / "student" / "model.json").read_text())
+    assert (description["image_size"], description["resize"]["shorter_side"]) == (16, 16)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"student__model": "resnet_tinny"}, "config.student: unknown model 'resnet_tinny'"),
         ({"student__init": "runs/none"}, "config.student.init: no weights for resnet_tiny at 'runs/none': not a file"),
         ({"batch_size": 12}, "config.batch_size is 12, which 8 devices x config.grad_accum = 1 do not divide"),
+        ({"batch_size": 8, "augment__mixup": 0.2}, "config.batch_size is 8: mixup and CutMix pair the photos of each"),
         (
             {"losses__mskd__options__stages": (0, 3)},
             "config.losses.mskd.options.stages: stage 3 does not exist in student (resnet_tiny), which has",

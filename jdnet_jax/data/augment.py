@@ -16,9 +16,12 @@ import tensorflow as tf
 from jaxtyping import Float, Int, UInt8
 from ml_collections import ConfigDict
 
+from jdnet_jax.data.rand_augment import rand_augment
+from jdnet_jax.data.random_erasing import erase
+
 # Added to a photo's key, so that its crop, flip and colours are independent draws: TensorFlow scrambles a stateless
 # seed with Philox, so neighbouring seeds are as good as distant ones.
-_CROP, _FLIP, _COLOR = (0, 0), (1, 0), (2, 0)
+_CROP, _FLIP, _COLOR, _RAND_AUGMENT, _ERASE = ((i, 0) for i in range(5))
 
 _CROP_DRAWS = 10  # before the whole photo is taken
 
@@ -28,17 +31,36 @@ _LUMA = (0.299, 0.587, 0.114)  # Rec. 601 weights of R, G, B
 def random_view(
     encoded: tf.Tensor, key: Int[tf.Tensor, " 2"], image_size: int, augment: ConfigDict
 ) -> UInt8[tf.Tensor, "size size 3"]:
-    """One random training view: crop, resize, flip, colours, rounded to uint8.
+    """One random training view: crop, resize, flip, colours, RandAugment, erasing, rounded to uint8.
 
-    The crop is Inception's (Szegedy et al., CVPR 2015, section 6), drawn by `crop_window`. Of a JPEG only the crop is
-    decoded.
+    The crop is Inception's (Szegedy et al., CVPR 2015, section 6), drawn by `crop_window`.
 
     Args:
         encoded: the photo's bytes, JPEG or anything that `tf.io.decode_image` reads.
         key: the photo's own key.
         image_size: side of the result in pixels.
         augment: `crop_scale` (low, high) as fractions of the area, `crop_ratio` (low, high) width / height, `flip`
-            bool, `color_jitter` {brightness, contrast, saturation, hue: strength} as in `color_jitter`.
+            bool, `color_jitter` {brightness, contrast, saturation, hue: strength} as in `color_jitter`, `rand_augment`
+            {layers, magnitude} as in `rand_augment.rand_augment`, `erasing`: probability of `random_erasing.erase`.
+    """
+
+    image = _resize(random_crop(encoded, key, augment), [image_size, image_size])
+    if augment.flip:
+        flipped = tf.random.stateless_uniform([], key + _FLIP, alg="philox") < 0.5
+        image = tf.cond(flipped, lambda: tf.reverse(image, [1]), lambda: image)
+    if any(augment.color_jitter.values()):
+        image = color_jitter(image, key + _COLOR, **augment.color_jitter)
+    if augment.rand_augment.layers:
+        image = rand_augment(tf.clip_by_value(image, 0.0, 255.0), key + _RAND_AUGMENT, **augment.rand_augment)
+    if augment.erasing:
+        image = erase(image, key + _ERASE, augment.erasing)
+    return _to_uint8(image, image_size)
+
+
+def random_crop(encoded: tf.Tensor, key: Int[tf.Tensor, " 2"], augment: ConfigDict) -> UInt8[tf.Tensor, "h w 3"]:
+    """The part of a photo that `random_view` shows for this key, in the photo's own pixels.
+
+    Of a JPEG nothing else is decoded.
     """
 
     def window(shape: Int[tf.Tensor, " 3"]) -> Int[tf.Tensor, " 4"]:
@@ -52,14 +74,7 @@ def random_view(
         top, left, height, width = tf.unstack(window(tf.shape(image)))
         return image[top : top + height, left : left + width]
 
-    crop = tf.cond(tf.io.is_jpeg(encoded), from_jpeg, from_other)
-    image = _resize(crop, [image_size, image_size])
-    if augment.flip:
-        flipped = tf.random.stateless_uniform([], key + _FLIP, alg="philox") < 0.5
-        image = tf.cond(flipped, lambda: tf.reverse(image, [1]), lambda: image)
-    if any(augment.color_jitter.values()):
-        image = color_jitter(image, key + _COLOR, **augment.color_jitter)
-    return _to_uint8(image, image_size)
+    return tf.cond(tf.io.is_jpeg(encoded), from_jpeg, from_other)
 
 
 def crop_window(

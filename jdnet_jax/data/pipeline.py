@@ -6,14 +6,18 @@ a function of (seed, p) alone (given the dataset's shuffle buffer), and global b
 
 - the position of a run is one integer, its step; resuming there skips encoded records, decoding nothing;
 - any number of processes sees the same global batches: each decodes only its own rows;
-- an example's augmentation, keyed by (seed, epoch, index), is the same however it is reached.
+- an example's augmentation, keyed by (seed, epoch, index), is the same however it is reached; where photos are mixed,
+  its partner is its neighbour in the global batch.
+
+With repeated augmentation (Hoffer et al., CVPR 2020) each photo of the permutation stands `augment.repeats` times in a
+row, each time with another augmentation, and an epoch's positions are filled by as many times fewer photos.
 
 Only encoded records are ever shuffled; decoded images exist for the batches in flight alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -21,10 +25,12 @@ from jaxtyping import Int
 from ml_collections import ConfigDict
 
 from jdnet_jax.data import augment as augmentation
+from jdnet_jax.data import mixing
 from jdnet_jax.data.datasets import Dataset, encoded_records
 from jdnet_jax.errors import UserError
 
 Batch = dict[str, np.ndarray]
+_Map = Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]]
 
 _PREFETCHED_BATCHES = 2
 
@@ -52,12 +58,22 @@ def train_batches(
 
     Returns:
         An iterator over {'image': uint8 [n, image_size, image_size, 3], 'label': int32 [n], 'index': int64 [n]} with
-        n = len(rows); 'index' is the example's position in the split.
+        n = len(rows); 'index' is the example's position in the split. Where the config mixes photos also what
+        `mixing.mix_pairs` adds.
+
+    Raises:
+        ValueError: rows that part the two photos of a pair, where photos are mixed.
     """
-    epoch_size = dataset.sizes["train"]
+    repeats = augment.repeats
+    epoch_size = dataset.sizes["train"] * repeats
     first_epoch, offset = divmod(start_step * batch_size, epoch_size)
     records = encoded_records(dataset.builder, dataset.splits["train"])
-    shuffle_buffer = min(dataset.shuffle_buffer, epoch_size)
+    shuffle_buffer = min(dataset.shuffle_buffer, dataset.sizes["train"])
+    mixes = mixing.is_on(augment)
+    if mixes:
+        pairs = np.reshape(range(batch_size) if rows is None else rows, -1)
+        if len(pairs) % 2 or np.any(pairs[::2] % 2) or np.any(pairs[1::2] != pairs[::2] + 1):
+            raise ValueError(f"photos are mixed in pairs of positions 2i and 2i + 1, which these rows part: {rows}")
 
     def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
         # Inside a traced function this sets the seed of the function's graph alone: it keeps TensorFlow's global seed,
@@ -66,17 +82,33 @@ def train_batches(
         tf.random.set_seed(1)
         order_seed, augment_seed = tf.unstack(_epoch_seeds(seed, epoch))
         shuffled = records.shuffle(shuffle_buffer, seed=order_seed)
-        return shuffled.map(lambda record: {**record, "key": tf.stack([augment_seed, record["index"]])})
+        if repeats > 1:
+            # Two photos take turns, so that the partners of a mixture are never copies of one photo.
+            shuffled = shuffled.batch(2).flat_map(copies)
+        else:
+            shuffled = shuffled.map(lambda record: {**record, "copy": np.int64(0)})
+        return shuffled.map(
+            lambda record: {**record, "key": tf.stack([augment_seed, record["index"] * repeats + record["copy"]])}
+        )
+
+    def copies(two: dict[str, tf.Tensor]) -> tf.data.Dataset:
+        def with_number(copy: tf.Tensor) -> tf.data.Dataset:
+            return tf.data.Dataset.from_tensor_slices(two).map(lambda record: {**record, "copy": copy})
+
+        return tf.data.Dataset.range(repeats).flat_map(with_number)
 
     def view(record: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        return {
-            "image": augmentation.random_view(record["image"], record["key"], image_size, augment),
-            "label": record["label"],
-            "index": record["index"],
-        }
+        pixels = augmentation.random_view(record["image"], record["key"], image_size, augment)
+        kept = ("label", "index", "key") if mixes else ("label", "index")
+        return {"image": pixels, **{name: record[name] for name in kept}}
+
+    def mixed(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        result = mixing.mix_pairs(batch, augment)
+        del result["key"]
+        return result
 
     stream = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(one_epoch).skip(offset)
-    return _batches(stream, view, batch_size, rows)
+    return _batches(stream, view, batch_size, rows, mixed if mixes else None)
 
 
 def eval_batches(
@@ -128,8 +160,10 @@ def _epoch_seeds(seed: int, epoch: Int[tf.Tensor, ""]) -> Int[tf.Tensor, " 2"]:
     return tf.random.stateless_uniform([2], key, maxval=2**31, dtype=tf.int64, alg="philox")
 
 
-def _batches(stream: tf.data.Dataset, view, batch_size: int, rows: Sequence[int] | None) -> Iterator[Batch]:
-    """Picks `rows` of each global batch, decodes them in parallel, keeps their order and batches them."""
+def _batches(
+    stream: tf.data.Dataset, view: _Map, batch_size: int, rows: Sequence[int] | None, mix: _Map | None = None
+) -> Iterator[Batch]:
+    """Picks `rows` of each global batch, decodes them in parallel, keeps their order, batches and mixes them."""
     if rows is not None:
         if not len(rows) or min(rows) < 0 or max(rows) >= batch_size:
             raise ValueError(f"rows must be positions inside a global batch of {batch_size}, got {list(rows)}")
@@ -139,6 +173,8 @@ def _batches(stream: tf.data.Dataset, view, batch_size: int, rows: Sequence[int]
         stream = stream.unbatch()
     stream = stream.map(view, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     stream = stream.batch(batch_size if rows is None else len(rows), drop_remainder=True)
+    if mix is not None:
+        stream = stream.map(mix, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     stream = stream.prefetch(_PREFETCHED_BATCHES)
     return _readable(stream.as_numpy_iterator())
 

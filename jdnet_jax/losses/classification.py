@@ -5,23 +5,27 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
+from jdnet_jax.labels import Labels
 from jdnet_jax.models.outputs import Outputs
 
 
 def cross_entropy(
-    logits: Float[Array, "batch classes"], labels: Int[Array, " batch"], label_smoothing: float = 0.0
+    logits: Float[Array, "batch classes"], labels: Labels, label_smoothing: float = 0.0
 ) -> Float[Array, " batch"]:
     """Cross-entropy of each example with its label, in nats.
 
     Args:
         logits: class scores, float32.
-        labels: class ids in [0, classes).
+        labels: class ids in [0, classes), or shares of the classes.
         label_smoothing: share of the target spread evenly over all classes, in [0, 1) (Szegedy et al., CVPR 2016).
     """
     log_p = jax.nn.log_softmax(logits)
-    of_label = jnp.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
+    if labels.ndim == 1:
+        of_label = jnp.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
+    else:
+        of_label = jnp.sum(labels * log_p, axis=-1)
     return -(1.0 - label_smoothing) * of_label - label_smoothing * log_p.mean(axis=-1)
 
 
@@ -43,7 +47,7 @@ class CrossEntropy(nn.Module):
 
     label_smoothing: float = 0.0
 
-    def __call__(self, network: Outputs, labels: Int[Array, " batch"], *, train: bool) -> Float[Array, ""]:
+    def __call__(self, network: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
         """Mean over the batch, in nats."""
         return cross_entropy(network.logits, labels, self.label_smoothing).mean()
 
@@ -59,9 +63,7 @@ class Kl(nn.Module):
     temperature: float = 1.0
     mutual: bool = False
 
-    def __call__(
-        self, student: Outputs, teacher: Outputs, labels: Int[Array, " batch"], *, train: bool
-    ) -> Float[Array, ""]:
+    def __call__(self, student: Outputs, teacher: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
         """Mean over the batch, in nats."""
         stop = jax.lax.stop_gradient
         value = kl_divergence(stop(teacher.logits), student.logits, self.temperature)

@@ -4,7 +4,8 @@ PAPER (Zhao et al., IEEE JSTSP 2020; the authors' ICASSP 2021 sequel): student a
 instance activation map of each training sample, a map that incorporates the sample's label. The formula is not known
 to us.
 OURS: the class activation map of the true label (`Outputs.activation`), compared after pooling the larger map to the
-smaller grid. With a GAP + linear head it equals Grad-CAM up to scale, so no second backward pass is needed. Variants:
+smaller grid. With a GAP + linear head it equals Grad-CAM up to scale, so no second backward pass is needed. A mixture
+of two photos has the map of both labels, weighted with their shares. Variants:
 - `l2`: maps scaled to unit length over positions (an all-zero map stays zero and sends no gradient), mean squared
   difference over positions;
 - `kl`: softmax over positions of the same scaled maps, KL(teacher || student).
@@ -15,8 +16,9 @@ from __future__ import annotations
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
+from jdnet_jax.labels import Labels
 from jdnet_jax.losses.alignment import normalize, to_common_grid
 from jdnet_jax.models.outputs import Outputs
 
@@ -49,9 +51,7 @@ class Ial(nn.Module):
 
     variant: str = "l2"
 
-    def __call__(
-        self, student: Outputs, teacher: Outputs, labels: Int[Array, " batch"], *, train: bool
-    ) -> Float[Array, ""]:
+    def __call__(self, student: Outputs, teacher: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
         """The value of the term."""
         distance = {"l2": l2_distance, "kl": kl_distance}[self.variant]
         return distance(student.activation(labels), teacher.activation(labels))

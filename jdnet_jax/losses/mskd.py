@@ -23,8 +23,9 @@ from typing import ClassVar
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
+from jdnet_jax.labels import Labels
 from jdnet_jax.losses.alignment import normalize, to_common_grid
 from jdnet_jax.losses.classification import cross_entropy, kl_divergence
 from jdnet_jax.models.batch_norm import BatchNorm
@@ -111,9 +112,7 @@ class Mskd(nn.Module):
     axis_name: str | None = None
 
     @nn.compact
-    def __call__(
-        self, student: Outputs, teacher: Outputs, labels: Int[Array, " batch"], *, train: bool
-    ) -> Float[Array, ""]:
+    def __call__(self, student: Outputs, teacher: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
         """The value of the term; its unit depends on the variant."""
         weights = self.stage_weights or (1.0,) * len(self.stages)
         total = jnp.float32(0.0)

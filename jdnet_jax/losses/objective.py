@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jdnet_jax.labels import Labels
 from jdnet_jax.losses.classification import CrossEntropy, Kl
 from jdnet_jax.losses.ial import Ial
 from jdnet_jax.losses.mskd import Mskd
@@ -46,12 +47,12 @@ class Term:
         """The parameter group of the term's own parameters; None where it has none."""
         return getattr(self.module, "group", None)
 
-    def init(self, key: Array, outputs: Mapping[str, Outputs], labels: Int[Array, " batch"]) -> Variables:
+    def init(self, key: Array, outputs: Mapping[str, Outputs], labels: Labels) -> Variables:
         """Fresh parameters and batch statistics of the term's own."""
         return self.module.init(key, *[outputs[name] for name in self.networks], labels, train=False)
 
     def apply(
-        self, variables: Variables, outputs: Mapping[str, Outputs], labels: Int[Array, " batch"]
+        self, variables: Variables, outputs: Mapping[str, Outputs], labels: Labels
     ) -> tuple[Float[Array, ""], Variables]:
         """The term's value in training, and its updated batch statistics ({} where it has none)."""
         inputs = [route(outputs[name], self.routing[name]) for name in self.networks]
@@ -134,7 +135,7 @@ def evaluate(
     params: Mapping[str, Any],
     batch_stats: Mapping[str, Any],
     outputs: Mapping[str, Outputs],
-    labels: Int[Array, " batch"],
+    labels: Labels,
     step: Int[Array, ""],
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]], dict[str, Any]]:
     """The weighted sum of all terms in training.
@@ -144,7 +145,7 @@ def evaluate(
         params: of all networks and groups; a term's own are at `params[group][name]`.
         batch_stats: likewise.
         outputs: network name -> its forward pass over the batch.
-        labels: class ids.
+        labels: class ids, or shares of the classes.
         step: the optimiser step, for the weights.
 
     Returns:
@@ -166,7 +167,7 @@ def evaluate(
 
 
 def init(
-    terms: Sequence[Term], key: Array, outputs: Mapping[str, Outputs], labels: Int[Array, " batch"]
+    terms: Sequence[Term], key: Array, outputs: Mapping[str, Outputs], labels: Labels
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Fresh parameters and batch statistics of all terms' own layers: group -> term name -> tree."""
     params: dict[str, Any] = {}

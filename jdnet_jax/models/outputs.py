@@ -5,7 +5,9 @@ from __future__ import annotations
 import flax.struct
 import jax.numpy as jnp
 from jax import nn
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
+
+from jdnet_jax.labels import Labels, shares
 
 
 @flax.struct.dataclass
@@ -28,17 +30,19 @@ class Outputs:
     kernel: Float[Array, "channels classes"] | None = None
     attention: Float[Array, "batch height width"] | None = None
 
-    def activation(self, labels: Int[Array, " batch"]) -> Float[Array, "batch height width"]:
+    def activation(self, labels: Labels) -> Float[Array, "batch height width"]:
         """Class activation map of `labels`, float32, not negative, on the grid of the last feature map.
 
         With a GAP + linear head this is ReLU(sum_c maps_c * kernel[c, label]) (CAM, Zhou et al., CVPR 2016), which
         equals Grad-CAM (Selvaraju et al., ICCV 2017) up to the constant 1 / (height * width): the gradient of the
         logit with respect to every position of channel c is kernel[c, label] / (height * width). A network read
         through its class token returns that token's attention, which does not depend on the label.
+        For a mixture of photos (`labels` are shares) the kernel's columns are averaged with the shares: where the
+        network looks for either class, each as much as there is of it (OURS).
         """
         if self.maps is not None and self.kernel is not None:
             # A product with one-hot rows rather than a lookup, whose gradient adds in no fixed order on a GPU.
-            weights = nn.one_hot(labels, self.kernel.shape[1]) @ self.kernel.T  # [batch, channels]
+            weights = shares(labels, self.kernel.shape[1]) @ self.kernel.T  # [batch, channels]
             return nn.relu(jnp.einsum("bhwc,bc->bhw", self.maps.astype(jnp.float32), weights))
         if self.attention is not None:
             return self.attention.astype(jnp.float32)

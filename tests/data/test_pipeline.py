@@ -183,3 +183,55 @@ def test_evaluation_rows_share_the_work(tiny):
         for name, values in batch.items():
             np.testing.assert_array_equal(first[name], values[[2, 0]])
             np.testing.assert_array_equal(second[name], values[[1, 3]])
+
+
+def test_repeated_augmentation_gives_each_photo_several_views_in_one_batch(tiny):
+    """Two photos take turns; an epoch holds each photo `repeats` times."""
+    stream = train_stream(tiny, 3 * N, batch_size=3, repeats=3)
+    epochs = stream["index"].reshape(3, 3 * N)
+    np.testing.assert_array_equal(np.sort(epochs), np.repeat([range(N)], 3, axis=1).reshape(1, -1).repeat(3, 0))
+    first = epochs[0, :6]
+    np.testing.assert_array_equal(first, np.tile(first[:2], 3))
+    assert first[0] != first[1]
+    views = stream["image"][[0, 2, 4]]
+    assert not np.array_equal(views[0], views[1])
+    assert not np.array_equal(views[1], views[2])
+
+
+@pytest.mark.parametrize("augment", [{"repeats": 3}, {"mixup": 0.5}, {"repeats": 2, "cutmix": 1.0}], ids=str)
+def test_any_start_and_any_rows_give_the_same_stream(tiny, augment):
+    whole = train_stream(tiny, 12, batch_size=8, **augment)
+    later = train_stream(tiny, 3, batch_size=8, start_step=9, **augment)
+    assert_equal(later, {name: values[9 * 8 :] for name, values in whole.items()})
+    rows = [6, 7, 0, 1]
+    part = train_stream(tiny, 12, batch_size=8, rows=rows, **augment)
+    chosen = (np.arange(12)[:, None] * 8 + rows).reshape(-1)
+    assert_equal(part, {name: values[chosen] for name, values in whole.items()})
+
+
+def test_mixed_batches_carry_both_labels(tiny):
+    batch = train_stream(tiny, 1, mixup=0.5)
+    assert {name: (values.shape, values.dtype) for name, values in batch.items()} == {
+        "image": ((4, SIZE, SIZE, 3), np.uint8),
+        "label": ((4,), np.int32),
+        "index": ((4,), np.int64),
+        "mixed_label": ((4,), np.int32),
+        "share": ((4,), np.float32),
+    }
+    plain = train_stream(tiny, 1)
+    for name in ("label", "index"):
+        np.testing.assert_array_equal(batch[name], plain[name])
+    np.testing.assert_array_equal(batch["mixed_label"], plain["label"].reshape(2, 2)[:, ::-1].reshape(-1))
+    share = batch["share"][:, None, None, None]
+    partner = plain["image"].reshape(2, 2, SIZE, SIZE, 3)[:, ::-1].reshape(4, SIZE, SIZE, 3)
+    np.testing.assert_allclose(batch["image"], share * plain["image"] + (1 - share) * partner, atol=0.51)
+
+
+@pytest.mark.parametrize("rows", [[0], [1, 2], [0, 1, 3, 2], [0, 2]])
+def test_rows_that_part_a_pair_are_refused_where_photos_are_mixed(tiny, rows):
+    with pytest.raises(ValueError, match="pairs of positions"):
+        next(
+            data.train_batches(
+                tiny, batch_size=4, image_size=SIZE, seed=0, start_step=0, augment=augment_config(mixup=1.0), rows=rows
+            )
+        )

@@ -59,11 +59,17 @@ NO_JITTER = {"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0}
 
 
 def augment_config(**changes) -> ConfigDict:
-    """A `config.augment` with every augmentation on."""
+    """A `config.augment` with crops, flips and colours on, as `changes` say."""
     defaults = {
         "crop_scale": (0.3, 1.0),
         "crop_ratio": (0.75, 4 / 3),
         "flip": True,
         "color_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1},
+        "rand_augment": {"layers": 0, "magnitude": 9.0},
+        "erasing": 0.0,
+        "mixup": 0.0,
+        "cutmix": 0.0,
+        "mix_probability": 1.0,
+        "repeats": 1,
     }
     return ConfigDict({**defaults, **changes})

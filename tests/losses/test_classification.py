@@ -75,3 +75,13 @@ def test_cross_entropy_term_is_the_mean():
     outputs = Outputs(logits=logits, stages=())
     value = CrossEntropy()(outputs, jnp.array([0, 1]), train=True)
     np.testing.assert_allclose(value, (2 * LN3 - LN2) / 2, rtol=1e-6)
+
+
+@pytest.mark.usefixtures("strict_promotion")
+def test_cross_entropy_with_shares_is_the_weighted_sum():
+    logits, shares = jnp.array([[0.0, LN2], [0.0, LN2]]), jnp.array([[0.25, 0.75], [0.0, 1.0]])
+    expected = [0.25 * LN3 + 0.75 * (LN3 - LN2), LN3 - LN2]
+    np.testing.assert_allclose(cross_entropy(logits, shares), expected, rtol=1e-6)
+    # 0.9 of that and 0.1 of the even target
+    smoothed = cross_entropy(logits, shares, 0.1)
+    np.testing.assert_allclose(smoothed, 0.9 * np.array(expected) + 0.1 * (LN3 - 0.5 * LN2), rtol=1e-6)

@@ -70,3 +70,12 @@ def test_bfloat16_maps():
     value = ial.Ial()(student, student, jnp.array([0, 3]), train=True)
     assert value.dtype == jnp.float32
     assert value == 0
+
+
+def test_a_mixture_has_the_map_of_both_labels_with_their_shares():
+    # Two positions, one channel each; class 0 looks at the first, class 1 at the second, class 2 at neither.
+    maps, kernel = jnp.array([[[[1.0, 0.0], [0.0, 2.0]]]]), jnp.array([[3.0, 0.0, -1.0], [0.0, 5.0, -1.0]])
+    outputs = Outputs(logits=jnp.zeros((1, 3)), stages=(), maps=maps, kernel=kernel)
+    np.testing.assert_allclose(outputs.activation(jnp.array([[0.25, 0.75, 0.0]])), [[[0.75, 7.5]]])
+    np.testing.assert_allclose(outputs.activation(jnp.array([[0.0, 1.0, 0.0]])), outputs.activation(jnp.array([1])))
+    np.testing.assert_array_equal(outputs.activation(jnp.array([[0.0, 0.0, 1.0]])), [[[0.0, 0.0]]])

@@ -1,0 +1,140 @@
+"""Throughput of the training input, stage by stage."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+import tensorflow as tf
+from ml_collections import ConfigDict
+
+from jdnet_jax import config as config_lib
+from jdnet_jax import data, step
+from jdnet_jax.data import augment
+from jdnet_jax.data.datasets import Dataset, encoded_records
+
+_WINDOWS = 5  # the figure is their median
+
+#: What each stage does beside those before it.
+STAGES = {
+    "read": "encoded records, in file order",
+    "decode": "the random crop of each photo, decoded in parallel",
+    "augment": "resized and augmented views",
+    "batch": "shuffled batches as NumPy arrays: the whole pipeline",
+    "transfer": "batches on the devices",
+}
+
+
+def measure(config: ConfigDict, seconds: float) -> dict[str, Any]:
+    """Images a second of each stage of `STAGES`, everything before it included.
+
+    Args:
+        config: a run's; its dataset is prepared where that is still to do.
+        seconds: how long each stage is measured, after a warm-up of a fifth of that.
+
+    Returns:
+        `{"dataset", "image_size", "batch_size", "cpus", "images_per_second": {stage: median over windows}}`.
+
+    Raises:
+        UserError: a mistake in the config, or the data cannot be had.
+    """
+    config_lib.check(config)
+    dataset = data.prepare(config.dataset)
+    return {
+        "dataset": dataset.protocol,
+        "image_size": config.image_size,
+        "batch_size": config.batch_size,
+        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "images_per_second": {name: _rate(_STREAMS[name](dataset, config), seconds) for name in STAGES},
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result of `measure` for a person to read."""
+    rates = result["images_per_second"]
+    lines = [f"{result['dataset']}", f"{result['image_size']} px, batch {result['batch_size']}, {result['cpus']} CPUs"]
+    lines += [f"  {name:<9}{rates[name]:>9,.0f} images/s   {what}" for name, what in STAGES.items()]
+    lines.append(f"  the whole pipeline runs at {rates['batch'] / rates['decode']:.0%} of decoding alone")
+    return "\n".join(lines)
+
+
+def _rate(stream: Iterator[int], seconds: float) -> float:
+    """Median over windows of the images a second that a stream of counts brings."""
+    _count(stream, seconds / _WINDOWS)  # warm-up
+    return statistics.median(_count(stream, seconds / _WINDOWS) for _ in range(_WINDOWS))
+
+
+def _count(stream: Iterator[int], seconds: float) -> float:
+    began, images = time.perf_counter(), 0
+    while (elapsed := time.perf_counter() - began) < seconds:
+        images += next(stream)
+    return images / elapsed
+
+
+def _read(dataset: Dataset, config: ConfigDict) -> Iterator[int]:
+    records = encoded_records(dataset.builder, dataset.splits["train"]).repeat()
+    return _counts(records.map(lambda record: tf.strings.length(record["image"])), config.batch_size)
+
+
+def _decode(dataset: Dataset, config: ConfigDict) -> Iterator[int]:
+    records = encoded_records(dataset.builder, dataset.splits["train"]).repeat()
+
+    def decoded(record: dict[str, tf.Tensor]) -> tf.Tensor:
+        key = tf.stack([tf.constant(config.seed, tf.int64), record["index"]])
+        return augment.random_crop(record["image"], key, config.augment)[0, 0, 0]
+
+    crops = records.map(decoded, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return _counts(crops, config.batch_size)
+
+
+def _augment(dataset: Dataset, config: ConfigDict) -> Iterator[int]:
+    records = encoded_records(dataset.builder, dataset.splits["train"]).repeat()
+
+    def view(record: dict[str, tf.Tensor]) -> tf.Tensor:
+        key = tf.stack([tf.constant(config.seed, tf.int64), record["index"]])
+        return augment.random_view(record["image"], key, config.image_size, config.augment)[0, 0, 0]
+
+    views = records.map(view, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return _counts(views, config.batch_size)
+
+
+def _batches(dataset: Dataset, config: ConfigDict) -> Iterator[Mapping[str, np.ndarray]]:
+    return data.train_batches(
+        dataset,
+        batch_size=config.batch_size,
+        image_size=config.image_size,
+        seed=config.seed,
+        start_step=0,
+        augment=config.augment,
+        rows=step.rows(config.batch_size, config.grad_accum).tolist(),
+    )
+
+
+def _batch(dataset: Dataset, config: ConfigDict) -> Iterator[int]:
+    return (len(batch["label"]) for batch in _batches(dataset, config))
+
+
+def _transfer(dataset: Dataset, config: ConfigDict) -> Iterator[int]:
+    for batch in _batches(dataset, config):
+        arrays = {name: values for name, values in batch.items() if name != "index"}
+        jax.block_until_ready(step.split(arrays, config.grad_accum))
+        yield len(batch["label"])
+
+
+def _counts(numbers: tf.data.Dataset, batch_size: int) -> Iterator[int]:
+    """Runs through a stream of one number for each image, which spares the hand-over of pixels to Python."""
+    return map(len, numbers.batch(batch_size).prefetch(2).as_numpy_iterator())
+
+
+_STREAMS: dict[str, Callable[[Dataset, ConfigDict], Iterator[int]]] = {
+    "read": _read,
+    "decode": _decode,
+    "augment": _augment,
+    "batch": _batch,
+    "transfer": _transfer,
+}

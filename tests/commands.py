@@ -1,0 +1,39 @@
+"""The project's commands as a person runs them, in a process of their own; shared by their tests."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import QUICK_COMPILATION
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A run of the embedded set in seconds; the fixture `small_data` has its pictures.
+SMALL = (
+    "--config=configs/demo.py",
+    "--config.dataset.options.counts=(64,24,41)",
+    "--config.steps=2",
+    "--config.batch_size=8",
+    "--config.image_size=32",
+    "--config.student.options.width=4",
+    "--config.teachers.teacher.options.width=8",
+)
+
+
+def command(name, *args, **env):
+    """Runs `python -m jdnet_jax.<name>` in the project's root with these variables added to the environment."""
+    return subprocess.run(
+        [sys.executable, "-m", f"jdnet_jax.{name}", *args],
+        cwd=ROOT,
+        env={**os.environ, "XLA_FLAGS": QUICK_COMPILATION, "PYTHONPATH": str(ROOT), **env},
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def last_line(result):
+    """The last line on standard error."""
+    return result.stderr.strip().splitlines()[-1]
