@@ -42,7 +42,7 @@ def config_of(recipe, folder, image_size, batch_size):
     config.losses.kl.options.temperature = recipe["temperature"]
     for name in config_lib.COUPLINGS:
         config.losses[name].routing = {"teacher": recipe["r"]}
-    config.optimizer.weight_decay = recipe["decay"]
+    config.optimizer.weight_decay, config.optimizer.eps = recipe["decay"], recipe["eps"]
     config.schedule.name, config.schedule.warmup = "constant", 0.0
     config.schedule.learning_rate = recipe["rate"]
     config_lib.check(config)
@@ -69,7 +69,7 @@ def test_five_joint_steps_equal_those_of_a_pytorch_prototype(reference):
         ours = {name: float(metrics[f"loss/{name}"]) for name in expected["losses"]}
         norms = {name: float(metrics[f"grad_norm/{name}"]) for name in expected["norms"]}
         print(number, ours, expected["losses"], norms, expected["norms"])  # pytest -rP shows them
-        # Adam divides by the gradient's size, so rounding of tiny gradients grows from step to step.
-        assert ours == pytest.approx(expected["losses"], rel=2e-5 if number == 0 else 1e-2)
+        # Rounding grows from step to step.
+        assert ours == pytest.approx(expected["losses"], rel=2e-5 if number == 0 else 5e-3)
         if number == 0:
             assert norms == pytest.approx(expected["norms"], rel=1e-3)
