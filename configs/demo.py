@@ -3,7 +3,7 @@
     python -m jdnet_jax.main --config=configs/demo.py
     python -m jdnet_jax.main --config=configs/demo.py:ce        # the student alone, at equal budget
 
-Cost and score: 3 minutes with the drawing, 78 % test top-1 for the student (README, Results).
+Cost and score: 3 minutes with the drawing, 75 to 78 % test top-1 for the student (README, Results).
 
 A teacher and a student that are both small enough for a laptop learn 12 kinds of drawn food together, from scratch.
 The argument is a recipe of `jdnet_jax.config.apply_recipe`. Every value here is ours.
