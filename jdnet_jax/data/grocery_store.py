@@ -21,13 +21,12 @@ from typing import Any
 import tensorflow_datasets as tfds
 from absl import logging
 
-from jdnet_jax.data import image_check
+from jdnet_jax.data import division, image_check
 from jdnet_jax.errors import UserError
 
 # The address ends in .zip, which tells TFDS how to unpack it; GitHub redirects it to its download host.
 URL = "https://github.com/marcusklasson/GroceryStoreDataset/archive/refs/heads/master.zip"
 SPLITS = ("train", "val", "test")
-MAX_UNREADABLE = 0.01  # of a split's photos
 
 _HOLDOUT_FRACTION = 0.1
 _HOLDOUT_SEED = 0
@@ -167,14 +166,7 @@ def readable(listing: Listing) -> tuple[dict[str, tuple[Photo, ...]], list[str]]
     for split, photos in listing.photos.items():
         logging.info("checking the %d photos of %s", len(photos), split)
         bad = image_check.unreadable(listing.root / photo.path for photo in photos)
-        for path, reason in bad.items():
-            logging.warning("skipped unreadable photo %s: %s", path, reason)
-        if len(bad) > MAX_UNREADABLE * len(photos):
-            path, reason = next(iter(bad.items()))
-            raise UserError(
-                f"{len(bad)} of the {len(photos)} photos in {listing.root / f'{split}.txt'} cannot be read, more than "
-                f"{MAX_UNREADABLE:.0%}; the first is {path} ({reason}); get a sound copy of the dataset"
-            )
+        image_check.refuse_many(bad, len(photos), listing.root / f"{split}.txt")
         kept[split] = tuple(photo for photo in photos if listing.root / photo.path not in bad)
         skipped += [str(path.relative_to(listing.root)) for path in bad]
     return kept, skipped
@@ -186,16 +178,16 @@ def hold_out(photos: Mapping[str, tuple[Photo, ...]]) -> dict[str, tuple[Photo, 
     Which photos is decided by a hash of their paths, so that it does not hang on the order of the rows. A class with a
     single photo stays in train.
     """
-    by_class = defaultdict(list)
+    by_class: dict[int, dict[str, Photo]] = defaultdict(dict)
     for photo in (*photos["train"], *photos["val"]):
-        by_class[photo.fine].append(photo)
+        by_class[photo.fine][photo.path] = photo
     train: list[Photo] = []
     val: list[Photo] = []
     for _, members in sorted(by_class.items()):
-        members.sort(key=lambda photo: hashlib.sha256(f"{_HOLDOUT_SEED}:{photo.path}".encode()).digest())
-        held = min(max(1, round(_HOLDOUT_FRACTION * len(members))), len(members) - 1)
-        val += members[:held]
-        train += members[held:]
+        count = round(_HOLDOUT_FRACTION * len(members))
+        kept, held = division.hold_out(members, count, _HOLDOUT_SEED)
+        train += [members[path] for path in kept]
+        val += [members[path] for path in held]
     return {"train": tuple(train), "val": tuple(val), "test": photos["test"]}
 
 
