@@ -90,7 +90,7 @@ def create(
             f"TFDS_DATA_DIR={store} lies in dataset.data_dir={raw_dir}, among the photos: choose another place for the "
             "prepared records"
         )
-    name = f"val{val_fraction:g}_test{test_fraction:g}_seed{split_seed}_{digest(read_listing(Path(raw_dir)))}"
+    name = f"val{val_fraction}_test{test_fraction}_seed{split_seed}_{digest(read_listing(Path(raw_dir)))}"
     config = ImageFolderConfig(
         name=name,
         raw_dir=raw_dir,
@@ -138,8 +138,7 @@ class ImageFolder(LocalBuilder):
                 *_how_divided(listing, divided, config),
                 counted(skipped, "unreadable photo") + " skipped",
                 *_left_out(listing),
-                counted(sum(not print_.is_kept for print_ in fingerprints.values()), "photo")
-                + " rewritten (turned upright, on white, or in a format that TensorFlow reads)",
+                counted(sum(not print_.is_kept for print_ in fingerprints.values()), "photo") + " rewritten",
                 *_suspicious(divided, fingerprints),
             ]
         )

@@ -1,7 +1,11 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from jdnet_jax.data import image_check
+from jdnet_jax.data.image_check import UnreadablePhotoError
+from jdnet_jax.errors import UserError
 from tests.data.tiny import encode, smooth_photo
 
 
@@ -35,3 +39,30 @@ def test_other_files_are_found(photo, content):
 def test_missing_files_and_folders_are_found(tmp_path, photo):
     reasons = image_check.unreadable([tmp_path / "none.jpg", photo, tmp_path])
     assert reasons == {tmp_path / "none.jpg": "No such file or directory", tmp_path: "Is a directory"}
+
+
+def test_what_a_dataset_stores_is_checked_instead_of_the_file(photo):
+    def refuse(path):
+        raise UnreadablePhotoError("too large")
+
+    assert image_check.unreadable([photo], refuse) == {photo: "too large"}
+    assert image_check.unreadable([photo], lambda path: b"") == {photo: "truncated or not an image"}
+
+
+class TestRefuseMany:
+    def bad(self, count):
+        return {Path(f"{number}.jpg"): "empty" for number in range(count)}
+
+    def test_up_to_one_percent_is_logged(self, caplog):
+        image_check.refuse_many(self.bad(2), 200, "here")
+        assert [record.getMessage() for record in caplog.records] == [
+            "skipped unreadable photo 0.jpg: empty",
+            "skipped unreadable photo 1.jpg: empty",
+        ]
+
+    def test_more_is_an_error(self):
+        with pytest.raises(UserError, match=r"^3 of the 200 photos in here .* more than 1%; .* 0.jpg \(empty\)"):
+            image_check.refuse_many(self.bad(3), 200, "here")
+
+    def test_no_photos(self):
+        image_check.refuse_many({}, 0, "here")
