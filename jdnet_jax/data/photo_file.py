@@ -3,11 +3,11 @@
 TensorFlow's decoders know nothing of EXIF, drop transparency and differ in the formats that they read from release to
 release; so what they would get wrong is put right here with Pillow, once, when a dataset is prepared:
 
-- Upright RGB and greyscale JPEG files, and upright 8-bit PNG files without transparency, are kept byte for byte.
+- Upright RGB and greyscale JPEG files, and upright PNG files without transparency, are kept byte for byte.
 - The EXIF orientation is applied: the record holds the photo as a viewer shows it.
 - A CMYK JPEG becomes sRGB by its own colour profile; without one, each of R, G, B is (1 - C)(1 - K) and so on. The
   profiles of RGB and greyscale photos are ignored, as they are wherever TensorFlow decodes a phone's photo later.
-- 16-bit PNG keeps the high byte of each value.
+- Of 16-bit PNG the high byte of each value counts, as it does for TensorFlow.
 - What is transparent is laid on white, the paper of most product photos.
 - Of GIF and other animated files the first picture counts.
 
@@ -91,7 +91,7 @@ def _to_record(image: Image.Image, content: bytes) -> bytes:
     if image.width * image.height > MAX_PIXELS:
         raise UnreadablePhotoError(_too_large())
     turn = _UPRIGHT.get(_orientation(image))
-    if turn is None and _decodes_alike(image, content):
+    if turn is None and _decodes_alike(image):
         return content
     plain = _without_alpha(image)
     if turn is not None:
@@ -105,11 +105,10 @@ def _to_record(image: Image.Image, content: bytes) -> bytes:
     return file.getvalue()
 
 
-def _decodes_alike(image: Image.Image, content: bytes) -> bool:
+def _decodes_alike(image: Image.Image) -> bool:
     """Whether TensorFlow decodes the file itself to the right pixels, the orientation aside."""
     if image.format == "PNG":
-        bit_depth = content[24]  # in the header, which every PNG file begins with
-        return bit_depth == 8 and image.mode in ("L", "P", "RGB") and not image.has_transparency_data
+        return not image.has_transparency_data
     return image.format in ("JPEG", "MPO") and image.mode in ("L", "RGB")
 
 

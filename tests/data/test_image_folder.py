@@ -239,7 +239,7 @@ class TestFormats:
             error = np.abs(seen[f"food/{name}"] - expected)
             assert error.mean() < 6, name
             assert error.max() <= 40, name
-        assert "7 photos rewritten" in dataset.protocol
+        assert "6 photos rewritten" in dataset.protocol
 
     def test_batches_of_every_kind_of_record(self, root):
         make_classes(root, apple=6, pear=6)

@@ -50,9 +50,21 @@ class TestKeptByteForByte:
             encoded(photo(), "PNG"),
             encoded(photo().convert("L"), "PNG"),
             encoded(photo().quantize(200), "PNG"),
+            encoded(photo().convert("1"), "PNG"),
             encoded(photo(), "JPEG") + b"rubbish behind the end",
         ],
-        ids=["rgb", "grey", "progressive", "upright", "no orientation", "png", "grey png", "palette", "trailing"],
+        ids=[
+            "rgb",
+            "grey",
+            "progressive",
+            "upright",
+            "no orientation",
+            "png",
+            "grey png",
+            "palette",
+            "bilevel",
+            "trailing",
+        ],
     )
     def test_what_tensorflow_decodes_rightly(self, content):
         assert photo_file.to_record(content) is content
@@ -137,14 +149,16 @@ class TestColors:
         content = encoded(Image.fromarray(values), "PNG")
         np.testing.assert_array_equal(seen(content), (values >> 8)[..., None].repeat(3, -1))
 
+    def test_grey_png_of_16_bits_that_must_be_turned(self):
+        values = np.arange(0, 65536, 256, dtype=np.uint16).reshape(16, 16) + np.uint16(7)
+        exif = Image.Exif()
+        exif[ORIENTATION] = 3
+        content = encoded(Image.fromarray(values), "PNG", exif=exif)
+        np.testing.assert_array_equal(seen(content), (values >> 8)[::-1, ::-1, None].repeat(3, -1))
+
     def test_colour_png_of_16_bits(self):
         values = np.random.default_rng(0).integers(0, 65536, (9, 7, 3)).astype(np.uint16)
         np.testing.assert_array_equal(seen(png_of_16_bits(values)), values >> 8)
-
-    def test_bilevel_png(self):
-        content = encoded(photo().convert("1"), "PNG")
-        expected = np.asarray(photo().convert("1").convert("RGB"), np.int32)
-        np.testing.assert_array_equal(seen(content), expected)
 
     @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
     def test_what_is_transparent_lies_on_white(self, kind):
@@ -162,6 +176,13 @@ class TestColors:
     def test_grey_with_alpha(self):
         content = encoded(Image.merge("LA", [Image.new("L", (8, 8), 10), Image.new("L", (8, 8), 0)]), "PNG")
         assert (seen(content) == 255).all()
+
+    def test_a_transparent_colour_of_an_rgb_png(self):
+        image = Image.new("RGB", (8, 8), (0, 120, 0))
+        image.putpixel((3, 5), (9, 9, 9))
+        actual = seen(encoded(image, "PNG", transparency=(0, 120, 0)))
+        assert actual[0, 0].tolist() == [255, 255, 255]
+        assert actual[5, 3].tolist() == [9, 9, 9]
 
     def test_a_transparent_colour_of_a_palette(self):
         image = Image.new("P", (8, 8), 0)
@@ -232,6 +253,11 @@ class TestUnreadable:
     def test_a_huge_picture_is_refused_by_its_header(self, width, height):
         with pytest.raises(UnreadablePhotoError, match="more than 179 megapixels"):
             photo_file.to_record(png_header(width, height))
+
+    def test_whatever_limit_pillow_is_set_to(self, monkeypatch):
+        monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+        with pytest.raises(UnreadablePhotoError, match="more than 179 megapixels"):
+            photo_file.to_record(png_header(20_000, 10_000))
 
     def test_missing_file(self, tmp_path):
         with pytest.raises(UnreadablePhotoError, match="No such file"):
