@@ -1,9 +1,10 @@
 """Finds photos of different splits that are nearly the same picture: a test on them measures memory.
 
 Each photo is reduced to 64 bits that tell where it becomes brighter from left to right (the "difference hash" of
-N. Krawetz, hackerfactor.com, 2013). Measured on the photos of the Grocery Store Dataset: copies of half the size, of
-JPEG quality 50 or less, or a tenth brighter differ in 5 bits at most, all but a few in 3; of its 7.6 million pairs of
-photos across splits, none of which are copies, no pair comes nearer than 9.
+N. Krawetz, hackerfactor.com, 2013). Measured on the photos of the Grocery Store Dataset: more than 99 % of the copies
+of 220 photos, in half the size, in JPEG quality 50, in both (quality 30) or a tenth brighter, differ in 5 bits at
+most; of its 8.1 million pairs of photos across splits none comes nearer than 9. A copy that lacks 3 % of each edge is
+mostly missed.
 """
 
 from __future__ import annotations
