@@ -13,9 +13,10 @@ import tensorflow_datasets as tfds
 from jdnet_jax import data
 from jdnet_jax.data import grocery_store
 from jdnet_jax.errors import UserError
+from tests.conftest import SHARED_DATA
 from tests.data.tiny import dataset_config, encode, smooth_photo
 
-REAL = Path(__file__).parents[3] / "shared" / "data" / "grocery_store"
+REAL = SHARED_DATA / "grocery_store"
 CLASSES = (("Granny-Smith", 0, "Apple", 0), ("Pink-Lady", 1, "Apple", 0), ("Lemon", 2, "Lemon", 1))
 
 
