@@ -1,4 +1,4 @@
-"""The configs of large datasets, run for a few steps: on TFDS's mocked data, and on a small tree of the raw layout."""
+"""The configs run for a few steps: on TFDS's mocked data, a small tree of UECFood's layout, and a folder of photos."""
 
 import importlib.util
 import json
@@ -8,6 +8,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from jdnet_jax import train
+from tests.data.tiny import encode, smooth_photo
 from tests.data.uec_food.tree import make_tree as make_uec_food
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -51,3 +52,26 @@ def test_uec256_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
     assert "fold 0: test is val0.txt, train and val are all the rest; whole photos" in summary["protocol"]
     classes = json.loads((tmp_path / "run" / "student" / "model.json").read_text())["classes"]
     assert classes == [f"food {number}" for number in range(1, 257)]
+
+
+@pytest.mark.slow
+def test_image_folder_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    for label, name in enumerate(("crème brûlée", "寿司", "pear")):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(12):
+            photo = encode(smooth_photo(100 * label + number, 40, 48), "PNG" if number % 2 else "JPEG")
+            (tmp_path / "photos" / name / f"{number} a.jpg").write_bytes(photo)
+    config = config_of("image_folder")
+    train.check(config)  # its own networks and weights, which are those of grocery
+    config.dataset.data_dir = str(tmp_path / "photos")
+    config.image_size, config.batch_size, config.eval_batch_size, config.steps = 32, 16, 8, 2
+    config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 4}}
+    config.teachers.teacher.update(model="resnet_tiny", init="random", options={"width": 8})
+    config.losses.mskd.options.stages = (0, 1, 2)
+    summary = train.train_and_evaluate(config, tmp_path / "run")
+    assert summary["student"]["val"]["count"] == summary["student"]["test"]["count"] == 3
+    assert "val, which the folder lacks, is 10 % of each class of train" in summary["protocol"]
+    model = json.loads((tmp_path / "run" / "student" / "model.json").read_text(encoding="utf-8"))
+    assert model["classes"] == ["crème brûlée", "pear", "寿司"]
+    assert train.train_and_evaluate(config, tmp_path / "run") == summary  # the same command, on the same photos

@@ -139,7 +139,8 @@ def _create_builder(name: str, data_dir: str, options: dict[str, Any]) -> tfds.c
         ours = _OURS[name]
         for option in options:
             if option not in ours.options:
-                raise UserError(f"dataset.options.{option} is no option of {name}; it has {', '.join(ours.options)}")
+                has = ", ".join(ours.options) or "none"
+                raise UserError(f"dataset.options.{option} is no option of {name}; it has {has}")
         return ours.create(data_dir, _store(), **options)
     if data_dir and not tf.io.gfile.isdir(data_dir):
         raise UserError(
@@ -166,6 +167,24 @@ def _grocery_store(raw_dir: str, store: str | None, **options: Any) -> tfds.core
     from jdnet_jax.data import grocery_store
 
     return grocery_store.create(raw_dir, store, **options)
+
+
+def _image_folder(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
+    from jdnet_jax.data import image_folder
+
+    return image_folder.create(raw_dir, store, **options)
+
+
+def _cifar10_jpeg(raw_dir: str, store: str | None) -> tfds.core.DatasetBuilder:
+    from jdnet_jax.data import cifar10_jpeg
+
+    return cifar10_jpeg.create(raw_dir, store)
+
+
+def _imaterialist_product_2019(raw_dir: str, store: str | None) -> tfds.core.DatasetBuilder:
+    from jdnet_jax.data import imaterialist_product_2019
+
+    return imaterialist_product_2019.create(raw_dir, store)
 
 
 def _synthetic_meals(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
@@ -208,6 +227,9 @@ _UEC_FOOD_OPTIONS = ("fold", "train", "crop", "margin", "dedupe")
 
 _OURS = {
     "grocery_store": _Ours(_grocery_store, ("labels", "val")),
+    "image_folder": _Ours(_image_folder, ("val_fraction", "test_fraction", "split_seed")),
+    "cifar10_jpeg": _Ours(_cifar10_jpeg, ()),
+    "imaterialist_product_2019": _Ours(_imaterialist_product_2019, ()),
     "synthetic_meals": _Ours(_synthetic_meals, ("size", "counts", "seed")),
     "uec_food100": _Ours(_uec_food(100), _UEC_FOOD_OPTIONS),
     "uec_food256": _Ours(_uec_food(256), _UEC_FOOD_OPTIONS),

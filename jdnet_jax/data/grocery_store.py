@@ -21,12 +21,14 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from jdnet_jax.data import image_check
-from jdnet_jax.data.hold_out import stratified_tenth
+from jdnet_jax.data.hold_out import stratified_hold_out
 from jdnet_jax.errors import UserError
 
 # The address ends in .zip, which tells TFDS how to unpack it; GitHub redirects it to its download host.
 URL = "https://github.com/marcusklasson/GroceryStoreDataset/archive/refs/heads/master.zip"
 SPLITS = ("train", "val", "test")
+
+_HOLDOUT_FRACTION = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,16 +165,16 @@ def readable(listing: Listing) -> tuple[dict[str, tuple[Photo, ...]], list[str]]
     for split, photos in listing.photos.items():
         logging.info("checking the %d photos of %s", len(photos), split)
         bad = image_check.unreadable(listing.root / photo.path for photo in photos)
-        image_check.refuse_many(bad, len(photos), str(listing.root / f"{split}.txt"))
+        image_check.refuse_many(bad, len(photos), listing.root / f"{split}.txt")
         kept[split] = tuple(photo for photo in photos if listing.root / photo.path not in bad)
         skipped += [str(path.relative_to(listing.root)) for path in bad]
     return kept, skipped
 
 
 def hold_out(photos: Mapping[str, tuple[Photo, ...]]) -> dict[str, tuple[Photo, ...]]:
-    """Replaces the official val by a stratified tenth of train + val, see `jdnet_jax.data.hold_out`."""
+    """Replaces the official val by a tenth of train + val, by fine class, see `jdnet_jax.data.hold_out`."""
     pool = sorted((*photos["train"], *photos["val"]), key=lambda photo: photo.path)
-    held = stratified_tenth({photo.path: photo.fine for photo in pool})
+    held = stratified_hold_out({photo.path: photo.fine for photo in pool}, {"val": _HOLDOUT_FRACTION})["val"]
     train = tuple(photo for photo in pool if photo.path not in held)
     val = tuple(photo for photo in pool if photo.path in held)
     return {"train": train, "val": val, "test": photos["test"]}

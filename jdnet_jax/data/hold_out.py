@@ -1,59 +1,95 @@
-"""A seeded part of the training photos, held out for tuning."""
+"""Seeded parts of the training photos, held out for tuning and testing."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping
-
-_FRACTION = 0.1
-_SEED = 0
+from collections.abc import Hashable, Mapping, Sequence
 
 
-def stratified_tenth(labels: Mapping[str, Hashable], pictures: Mapping[str, Hashable] | None = None) -> set[str]:
-    """Names of about a tenth of the photos, stratified by label and with all copies of a picture on one side.
+def stratified_hold_out(
+    labels: Mapping[str, Hashable],
+    fractions: Mapping[str, float],
+    seed: int = 0,
+    groups: Mapping[str, Hashable] | None = None,
+) -> dict[str, set[str]]:
+    """Takes one or several parts out of the photos, stratified by label, and never parts the photos of a group.
 
-    Of each class a tenth is held out, at least one photo and never the last; which ones is decided by a hash of their
-    names, so that it does not hang on the order in which they come. A picture that is there under several labels is
-    taken only while all of them still want photos. Where that would leave a class without any, it is taken
-    nevertheless, and the other classes get a little more than a tenth. The rarest classes choose first, as in the
-    iterative stratification of Sechidis, Tsoumakas and Vlahavas (ECML PKDD 2011).
+    Of each label every part gets its share, rounded; at least one photo, but never the last one, and no more than
+    leaves one for training and one for each part still to come. The parts are filled one after the other; where photos
+    are too few for that, the first ones get theirs. Which photos is decided by a SHA-256 of seed and name, so that it
+    does not hang on the order in which they come, and a photo that is added or taken away moves few others.
+
+    A group is taken only while all labels in it still want as many photos as it has of them; smaller ones fill up what
+    a large one leaves. Where that would leave a part without a label, the smallest of the label's groups is taken
+    nevertheless, and the part gets a little more than its share. The rarest labels choose first, as in the iterative
+    stratification of Sechidis, Tsoumakas and Vlahavas (ECML PKDD 2011).
 
     Args:
         labels: the label of each photo, by its name.
-        pictures: what the photo shows, alike for copies; None where no photo has one.
+        fractions: for each part its share of the photos of each label; their sum is below 1.
+        seed: another seed takes others.
+        groups: tells which photos must stay together, as copies of a picture must: those that it maps to the same
+            value. None where each may go its own way.
+
+    Returns:
+        The names of the photos in each part. What is in none is left for training.
     """
-    copies: dict[Hashable, list[str]] = defaultdict(list)
+    members: dict[Hashable, list[str]] = defaultdict(list)
     for name in labels:
-        copies[name if pictures is None else pictures[name]].append(name)
-    in_turn = sorted(copies.values(), key=lambda names: hashlib.sha256(f"{_SEED}:{min(names)}".encode()).digest())
-    counts = [Counter(labels[name] for name in names) for names in in_turn]
-    having: dict[Hashable, list[int]] = defaultdict(list)  # positions in `in_turn`
-    for position, count in enumerate(counts):
-        for label in count:
+        members[name if groups is None else groups[name]].append(name)
+    left = sorted(members.values(), key=lambda names: hashlib.sha256(f"{seed}:{min(names)}".encode()).digest())
+    total = Counter(labels.values())
+    parts: dict[str, set[str]] = {}
+    for number, (part, fraction) in enumerate(fractions.items(), start=1):
+        to_come = len(fractions) - number
+        wanted = {
+            label: min(max(1, min(round(fraction * total[label]), count - 1 - to_come)), count - 1)
+            for label, count in Counter(labels[name] for names in left for name in names).items()
+        }
+        chosen = _choose(left, labels, wanted)
+        parts[part] = {name for position in chosen for name in left[position]}
+        left = [names for position, names in enumerate(left) if position not in chosen]
+    return parts
+
+
+def _choose(
+    groups: Sequence[Sequence[str]], labels: Mapping[str, Hashable], wanted: Mapping[Hashable, int]
+) -> set[int]:
+    """Positions of the groups to take, earlier ones first, see `stratified_hold_out`.
+
+    Args:
+        groups: names of the photos of each group.
+        labels: the label of each photo, by its name.
+        wanted: how many photos of each label to take, fewer than there are.
+    """
+
+    def count(position: int) -> Counter[Hashable]:
+        return Counter(labels[name] for name in groups[position])
+
+    having: dict[Hashable, list[int]] = defaultdict(list)
+    for position, names in enumerate(groups):
+        for label in {labels[name] for name in names}:
             having[label].append(position)
+    left = Counter(labels[name] for names in groups for name in names)
+    missing = Counter(wanted)
+    chosen: set[int] = set()
 
-    stay = Counter(labels.values())
-    wanted = {label: min(max(1, round(_FRACTION * count)), count - 1) for label, count in stay.items()}
-    held: set[int] = set()
+    def take(position: int) -> None:
+        chosen.add(position)
+        missing.subtract(count(position))
+        left.subtract(count(position))
 
-    def take(label: Hashable, overfill: bool) -> None:
+    for label, total in sorted(left.items(), key=lambda item: (item[1], str(item[0]))):
         for position in having[label]:
-            if wanted[label] <= 0:
-                return
-            count = counts[position]
-            leaves_some = all(stay[other] > n for other, n in count.items())
-            fits = overfill or all(wanted[other] >= n for other, n in count.items())
-            if position not in held and leaves_some and fits:
-                held.add(position)
-                for other, n in count.items():
-                    wanted[other] -= n
-                    stay[other] -= n
-                if overfill:
-                    return
-
-    for label, total in sorted(stay.items(), key=lambda item: (item[1], str(item[0]))):
-        take(label, overfill=False)
-        if stay[label] == total:
-            take(label, overfill=True)
-    return {name for position in held for name in in_turn[position]}
+            if missing[label] <= 0:
+                break
+            if position not in chosen and all(missing[other] >= n for other, n in count(position).items()):
+                take(position)
+        if missing[label] > 0 and left[label] == total:
+            spare = [
+                position for position in having[label] if all(left[other] > n for other, n in count(position).items())
+            ]
+            if spare:
+                take(min(spare, key=lambda position: len(groups[position])))
+    return chosen

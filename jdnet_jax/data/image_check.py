@@ -2,87 +2,121 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import hashlib
-import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+import numpy as np
 import tensorflow as tf
 from absl import logging
+from jaxtyping import UInt8
 
+from jdnet_jax.data.parallel import in_order
 from jdnet_jax.errors import UserError
 
-MAX_UNREADABLE = 0.01  # of a list's photos
+MAX_UNREADABLE = 0.01  # of the photos of a split
 
 Name = TypeVar("Name")
 
 
+class UnreadablePhotoError(Exception):
+    """A file cannot be read as a photo; the message says why."""
+
+
 class Picture(NamedTuple):
-    """What was found in a photo that can be decoded: SHA-256 of the file's bytes, height and width in pixels."""
+    """What was found in a photo that can be decoded: SHA-256 of its bytes, height and width in pixels."""
 
     sha256: bytes
     height: int
     width: int
 
 
-def inspect(photos: Iterable[Name], read: Callable[[Name], bytes]) -> tuple[dict[Name, Picture], dict[Name, str]]:
-    """Decodes every photo in full, with the decoder that training uses.
+def read(path: Path) -> bytes:
+    """The content of a file.
 
-    A truncated JPEG has a sound header, so nothing short of a full decode finds it.
+    Raises:
+        UnreadablePhotoError: it is not there, or must not or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UnreadablePhotoError(_reason(error)) from error
+
+
+def decode(encoded: bytes) -> UInt8[np.ndarray, "height width 3"]:
+    """Decodes a photo in full: a truncated JPEG has a sound header, so nothing short of that finds it.
+
+    Raises:
+        UnreadablePhotoError: it is damaged or no photo.
+    """
+    try:
+        return tf.io.decode_image(encoded, channels=3, expand_animations=False).numpy()
+    except tf.errors.InvalidArgumentError:
+        raise UnreadablePhotoError("truncated or not an image") from None
+
+
+def inspect(photos: Iterable[Name], load: Callable[[Name], bytes]) -> tuple[dict[Name, Picture], dict[Name, str]]:
+    """Decodes every photo in full, with the decoder that training uses.
 
     Args:
         photos: names of the photos.
-        read: gives the bytes of the named photo, or raises OSError; called from several threads.
+        load: what a dataset stores of the named photo; raises OSError or UnreadablePhotoError where it cannot. Called
+            from several threads.
 
     Returns:
         What is in those that can be decoded, and the reason for each that cannot.
     """
-
-    def look(photo: Name) -> Picture | str:
-        try:
-            encoded = read(photo)
-            image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
-        except OSError as error:
-            return error.strerror or "cannot be read"
-        except tf.errors.InvalidArgumentError:
-            return "truncated or not an image"
-        height, width, _ = image.shape
-        return Picture(hashlib.sha256(encoded).digest(), height, width)
-
     pictures, reasons = {}, {}
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        photos = list(photos)
-        for photo, found in zip(photos, pool.map(look, photos), strict=True):
-            if isinstance(found, Picture):
-                pictures[photo] = found
-            else:
-                reasons[photo] = found
+    for photo, found in _looked_at(photos, load):
+        if isinstance(found, Picture):
+            pictures[photo] = found
+        else:
+            reasons[photo] = found
     return pictures, reasons
 
 
-def unreadable(paths: Iterable[Path]) -> dict[Path, str]:
-    """The reason for each file that cannot be decoded."""
-    return inspect(paths, Path.read_bytes)[1]
+def unreadable(paths: Iterable[Path], load: Callable[[Path], bytes] = read) -> dict[Path, str]:
+    """The reason for each file that cannot be decoded; takes what `inspect` takes."""
+    return {path: found for path, found in _looked_at(paths, load) if isinstance(found, str)}
 
 
-def refuse_many(reasons: Mapping[Name, str], listed: int, source: str) -> None:
-    """Warns of each photo that is skipped because it cannot be decoded, and refuses when they are too many.
+def refuse_many(reasons: Mapping[Name, str], total: int, where: object) -> None:
+    """Warns of each photo that is skipped because it is unreadable, and refuses data of which more than 1 % are.
 
     Args:
-        reasons: the photos that cannot be decoded, and why.
-        listed: how many photos were looked at.
-        source: what lists them, for the message.
+        reasons: the unreadable photos, and why they are.
+        total: number of photos, the unreadable ones among them.
+        where: what holds or lists them, for the message.
 
     Raises:
-        UserError: more than 1 % cannot be decoded.
+        UserError: more than MAX_UNREADABLE of the photos are unreadable.
     """
     for photo, reason in reasons.items():
         logging.warning("skipped unreadable photo %s: %s", photo, reason)
-    if len(reasons) > MAX_UNREADABLE * listed:
+    if len(reasons) > MAX_UNREADABLE * total:
         photo, reason = next(iter(reasons.items()))
         raise UserError(
-            f"{len(reasons)} of the {listed} photos in {source} cannot be read, more than {MAX_UNREADABLE:.0%}; "
-            f"the first is {photo} ({reason}); get a sound copy of the dataset"
+            f"{len(reasons)} of the {total} photos in {where} cannot be read, more than {MAX_UNREADABLE:.0%}; the "
+            f"first is {photo} ({reason}); get a sound copy of the dataset"
         )
+
+
+def _looked_at(photos: Iterable[Name], load: Callable[[Name], bytes]) -> Iterator[tuple[Name, Picture | str]]:
+    """Each photo with what is in it or the reason why it is unreadable."""
+
+    def look(photo: Name) -> tuple[Name, Picture | str]:
+        try:
+            encoded = load(photo)
+            height, width, _ = decode(encoded).shape
+        except OSError as error:
+            return photo, _reason(error)
+        except UnreadablePhotoError as error:
+            return photo, str(error)
+        return photo, Picture(hashlib.sha256(encoded).digest(), height, width)
+
+    return in_order(look, photos)
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or "cannot be read"

@@ -185,11 +185,24 @@ class TestTfdsNames:
             assert dataset.class_names[:2] == ("apple_pie", "baby_back_ribs")
             run_through(dataset, 24)
 
-    @pytest.mark.parametrize("name", ["cifar10", "svhn_cropped"])
-    def test_small_images(self, name):
+    @pytest.mark.parametrize(
+        ("name", "classes", "official", "held_out"),
+        [
+            ("cifar10", 10, "test", "train[90%:]"),
+            ("cifar100", 100, "test", "train[90%:]"),
+            ("svhn_cropped", 10, "test", "train[90%:]"),
+            ("imagenet2012", 1000, "validation", "train[99%:]"),  # the labels of its `test` are not public
+        ],
+    )
+    def test_exact_features_of_the_benchmarks(self, name, classes, official, held_out):
+        """Tested on the official split, tuned on a hold-out of train."""
+        start = held_out.replace("train[", "").rstrip(":]")
+        splits = {"train": f"train[:{start}]", "val": held_out, "test": official}
         with tfds.testing.mock_data(num_examples=7):
-            splits = {"train": "train[:90%]", "val": "train[90%:]", "test": "test"}
-            run_through(data.prepare(dataset_config(name, splits=splits)), 7)
+            dataset = data.prepare(dataset_config(name, splits=splits))
+            assert len(dataset.class_names) == classes
+            assert f"val 7 ({held_out}), test 7 ({official})" in dataset.protocol
+            run_through(dataset, 7)
 
     def test_greyscale_images_become_rgb(self):
         with tfds.testing.mock_data(num_examples=3):

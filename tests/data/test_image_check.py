@@ -1,9 +1,11 @@
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from jdnet_jax.data import image_check
+from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.errors import UserError
 from tests.data.tiny import encode, smooth_photo
 
@@ -42,13 +44,39 @@ def test_missing_files_and_folders_are_found(tmp_path, photo):
 
 def test_inspect_tells_what_is_in_the_photos(photo):
     files = {"sound": photo.read_bytes(), "cut": photo.read_bytes()[:-100]}
-    pictures, reasons = image_check.inspect(files, files.__getitem__)
+
+    def load(name):
+        if name not in files:
+            raise FileNotFoundError(2, "not in the archive")
+        return files[name]
+
+    pictures, reasons = image_check.inspect(["cut", "sound", "gone"], load)
     assert pictures == {"sound": (hashlib.sha256(files["sound"]).digest(), 60, 80)}
-    assert reasons == {"cut": "truncated or not an image"}
+    assert reasons == {"cut": "truncated or not an image", "gone": "not in the archive"}
 
 
-def test_more_than_one_percent_is_refused(caplog):
-    image_check.refuse_many({"a.jpg": "cut"}, 100, "the list")
-    assert "skipped unreadable photo a.jpg: cut" in caplog.text
-    with pytest.raises(UserError, match=r"1 of the 99 photos in the list cannot be read, more than 1%; .* a.jpg \(cut"):
-        image_check.refuse_many({"a.jpg": "cut"}, 99, "the list")
+def test_what_a_dataset_stores_is_checked_instead_of_the_file(photo):
+    def refuse(path):
+        raise UnreadablePhotoError("too large")
+
+    assert image_check.unreadable([photo], refuse) == {photo: "too large"}
+    assert image_check.unreadable([photo], lambda path: b"") == {photo: "truncated or not an image"}
+
+
+class TestRefuseMany:
+    def bad(self, count):
+        return {Path(f"{number}.jpg"): "empty" for number in range(count)}
+
+    def test_up_to_one_percent_is_logged(self, caplog):
+        image_check.refuse_many(self.bad(2), 200, "here")
+        assert [record.getMessage() for record in caplog.records] == [
+            "skipped unreadable photo 0.jpg: empty",
+            "skipped unreadable photo 1.jpg: empty",
+        ]
+
+    def test_more_is_an_error(self):
+        with pytest.raises(UserError, match=r"^3 of the 200 photos in here .* more than 1%; .* 0.jpg \(empty\)"):
+            image_check.refuse_many(self.bad(3), 200, "here")
+
+    def test_no_photos(self):
+        image_check.refuse_many({}, 0, "here")

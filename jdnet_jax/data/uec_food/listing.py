@@ -12,11 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jdnet_jax.data.file_tree import FileTree, open_tree
+from jdnet_jax.data.wording import listed
 from jdnet_jax.errors import UserError
 
 NUM_FOLDS = 5
-
-_NAMED = 5  # classes in a message
 
 
 class Photo(NamedTuple):
@@ -81,7 +80,7 @@ def open_photos(path: Path, num_classes: int) -> Listing:
             sizes[Photo(int(match[1]) - 1, int(match[2]))] = size
     empty = sorted(set(range(num_classes)) - {photo.label for photo in sizes})
     if empty:
-        named = ", ".join(str(label + 1) for label in empty[:_NAMED]) + (", ..." if len(empty) > _NAMED else "")
+        named = listed([str(label + 1) for label in empty])
         raise UserError(f"{tree.root} has no photos in {len(empty)} of its class folders ({named}); unpack it anew")
     several = len(list(_rows(tree, "multiple_food.txt"))) if tree.files("multiple_food.txt") else None
     return Listing(tree, class_names, sizes, several)

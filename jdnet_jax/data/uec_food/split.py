@@ -6,10 +6,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
-from jdnet_jax.data.hold_out import stratified_tenth
+from jdnet_jax.data.hold_out import stratified_hold_out
 from jdnet_jax.data.uec_food.listing import Photo
 
 TRAINS = ("complement", "other_lists")
+
+_HOLDOUT_FRACTION = 0.1
 
 
 def candidates(
@@ -48,7 +50,8 @@ def hold_out(train: Collection[Photo], contents: Mapping[Photo, bytes]) -> froze
     by_name = {str(photo): photo for photo in train}
     labels = {name: photo.label for name, photo in by_name.items()}
     pictures = {name: contents[photo] for name, photo in by_name.items()}
-    return frozenset(by_name[name] for name in stratified_tenth(labels, pictures))
+    held = stratified_hold_out(labels, {"val": _HOLDOUT_FRACTION}, groups=pictures)["val"]
+    return frozenset(by_name[name] for name in held)
 
 
 def under_several_classes(photos: Collection[Photo], contents: Mapping[Photo, bytes]) -> int:

@@ -1,0 +1,287 @@
+"""A user's own photos: a folder with a sub-folder for each class (see `folder_listing` for the layouts).
+
+A split that the folder lacks is held out of train, class by class, by a hash of the paths; identical files stay
+together. So photos in a folder `val` are never tested on, nor those in a folder `test` tuned on: who has train and val
+alone and wants val's photos as the test names that folder `test`, and a val is then held out of train.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds
+from absl import logging
+
+from jdnet_jax.data import image_check, near_duplicates, photo_file
+from jdnet_jax.data.folder_listing import SPLITS, Listing, Photo, digest, read_listing
+from jdnet_jax.data.hold_out import stratified_hold_out
+from jdnet_jax.data.image_check import UnreadablePhotoError
+from jdnet_jax.data.local_builder import LocalBuilder, with_progress
+from jdnet_jax.data.parallel import in_order
+from jdnet_jax.data.wording import counted, listed
+from jdnet_jax.errors import UserError
+
+Divided = dict[str, tuple[Photo, ...]]
+
+
+@dataclasses.dataclass(eq=False)
+class ImageFolderConfig(tfds.core.BuilderConfig):
+    """What to build: the folder, and how much of each class a missing split takes from train; see `create`."""
+
+    raw_dir: str = ""
+    val_fraction: float = 0.1
+    test_fraction: float = 0.1
+    split_seed: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Fingerprint:
+    """What is remembered of a photo that was read.
+
+    Attributes:
+        content: SHA-256 of the file.
+        picture: `near_duplicates.difference_hash` of the decoded photo.
+        is_kept: whether the record holds the file byte for byte.
+    """
+
+    content: bytes
+    picture: int
+    is_kept: bool
+
+
+def create(
+    raw_dir: str, store: str | None, *, val_fraction: float = 0.1, test_fraction: float = 0.1, split_seed: int = 0
+) -> ImageFolder:
+    """The builder for a folder of photos.
+
+    The name of its config, and so the place of its records, carries the options and a digest of the photos: another
+    folder or a changed one is prepared anew.
+
+    Args:
+        raw_dir: the folder.
+        store: TFDS data directory; None for TFDS's default.
+        val_fraction: share of each class, above 0, that is held out of train where the folder has no val.
+        test_fraction: likewise for test; both together are below 1.
+        split_seed: another seed holds out other photos.
+
+    Raises:
+        UserError: an option is impossible, or the folder holds no such dataset.
+    """
+    for option, value in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
+        if not isinstance(value, int | float) or not 0 < value < 1:
+            raise UserError(f"dataset.options.{option}={value!r} of image_folder must be above 0 and below 1")
+    if val_fraction + test_fraction >= 1:
+        raise UserError(
+            f"dataset.options.val_fraction={val_fraction} and test_fraction={test_fraction} of image_folder leave "
+            "nothing to train on: their sum must be below 1"
+        )
+    if not isinstance(split_seed, int):
+        raise UserError(f"dataset.options.split_seed={split_seed!r} of image_folder must be an integer")
+    if not raw_dir:
+        raise UserError("dataset.data_dir is empty: name the folder of your photos, which holds a folder a class")
+    if store and Path(store).resolve().is_relative_to(Path(raw_dir).resolve()):
+        raise UserError(
+            f"TFDS_DATA_DIR={store} lies in dataset.data_dir={raw_dir}, among the photos: choose another place for the "
+            "prepared records"
+        )
+    name = f"val{val_fraction}_test{test_fraction}_seed{split_seed}_{digest(read_listing(Path(raw_dir)))}"
+    config = ImageFolderConfig(
+        name=name,
+        raw_dir=raw_dir,
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
+        split_seed=split_seed,
+    )
+    return ImageFolder(data_dir=store, config=config)
+
+
+class ImageFolder(LocalBuilder):
+    """Builder of a folder of photos; made by `create`."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            description="A user's own photos, in a folder for each class.",
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(shape=(None, None, 3)),  # JPEG or PNG, as `photo_file` has it
+                    "label": tfds.features.ClassLabel(),  # named once the folder is read
+                    "path": tfds.features.Text(),
+                }
+            ),
+            supervised_keys=("image", "label"),
+            metadata=tfds.core.MetadataDict(),
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
+        del dl_manager  # nothing to download
+        config = self.builder_config
+        listing = read_listing(Path(config.raw_dir))
+        fingerprints, skipped = fingerprint(listing)
+        readable = {
+            split: tuple(photo for photo in photos if photo.path in fingerprints)
+            for split, photos in listing.photos.items()
+        }
+        contents = {path: print_.content for path, print_ in fingerprints.items()}
+        divided = divide(readable, contents, config.val_fraction, config.test_fraction, config.split_seed)
+        self.info.features["label"].names = listing.class_names
+        self.info.metadata["protocol"] = "; ".join(
+            [
+                counted(len(listing.class_names), "class"),
+                *_how_divided(listing, divided, config),
+                counted(skipped, "unreadable photo") + " skipped",
+                *_left_out(listing),
+                counted(sum(not print_.is_kept for print_ in fingerprints.values()), "photo") + " rewritten",
+                *_suspicious(divided, fingerprints),
+            ]
+        )
+        return {split: self._generate_examples(divided[split]) for split in SPLITS}
+
+    def _generate_examples(self, photos: Sequence[Photo]) -> Iterator[tuple[str, dict[str, Any]]]:
+        for photo, encoded in zip(photos, self.records([photo.file for photo in photos]), strict=True):
+            example = {"image": io.BytesIO(encoded), "label": photo.class_name, "path": photo.path}
+            yield photo.path, example
+
+
+def fingerprint(listing: Listing) -> tuple[dict[str, Fingerprint], int]:
+    """Reads and decodes every photo; the fingerprints by path of those that can be read, and how many cannot.
+
+    Raises:
+        UserError: more than 1 % of a split's photos cannot be read, or all of a class in train.
+    """
+    fingerprints: dict[str, Fingerprint] = {}
+    skipped = 0
+    for split, photos in listing.photos.items():
+        bad: dict[Path, str] = {}
+        results = in_order(_fingerprint, with_progress(photos, f"reading {split} of {listing.root}"))
+        for photo, result in zip(photos, results, strict=True):
+            if isinstance(result, str):
+                bad[photo.file] = result
+            else:
+                fingerprints[photo.path] = result
+        image_check.refuse_many(bad, len(photos), f"{split} of {listing.root}")
+        skipped += len(bad)
+    lost = set(listing.class_names) - {
+        photo.class_name for photo in listing.photos["train"] if photo.path in fingerprints
+    }
+    if lost:
+        raise UserError(
+            f"no photo of {listed(sorted(lost))} in {listing.root} can be read: mend the photos or remove the folder"
+        )
+    return fingerprints, skipped
+
+
+def divide(
+    photos: Mapping[str, Sequence[Photo]],
+    contents: Mapping[str, bytes],
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+) -> Divided:
+    """Holds the splits that `photos` lacks out of its train.
+
+    Class by class, as `stratified_hold_out` does: a class of one photo is in train alone, one of two in train and in
+    the first of test and val that is missing. Identical files are never parted. Those that lie under several classes,
+    of which all but one must be wrong, stay in train and are not counted: a test on them would measure nothing.
+
+    Args:
+        photos: of train and of each split that there is.
+        contents: from a photo's path to what is equal for identical files.
+        val_fraction: share of each class.
+        test_fraction: likewise.
+        seed: of the hash that decides.
+
+    Raises:
+        UserError: a split would be empty.
+    """
+    missing = {
+        split: fraction for split, fraction in (("test", test_fraction), ("val", val_fraction)) if split not in photos
+    }
+    classes_of = defaultdict(set)
+    for photo in photos["train"]:
+        classes_of[contents[photo.path]].add(photo.class_name)
+    labels = {photo.path: photo.class_name for photo in photos["train"] if len(classes_of[contents[photo.path]]) == 1}
+    held_out = stratified_hold_out(labels, missing, seed, contents)
+    for split, held in held_out.items():
+        if not held:
+            raise UserError(f"{split} would hold no photos: no class has enough to hold one out; add some to train")
+    split_of = {path: split for split, held in held_out.items() for path in held}
+    divided: dict[str, list[Photo]] = {split: list(photos.get(split, ())) for split in ("val", "test")} | {"train": []}
+    for photo in photos["train"]:
+        divided[split_of.get(photo.path, "train")].append(photo)
+    return {split: tuple(divided[split]) for split in SPLITS}
+
+
+def _fingerprint(photo: Photo) -> Fingerprint | str:
+    """The fingerprint, or the reason why there is none."""
+    try:
+        content = image_check.read(photo.file)
+        record = photo_file.to_record(content)
+        pixels = image_check.decode(record)
+    except UnreadablePhotoError as error:
+        return str(error)
+    return Fingerprint(hashlib.sha256(content).digest(), near_duplicates.difference_hash(pixels), record is content)
+
+
+def _how_divided(listing: Listing, divided: Divided, config: ImageFolderConfig) -> Iterator[str]:
+    given = [split for split in SPLITS if split in listing.photos and split != "train"]
+    if given:
+        yield f"{' and '.join(given)} as the folder has {'them' if len(given) > 1 else 'it'}"
+    for split, fraction in (("val", config.val_fraction), ("test", config.test_fraction)):
+        if split not in listing.photos:
+            share = f"{100 * fraction:g} % of each class of train"
+            yield f"{split}, which the folder lacks, is {share}, by a hash of the paths, seed {config.split_seed}"
+    numbers = Counter(photo.class_name for photo in divided["train"])
+    single = [name for name in listing.class_names if numbers[name] == 1]
+    if single:
+        logging.warning("classes with one photo to train on: %s", listed(single))
+        yield counted(len(single), "class") + " with one photo to train on"
+    for split in ("val", "test"):
+        names = {photo.class_name for photo in divided[split]}
+        absent = [name for name in listing.class_names if name not in names]
+        if absent:
+            logging.warning("classes without a photo in %s: %s", split, listed(absent))
+            yield f"{split} holds {len(names)} of the {len(listing.class_names)} classes"
+
+
+def _left_out(listing: Listing) -> Iterator[str]:
+    if listing.others:
+        logging.warning("files that are no photos or lie in no class's folder: %s", listed(listing.others))
+        yield counted(len(listing.others), "other file") + " left out"
+    if listing.empty:
+        logging.warning("class folders without photos: %s", listed(listing.empty))
+        yield counted(len(listing.empty), "empty class folder") + " left out"
+
+
+def _suspicious(divided: Divided, fingerprints: Mapping[str, Fingerprint]) -> Iterator[str]:
+    """Photos that make the numbers of this dataset doubtful."""
+    classes_of = defaultdict(set)
+    paths_of = defaultdict(list)
+    for photos in divided.values():
+        for photo in photos:
+            content = fingerprints[photo.path].content
+            classes_of[content].add(photo.class_name)
+            paths_of[content].append(photo.path)
+    contradictory = [paths_of[content] for content, names in classes_of.items() if len(names) > 1]
+    if contradictory:
+        logging.warning(
+            "the same photo under several classes: %s", listed([" = ".join(paths) for paths in contradictory])
+        )
+        yield f"{counted(len(contradictory), 'photo')} under several classes"
+    hashes = {
+        split: np.array([fingerprints[photo.path].picture for photo in photos], np.uint64)
+        for split, photos in divided.items()
+    }
+    pairs = near_duplicates.pairs_across(hashes)
+    if pairs:
+        named = [f"{divided[a][i].path} ({a}) = {divided[b][j].path} ({b})" for (a, i), (b, j) in pairs]
+        logging.warning("nearly the same photo in two splits: %s", listed(named, limit=20))
+    yield f"{counted(len(pairs), 'pair')} of nearly the same photo in two splits"

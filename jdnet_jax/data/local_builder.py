@@ -1,0 +1,54 @@
+"""What the builders of a user's own files have in common."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tensorflow_datasets as tfds
+
+from jdnet_jax.data import photo_file
+from jdnet_jax.data.image_check import UnreadablePhotoError
+from jdnet_jax.data.parallel import in_order
+from jdnet_jax.errors import UserError
+from jdnet_jax.progress import say
+
+T = TypeVar("T")
+
+_SAY_EVERY = 1_000  # photos
+
+
+class LocalBuilder(tfds.core.GeneratorBasedBuilder):
+    """A builder that downloads nothing."""
+
+    def download_and_prepare(self, **options: Any) -> None:
+        """Prepares the records, if that is still to do, without asking TFDS's public bucket; takes TFDS's options."""
+        config = options.pop("download_config", None) or tfds.download.DownloadConfig()
+        config = dataclasses.replace(config, try_download_gcs=False)
+        with photo_file.quiet_pillow():
+            super().download_and_prepare(download_config=config, **options)
+
+    def records(self, files: Iterable[Path]) -> Iterator[bytes]:
+        """What to store of photos that were found to be readable.
+
+        Raises:
+            UserError: one of them is no longer.
+        """
+
+        def record(file: Path) -> bytes:
+            try:
+                return photo_file.record_of(file)
+            except UnreadablePhotoError as error:
+                raise UserError(f"{file} changed while it was read ({error}): run the same command again") from error
+
+        return in_order(record, files)
+
+
+def with_progress(items: Collection[T], what: str) -> Iterator[T]:
+    """The items, while a line every 1,000 of them says how far the work is."""
+    for number, item in enumerate(items):
+        if number % _SAY_EVERY == 0:
+            say(f"{what}, once: photo {number} of {len(items)}")
+        yield item
