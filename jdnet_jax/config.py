@@ -50,7 +50,7 @@ def default() -> ConfigDict:
     config.augment.repeats = 1  # augmented copies of each photo in a batch (repeated augmentation)
 
     config.image_size = 224
-    # network name -> its own resolution, at most image_size: the same view, shrunk on the device.
+    # network name -> its own resolution: the same view, shrunk on the device; 0, or no entry = image_size.
     config.resolutions = ConfigDict()
     config.crop_fraction = 0.875  # evaluation: shorter side to image_size / crop_fraction, then the central square
     config.batch_size = 128  # global, training
@@ -130,11 +130,12 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
         raise UserError(_unknown("recipe", recipe, RECIPES))
     config.recipe = recipe
     losses = config.losses
+    trained = (STUDENT,) if recipe == "ce" else (STUDENT, *config.teachers)
+    config.resolutions = {name: config.resolutions.get(name, 0) for name in trained}
     if recipe == "ce":
         for loss_entry in losses.values():
             loss_entry.routing = {k: v for k, v in loss_entry.routing.items() if k not in config.teachers}
         config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
-        config.resolutions = {k: v for k, v in config.resolutions.items() if k not in config.teachers}
         config.teachers = ConfigDict()
         return config
     for term in COUPLINGS:
@@ -193,7 +194,7 @@ def check(config: ConfigDict) -> None:
     for name, size in config.resolutions.items():
         if name not in (STUDENT, *config.teachers):
             raise UserError(f"config.resolutions.{name}: {_unknown('network', name, (STUDENT, *config.teachers))}")
-        _whole(f"config.resolutions.{name}", size, low=1)
+        _whole(f"config.resolutions.{name}", size, low=0)
         _number(f"config.resolutions.{name}", size, high=config.image_size)
     _check_losses(config)
     _check_recipe(config)

@@ -83,7 +83,7 @@ def build(config: ConfigDict, num_classes: int) -> dict[str, Network]:
             )
         except UserError as error:
             raise UserError(f"{_key(name)}: {error}") from error
-        size = config.resolutions.get(name, config.image_size)
+        size = config.resolutions.get(name, 0) or config.image_size
         networks[name] = Network(name, entry.model, options, entry.init, trainable, module, size)
     return networks
 

@@ -38,7 +38,7 @@ def test_every_control_resolves_and_changes_neither_budget_nor_data(path, recipe
     _, control = load(path, recipe)
     config_lib.check(control)
     changed = set(config_lib.differences(jdnet.to_dict(), control.to_dict()))
-    assert {key.split(".")[0] for key in changed} <= {"recipe", "teachers", "losses"}
+    assert {key.split(".")[0] for key in changed - {"resolutions.teacher"}} <= {"recipe", "teachers", "losses"}
 
 
 def test_controls():
@@ -101,7 +101,13 @@ def test_ce_drops_what_is_said_of_the_teachers():
     config = config_lib.apply_recipe(config, "ce")
     config_lib.check(config)
     assert dict(config.losses.mskd.routing) == {"adapters": 1.0}
-    assert list(config.groups) == list(config.resolutions) == ["student"]
+    assert list(config.groups) == ["student"]
+    assert dict(config.resolutions) == {"student": 160}
+
+
+def test_a_recipe_writes_resolutions_down_so_that_flags_can_set_them():
+    config = config_lib.apply_recipe(config_lib.default(), "jdnet")
+    assert dict(config.resolutions) == {"student": 0, "teacher": 0}
 
 
 @pytest.mark.parametrize(
@@ -109,7 +115,7 @@ def test_ce_drops_what_is_said_of_the_teachers():
     [
         ("techer", 160, "config.resolutions.techer: unknown network 'techer'; did you mean 'teacher'?"),
         ("student", 256, "config.resolutions.student is 256: it must be a finite number and at most 224"),
-        ("student", 0.5, "config.resolutions.student is 0.5: it must be a whole number of at least 1"),
+        ("student", 0.5, "config.resolutions.student is 0.5: it must be a whole number of at least 0"),
     ],
 )
 def test_resolutions_that_cannot_be(name, size, message):
