@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sys
 
 from absl import flags
 
@@ -29,7 +31,8 @@ def main(argv: list[str]) -> int:
 
     from jdnet_jax.benchmark import input_pipeline
 
-    result = input_pipeline.measure(config, _SECONDS.value)
+    with contextlib.redirect_stdout(sys.stderr):  # where TFDS's words about a preparation belong
+        result = input_pipeline.measure(config, _SECONDS.value)
     print(json.dumps(result) if _JSON.value else input_pipeline.table(result))
     return 0
 

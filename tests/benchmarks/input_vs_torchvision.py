@@ -22,7 +22,7 @@ from pathlib import Path
 
 from PIL import Image
 
-ROUNDS, SECONDS, BATCH = 3, 10, 32
+ROUNDS, SECONDS, BATCH = 3, 5, 32
 SPLITS = ("train", "val", "test")
 
 
