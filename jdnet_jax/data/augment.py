@@ -16,7 +16,7 @@ import tensorflow as tf
 from jaxtyping import Float, Int, UInt8
 from ml_collections import ConfigDict
 
-from jdnet_jax.data.rand_augment import rand_augment
+from jdnet_jax.data.rand_augment import LUMA, rand_augment
 from jdnet_jax.data.random_erasing import erase
 
 # Added to a photo's key, so that its crop, flip and colours are independent draws: TensorFlow scrambles a stateless
@@ -24,8 +24,6 @@ from jdnet_jax.data.random_erasing import erase
 _CROP, _FLIP, _COLOR, _RAND_AUGMENT, _ERASE = ((i, 0) for i in range(5))
 
 _CROP_DRAWS = 10  # before the whole photo is taken
-
-_LUMA = (0.299, 0.587, 0.114)  # Rec. 601 weights of R, G, B
 
 
 def random_view(
@@ -43,7 +41,6 @@ def random_view(
             bool, `color_jitter` {brightness, contrast, saturation, hue: strength} as in `color_jitter`, `rand_augment`
             {layers, magnitude} as in `rand_augment.rand_augment`, `erasing`: probability of `random_erasing.erase`.
     """
-
     image = _resize(random_crop(encoded, key, augment), [image_size, image_size])
     if augment.flip:
         flipped = tf.random.stateless_uniform([], key + _FLIP, alg="philox") < 0.5
@@ -162,13 +159,13 @@ def change_colors(
 ) -> Float[tf.Tensor, "h w 3"]:
     """The colour change of `color_jitter` for given factors and a given hue in turns."""
     identity = tf.eye(3)
-    to_grey = tf.tile(tf.constant([_LUMA]), [3, 1])  # every output channel is the pixel's luma
+    to_grey = tf.tile(tf.constant([LUMA]), [3, 1])  # every output channel is the pixel's luma
     cosine, sine = tf.cos(2.0 * math.pi * hue), tf.sin(2.0 * math.pi * hue)
     # Rodrigues' rotation about (1, 1, 1) / sqrt(3).
     cross = tf.constant([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3.0)
     turn = cosine * identity + (1.0 - cosine) / 3.0 * tf.ones([3, 3]) + sine * cross
     matrix = contrast * brightness * turn @ (saturation * identity + (1.0 - saturation) * to_grey)
-    mean_grey = brightness * tf.tensordot(tf.reduce_mean(image, (0, 1)), tf.constant(_LUMA), 1)
+    mean_grey = brightness * tf.tensordot(tf.reduce_mean(image, (0, 1)), tf.constant(LUMA), 1)
     # Saturation and hue leave greys alone, so the contrast's offset passes them unchanged.
     return tf.tensordot(image, matrix, [[2], [1]]) + (1.0 - contrast) * mean_grey
 

@@ -25,7 +25,7 @@ import tensorflow_datasets as tfds
 from jdnet_jax.data import image_check
 from jdnet_jax.data.hold_out import stratified_hold_out
 from jdnet_jax.data.image_check import UnreadablePhotoError
-from jdnet_jax.data.local_builder import LocalBuilder
+from jdnet_jax.data.local_builder import LocalBuilder, LocalConfig
 from jdnet_jax.errors import UserError
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -33,13 +33,6 @@ FILES = ("train.parquet", "test.parquet")
 
 _HOLDOUT_FRACTION = 0.1
 _HOLDOUT_SEED = 0
-
-
-@dataclasses.dataclass(eq=False)
-class Cifar10JpegConfig(tfds.core.BuilderConfig):
-    """What to build: from the files in `raw_dir`."""
-
-    raw_dir: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +63,7 @@ def create(raw_dir: str, store: str | None) -> Cifar10Jpeg:
                 f"dataset.data_dir={raw_dir!r}: {name} cannot be read there ({error.strerror}); name the folder that "
                 f"holds {' and '.join(FILES)} of CIFAR-10, or use TFDS's cifar10"
             ) from error
-    return Cifar10Jpeg(data_dir=store, config=Cifar10JpegConfig(name=sha.hexdigest()[:12], raw_dir=raw_dir))
+    return Cifar10Jpeg(data_dir=store, config=LocalConfig(name=sha.hexdigest()[:12], raw_dir=raw_dir))
 
 
 class Cifar10Jpeg(LocalBuilder):

@@ -34,7 +34,7 @@ import tensorflow_datasets as tfds
 
 from jdnet_jax.data import image_check, photo_file
 from jdnet_jax.data.hold_out import stratified_hold_out
-from jdnet_jax.data.local_builder import LocalBuilder, with_progress
+from jdnet_jax.data.local_builder import LocalBuilder, LocalConfig, with_progress
 from jdnet_jax.data.wording import listed
 from jdnet_jax.errors import UserError
 
@@ -43,13 +43,6 @@ OFFICIAL = ("train", "val")
 
 _HOLDOUT_FRACTION = 0.01  # about as many photos as the official val has
 _HOLDOUT_SEED = 0
-
-
-@dataclasses.dataclass(eq=False)
-class IMaterialistProduct2019Config(tfds.core.BuilderConfig):
-    """What to build: from the files in `raw_dir`."""
-
-    raw_dir: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,7 +70,7 @@ def create(raw_dir: str, store: str | None) -> IMaterialistProduct2019:
                 f"dataset.data_dir={raw_dir!r} must hold {split}.json and a folder {split} with the photos of "
                 "imaterialist_product_2019, named by their ids: download them from the URLs in the JSON files"
             )
-    config = IMaterialistProduct2019Config(name=_digest(root), raw_dir=raw_dir)
+    config = LocalConfig(name=_digest(root), raw_dir=raw_dir)
     return IMaterialistProduct2019(data_dir=store, config=config)
 
 

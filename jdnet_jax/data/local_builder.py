@@ -20,6 +20,13 @@ T = TypeVar("T")
 _SAY_EVERY = 1_000  # photos
 
 
+@dataclasses.dataclass(eq=False)
+class LocalConfig(tfds.core.BuilderConfig):
+    """What to build: from the files in `raw_dir`."""
+
+    raw_dir: str = ""
+
+
 class LocalBuilder(tfds.core.GeneratorBasedBuilder):
     """A builder that downloads nothing."""
 

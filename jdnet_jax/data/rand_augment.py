@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 MAX_MAGNITUDE = 30
 
 _FILL = 128.0
-_LUMA = (0.299, 0.587, 0.114)  # Rec. 601 weights of R, G, B
+LUMA = (0.299, 0.587, 0.114)  # Rec. 601 weights of R, G, B
 
 Image = Float[tf.Tensor, "h w 3"]
 Strength = Float[tf.Tensor, ""]
@@ -193,7 +193,7 @@ def _blend(plain: Image, image: Image, signed: Strength) -> Image:
 
 
 def _grey(image: Image) -> Image:
-    return tf.repeat(tf.round(tf.tensordot(image, tf.constant(_LUMA), 1))[..., None], 3, -1)
+    return tf.repeat(tf.round(tf.tensordot(image, tf.constant(LUMA), 1))[..., None], 3, -1)
 
 
 def _bytes(image: Image) -> Image:

@@ -18,17 +18,6 @@ from tests.data.tiny import dataset_config, encode, smooth_photo
 from tests.data.uec_food.tree import BOX, HEIGHT, WIDTH, add_photo, make_tree, numbers, pack, write_lines
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return make_tree(tmp_path_factory.mktemp("uec") / "made")
-
-
-@pytest.fixture
-def tree(made, tmp_path):
-    """A copy that the test may change."""
-    return shutil.copytree(made, tmp_path / "tree")
-
-
 def prepare(folder, name="uec_food100", **options):
     return data.prepare(dataset_config(name, data_dir=str(folder), options=options))
 

@@ -7,18 +7,7 @@ from jdnet_jax.data.file_tree import open_tree
 from jdnet_jax.data.uec_food import listing
 from jdnet_jax.data.uec_food.listing import Box, Photo
 from jdnet_jax.errors import UserError
-from tests.data.uec_food.tree import BOX, make_tree, numbers, pack, write_lines
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    return make_tree(tmp_path_factory.mktemp("uec") / "made")
-
-
-@pytest.fixture
-def tree(made, tmp_path):
-    """A copy that the test may change."""
-    return shutil.copytree(made, tmp_path / "tree")
+from tests.data.uec_food.tree import BOX, numbers, pack, write_lines
 
 
 def photos_of(path):
