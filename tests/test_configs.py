@@ -1,13 +1,13 @@
-"""The configs run for a few steps: on TFDS's mocked data, a small tree of UECFood's layout, and a folder of photos."""
+"""The configs run for a few steps: on drawn photos, a small tree of UECFood's layout, and a folder of photos."""
 
 import importlib.util
 import json
 from pathlib import Path
 
 import pytest
-import tensorflow_datasets as tfds
 
 from jdnet_jax import train
+from tests.data.drawn_dataset import prepare_drawn
 from tests.data.tiny import encode, smooth_photo
 from tests.data.uec_food.tree import make_tree as make_uec_food
 
@@ -22,19 +22,20 @@ def config_of(name):
 
 
 @pytest.mark.slow
-def test_food101_trains_evaluates_and_hands_off(tmp_path):
+def test_food101_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
     config = config_of("food101")
     # The config's own networks, terms, optimiser and dtype; only the size of the run is less.
     config.image_size, config.batch_size, config.steps, config.log_every, config.eval_every = 64, 32, 2, 1, 2
-    with tfds.testing.mock_data(num_examples=20):
-        summary = train.train_and_evaluate(config, tmp_path)
+    prepare_drawn("food101", {"train": 40, "validation": 20}, tmp_path / "tfds", monkeypatch)
+    config.dataset.data_dir = str(tmp_path / "tfds")
+    summary = train.train_and_evaluate(config, tmp_path / "run")
     assert summary["student"]["model"] == "mobilenetv2_100"
     assert summary["teachers"]["teacher"]["model"] == "resnet50"
     assert summary["student"]["test"]["count"] == 20
     # The published counts for 1,000 classes, less the classes that are not there (1,280 or 2,048 features and a bias).
     assert summary["student"]["params"] == 3_504_872 - 899 * 1281
     assert summary["teachers"]["teacher"]["params"] == 25_557_032 - 899 * 2049
-    assert (tmp_path / "student" / "model.json").exists()
+    assert (tmp_path / "run" / "student" / "model.json").exists()
 
 
 @pytest.mark.slow

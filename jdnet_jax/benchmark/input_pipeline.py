@@ -16,7 +16,8 @@ from ml_collections import ConfigDict
 from jdnet_jax import config as config_lib
 from jdnet_jax import data, step
 from jdnet_jax.data import augment
-from jdnet_jax.data.datasets import Dataset, encoded_records
+from jdnet_jax.data.datasets import Dataset, parse_records, records
+from jdnet_jax.data.pipeline import DECODED_TOGETHER
 
 _WINDOWS = 5  # the figure is their median
 
@@ -77,30 +78,23 @@ def _count(stream: Iterator[int], seconds: float) -> float:
 
 
 def _read(dataset: Dataset, config: ConfigDict) -> Iterator[int]:
-    records = encoded_records(dataset.builder, dataset.splits["train"]).repeat()
-    return _counts(records.map(lambda record: tf.strings.length(record["image"])), config.batch_size)
+    return _counts(dataset, config, lambda encoded, key: tf.strings.length(encoded))
 
 
 def _decode(dataset: Dataset, config: ConfigDict) -> Iterator[int]:
-    records = encoded_records(dataset.builder, dataset.splits["train"]).repeat()
-
-    def decoded(record: dict[str, tf.Tensor]) -> tf.Tensor:
-        key = tf.stack([tf.constant(config.seed, tf.int64), record["index"]])
-        return augment.random_crop(record["image"], key, config.augment)[0, 0, 0]
-
-    crops = records.map(decoded, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return _counts(crops, config.batch_size)
+    return _counts(
+        dataset,
+        config,
+        lambda encoded, key: augment.random_crop(encoded, key, config.image_size, config.augment)[0, 0, 0],
+    )
 
 
 def _augment(dataset: Dataset, config: ConfigDict) -> Iterator[int]:
-    records = encoded_records(dataset.builder, dataset.splits["train"]).repeat()
-
-    def view(record: dict[str, tf.Tensor]) -> tf.Tensor:
-        key = tf.stack([tf.constant(config.seed, tf.int64), record["index"]])
-        return augment.random_view(record["image"], key, config.image_size, config.augment)[0, 0, 0]
-
-    views = records.map(view, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return _counts(views, config.batch_size)
+    return _counts(
+        dataset,
+        config,
+        lambda encoded, key: augment.random_view(encoded, key, config.image_size, config.augment)[0, 0, 0],
+    )
 
 
 def _batches(dataset: Dataset, config: ConfigDict) -> Iterator[Mapping[str, np.ndarray]]:
@@ -126,9 +120,17 @@ def _transfer(dataset: Dataset, config: ConfigDict) -> Iterator[int]:
         yield len(batch["label"])
 
 
-def _counts(numbers: tf.data.Dataset, batch_size: int) -> Iterator[int]:
-    """Runs through a stream of one number for each image, which spares the hand-over of pixels to Python."""
-    return map(len, numbers.batch(batch_size).prefetch(2).as_numpy_iterator())
+def _counts(dataset: Dataset, config: ConfigDict, number: Callable[[tf.Tensor, tf.Tensor], tf.Tensor]) -> Iterator[int]:
+    """Batch sizes of a stream that computes one number for each photo, which spares the hand-over of pixels."""
+
+    def numbers(index: tf.Tensor, serialized: tf.Tensor) -> tf.Tensor:
+        encoded, _ = parse_records(serialized)
+        keys = tf.stack([tf.fill(tf.shape(index), tf.constant(config.seed, tf.int64)), index], 1)
+        return tf.map_fn(lambda photo: tf.cast(number(*photo), tf.int32), (encoded, keys), fn_output_signature=tf.int32)
+
+    stream = records(dataset.builder, dataset.splits["train"]).repeat()
+    stream = stream.batch(DECODED_TOGETHER).map(numbers, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    return map(len, stream.prefetch(2).as_numpy_iterator())
 
 
 _STREAMS: dict[str, Callable[[Dataset, ConfigDict], Iterator[int]]] = {

@@ -3,14 +3,17 @@
 Every function is a pure function of the encoded bytes and, for training, of a key, so a photo is augmented alike
 however it is reached: after a resume, on another host, in another batch.
 
-Resampling is bilinear with antialiasing (the filter widens when shrinking), for training and evaluation alike: a photo
-shrunk without it shows the network aliases that a phone's camera pipeline never makes.
+Resampling is bilinear. Evaluation shrinks with antialiasing (the filter widens with the factor), as a phone's camera
+pipeline does. Training must be quick: a JPEG is decoded at the smallest of its own scales (1, 1/2, 1/4, 1/8: fewer
+coefficients of each block) that is not below the view, which averages pixels and saves time, and what is left to
+shrink, a factor below 2 on the shorter side, is plain bilinear. From a factor of 3 on, which only other formats and
+narrow crops reach, training is antialiased too.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 from jaxtyping import Float, Int, UInt8
@@ -21,15 +24,17 @@ from jdnet_jax.data.random_erasing import erase
 
 # Added to a photo's key, so that its crop, flip and colours are independent draws: TensorFlow scrambles a stateless
 # seed with Philox, so neighbouring seeds are as good as distant ones.
-_CROP, _FLIP, _COLOR, _RAND_AUGMENT, _ERASE = ((i, 0) for i in range(5))
+_GEOMETRY, _COLOR, _RAND_AUGMENT, _ERASE = ((i, 0) for i in range(4))
 
 _CROP_DRAWS = 10  # before the whole photo is taken
+_JPEG_SCALES = (1, 2, 4, 8)  # the decoder's denominators
+_TRAIN_ANTIALIAS_FROM = 3  # factor of shrinking at which plain bilinear skips one pixel of three
 
 
 def random_view(
     encoded: tf.Tensor, key: Int[tf.Tensor, " 2"], image_size: int, augment: ConfigDict
 ) -> UInt8[tf.Tensor, "size size 3"]:
-    """One random training view: crop, resize, flip, colours, RandAugment, erasing, rounded to uint8.
+    """One random training view: crop, resize, colours, RandAugment, erasing, flip, rounded to uint8.
 
     The crop is Inception's (Szegedy et al., CVPR 2015, section 6), drawn by `crop_window`.
 
@@ -41,65 +46,102 @@ def random_view(
             bool, `color_jitter` {brightness, contrast, saturation, hue: strength} as in `color_jitter`, `rand_augment`
             {layers, magnitude} as in `rand_augment.rand_augment`, `erasing`: probability of `random_erasing.erase`.
     """
-    image = _resize(random_crop(encoded, key, augment), [image_size, image_size])
-    if augment.flip:
-        flipped = tf.random.stateless_uniform([], key + _FLIP, alg="philox") < 0.5
-        image = tf.cond(flipped, lambda: tf.reverse(image, [1]), lambda: image)
+    draws = _geometry_draws(key)
+    crop = _crop(encoded, draws, image_size, augment)
+    image = _resize(crop, [image_size, image_size], antialias_from=_TRAIN_ANTIALIAS_FROM)
     if any(augment.color_jitter.values()):
-        image = color_jitter(image, key + _COLOR, **augment.color_jitter)
+        image = tf.clip_by_value(color_jitter(image, key + _COLOR, **augment.color_jitter), 0.0, 255.0)
     if augment.rand_augment.layers:
-        image = rand_augment(tf.clip_by_value(image, 0.0, 255.0), key + _RAND_AUGMENT, **augment.rand_augment)
+        image = rand_augment(image, key + _RAND_AUGMENT, **augment.rand_augment)
     if augment.erasing:
         image = erase(image, key + _ERASE, augment.erasing)
-    return _to_uint8(image, image_size)
+    view = _to_uint8(image, image_size)
+    if augment.flip:
+        # Over the axes [1], or over none: much cheaper than a conditional.
+        view = tf.reverse(view, tf.range(1, 1 + tf.cast(draws[-1, 0] < 0.5, tf.int32)))
+    return view
 
 
-def random_crop(encoded: tf.Tensor, key: Int[tf.Tensor, " 2"], augment: ConfigDict) -> UInt8[tf.Tensor, "h w 3"]:
-    """The part of a photo that `random_view` shows for this key, in the photo's own pixels.
+def random_crop(
+    encoded: tf.Tensor, key: Int[tf.Tensor, " 2"], image_size: int, augment: ConfigDict
+) -> UInt8[tf.Tensor, "h w 3"]:
+    """The part of a photo that `random_view` shows for this key.
 
-    Of a JPEG nothing else is decoded.
+    Of a JPEG nothing else is decoded, and at the smallest scale at which both sides are at least `image_size`, or at
+    full scale; of other formats it has the photo's own pixels. The borders are exact to a pixel of that scale.
+
+    Args:
+        encoded: the photo's bytes.
+        key: the photo's own key.
+        image_size: side of the view in pixels.
+        augment: see `random_view`.
     """
+    return _crop(encoded, _geometry_draws(key), image_size, augment)
 
-    def window(shape: Int[tf.Tensor, " 3"]) -> Int[tf.Tensor, " 4"]:
-        return crop_window(shape, key + _CROP, augment.crop_scale, augment.crop_ratio)
 
-    def from_jpeg() -> UInt8[tf.Tensor, "h w 3"]:
-        return tf.image.decode_and_crop_jpeg(encoded, window(tf.io.extract_jpeg_shape(encoded)), channels=3)
+def _geometry_draws(key: Int[tf.Tensor, " 2"]) -> Float[tf.Tensor, "draws+1 4"]:
+    """Draws for `crop_window`, and one more row, whose first number decides about the flip.
 
-    def from_other() -> UInt8[tf.Tensor, "h w 3"]:
-        image = _decode(encoded)
-        top, left, height, width = tf.unstack(window(tf.shape(image)))
-        return image[top : top + height, left : left + width]
+    Together, as a draw of TensorFlow's costs a dozen operations whatever its size.
+    """
+    return tf.random.stateless_uniform([_CROP_DRAWS + 1, 4], key + _GEOMETRY, alg="philox")
 
-    return tf.cond(tf.io.is_jpeg(encoded), from_jpeg, from_other)
+
+def _crop(
+    encoded: tf.Tensor, draws: Float[tf.Tensor, "draws+1 4"], image_size: int, augment: ConfigDict
+) -> UInt8[tf.Tensor, "h w 3"]:
+    # What is computed in a branch costs time even where another is taken, so the branches hold only what differs.
+    shape, pixels = tf.cond(
+        tf.io.is_jpeg(encoded),
+        lambda: (tf.io.extract_jpeg_shape(encoded), tf.zeros([0, 0, 3], tf.uint8)),
+        lambda: _decoded_with_shape(encoded),
+    )
+    window = crop_window(shape, draws[:-1], augment.crop_scale, augment.crop_ratio)
+    halvings = tf.reduce_sum(tf.cast(tf.reduce_min(window[2:]) >= image_size * tf.constant(_JPEG_SCALES[1:]), tf.int32))
+    denominator = tf.bitwise.left_shift(1, halvings)
+    begin = window[:2] // denominator
+    end = -(-(window[:2] + window[2:]) // denominator)  # rounded up, as the decoder rounds the photo's size
+    scaled = tf.concat([begin, end - begin], 0)
+
+    def from_jpeg(ratio: int) -> Callable[[], UInt8[tf.Tensor, "h w 3"]]:
+        return lambda: tf.image.decode_and_crop_jpeg(encoded, scaled, channels=3, ratio=ratio)
+
+    def from_pixels() -> UInt8[tf.Tensor, "h w 3"]:
+        return tf.slice(pixels, [window[0], window[1], 0], [window[2], window[3], 3])
+
+    return tf.switch_case(tf.where(tf.size(pixels) > 0, 0, 1 + halvings), [from_pixels, *map(from_jpeg, _JPEG_SCALES)])
 
 
 def crop_window(
-    shape: Int[tf.Tensor, " 3"], key: Int[tf.Tensor, " 2"], scale: Sequence[float], ratio: Sequence[float]
+    shape: Int[tf.Tensor, " 3"], draws: Float[tf.Tensor, "draws 4"], scale: Sequence[float], ratio: Sequence[float]
 ) -> Int[tf.Tensor, " 4"]:
     """A random crop of a photo: top, left, height and width in pixels.
 
     Its area is uniform in `scale` and the logarithm of its aspect ratio in `ratio`, its place uniform among those that
-    lie inside. The first of ten draws that fits counts, as in torchvision's RandomResizedCrop; where none fits, the
-    whole photo. (`tf.image.sample_distorted_bounding_box` draws the side lengths uniformly, so its crops are smaller.)
+    lie inside. The first draw that fits counts, as in torchvision's RandomResizedCrop; where none fits, the whole
+    photo. (`tf.image.sample_distorted_bounding_box` draws the side lengths uniformly, so its crops are smaller.)
 
     Args:
         shape: height, width and channels of the photo.
-        key: the key of this draw.
+        draws: uniform in [0, 1): area, aspect ratio, vertical and horizontal place of each draw.
         scale: lowest and highest area, as shares of the photo's.
         ratio: lowest and highest width / height.
     """
-    photo = tf.cast(shape[:2], tf.float32)
-    draws = tf.random.stateless_uniform([_CROP_DRAWS, 4], key, alg="philox")
-    area = tf.reduce_prod(photo) * (scale[0] + (scale[1] - scale[0]) * draws[:, 0])
-    log_low, log_high = math.log(ratio[0]), math.log(ratio[1])
-    aspect = tf.exp(log_low + (log_high - log_low) * draws[:, 1])
-    sides = tf.round(tf.sqrt(tf.stack([area / aspect, area * aspect], 1)))
-    fits = tf.reduce_all((sides >= 1.0) & (sides <= photo), 1)
-    first = tf.argmax(fits)
-    size = tf.where(tf.reduce_any(fits), sides[first], photo)
+    photo = tf.cast(shape[:2], tf.float32)[None]
+    low = tf.constant([scale[0], math.log(ratio[0]), 0.0, 0.0])
+    high = tf.constant([scale[1], math.log(ratio[1]), 1.0, 1.0])
+    draws = low + (high - low) * draws
+    area, log_aspect, place = draws[:, :1], draws[:, 1:2], draws[:, 2:]
+    # height = sqrt(area / aspect), width = sqrt(area * aspect)
+    sides = tf.round(tf.sqrt(tf.reduce_prod(photo) * area * tf.exp(log_aspect * [[-1.0, 1.0]])))
+    # The whole photo stands last and always fits; there its place is (0, 0) whatever is drawn.
+    candidates = tf.concat([tf.concat([sides, photo], 0), tf.pad(place, [[0, 1], [0, 0]])], 1)
+    sides = candidates[:, :2]
+    first = tf.argmax(tf.reduce_all((sides >= 1.0) & (sides <= photo), 1))
+    size, place = tf.split(tf.gather(candidates, first), 2)
+    room = photo[0] - size
     # A draw just below 1 may round up to the place after the last.
-    begin = tf.minimum(tf.floor(draws[first, 2:] * (photo - size + 1.0)), photo - size)
+    begin = tf.minimum(tf.floor(place * (room + 1.0)), room)
     return tf.cast(tf.concat([begin, size], 0), tf.int32)
 
 
@@ -116,7 +158,7 @@ def central_view(encoded: tf.Tensor, image_size: int, crop_fraction: float) -> U
     shape = tf.shape(image)[:2]
     scale = resized / tf.reduce_min(shape)  # float64: the shorter side becomes `resized` exactly
     shape = tf.cast(tf.round(tf.cast(shape, tf.float64) * scale), tf.int32)
-    image = _resize(image, shape)
+    image = _resize(image, shape, antialias_from=1)
     top, left = tf.unstack((shape - image_size) // 2)
     return _to_uint8(image[top : top + image_size, left : left + image_size], image_size)
 
@@ -176,16 +218,23 @@ def _decode(encoded: tf.Tensor) -> UInt8[tf.Tensor, "h w 3"]:
     return image
 
 
-def _resize(image: UInt8[tf.Tensor, "h w 3"], shape: Sequence[int] | tf.Tensor) -> Float[tf.Tensor, "h w 3"]:
-    # Where nothing shrinks, the plain kernel computes the same in a fraction of the time.
-    shrinks = tf.reduce_any(tf.shape(image)[:2] > shape)
+def _decoded_with_shape(encoded: tf.Tensor) -> tuple[Int[tf.Tensor, " 3"], UInt8[tf.Tensor, "h w 3"]]:
+    image = _decode(encoded)
+    return tf.shape(image), image
+
+
+def _resize(
+    image: UInt8[tf.Tensor, "h w 3"], shape: Sequence[int] | tf.Tensor, antialias_from: int
+) -> Float[tf.Tensor, "new_h new_w 3"]:
+    """Bilinear; antialiased, which takes several times as long, where a side shrinks by this factor or more."""
+    image = tf.cast(image, tf.float32)  # TensorFlow's kernel for float32 is vectorised, the one for uint8 is not
     return tf.cond(
-        shrinks,
-        lambda: tf.image.resize(image, shape, method="bilinear", antialias=True),
+        tf.reduce_all(tf.shape(image)[:2] < antialias_from * tf.convert_to_tensor(shape)),
         lambda: tf.image.resize(image, shape, method="bilinear"),
+        lambda: tf.image.resize(image, shape, method="bilinear", antialias=True),
     )
 
 
 def _to_uint8(image: Float[tf.Tensor, "size size 3"], image_size: int) -> UInt8[tf.Tensor, "size size 3"]:
-    image = tf.ensure_shape(image, [image_size, image_size, 3])
-    return tf.saturate_cast(tf.round(image), tf.uint8)
+    # Rounds, as the values are in [0, 255]: what was resized is a mean of pixels, and changes of colour are clipped.
+    return tf.cast(tf.ensure_shape(image, [image_size, image_size, 3]) + 0.5, tf.uint8)

@@ -70,8 +70,9 @@ def test_crops_keep_to_their_area_and_ratio():
 
 def test_area_and_log_ratio_are_uniform_and_places_reach_every_border():
     """As torchvision's RandomResizedCrop: at scale 0.4 to 1 of a square, its mean area is 0.640 (20,000 draws)."""
-    draw = lambda i: augment.crop_window(tf.constant([348, 348, 3]), KEY + i, (0.4, 1.0), (3 / 4, 4 / 3))  # noqa: E731
-    windows = np.stack(list(tf.data.Dataset.range(4000).map(draw).as_numpy_iterator()))
+    draws = np.random.default_rng(0).random((4000, 10, 4), np.float32)
+    window = lambda own: augment.crop_window(tf.constant([348, 348, 3]), own, (0.4, 1.0), (3 / 4, 4 / 3))  # noqa: E731
+    windows = np.stack(list(tf.data.Dataset.from_tensor_slices(draws).map(window).as_numpy_iterator()))
     top, left, height, width = windows.T
     areas = height * width / 348**2
     assert abs(areas.mean() - 0.640) < 0.01  # standard error 0.0025
@@ -192,11 +193,44 @@ def test_shrinking_is_antialiased():
         assert np.abs(pixels[:, 1:-1].astype(int) - 127).max() < 40
 
 
-@pytest.mark.parametrize("shape", [(20, 31), (31, 31), (12, 40), (40, 40)])
-def test_resizing_is_the_antialiased_kernel_whatever_the_shape(shape):
+@pytest.mark.parametrize("shape", [(20, 31), (31, 31), (12, 40), (40, 40), (93, 40)])
+def test_evaluation_resizes_by_the_antialiased_kernel_whatever_the_shape(shape):
     image = tf.constant(np.random.default_rng(0).integers(0, 256, (*shape, 3)), tf.uint8)
     expected = tf.image.resize(image, [31, 31], antialias=True)
-    np.testing.assert_allclose(augment._resize(image, [31, 31]), expected, atol=1e-3)
+    np.testing.assert_allclose(augment._resize(image, [31, 31], antialias_from=1), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(("shape", "antialias"), [((40, 61), False), ((92, 92), False), ((93, 40), True)])
+def test_training_antialiases_from_a_factor_of_three(shape, antialias):
+    image = tf.constant(np.random.default_rng(0).integers(0, 256, (*shape, 3)), tf.uint8)
+    expected = tf.image.resize(image, [31, 31], antialias=antialias)
+    np.testing.assert_allclose(augment._resize(image, [31, 31], antialias_from=3), expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(("size", "scale"), [(96, 1), (65, 1), (64, 2), (33, 2), (32, 4), (16, 8), (2, 8)])
+def test_a_jpeg_is_decoded_at_the_smallest_scale_that_is_not_below_the_view(size, scale):
+    whole = augment_config(crop_scale=(1.0, 1.0), crop_ratio=(1.0, 1.0))
+    photo = smooth_photo(0, 128, 128)
+    crop = augment.random_crop(tf.constant(encode(photo, "JPEG")), KEY, size, whole).numpy()
+    expected = photo.reshape(128 // scale, scale, 128 // scale, scale, 3).mean((1, 3))
+    assert crop.shape == expected.shape
+    assert np.abs(crop - expected).max() < 6  # the DCT's average of a block, up to JPEG's own error
+
+
+@pytest.mark.parametrize("size", [6, 12, 24])
+def test_a_scaled_jpeg_shows_the_same_crop(size):
+    """The borders move by a pixel of that scale at most (4 of the photo's for 6 px, 1 for 24)."""
+    scale = {6: 4, 12: 2, 24: 1}[size]
+    for i in range(8):
+        jpeg, png = (view(encode(columns_photo(), kind), KEY + i, size) for kind in ("JPEG", "PNG"))
+        np.testing.assert_allclose(window(jpeg), window(png), atol=0.5 + scale)
+
+
+def test_a_jpeg_shrunk_by_more_than_two_is_not_aliased():
+    stripes = np.zeros((128, 128, 3), np.uint8)
+    stripes[:, ::2] = 255
+    pixels = view(tf.constant(encode(stripes, "JPEG")), size=24, crop_scale=(0.99, 1.0))
+    assert np.abs(pixels[:, 1:-1].astype(int) - 127).max() < 20
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (333, 7)])

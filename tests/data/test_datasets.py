@@ -10,6 +10,7 @@ from absl import logging as absl_logging
 from jdnet_jax import data
 from jdnet_jax.data import datasets
 from jdnet_jax.errors import UserError
+from tests.data.drawn_dataset import prepare_drawn
 from tests.data.tiny import TINY_SIZES, TinyPhotos, augment_config, dataset_config
 
 FOOD101_SPLITS = {"train": "train[:90%]", "val": "train[90%:]", "test": "validation"}
@@ -51,7 +52,6 @@ class TestPrepare:
         [
             ("validation", "Unknown split 'validation'"),
             ("train[:", r"Error parsing split 'train\[:'"),
-            ("train[:0]", "Instruction .* corresponds to no data"),
         ],
     )
     def test_bad_split(self, split, reason):
@@ -61,11 +61,9 @@ class TestPrepare:
             data.prepare(dataset_config("tiny_photos", splits=splits))
 
     def test_empty_split(self):
-        with (
-            tfds.testing.mock_data(num_examples=0),
-            pytest.raises(UserError, match=r"'train' of mnist holds no images"),
-        ):
-            data.prepare(dataset_config("mnist"))
+        splits = {"train": "train", "val": "val[1:1]", "test": "test"}
+        with pytest.raises(UserError, match=r"val='val\[1:1\]' of tiny_photos holds no images; choose a larger split"):
+            data.prepare(dataset_config("tiny_photos", splits=splits))
 
     def test_unknown_option(self):
         with pytest.raises(UserError, match=r"dataset.options.fold is no option of grocery_store; it has labels, val"):
@@ -177,13 +175,14 @@ class TestTfdsNames:
             data.prepare(dataset_config(name))
         assert "\n" not in str(error.value)
 
-    def test_food101(self):
-        """The exact features of `food101`; the mock has 24 examples whatever the split."""
-        with tfds.testing.mock_data(num_examples=24):
-            dataset = data.prepare(dataset_config("food101", splits=FOOD101_SPLITS))
-            assert len(dataset.class_names) == 101
-            assert dataset.class_names[:2] == ("apple_pie", "baby_back_ribs")
-            run_through(dataset, 24)
+    def test_food101(self, tmp_path, monkeypatch):
+        """The official test split is tested on; a tenth of train is held out to tune on."""
+        prepare_drawn("food101", {"train": 40, "validation": 12}, tmp_path, monkeypatch)
+        dataset = data.prepare(dataset_config("food101", splits=FOOD101_SPLITS, data_dir=str(tmp_path)))
+        assert len(dataset.class_names) == 101
+        assert dataset.class_names[:2] == ("apple_pie", "baby_back_ribs")
+        assert dataset.sizes == {"train": 36, "val": 4, "test": 12}
+        run_through(dataset)
 
     @pytest.mark.parametrize(
         ("name", "classes", "official", "held_out"),
@@ -191,31 +190,36 @@ class TestTfdsNames:
             ("cifar10", 10, "test", "train[90%:]"),
             ("cifar100", 100, "test", "train[90%:]"),
             ("svhn_cropped", 10, "test", "train[90%:]"),
-            ("imagenet2012", 1000, "validation", "train[99%:]"),  # the labels of its `test` are not public
+            ("imagenet2012", 1000, "validation", "train[90%:]"),  # the labels of its `test` are not public
         ],
     )
-    def test_exact_features_of_the_benchmarks(self, name, classes, official, held_out):
+    def test_exact_features_of_the_benchmarks(self, name, classes, official, held_out, tmp_path, monkeypatch):
         """Tested on the official split, tuned on a hold-out of train."""
-        start = held_out.replace("train[", "").rstrip(":]")
-        splits = {"train": f"train[:{start}]", "val": held_out, "test": official}
-        with tfds.testing.mock_data(num_examples=7):
-            dataset = data.prepare(dataset_config(name, splits=splits))
-            assert len(dataset.class_names) == classes
-            assert f"val 7 ({held_out}), test 7 ({official})" in dataset.protocol
-            run_through(dataset, 7)
+        prepare_drawn(name, {"train": 20, official: 7}, tmp_path, monkeypatch)
+        splits = {"train": "train[:90%]", "val": held_out, "test": official}
+        dataset = data.prepare(dataset_config(name, splits=splits, data_dir=str(tmp_path)))
+        assert len(dataset.class_names) == classes
+        assert f"train 18 (train[:90%]), val 2 ({held_out}), test 7 ({official})" in dataset.protocol
+        run_through(dataset)
 
-    def test_greyscale_images_become_rgb(self):
-        with tfds.testing.mock_data(num_examples=3):
-            dataset = data.prepare(dataset_config("mnist", splits={"train": "train", "val": "train", "test": "test"}))
-            images = run_through(dataset, 3)
+    def test_greyscale_images_become_rgb(self, tmp_path, monkeypatch):
+        prepare_drawn("mnist", {"train": 3}, tmp_path, monkeypatch)
+        splits = {"train": "train", "val": "train", "test": "train"}
+        images = run_through(data.prepare(dataset_config("mnist", splits=splits, data_dir=str(tmp_path))))
         np.testing.assert_array_equal(images, images[..., :1].repeat(3, -1))
 
+    def test_another_record_format_is_named(self, tmp_path):
+        TinyPhotos(data_dir=tmp_path, file_format="array_record").download_and_prepare()
+        with pytest.raises(UserError, match=r"tiny_photos in .* was prepared as array_record: prepare it as tfrecord"):
+            data.prepare(dataset_config("tiny_photos", data_dir=str(tmp_path)))
 
-def run_through(dataset, size):
+
+def run_through(dataset):
     """Evaluates all three splits and trains an epoch; returns the test images."""
     for role in ("train", "val", "test"):
         batches = list(data.eval_batches(dataset, role, batch_size=4, image_size=16, crop_fraction=0.875))
-        assert sum(batch["mask"].sum() for batch in batches) == size
+        assert sum(batch["mask"].sum() for batch in batches) == dataset.sizes[role]
+    size = dataset.sizes["train"]
     training = data.train_batches(
         dataset, batch_size=size, image_size=16, seed=0, start_step=3, augment=augment_config()
     )
