@@ -37,6 +37,7 @@ def default() -> ConfigDict:
     config.dataset.splits = ConfigDict({"train": "train", "val": "val", "test": "test"})
     config.dataset.options = ConfigDict()  # of the builder
     config.dataset.shuffle_buffer = 16384  # encoded examples
+    config.dataset.cache = False  # keep the encoded photos of train and val in memory; refused where they do not fit
 
     config.augment = ConfigDict()
     config.augment.crop_scale = (0.35, 1.0)  # area of the random crop as a share of the photo

@@ -15,8 +15,8 @@ from ml_collections import ConfigDict
 
 from jdnet_jax import config as config_lib
 from jdnet_jax import data, step
-from jdnet_jax.data import augment
-from jdnet_jax.data.datasets import Dataset, parse_records, records
+from jdnet_jax.data import augment, records
+from jdnet_jax.data.datasets import Dataset
 from jdnet_jax.data.pipeline import DECODED_TOGETHER
 
 _WINDOWS = 5  # the figure is their median
@@ -124,11 +124,11 @@ def _counts(dataset: Dataset, config: ConfigDict, number: Callable[[tf.Tensor, t
     """Batch sizes of a stream that computes one number for each photo, which spares the hand-over of pixels."""
 
     def numbers(index: tf.Tensor, serialized: tf.Tensor) -> tf.Tensor:
-        encoded, _ = parse_records(serialized)
+        encoded, _ = records.parse(serialized)
         keys = tf.stack([tf.fill(tf.shape(index), tf.constant(config.seed, tf.int64)), index], 1)
         return tf.map_fn(lambda photo: tf.cast(number(*photo), tf.int32), (encoded, keys), fn_output_signature=tf.int32)
 
-    stream = records(dataset.builder, dataset.splits["train"]).repeat()
+    stream = dataset.records["train"].repeat()
     stream = stream.batch(DECODED_TOGETHER).map(numbers, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     return map(len, stream.prefetch(2).as_numpy_iterator())
 

@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import difflib
 import fcntl
-import functools
 import hashlib
 import logging
 import os
@@ -23,20 +22,13 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging as absl_logging
-from jaxtyping import Int
 from ml_collections import ConfigDict
 
+from jdnet_jax.data import records
 from jdnet_jax.errors import UserError
 
 ROLES = ("train", "val", "test")
-
-_IN_FILE_ORDER = tfds.ReadConfig(
-    # One file after the other: the position in the split is then the same on every machine.
-    interleave_cycle_length=1,
-    try_autocache=False,  # would hold the records a second time, beside the shuffle buffer
-    skip_prefetch=True,  # the pipeline prefetches whole batches instead
-)
-
+_CACHED_ROLES = ("train", "val")
 
 # What TFDS logs as warnings and nobody can act upon.
 _TFDS_CHATTER = ("Using custom data configuration", "Variant folder", "`FeatureConnector.dtype` is deprecated")
@@ -69,6 +61,7 @@ class Dataset:
         sizes: number of examples of each role.
         splits: the TFDS split string of each role.
         builder: the TFDS builder, prepared.
+        records: of each role, in file order: (position, serialized example), as `records.read` gives them.
         protocol: one line for logs and result tables: splits, counts, what was left out.
         shuffle_buffer: how many encoded records training shuffles at a time; a split that is not larger is permuted
             in full.
@@ -79,6 +72,7 @@ class Dataset:
     sizes: Mapping[str, int]
     splits: Mapping[str, str]
     builder: tfds.core.DatasetBuilder
+    records: Mapping[str, tf.data.Dataset]
     protocol: str
     shuffle_buffer: int
 
@@ -90,10 +84,11 @@ def prepare(config: ConfigDict) -> Dataset:
     Args:
         config: `name`; `data_dir` (our own builders: the raw files, '' for the public source; TFDS's: the
             TFDS data directory, '' for the default); `splits` {train, val, test: TFDS split strings}; `options` of
-            the builder; `shuffle_buffer` in records.
+            the builder; `shuffle_buffer` in records; `cache`: whether to keep train's and val's in memory.
 
     Raises:
-        UserError: the dataset, an option or a split is unknown, a split is empty, or the data cannot be had.
+        UserError: the dataset, an option or a split is unknown, a split is empty, the data cannot be had, or the cache
+            does not fit.
     """
     builder = _prepared(lambda: _create_builder(config.name, config.data_dir, dict(config.options)))
     features = builder.info.features
@@ -114,34 +109,34 @@ def prepare(config: ConfigDict) -> Dataset:
     if builder.info.metadata and "protocol" in builder.info.metadata:
         protocol += f"; {builder.info.metadata['protocol']}"
     absl_logging.info("dataset %s", protocol)
+    streams = {role: records.read(builder, split) for role, split in splits.items()}
+    if config.cache:
+        _cached(streams, builder, splits)
     return Dataset(
         name=config.name,
         class_names=tuple(features["label"].names),
         sizes=sizes,
         splits=splits,
         builder=builder,
+        records=streams,
         protocol=protocol,
         shuffle_buffer=config.shuffle_buffer,
     )
 
 
-def records(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
-    """The split's records in file order, as they lie on disk: (int64 position, serialized example).
-
-    TFDS's own reader would parse each for itself, which takes longer than reading it; `parse_records` takes many.
-    """
-    files = [
-        tf.data.TFRecordDataset(part.filename).skip(part.skip).take(part.take)
-        for part in builder.info.splits[split].file_instructions
-    ]
-    return functools.reduce(tf.data.Dataset.concatenate, files).enumerate()
-
-
-def parse_records(serialized: tf.Tensor) -> tuple[tf.Tensor, Int[tf.Tensor, " n"]]:
-    """Encoded photos (string [n]) and labels (int32 [n]) of n serialized examples."""
-    features = {"image": tf.io.FixedLenFeature([], tf.string), "label": tf.io.FixedLenFeature([], tf.int64)}
-    parsed = tf.io.parse_example(serialized, features)
-    return parsed["image"], tf.cast(parsed["label"], tf.int32)
+def _cached(streams: dict[str, tf.data.Dataset], builder: tfds.core.DatasetBuilder, splits: Mapping[str, str]) -> None:
+    """Keeps the records of train and val in memory from their first reading on (test is read once)."""
+    needed = sum(records.stored_bytes(builder, splits[role]) for role in _CACHED_ROLES)
+    room = records.room_for_cache()
+    what = f"the records of {' and '.join(_CACHED_ROLES)} take {needed / 1e9:.2f} GB of memory in each process"
+    if needed > room:
+        raise UserError(
+            f"config.dataset.cache: {what}, and {room / 1e9:.2f} GB are there for them: set it to False, or choose "
+            "smaller splits"
+        )
+    absl_logging.info("%s; %.2f GB are there for them", what, room / 1e9)
+    for role in _CACHED_ROLES:
+        streams[role] = streams[role].cache()
 
 
 def _create_builder(name: str, data_dir: str, options: dict[str, Any]) -> tfds.core.DatasetBuilder:

@@ -25,8 +25,8 @@ from jaxtyping import Int
 from ml_collections import ConfigDict
 
 from jdnet_jax.data import augment as augmentation
-from jdnet_jax.data import mixing
-from jdnet_jax.data.datasets import Dataset, parse_records, records
+from jdnet_jax.data import mixing, records
+from jdnet_jax.data.datasets import Dataset
 from jdnet_jax.errors import UserError
 
 Batch = dict[str, np.ndarray]
@@ -68,7 +68,6 @@ def train_batches(
     repeats = augment.repeats
     epoch_size = dataset.sizes["train"] * repeats
     first_epoch, offset = divmod(start_step * batch_size, epoch_size)
-    train_records = records(dataset.builder, dataset.splits["train"])
     shuffle_buffer = min(dataset.shuffle_buffer, dataset.sizes["train"])
     mixes = mixing.is_on(augment)
     if mixes:
@@ -82,7 +81,7 @@ def train_batches(
         # Python comparison, which a symbolic order_seed does not survive.
         tf.random.set_seed(1)
         order_seed, augment_seed = tf.unstack(_epoch_seeds(seed, epoch))
-        shuffled = train_records.shuffle(shuffle_buffer, seed=order_seed)
+        shuffled = dataset.records["train"].shuffle(shuffle_buffer, seed=order_seed)
         # Two photos take turns, so that the partners of a mixture are never copies of one photo.
         numbered = shuffled.batch(2).flat_map(copies) if repeats > 1 else _beside(np.int64(0), shuffled)
         return _beside(augment_seed, numbered)
@@ -93,7 +92,7 @@ def train_batches(
 
     def views(seeds: tf.Tensor, numbered: tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]) -> dict[str, tf.Tensor]:
         copy, (index, serialized) = numbered
-        encoded, label = parse_records(serialized)
+        encoded, label = records.parse(serialized)
         keys = tf.stack([seeds, index * repeats + copy], 1)
         images = tf.map_fn(
             lambda photo: augmentation.random_view(photo[0], photo[1], image_size, augment),
@@ -135,14 +134,14 @@ def eval_batches(
         An iterator over {'image', 'label', 'index'} as in `train_batches` and 'mask': bool [n]; the last batch is
         filled up with zeros whose mask is False.
     """
-    numbered = records(dataset.builder, dataset.splits[split_role])
+    numbered = dataset.records[split_role]
     missing = -dataset.sizes[split_role] % batch_size
     filling = _beside(False, numbered.take(1).repeat(missing))
     stream = _beside(True, numbered).concatenate(filling)
 
     def views(mask: tf.Tensor, numbered: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         index, serialized = numbered
-        encoded, label = parse_records(serialized)
+        encoded, label = records.parse(serialized)
         images = tf.map_fn(
             lambda photo: tf.cond(
                 photo[0],

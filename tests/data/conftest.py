@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import tensorflow_datasets as tfds
 
-from jdnet_jax.data import Dataset
+from jdnet_jax.data import Dataset, records
 from tests.data.tiny import TINY_SIZES, TinyPhotos
 
 
@@ -17,6 +17,7 @@ def tiny(tmp_path_factory) -> Dataset:
         sizes=TINY_SIZES,
         splits={role: role for role in TINY_SIZES},
         builder=builder,
+        records={role: records.read(builder, role) for role in TINY_SIZES},
         protocol="",
         shuffle_buffer=1024,
     )

@@ -4,11 +4,12 @@ import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging as absl_logging
 
 from jdnet_jax import data
-from jdnet_jax.data import datasets
+from jdnet_jax.data import datasets, records
 from jdnet_jax.errors import UserError
 from tests.data.drawn_dataset import prepare_drawn
 from tests.data.tiny import TINY_SIZES, TinyPhotos, augment_config, dataset_config
@@ -64,6 +65,36 @@ class TestPrepare:
         splits = {"train": "train", "val": "val[1:1]", "test": "test"}
         with pytest.raises(UserError, match=r"val='val\[1:1\]' of tiny_photos holds no images; choose a larger split"):
             data.prepare(dataset_config("tiny_photos", splits=splits))
+
+    def test_cached_records_need_no_files_after_the_first_pass(self, store):
+        config = dataset_config("tiny_photos", splits={"train": "train", "val": "val", "test": "train"}, cache=True)
+        dataset = data.prepare(config)
+
+        def labels(role):
+            batches = data.eval_batches(dataset, role, batch_size=1, image_size=8, crop_fraction=1.0)
+            return [int(batch["label"][0]) for batch in batches]
+
+        first = {role: labels(role) for role in ("train", "val", "test")}
+        for file in dataset.builder.data_path.glob("*.tfrecord*"):
+            file.unlink()
+        assert {role: labels(role) for role in ("train", "val")} == {role: first[role] for role in ("train", "val")}
+        with pytest.raises(tf.errors.NotFoundError):
+            labels("test")
+
+    def test_a_cache_says_what_it_takes(self, store, monkeypatch):
+        lines = []
+        monkeypatch.setattr(absl_logging, "info", lambda text, *args: lines.append(text % args))
+        monkeypatch.setattr(records, "stored_bytes", lambda builder, split: {"train": 3 * 10**9, "val": 10**9}[split])
+        monkeypatch.setattr(records, "room_for_cache", lambda: 4 * 10**9)
+        data.prepare(dataset_config("tiny_photos", cache=True))
+        assert lines[-1] == (
+            "the records of train and val take 4.00 GB of memory in each process; 4.00 GB are there for them"
+        )
+
+    def test_a_cache_that_does_not_fit_is_refused(self, store, monkeypatch):
+        monkeypatch.setattr(records, "room_for_cache", lambda: 0)
+        with pytest.raises(UserError, match=r"^config.dataset.cache: the records of train and val take 0.00 GB .*"):
+            data.prepare(dataset_config("tiny_photos", cache=True))
 
     def test_unknown_option(self):
         with pytest.raises(UserError, match=r"dataset.options.fold is no option of grocery_store; it has labels, val"):

@@ -51,7 +51,7 @@ class TinyPhotos(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 def dataset_config(name: str, **changes) -> ConfigDict:
     """A `config.dataset` as the configs have it."""
     splits = changes.pop("splits", {"train": "train", "val": "val", "test": "test"})
-    defaults = {"data_dir": "", "options": {}, "shuffle_buffer": 1024}
+    defaults = {"data_dir": "", "options": {}, "shuffle_buffer": 1024, "cache": False}
     return ConfigDict({"name": name, "splits": splits, **defaults, **changes})
 
 
