@@ -22,6 +22,7 @@ from jdnet_jax import config as config_lib
 from jdnet_jax.checkpoint import Checkpoints
 from jdnet_jax.data import mixing
 from jdnet_jax.errors import UserError
+from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.progress import Progress, duration, say
 from jdnet_jax.routing import STUDENT
 from jdnet_jax.workdir import Workdir
@@ -187,7 +188,7 @@ class _Run:
             "teachers": {name: entry for name, entry in entries.items() if name != STUDENT},
         }
         if self.is_writer:
-            handoff.save(self.place.student, student, self._description(summary))
+            handoff.save(self.place.student, student, self._card(summary))
             atomic.write_text(self.place.summary, json.dumps(summary, indent=2) + "\n")
         self.checkpoints.close()
         return summary
@@ -292,32 +293,28 @@ class _Run:
                     "lower config.schedule.learning_rate or set config.optimizer.clip_norm, and use a new --workdir"
                 )
 
-    def _description(self, summary: Mapping[str, Any]) -> dict[str, Any]:
+    def _card(self, summary: Mapping[str, Any]) -> ModelCard:
         network = self.networks[STUDENT]
         spec = network.module.input_spec
         size = network.image_size
-        return {
-            "model": network.model,
-            "options": dict(network.options),
-            "parameters": summary["student"]["params"],
-            "classes": list(self.dataset.class_names),
-            "image_size": size,
-            "mean": list(spec.mean),
-            "std": list(spec.std),
-            "resize": {
-                "shorter_side": round(size / self.config.crop_fraction),
-                "crop": "center",
-                "method": "bilinear",
-                "antialias": True,
-            },
-            "trained": {
+        return ModelCard(
+            model=network.model,
+            options=dict(network.options),
+            parameters=summary["student"]["params"],
+            classes=self.dataset.class_names,
+            image_size=size,
+            mean=spec.mean,
+            std=spec.std,
+            shorter_side=round(size / self.config.crop_fraction),
+            dtype=self.config.compute_dtype,
+            trained={
                 "with": f"jdnet_jax {__version__}, jax {jax.__version__}",
                 "on": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
                 **{key: summary[key] for key in ("recipe", "dataset", "protocol", "step", "seed")},
             },
-            "accuracy": {role: summary["student"][role] for role in ("val", "test")},
-            "sha256": summary["student"]["sha256"],
-        }
+            accuracy={role: summary["student"][role] for role in ("val", "test")},
+            sha256=summary["student"]["sha256"],
+        )
 
 
 def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:

@@ -76,16 +76,16 @@ def test_metrics_are_one_line_a_logged_step_with_every_term(finished):
 
 def test_the_hand_off_is_the_student_alone(finished):
     workdir, summary = finished
-    variables, description = handoff.load(workdir)
+    variables, card = handoff.load(workdir)
     assert state.sha256(variables) == summary["student"]["sha256"]
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == summary["student"]["params"]
     names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(variables)]
     assert not any("stage" in name or "adapter" in name for name in names)
-    assert description["model"] == "resnet_tiny"
-    assert description["options"] == {"width": 4, "drop_rate": 0.1}
-    assert len(description["classes"]) == 12
-    assert description["image_size"] == tiny.SIZE
-    assert description["accuracy"]["test"] == summary["student"]["test"]
+    assert card.model == "resnet_tiny"
+    assert card.options == {"width": 4, "drop_rate": 0.1}
+    assert len(card.classes) == 12
+    assert card.image_size == tiny.SIZE
+    assert card.accuracy["test"] == summary["student"]["test"]
 
 
 def test_the_same_command_on_a_finished_run_only_reads(finished, capsys):
