@@ -6,12 +6,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
@@ -19,9 +17,10 @@ import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 
 from jdnet_jax.errors import UserError
+from jdnet_jax.inference import model_card
+from jdnet_jax.inference.model_card import ModelCard
 
-FORMAT_VERSION = 1
-_DESCRIPTION, _CHECKPOINT = "model.json", "checkpoint"
+_CHECKPOINT = "checkpoint"
 
 
 def is_handoff(path: str | os.PathLike[str]) -> bool:
@@ -29,13 +28,13 @@ def is_handoff(path: str | os.PathLike[str]) -> bool:
     return bool(str(path)) and _find(Path(path)) is not None
 
 
-def save(directory: Path, variables: Mapping[str, PyTree], description: Mapping[str, Any]) -> None:
+def save(directory: Path, variables: Mapping[str, PyTree], card: ModelCard) -> None:
     """Writes a hand-off aside and puts it in place whole, instead of any earlier one.
 
     Args:
         directory: the folder to make.
         variables: `params` and `batch_stats` of the one network.
-        description: what `model.json` says beside the format version; must be JSON.
+        card: what `model.json` says.
 
     Raises:
         UserError: it could not be written; an earlier hand-off is untouched.
@@ -48,8 +47,7 @@ def save(directory: Path, variables: Mapping[str, PyTree], description: Mapping[
         aside.mkdir(parents=True)
         with ocp.StandardCheckpointer() as checkpointer:
             checkpointer.save(aside / _CHECKPOINT, {key: variables[key] for key in ("params", "batch_stats")})
-        text = json.dumps({"format_version": FORMAT_VERSION, **description}, indent=2, ensure_ascii=False)
-        (aside / _DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+        (aside / model_card.FILE_NAME).write_text(card.to_json(), encoding="utf-8")
         if directory.exists():
             directory.rename(old)
         aside.rename(directory)
@@ -63,7 +61,7 @@ def save(directory: Path, variables: Mapping[str, PyTree], description: Mapping[
 
 def load(
     path: str | os.PathLike[str], *, model: str | None = None, num_classes: int | None = None
-) -> tuple[dict[str, PyTree], dict[str, Any]]:
+) -> tuple[dict[str, PyTree], ModelCard]:
     """Reads a hand-off.
 
     Args:
@@ -72,25 +70,21 @@ def load(
         num_classes: the number of classes it must have; None for any.
 
     Returns:
-        the variables `{"params", "batch_stats"}` as NumPy arrays, and the content of `model.json`.
+        the variables `{"params", "batch_stats"}` as NumPy arrays, and what `model.json` says.
 
     Raises:
         UserError: not a hand-off, of a newer format, damaged, or of another model or number of classes.
     """
     directory = _find(Path(path))
     if directory is None:
-        raise UserError(f"{path} is not a hand-off: a folder with {_DESCRIPTION} and {_CHECKPOINT}/ is expected")
-    try:
-        description = json.loads((directory / _DESCRIPTION).read_text(encoding="utf-8"))
-        version, name, classes = (description[key] for key in ("format_version", "model", "classes"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{directory / _DESCRIPTION} is damaged ({error}): write the hand-off again") from error
-    if version > FORMAT_VERSION:
-        raise UserError(f"{directory} has format version {version}, newer than {FORMAT_VERSION}: update jdnet_jax")
-    if model is not None and name != model:
-        raise UserError(f"{directory} holds the model {name!r}, not {model!r}")
-    if num_classes is not None and len(classes) != num_classes:
-        raise UserError(f"{directory} was trained on {len(classes)} classes, not on {num_classes}")
+        raise UserError(
+            f"{path} is not a hand-off: a folder with {model_card.FILE_NAME} and {_CHECKPOINT}/ is expected"
+        )
+    card = model_card.read(directory / model_card.FILE_NAME)
+    if model is not None and card.model != model:
+        raise UserError(f"{directory} holds the model {card.model!r}, not {model!r}")
+    if num_classes is not None and len(card.classes) != num_classes:
+        raise UserError(f"{directory} was trained on {len(card.classes)} classes, not on {num_classes}")
     try:
         with ocp.StandardCheckpointer() as checkpointer:
             metadata = checkpointer.metadata(directory.absolute() / _CHECKPOINT).item_metadata.tree
@@ -100,12 +94,12 @@ def load(
         reason = str(error).strip().splitlines()[:1]
         raise UserError(f"{directory / _CHECKPOINT} is damaged ({' '.join(reason)[:200]}): write it again") from error
     variables.setdefault("batch_stats", {})
-    return variables, description
+    return variables, card
 
 
 def _find(path: Path) -> Path | None:
     path = path.expanduser()
     for candidate in (path, path / "student"):
-        if (candidate / _DESCRIPTION).is_file() and (candidate / _CHECKPOINT).is_dir():
+        if (candidate / model_card.FILE_NAME).is_file() and (candidate / _CHECKPOINT).is_dir():
             return candidate
     return None

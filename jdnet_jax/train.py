@@ -17,11 +17,24 @@ from absl import logging
 from clu import parameter_overview
 from ml_collections import ConfigDict
 
-from jdnet_jax import __version__, atomic, data, evaluation, handoff, metrics, networks, optimizers, state, step
+from jdnet_jax import (
+    __version__,
+    atomic,
+    calibration,
+    data,
+    evaluation,
+    handoff,
+    metrics,
+    networks,
+    optimizers,
+    state,
+    step,
+)
 from jdnet_jax import config as config_lib
 from jdnet_jax.checkpoint import Checkpoints
 from jdnet_jax.data import mixing
 from jdnet_jax.errors import UserError
+from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.progress import Progress, duration, say
 from jdnet_jax.routing import STUDENT
 from jdnet_jax.workdir import Workdir
@@ -175,6 +188,7 @@ class _Run:
             for name, network in self.networks.items()
         }
         entries[STUDENT]["sha256"] = state.sha256(student)
+        entries[STUDENT]["calibration"] = self._calibration()
         summary = {
             "recipe": self.config.recipe,
             "dataset": self.config.dataset.name,
@@ -187,7 +201,7 @@ class _Run:
             "teachers": {name: entry for name, entry in entries.items() if name != STUDENT},
         }
         if self.is_writer:
-            handoff.save(self.place.student, student, self._description(summary))
+            handoff.save(self.place.student, student, self._card(summary))
             atomic.write_text(self.place.summary, json.dumps(summary, indent=2) + "\n")
         self.checkpoints.close()
         return summary
@@ -265,9 +279,26 @@ class _Run:
         return results[STUDENT].top1
 
     def _results(self, role: str) -> dict[str, evaluation.Result]:
+        variables = {name: self.state.variables(name) for name in self.networks}
+        return evaluation.evaluate(self.eval_step, variables, self._eval_batches(role))
+
+    def _calibration(self) -> dict[str, Any]:
+        """The student's temperature, fitted on val, and what it does to the calibration error."""
+        logits_step = step.mapped(step.logits_step(self.networks[STUDENT]))
+        variables = self.state.variables(STUDENT)
+        found = {role: evaluation.logits(logits_step, variables, self._eval_batches(role)) for role in ("val", "test")}
+        temperature = calibration.fit_temperature(*found["val"])
+        before_and_after = {"ece_before": 1.0, "ece_after": temperature}
+        errors = {
+            role: {name: calibration.calibration_error_at(at, *logits) for name, at in before_and_after.items()}
+            for role, logits in found.items()
+        }
+        return {"temperature": temperature, **errors}
+
+    def _eval_batches(self, role: str) -> Iterator[Mapping[str, np.ndarray]]:
         size = self.config.eval_batch_size or self.config.batch_size
         size = math.ceil(size / jax.device_count()) * jax.device_count()
-        batches = data.eval_batches(
+        return data.eval_batches(
             self.dataset,
             role,
             batch_size=size,
@@ -275,8 +306,6 @@ class _Run:
             crop_fraction=self.config.crop_fraction,
             rows=step.rows(size).tolist(),
         )
-        variables = {name: self.state.variables(name) for name in self.networks}
-        return evaluation.evaluate(self.eval_step, variables, batches)
 
     def _check_finite(self, number: int, window: list[dict[str, Any]]) -> None:
         for values in window:
@@ -292,32 +321,29 @@ class _Run:
                     "lower config.schedule.learning_rate or set config.optimizer.clip_norm, and use a new --workdir"
                 )
 
-    def _description(self, summary: Mapping[str, Any]) -> dict[str, Any]:
+    def _card(self, summary: Mapping[str, Any]) -> ModelCard:
         network = self.networks[STUDENT]
         spec = network.module.input_spec
         size = network.image_size
-        return {
-            "model": network.model,
-            "options": dict(network.options),
-            "parameters": summary["student"]["params"],
-            "classes": list(self.dataset.class_names),
-            "image_size": size,
-            "mean": list(spec.mean),
-            "std": list(spec.std),
-            "resize": {
-                "shorter_side": round(size / self.config.crop_fraction),
-                "crop": "center",
-                "method": "bilinear",
-                "antialias": True,
-            },
-            "trained": {
+        return ModelCard(
+            model=network.model,
+            options=dict(network.options),
+            parameters=summary["student"]["params"],
+            classes=self.dataset.class_names,
+            image_size=size,
+            mean=spec.mean,
+            std=spec.std,
+            shorter_side=round(size / self.config.crop_fraction),
+            temperature=summary["student"]["calibration"]["temperature"],
+            dtype=self.config.compute_dtype,
+            trained={
                 "with": f"jdnet_jax {__version__}, jax {jax.__version__}",
                 "on": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
                 **{key: summary[key] for key in ("recipe", "dataset", "protocol", "step", "seed")},
             },
-            "accuracy": {role: summary["student"][role] for role in ("val", "test")},
-            "sha256": summary["student"]["sha256"],
-        }
+            accuracy={role: summary["student"][role] for role in ("val", "test")},
+            sha256=summary["student"]["sha256"],
+        )
 
 
 def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
@@ -332,6 +358,11 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
         lines.append(
             f"  {name:<10} {test['top1']:7.2%}   top-5 {test['top5']:.2%}   macro-F1 {test['macro_f1']:.3f}   "
             f"{entry['params'] / 1e6:.2f} M parameters ({entry['model']})"
+        )
+    if found := summary["student"].get("calibration"):  # a run that an earlier version finished has none
+        lines.append(
+            f"  the student's probabilities at temperature {found['temperature']:.2f}, fitted on val: calibration "
+            f"error {found['test']['ece_after']:.3f} on test ({found['test']['ece_before']:.3f} at 1)"
         )
     lines += [
         f"in {place.path}:",

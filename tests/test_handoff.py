@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -5,32 +6,33 @@ import pytest
 
 from jdnet_jax import handoff
 from jdnet_jax.errors import UserError
+from jdnet_jax.inference.model_card import ModelCard
 
 VARIABLES = {
     "params": {"conv": {"kernel": np.arange(6.0, dtype=np.float32).reshape(2, 3)}},
     "batch_stats": {"bn": {"mean": np.ones(3, np.float32)}},
 }
-DESCRIPTION = {"model": "resnet_tiny", "classes": ["rice", "peas"]}
+CARD = ModelCard("resnet_tiny", ("rice", "peas"), 32, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0), shorter_side=36)
 
 
 @pytest.fixture
 def folder(tmp_path):
-    handoff.save(tmp_path / "student", VARIABLES, DESCRIPTION)
+    handoff.save(tmp_path / "student", VARIABLES, CARD)
     return tmp_path / "student"
 
 
 def test_round_trip_from_the_folder_and_from_the_workdir(folder):
     for path in (folder, folder.parent):
         assert handoff.is_handoff(path)
-        variables, description = handoff.load(path, model="resnet_tiny", num_classes=2)
+        variables, card = handoff.load(path, model="resnet_tiny", num_classes=2)
         np.testing.assert_array_equal(variables["params"]["conv"]["kernel"], VARIABLES["params"]["conv"]["kernel"])
         np.testing.assert_array_equal(variables["batch_stats"]["bn"]["mean"], np.ones(3))
-        assert description == {"format_version": 1, **DESCRIPTION}
+        assert card == CARD
 
 
 def test_saving_again_replaces_the_whole(folder):
-    handoff.save(folder, VARIABLES, {**DESCRIPTION, "classes": ["a", "b", "c"]})
-    assert handoff.load(folder)[1]["classes"] == ["a", "b", "c"]
+    handoff.save(folder, VARIABLES, dataclasses.replace(CARD, classes=("a", "b", "c")))
+    assert handoff.load(folder)[1].classes == ("a", "b", "c")
     assert [path.name for path in folder.parent.iterdir()] == ["student"]
 
 
@@ -38,11 +40,11 @@ def test_a_failed_save_leaves_the_old_one(folder, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(handoff.json, "dumps", full)
+    monkeypatch.setattr(ModelCard, "to_json", full)
     with pytest.raises(UserError, match=r"could not be written .*No space left on device"):
-        handoff.save(folder, VARIABLES, {"model": "other"})
+        handoff.save(folder, VARIABLES, dataclasses.replace(CARD, model="other"))
     monkeypatch.undo()
-    assert handoff.load(folder)[1]["model"] == "resnet_tiny"
+    assert handoff.load(folder)[1].model == "resnet_tiny"
     assert [path.name for path in folder.parent.iterdir()] == ["student"]
 
 

@@ -10,7 +10,9 @@ import pytest
 from jdnet_jax import config as config_lib
 from jdnet_jax import handoff, metrics, state, train
 from jdnet_jax.errors import UserError
+from jdnet_jax.inference import flax_runner, labelled_photos, scoring
 from jdnet_jax.progress import Progress
+from jdnet_jax.workdir import Workdir
 from tests import tiny_recipe as tiny
 
 pytestmark = pytest.mark.slow
@@ -76,16 +78,37 @@ def test_metrics_are_one_line_a_logged_step_with_every_term(finished):
 
 def test_the_hand_off_is_the_student_alone(finished):
     workdir, summary = finished
-    variables, description = handoff.load(workdir)
+    variables, card = handoff.load(workdir)
     assert state.sha256(variables) == summary["student"]["sha256"]
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == summary["student"]["params"]
     names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(variables)]
     assert not any("stage" in name or "adapter" in name for name in names)
-    assert description["model"] == "resnet_tiny"
-    assert description["options"] == {"width": 4, "drop_rate": 0.1}
-    assert len(description["classes"]) == 12
-    assert description["image_size"] == tiny.SIZE
-    assert description["accuracy"]["test"] == summary["student"]["test"]
+    assert card.model == "resnet_tiny"
+    assert card.options == {"width": 4, "drop_rate": 0.1}
+    assert len(card.classes) == 12
+    assert card.image_size == tiny.SIZE
+    assert card.accuracy["test"] == summary["student"]["test"]
+
+
+def test_the_students_temperature_is_in_the_summary_and_in_the_hand_off(finished):
+    workdir, summary = finished
+    found = summary["student"]["calibration"]
+    assert handoff.load(workdir)[1].temperature == found["temperature"] > 0
+    for role in ("val", "test"):
+        assert set(found[role]) == {"ece_before", "ece_after"}
+        assert all(0 <= error <= 1 for error in found[role].values())
+
+
+def test_the_hand_off_scores_as_the_summary_says(finished):
+    workdir, summary = finished
+    runner = flax_runner.load(workdir)
+    for role in ("val", "test"):
+        labelled = labelled_photos.of_dataset(Workdir(workdir).dataset_config(), role, runner.card)
+        scores, expected = scoring.score(runner, labelled.batches).summary(), summary["student"][role]
+        for name in ("top1", "top5", "macro_f1", "count"):
+            assert scores[name] == expected[name]
+        assert scores["ece"] == pytest.approx(summary["student"]["calibration"][role]["ece_after"], abs=1e-5)
+        assert labelled.source == runner.card.trained["protocol"]
 
 
 def test_the_same_command_on_a_finished_run_only_reads(finished, capsys):

@@ -1,0 +1,1 @@
+"""From a finished student to answers about photos: what a model says of itself, and runners of every format."""

@@ -1,0 +1,61 @@
+"""From the path of a model, of any format, to its runner."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import os
+from pathlib import Path
+
+from jdnet_jax import handoff
+from jdnet_jax.errors import UserError
+from jdnet_jax.inference import model_card
+from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.inference.runner import Runner
+
+# The module that runs each kind of exported file: it has `load(path: Path, card: ModelCard) -> Runner`, and is imported
+# only where such a file is opened, because what it needs may not be installed.
+_RUNNERS = {
+    ".tflite": "tflite_runner",
+    ".stablehlo": "stablehlo_runner",
+    ".onnx": "onnx_runner",
+    ".safetensors": "safetensors_runner",
+}
+_SAVED_MODEL, _SAVED_MODEL_FILE = "saved_model_runner", "saved_model.pb"
+
+
+def open_model(path: str | os.PathLike[str]) -> Runner:
+    """Opens a workdir, a hand-off, or an exported file with its `model.json` beside it.
+
+    Raises:
+        UserError: there is nothing, it is no model of ours, of a newer format version or damaged, or what its format
+            needs is not installed.
+    """
+    path = Path(path).expanduser()
+    if not path.exists():
+        raise UserError(f"there is no model at {path}: name a workdir, a hand-off (student/) or an exported file")
+    if handoff.is_handoff(path):
+        from jdnet_jax.inference import flax_runner
+
+        return flax_runner.load(path)
+    name = _SAVED_MODEL if (path / _SAVED_MODEL_FILE).is_file() else _RUNNERS.get(path.suffix)
+    if name is None or (path.is_dir() and name != _SAVED_MODEL):
+        raise UserError(_what_it_is(path))
+    card_file = model_card.card_path(path)
+    if not card_file.is_file():
+        raise UserError(f"{path} has no {card_file.name} beside it, which says what it is: keep the two together")
+    return _load(name, path, model_card.read(card_file))
+
+
+def _load(name: str, path: Path, card: ModelCard) -> Runner:
+    module = f"jdnet_jax.inference.{name}"
+    if importlib.util.find_spec(module) is None:
+        raise UserError(f"{path}: this version of jdnet_jax cannot run such a file")
+    return importlib.import_module(module).load(path, card)
+
+
+def _what_it_is(path: Path) -> str:
+    if path.is_dir() and (path / "config.json").is_file():
+        return f"the run in {path} has not finished, so it has no student yet: the command that began it continues it"
+    known = ", ".join(_RUNNERS)
+    return f"{path} is no model of this project: name a workdir, a hand-off (student/), or a file of {known}"

@@ -1,0 +1,39 @@
+"""What every format can do once it is opened: photos in, probabilities and an activation map out."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from jaxtyping import Float32, UInt8
+
+from jdnet_jax.inference.model_card import ModelCard
+
+
+class Prediction(NamedTuple):
+    """What a model says of a batch of photos.
+
+    Attributes:
+        probabilities: after the temperature; each row adds up to 1, up to the format's precision.
+        activation: class activation map of the most probable class, not negative, on the grid of the last feature map.
+    """
+
+    probabilities: Float32[np.ndarray, "n classes"]
+    activation: Float32[np.ndarray, "n h w"]
+
+
+class Runner(Protocol):
+    """A model that is open, of whatever format; `open.open_model` makes one."""
+
+    @property
+    def card(self) -> ModelCard:
+        """What the model says of itself."""
+        ...
+
+    def run(self, images: UInt8[np.ndarray, "n size size 3"]) -> Prediction:
+        """Predicts photos.
+
+        Args:
+            images: the evaluation views of any number of photos, RGB; `size` is `card.image_size`.
+        """
+        ...
