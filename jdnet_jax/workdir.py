@@ -78,7 +78,7 @@ class Workdir:
         atomic.write_text(self.data, json.dumps({"protocol": protocol}, ensure_ascii=False) + "\n")
 
     def dataset_config(self) -> ConfigDict:
-        """The section `dataset` of the run's config.
+        """The section `dataset` of the run's config, for whoever reads the data once: nothing of it is cached.
 
         Raises:
             UserError: `config.json` is not there or damaged.
@@ -86,7 +86,7 @@ class Workdir:
         try:
             section = json.loads(self.config.read_text(encoding="utf-8"))["dataset"]
             options = {key: tuple(v) if isinstance(v, list) else v for key, v in section["options"].items()}
-            return ConfigDict({**section, "options": options})
+            return ConfigDict({**section, "options": options, "cache": False})
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{self.config} cannot be read ({error}): name the dataset with --config") from error
 

@@ -8,10 +8,11 @@ from jdnet_jax.workdir import Workdir
 def test_the_dataset_is_the_one_that_was_claimed(tmp_path):
     config = config_lib.default()
     config.dataset.options = {"counts": (64, 24, 41), "seed": 3}
+    config.dataset.cache = True
     place = Workdir(tmp_path)
     place.claim(config)
     found = place.dataset_config()
-    assert found.to_dict() == config.dataset.to_dict()
+    assert found.to_dict() == {**config.dataset.to_dict(), "cache": False}
     assert found.options.counts == (64, 24, 41)
 
 
