@@ -98,7 +98,7 @@ def _crop(
         lambda: _decoded_with_shape(encoded),
     )
     window = crop_window(shape, draws[:-1], augment.crop_scale, augment.crop_ratio)
-    least = tf.constant([math.ceil(_LEAST_DECODED * image_size * scale) for scale in _JPEG_SCALES[1:]])
+    least = tf.constant([math.ceil(_LEAST_DECODED * image_size * scale) for scale in _JPEG_SCALES[1:]], tf.int32)
     halvings = tf.reduce_sum(tf.cast(tf.reduce_min(window[2:]) >= least, tf.int32))
     denominator = tf.bitwise.left_shift(1, halvings)
     begin = window[:2] // denominator
