@@ -60,6 +60,12 @@ def set_up_libraries() -> None:
         jax.config.update("jax_compilation_cache_dir", str(cache))
 
 
+def log_warnings_only() -> None:
+    """Keeps the libraries' running commentary from the screen; for commands that write no log files."""
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.WARNING)
+
+
 def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None:
     """Parses the flags and runs `main`; a user's mistake is one line and exit status 2, never a traceback."""
     threading.excepthook = _log_thread_error

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, PyTree
+from jaxtyping import Float, Int, PyTree
 
 from jdnet_jax.step import split
 
@@ -47,16 +47,42 @@ class Result:
         }
 
 
+@dataclass(frozen=True)
+class PerClass:
+    """Figures of each class, in [0, 1]; nan where there is none.
+
+    Attributes:
+        precision: of the examples that were given the class, how many are of it.
+        recall: of the examples of the class, how many were given it.
+        f1: 2 TP / (2 TP + FP + FN), the harmonic mean of the two.
+        count: how many examples are of the class.
+    """
+
+    precision: Float[np.ndarray, " classes"]
+    recall: Float[np.ndarray, " classes"]
+    f1: Float[np.ndarray, " classes"]
+    count: Int[np.ndarray, " classes"]
+
+
+def per_class(confusion: Int[np.ndarray, "classes classes"]) -> PerClass:
+    """Precision, recall, F1 and count of each class."""
+    hits, given, count = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+    return PerClass(_share(hits, given), _share(hits, count), _share(2 * hits, given + count), count)
+
+
 def macro_f1(confusion: Int[np.ndarray, "classes classes"]) -> float:
     """Mean F1 over the classes that occur as a label or a prediction, in [0, 1].
 
     F1 = 2 TP / (2 TP + FP + FN). A class that neither occurs nor is predicted has no F1 and is left out, as
     scikit-learn does with the labels found in the data.
     """
-    hits = np.diag(confusion)
-    total = confusion.sum(axis=0) + confusion.sum(axis=1)
-    present = total > 0
-    return float(np.mean(2 * hits[present] / total[present])) if present.any() else 0.0
+    f1 = per_class(confusion).f1
+    present = ~np.isnan(f1)
+    return float(np.mean(f1[present])) if present.any() else 0.0
+
+
+def _share(part: Int[np.ndarray, " classes"], whole: Int[np.ndarray, " classes"]) -> Float[np.ndarray, " classes"]:
+    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
 
 
 def evaluate(
@@ -72,7 +98,7 @@ def evaluate(
     totals: dict[str, Any] = {}
     pending = None
     for batch in batches:
-        sums = step(variables, split({key: batch[key] for key in ("image", "label", "mask")}))
+        sums = step(variables, _split(batch))
         # Adding the counts of the batch before lets the device work on this one meanwhile.
         _add(totals, pending)
         pending = sums
@@ -82,6 +108,25 @@ def evaluate(
         name: Result(totals[f"{name}/confusion"], int(totals[f"{name}/top5"]), float(totals[f"{name}/loss"]) / count)
         for name in variables
     }
+
+
+def logits(
+    step: Callable[..., Any], variables: PyTree, batches: Iterable[Mapping[str, np.ndarray]]
+) -> tuple[Float[np.ndarray, "n classes"], Int[np.ndarray, " n"]]:
+    """The logits of every example and its label, in no particular order; padding is left out.
+
+    Args:
+        step: `step.mapped(step.logits_step(network))`.
+        variables: of the network.
+        batches: as for `evaluate`.
+    """
+    parts = [{key: np.asarray(rows) for key, rows in step(variables, _split(batch)).items()} for batch in batches]
+    kept = [(part["logits"][part["mask"]], part["label"][part["mask"]]) for part in parts]
+    return np.concatenate([rows for rows, _ in kept]), np.concatenate([rows for _, rows in kept])
+
+
+def _split(batch: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
+    return split({key: batch[key] for key in ("image", "label", "mask")})
 
 
 def _add(totals: dict[str, Any], sums: Mapping[str, Any] | None) -> None:

@@ -224,13 +224,17 @@ def initialize(network: Network, seed: int, num_classes: int) -> Variables:
 
 def _from_handoff(network: Network, num_classes: int) -> Variables:
     variables, card = handoff.load(network.init, model=network.model, num_classes=num_classes)
-    expected = shapes(network)[1]
-    if _shape_tree(variables) != _shape_tree({"batch_stats": {}, **expected}):
+    if not fits(network, variables):
         raise UserError(
             f"{network.init} holds {network.model} with options {dict(card.options)}, of other shapes "
             f"than the options {dict(network.options)} of {network.name}: give it the same options"
         )
     return variables
+
+
+def fits(network: Network, variables: Variables) -> bool:
+    """Whether the names and shapes of variables are those of the network."""
+    return _shape_tree(variables) == _shape_tree({"batch_stats": {}, **shapes(network)[1]})
 
 
 def run_once(function: Callable[[Array], PyTree], key: Array) -> PyTree:

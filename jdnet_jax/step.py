@@ -157,6 +157,21 @@ def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree]
     return step
 
 
+def logits_step(network: Network) -> Callable[[PyTree, Batch], dict[str, Array]]:
+    """The logits of one network, for one device inside a mapped axis `data`.
+
+    The function takes variables and a batch as the function of `eval_step` does. It returns `logits` [global batch,
+    classes] with the `label` and the `mask` of each row, whole on every device.
+    """
+
+    def step(variables: PyTree, batch: Batch) -> dict[str, Array]:
+        logits = network.module.apply(variables, network.prepare(batch["image"]), train=False).logits
+        rows = {"logits": logits, "label": batch["label"], "mask": batch["mask"]}
+        return lax.all_gather(rows, DATA_AXIS, tiled=True)
+
+    return step
+
+
 def mapped(step: Callable[..., Any], *, donate_state: bool = False) -> Callable[..., Any]:
     """Compiles a step and maps it over all devices: first argument whole, second split along its first axis."""
     return jax.pmap(

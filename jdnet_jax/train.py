@@ -17,7 +17,19 @@ from absl import logging
 from clu import parameter_overview
 from ml_collections import ConfigDict
 
-from jdnet_jax import __version__, atomic, data, evaluation, handoff, metrics, networks, optimizers, state, step
+from jdnet_jax import (
+    __version__,
+    atomic,
+    calibration,
+    data,
+    evaluation,
+    handoff,
+    metrics,
+    networks,
+    optimizers,
+    state,
+    step,
+)
 from jdnet_jax import config as config_lib
 from jdnet_jax.checkpoint import Checkpoints
 from jdnet_jax.data import mixing
@@ -176,6 +188,7 @@ class _Run:
             for name, network in self.networks.items()
         }
         entries[STUDENT]["sha256"] = state.sha256(student)
+        entries[STUDENT]["calibration"] = self._calibration()
         summary = {
             "recipe": self.config.recipe,
             "dataset": self.config.dataset.name,
@@ -266,9 +279,26 @@ class _Run:
         return results[STUDENT].top1
 
     def _results(self, role: str) -> dict[str, evaluation.Result]:
+        variables = {name: self.state.variables(name) for name in self.networks}
+        return evaluation.evaluate(self.eval_step, variables, self._eval_batches(role))
+
+    def _calibration(self) -> dict[str, Any]:
+        """The student's temperature, fitted on val, and what it does to the calibration error."""
+        logits_step = step.mapped(step.logits_step(self.networks[STUDENT]))
+        variables = self.state.variables(STUDENT)
+        found = {role: evaluation.logits(logits_step, variables, self._eval_batches(role)) for role in ("val", "test")}
+        temperature = calibration.fit_temperature(*found["val"])
+        before_and_after = {"ece_before": 1.0, "ece_after": temperature}
+        errors = {
+            role: {name: calibration.calibration_error_at(at, *logits) for name, at in before_and_after.items()}
+            for role, logits in found.items()
+        }
+        return {"temperature": temperature, **errors}
+
+    def _eval_batches(self, role: str) -> Iterator[Mapping[str, np.ndarray]]:
         size = self.config.eval_batch_size or self.config.batch_size
         size = math.ceil(size / jax.device_count()) * jax.device_count()
-        batches = data.eval_batches(
+        return data.eval_batches(
             self.dataset,
             role,
             batch_size=size,
@@ -276,8 +306,6 @@ class _Run:
             crop_fraction=self.config.crop_fraction,
             rows=step.rows(size).tolist(),
         )
-        variables = {name: self.state.variables(name) for name in self.networks}
-        return evaluation.evaluate(self.eval_step, variables, batches)
 
     def _check_finite(self, number: int, window: list[dict[str, Any]]) -> None:
         for values in window:
@@ -306,6 +334,7 @@ class _Run:
             mean=spec.mean,
             std=spec.std,
             shorter_side=round(size / self.config.crop_fraction),
+            temperature=summary["student"]["calibration"]["temperature"],
             dtype=self.config.compute_dtype,
             trained={
                 "with": f"jdnet_jax {__version__}, jax {jax.__version__}",

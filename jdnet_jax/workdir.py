@@ -77,6 +77,19 @@ class Workdir:
                 )
         atomic.write_text(self.data, json.dumps({"protocol": protocol}, ensure_ascii=False) + "\n")
 
+    def dataset_config(self) -> ConfigDict:
+        """The section `dataset` of the run's config.
+
+        Raises:
+            UserError: `config.json` is not there or damaged.
+        """
+        try:
+            section = json.loads(self.config.read_text(encoding="utf-8"))["dataset"]
+            options = {key: tuple(v) if isinstance(v, list) else v for key, v in section["options"].items()}
+            return ConfigDict({**section, "options": options})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UserError(f"{self.config} cannot be read ({error}): name the dataset with --config") from error
+
     def _trained(self) -> bool:
         # A start that failed before its first checkpoint left nothing to guard: the corrected command may follow.
         return self.summary.exists() or (self.checkpoints.is_dir() and any(self.checkpoints.iterdir()))

@@ -83,10 +83,10 @@ def read_listing(root: Path) -> Listing:
         found: list[Photo] = []
         if folder != root:
             others += [_shown(file, root) for file in _files(folder)]
-        for name, class_folder in _class_folders(folder).items():
+        for name, class_folder in class_folders(folder).items():
             before = len(found)
-            for file in _files_below(class_folder):
-                if file.suffix.lower() in _SUFFIXES:
+            for file in files_below(class_folder):
+                if is_photo_name(file):
                     found.append(Photo(_shown(file, root), name, file))
                 else:
                     others.append(_shown(file, root))
@@ -164,8 +164,12 @@ def _split_folders(root: Path) -> dict[str, Path]:
     return {split: found[split][0] for split in SPLITS if split in found}
 
 
-def _class_folders(folder: Path) -> dict[str, Path]:
-    """The classes' folders by the classes' names, whose blanks are single: TFDS's file of names strips them."""
+def class_folders(folder: Path) -> dict[str, Path]:
+    """The classes' folders by the classes' names, whose blanks are single: TFDS's file of names strips them.
+
+    Raises:
+        UserError: two names cannot be told apart, or the folder cannot be listed.
+    """
     named: dict[str, Path] = {}
     for class_folder in _folders(folder):
         name = " ".join(_printable(class_folder.name).split())
@@ -191,12 +195,22 @@ def _files(folder: Path) -> list[Path]:
     return [entry for entry in _entries(folder) if not entry.is_dir()]
 
 
-def _files_below(folder: Path) -> Iterator[Path]:
+def is_photo_name(file: Path) -> bool:
+    """Whether a file is a photo by its name."""
+    return file.suffix.lower() in _SUFFIXES
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """The files below a folder, sorted folder by folder; hidden ones and file managers' clutter are left out.
+
+    Raises:
+        UserError: a folder cannot be listed.
+    """
     for entry in _entries(folder):
         if not entry.is_dir():
             yield entry
         elif not entry.is_symlink():  # which may lead round in a circle
-            yield from _files_below(entry)
+            yield from files_below(entry)
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -1,0 +1,109 @@
+"""Runs the student of a hand-off with JAX: the reference that every exported file is compared with."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import linen as nn
+from jaxtyping import Array, Float, PyTree, UInt8
+
+from jdnet_jax import handoff, models, networks
+from jdnet_jax.errors import UserError
+from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.inference.runner import Prediction
+from jdnet_jax.routing import STUDENT
+
+_BATCH = 32  # every call is computed in batches of this size, so that one compilation serves them all
+
+
+class FlaxRunner:
+    """A student of the zoo, compiled for the first device; a `Runner`."""
+
+    def __init__(self, card: ModelCard, variables: Mapping[str, PyTree], name: object):
+        """Checks that the weights are of the network that the card describes, and puts them on the device.
+
+        Args:
+            card: what the model says of itself.
+            variables: `params` and `batch_stats`.
+            name: of the model, for messages.
+
+        Raises:
+            UserError: an unknown network, or weights of other shapes, such as a head for other classes.
+        """
+        module = create(card, name)
+        network = networks.Network(STUDENT, card.model, card.options, str(name), False, module, card.image_size)
+        if not networks.fits(network, variables):
+            raise UserError(
+                f"{name}: its weights are not of {card.model} with the {len(card.classes)} classes and the options "
+                f"{dict(card.options)} of its model.json: write the model again"
+            )
+        self.card = card
+        self._variables = jax.device_put(dict(variables))
+        self._forward = jax.jit(lambda own, images: forward(module, card, own, images))
+
+    def run(self, images: UInt8[np.ndarray, "n size size 3"]) -> Prediction:
+        """Predicts any number of photos; see `Runner`."""
+        batches = [images[begin : begin + _BATCH] for begin in range(0, len(images), _BATCH)] or [images]
+        parts = [self._forward(self._variables, _filled(batch)) for batch in batches]
+        both = (np.concatenate([np.asarray(part[i]) for part in parts])[: len(images)] for i in (0, 1))
+        return Prediction(*both)
+
+
+def load(path: str | os.PathLike[str]) -> FlaxRunner:
+    """Opens a hand-off, or the one in a workdir.
+
+    Raises:
+        UserError: as `handoff.load` and `FlaxRunner`.
+    """
+    variables, card = handoff.load(path)
+    return FlaxRunner(card, variables, path)
+
+
+def create(card: ModelCard, name: object) -> nn.Module:
+    """The network that a card describes, for inference.
+
+    Args:
+        card: what the model says of itself.
+        name: of the model, for messages.
+
+    Raises:
+        UserError: the zoo has no such network.
+    """
+    options: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in card.options.items()
+    }
+    try:
+        return models.create(card.model, len(card.classes), dtype=jnp.dtype(card.dtype), **options)
+    except (UserError, TypeError) as error:
+        raise UserError(f"{name}: {error}") from error
+
+
+def forward(
+    module: nn.Module, card: ModelCard, variables: Mapping[str, PyTree], images: UInt8[Array, "n size size 3"]
+) -> tuple[Float[Array, "n classes"], Float[Array, "n h w"]]:
+    """Everything between pixels and answer: normalisation, network, temperature, softmax, activation map.
+
+    Args:
+        module: as `create` makes it.
+        card: what the model says of itself.
+        variables: `params` and `batch_stats`.
+        images: RGB.
+
+    Returns:
+        probabilities, and the class activation map of the most probable class, both float32.
+    """
+    mean, std = np.asarray(card.mean, np.float32), np.asarray(card.std, np.float32)
+    normalised = (images.astype(jnp.float32) - mean) / std
+    outputs: Any = module.apply(variables, normalised, train=False)
+    probabilities = jax.nn.softmax(outputs.logits / np.float32(card.temperature))
+    return probabilities, outputs.activation(jnp.argmax(outputs.logits, -1))
+
+
+def _filled(batch: UInt8[np.ndarray, "n size size 3"]) -> UInt8[np.ndarray, "batch size size 3"]:
+    missing = _BATCH - len(batch)
+    return np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)]) if missing else batch

@@ -1,0 +1,117 @@
+"""Photos whose classes are known, as a model sees them: a split of a dataset, or a folder with a folder for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from jdnet_jax import data
+from jdnet_jax.data import image_check
+from jdnet_jax.data.folder_listing import class_folders, files_below, is_photo_name
+from jdnet_jax.data.wording import counted, listed
+from jdnet_jax.errors import UserError
+from jdnet_jax.inference import photos
+from jdnet_jax.inference.model_card import ModelCard
+
+Batch = dict[str, np.ndarray]
+
+_BATCH = 64  # photos that are decoded and run together
+
+
+class LabelledPhotos(NamedTuple):
+    """Photos with labels.
+
+    Attributes:
+        source: one line that says which photos these are.
+        batches: of `image` uint8 [n, size, size, 3], `label` [n] and, where some rows are padding, `mask` [n].
+    """
+
+    source: str
+    batches: Iterator[Batch]
+
+
+def of_dataset(config: ConfigDict, role: str, card: ModelCard) -> LabelledPhotos:
+    """A split of a dataset, prepared where that is still to do, in the views that training evaluates on.
+
+    Args:
+        config: the section `dataset` of a run's config.
+        role: `train`, `val` or `test`.
+        card: of the model.
+
+    Raises:
+        UserError: the data cannot be had, or its classes are not the model's.
+    """
+    dataset = data.prepare(config)
+    _check_classes(dataset.class_names, card.classes, dataset.name)
+    batches = data.eval_batches(
+        dataset, role, batch_size=_BATCH, image_size=card.image_size, crop_fraction=card.crop_fraction
+    )
+    return LabelledPhotos(dataset.protocol, batches)
+
+
+def of_folder(root: Path, card: ModelCard) -> LabelledPhotos:
+    """The photos below the folders of a folder; each is named as one of the model's classes, which need not all be there.
+
+    The batches skip photos that cannot be read, naming each, and end with a UserError where they are more than 1 %.
+
+    Raises:
+        UserError: no such folder, a folder in it that is named as no class, or no photos.
+    """
+    if not root.is_dir():
+        raise UserError(f"--photos={root} is not a folder; name the one that holds a folder a class")
+    folders = class_folders(root)
+    unknown = [name for name in folders if name not in card.classes]
+    if unknown or not folders:
+        raise UserError(
+            f"--photos={root} has {'folders that are' if folders else 'no folders of'} "
+            f"{'no classes of the model' if folders else 'classes'} ({listed(unknown)}); each must be named as one of "
+            f"the model's {len(card.classes)} classes, such as {listed(card.classes, 3)}"
+        )
+    labels = {
+        file: card.classes.index(name)
+        for name, folder in folders.items()
+        for file in files_below(folder)
+        if is_photo_name(file)
+    }
+    if not labels:
+        raise UserError(f"--photos={root} holds no photos")
+    source = f"{root}: {counted(len(labels), 'photo')} of {counted(len(folders), 'class')}"
+    return LabelledPhotos(source, _of_files(labels, card, root))
+
+
+def _of_files(labels: dict[Path, int], card: ModelCard, root: Path) -> Iterator[Batch]:
+    reasons: dict[Path, str] = {}
+    views: list[np.ndarray] = []
+    known: list[int] = []
+    for photo in photos.read(labels, card):
+        if photo.view is None:
+            reasons[photo.path] = photo.problem
+            continue
+        views.append(photo.view)
+        known.append(labels[photo.path])
+        if len(views) == _BATCH:
+            yield {"image": np.stack(views), "label": np.array(known)}
+            views, known = [], []
+    image_check.refuse_many(reasons, len(labels), root)
+    if views:
+        yield {"image": np.stack(views), "label": np.array(known)}
+
+
+def _check_classes(of_dataset: tuple[str, ...], of_model: tuple[str, ...], name: str) -> None:
+    if of_dataset == of_model:
+        return
+    if set(of_dataset) == set(of_model):
+        difference = "they are in another order"
+    else:
+        only_dataset, only_model = (
+            sorted(set(a) - set(b)) for a, b in ((of_dataset, of_model), (of_model, of_dataset))
+        )
+        difference = f"only the dataset has {listed(only_dataset, 3)}; only the model has {listed(only_model, 3)}"
+    raise UserError(
+        f"the {len(of_dataset)} labels of {name} are not the {len(of_model)} classes of the model: {difference}; give "
+        "the dataset and options that it was trained on"
+    )

@@ -1,0 +1,95 @@
+"""Photos as a person names them, files and folders, and what a model sees of each."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from jaxtyping import UInt8
+from PIL import Image
+
+from jdnet_jax.data import augment, image_check, photo_file
+from jdnet_jax.data.folder_listing import is_photo_name, files_below
+from jdnet_jax.data.image_check import UnreadablePhotoError
+from jdnet_jax.data.parallel import in_order
+from jdnet_jax.inference.model_card import ModelCard
+
+MAX_RATIO = 100  # of a photo's sides: the view of a strip would first be blown up to that many squares
+
+
+@dataclass(frozen=True)
+class Photo:
+    """A photo that was read, or could not be.
+
+    Attributes:
+        path: as the person named it, or below the folder that they named.
+        view: what the model sees, upright; None where the photo cannot be read.
+        problem: why it cannot; '' where it can.
+        picture: all of it, upright, in RGB and at most as large as was asked for; None where none was, or it cannot be
+            read.
+    """
+
+    path: Path
+    view: UInt8[np.ndarray, "size size 3"] | None
+    problem: str = ""
+    picture: Image.Image | None = None
+
+
+def find(names: Sequence[str]) -> list[Path]:
+    """The files that names stand for, in their order; a folder stands for the photos below it, sorted.
+
+    A file that is not there and a folder without photos stand for themselves: `read` says what is wrong with them.
+    """
+    found: list[Path] = []
+    for path in (Path(name).expanduser() for name in names):
+        below = [file for file in files_below(path) if is_photo_name(file)] if path.is_dir() else []
+        found += below or [path]
+    return found
+
+
+def read(paths: Iterable[Path], card: ModelCard, *, picture_size: int = 0) -> Iterator[Photo]:
+    """The photos in the order of their paths, read in threads a few at a time.
+
+    Args:
+        paths: of files.
+        card: of the model that is to see them.
+        picture_size: longer side of `Photo.picture` in pixels; 0 for none.
+    """
+
+    def one(path: Path) -> Photo:
+        try:
+            if path.is_dir():
+                raise UnreadablePhotoError("a folder without photos")
+            record = photo_file.record_of(path)
+            seen = view(record, card)
+            return Photo(path, seen, picture=_picture(record, picture_size) if picture_size else None)
+        except UnreadablePhotoError as error:
+            return Photo(path, None, str(error))
+
+    with photo_file.quiet_pillow():
+        yield from in_order(one, paths)
+
+
+def view(record: bytes, card: ModelCard) -> UInt8[np.ndarray, "size size 3"]:
+    """What a model sees of a record of `photo_file`, the very pixels of its evaluation during training.
+
+    Raises:
+        UnreadablePhotoError: the photo is truncated or damaged, or one side is more than MAX_RATIO times the other.
+    """
+    with Image.open(io.BytesIO(record)) as image:
+        if max(image.size) > MAX_RATIO * min(image.size):
+            raise UnreadablePhotoError(f"a strip of {image.width} x {image.height} pixels")
+    try:
+        return augment.central_view(tf.constant(record), card.image_size, card.crop_fraction).numpy()
+    except tf.errors.InvalidArgumentError:
+        raise UnreadablePhotoError("truncated or not an image") from None
+
+
+def _picture(record: bytes, size: int) -> Image.Image:
+    picture = Image.fromarray(image_check.decode(record))
+    picture.thumbnail((size, size), reducing_gap=2.0)
+    return picture

@@ -1,0 +1,73 @@
+"""How good a model of any format is on photos whose classes are known."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from jdnet_jax import calibration, evaluation
+from jdnet_jax.inference.runner import Runner
+
+_SMALLEST = np.finfo(np.float32).tiny  # stands in for a probability that was rounded to 0, whose logarithm is infinite
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """A model's figures.
+
+    Attributes:
+        result: counts, and as its loss the negative log-likelihood of the labels in nats, after the temperature.
+        calibration_error: see `calibration.expected_calibration_error`.
+    """
+
+    result: evaluation.Result
+    calibration_error: float
+
+    def summary(self) -> dict[str, Any]:
+        """top1, top5, macro_f1, ece and nll as plain numbers, and the count."""
+        summary = self.result.summary()
+        nll, count = summary.pop("loss"), summary.pop("count")
+        return {**summary, "ece": self.calibration_error, "nll": nll, "count": count}
+
+
+def score(runner: Runner, batches: Iterable[Mapping[str, np.ndarray]]) -> Scores:
+    """Runs a model over labelled photos and counts each once.
+
+    Args:
+        runner: the model.
+        batches: of `image` uint8 [n, size, size, 3] and `label` [n], at least one photo in all; where `mask` [n] is
+            there, rows whose mask is False are padding.
+    """
+    found = [_examples(runner, batch) for batch in batches]
+    labels, given, top5, confidence, likelihood = (np.concatenate(column) for column in zip(*found, strict=True))
+    classes = len(runner.card.classes)
+    confusion = np.zeros((classes, classes), np.int64)
+    np.add.at(confusion, (labels, given), 1)
+    loss = -np.mean(np.log(np.maximum(likelihood, _SMALLEST), dtype=np.float64))
+    return Scores(
+        evaluation.Result(confusion, int(top5.sum()), float(loss)),
+        calibration.expected_calibration_error(confidence, given == labels),
+    )
+
+
+_Examples = tuple[
+    Int[np.ndarray, " n"], Int[np.ndarray, " n"], Bool[np.ndarray, " n"], Float[np.ndarray, " n"], Float[np.ndarray, " n"]
+]
+
+
+def _examples(runner: Runner, batch: Mapping[str, np.ndarray]) -> _Examples:
+    """Of each photo: its label, the class it was given, whether its label is among the five best, and the probabilities
+    of the class it was given and of its label."""
+    mask = batch.get("mask", np.ones(len(batch["label"]), bool))
+    labels = batch["label"][mask]
+    probabilities = runner.run(batch["image"]).probabilities[mask]
+    likelihood = np.take_along_axis(probabilities, labels[:, None], axis=1)
+    # Among equal probabilities the lower class comes first, as in argmax and in the evaluation step.
+    lower = np.arange(probabilities.shape[1]) < labels[:, None]
+    ahead = (probabilities > likelihood) | ((probabilities == likelihood) & lower)
+    top5 = (np.sum(ahead, axis=1) < 5) & np.all(np.isfinite(probabilities), axis=1)
+    return labels, probabilities.argmax(axis=1), top5, probabilities.max(axis=1), likelihood[:, 0]
