@@ -61,7 +61,11 @@ def set_up_libraries() -> None:
 
 
 def log_warnings_only() -> None:
-    """Keeps the libraries' running commentary from the screen; for commands that write no log files."""
+    """Keeps the libraries' running commentary from the screen; for commands that write no log files.
+
+    TensorFlow's decoders complain of a bad photo without naming it; the commands name it themselves.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.use_absl_handler()
     logging.set_verbosity(logging.WARNING)
 
@@ -84,6 +88,10 @@ def _run(main: Callable[[list[str]], int], argv: list[str] | None) -> str:
         app.run(main, argv=argv, flags_parser=_parse)
     except UserError as error:
         return str(error)
+    except BrokenPipeError:
+        # Who reads the output has had enough, as `head` has. What Python would still flush at its end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise

@@ -1,7 +1,7 @@
 """Evaluates a finished model on photos whose classes are known: `python -m jdnet_jax.evaluate --model=runs/demo`.
 
-The model is a workdir, a hand-off (`student/`) or an exported file. The photos are a split of the dataset that a workdir
-was trained on, of the dataset of `--config=FILE`, or those of `--photos=FOLDER`, which holds a folder for each class.
+The model is a workdir, a hand-off (`student/`) or an exported file. The photos are a split of the dataset that a
+workdir was trained on or that `--config=FILE` names, or those of `--photos=FOLDER`, which holds a folder a class.
 """
 
 from __future__ import annotations
@@ -50,13 +50,13 @@ def main(argv: list[str]) -> int:
 
     runner = opening.open_model(_MODEL.value)
     with contextlib.redirect_stdout(sys.stderr):  # where TFDS's words about a preparation belong
-        labelled = _labelled(runner.card, config)
+        labelled = _labelled(_MODEL.value, runner.card, config)
         scores = scoring.score(runner, labelled.batches)
     print(json.dumps(_as_json(runner.card, labelled, scores)) if _JSON.value else _table(runner.card, labelled, scores))
     return 0
 
 
-def _labelled(card: ModelCard, config: ConfigDict | None) -> LabelledPhotos:
+def _labelled(model: str, card: ModelCard, config: ConfigDict | None) -> LabelledPhotos:
     from jdnet_jax import config as config_lib
     from jdnet_jax.inference import labelled_photos
     from jdnet_jax.workdir import Workdir
@@ -66,10 +66,10 @@ def _labelled(card: ModelCard, config: ConfigDict | None) -> LabelledPhotos:
     if config is not None:
         config_lib.check(config)
         return labelled_photos.of_dataset(config.dataset, _SPLIT.value, card)
-    place = Workdir(_MODEL.value)
+    place = Workdir(model)
     if not place.config.is_file():
         raise UserError(
-            f"--model={_MODEL.value} is not a workdir, so it does not say where its photos are: give the dataset with "
+            f"--model={model} is not a workdir, so it does not say where its photos are: give the dataset with "
             "--config=configs/..., or --photos=FOLDER"
         )
     labelled = labelled_photos.of_dataset(place.dataset_config(), _SPLIT.value, card)

@@ -1,4 +1,4 @@
-"""Photos whose classes are known, as a model sees them: a split of a dataset, or a folder with a folder for each class."""
+"""Photos whose classes are known, as a model sees them: a split of a dataset, or a folder of classes' folders."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def of_dataset(config: ConfigDict, role: str, card: ModelCard) -> LabelledPhotos
 
 
 def of_folder(root: Path, card: ModelCard) -> LabelledPhotos:
-    """The photos below the folders of a folder; each is named as one of the model's classes, which need not all be there.
+    """The photos below the folders of a folder, each named as one of the model's classes; not all need be there.
 
     The batches skip photos that cannot be read, naming each, and end with a UserError where they are more than 1 %.
 

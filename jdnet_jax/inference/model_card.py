@@ -109,7 +109,9 @@ def read(path: Path) -> ModelCard:
         return parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): a model of this project has one") from error
-    except (BadModelCardError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is damaged (no text): write the model again") from error
+    except BadModelCardError as error:
         raise UserError(f"{path} {error}") from error
 
 

@@ -13,12 +13,13 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from jdnet_jax.data import augment, image_check, photo_file
-from jdnet_jax.data.folder_listing import is_photo_name, files_below
+from jdnet_jax.data.folder_listing import files_below, is_photo_name
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.parallel import in_order
+from jdnet_jax.inference import overlay
 from jdnet_jax.inference.model_card import ModelCard
 
-MAX_RATIO = 100  # of a photo's sides: the view of a strip would first be blown up to that many squares
+MAX_RATIO = 50  # of a photo's sides: the view of a strip would first be blown up to that many squares
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,11 @@ def find(names: Sequence[str]) -> list[Path]:
     """The files that names stand for, in their order; a folder stands for the photos below it, sorted.
 
     A file that is not there and a folder without photos stand for themselves: `read` says what is wrong with them.
+    Overlays of an earlier call are not taken from a folder.
     """
     found: list[Path] = []
     for path in (Path(name).expanduser() for name in names):
-        below = [file for file in files_below(path) if is_photo_name(file)] if path.is_dir() else []
-        found += below or [path]
+        found += (_below(path) if path.is_dir() else []) or [path]
     return found
 
 
@@ -87,6 +88,10 @@ def view(record: bytes, card: ModelCard) -> UInt8[np.ndarray, "size size 3"]:
         return augment.central_view(tf.constant(record), card.image_size, card.crop_fraction).numpy()
     except tf.errors.InvalidArgumentError:
         raise UnreadablePhotoError("truncated or not an image") from None
+
+
+def _below(folder: Path) -> list[Path]:
+    return [file for file in files_below(folder) if is_photo_name(file) and not file.name.endswith(overlay.SUFFIX)]
 
 
 def _picture(record: bytes, size: int) -> Image.Image:

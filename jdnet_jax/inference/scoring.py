@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -42,32 +42,35 @@ def score(runner: Runner, batches: Iterable[Mapping[str, np.ndarray]]) -> Scores
         batches: of `image` uint8 [n, size, size, 3] and `label` [n], at least one photo in all; where `mask` [n] is
             there, rows whose mask is False are padding.
     """
-    found = [_examples(runner, batch) for batch in batches]
-    labels, given, top5, confidence, likelihood = (np.concatenate(column) for column in zip(*found, strict=True))
+    parts = zip(*(_examples(runner, batch) for batch in batches), strict=True)
+    found = _Examples(*(np.concatenate(part) for part in parts))
     classes = len(runner.card.classes)
     confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (labels, given), 1)
-    loss = -np.mean(np.log(np.maximum(likelihood, _SMALLEST), dtype=np.float64))
+    np.add.at(confusion, (found.label, found.given), 1)
+    loss = -np.mean(np.log(np.maximum(found.of_label, _SMALLEST), dtype=np.float64))
     return Scores(
-        evaluation.Result(confusion, int(top5.sum()), float(loss)),
-        calibration.expected_calibration_error(confidence, given == labels),
+        evaluation.Result(confusion, int(found.top5.sum()), float(loss)),
+        calibration.expected_calibration_error(found.of_given, found.given == found.label),
     )
 
 
-_Examples = tuple[
-    Int[np.ndarray, " n"], Int[np.ndarray, " n"], Bool[np.ndarray, " n"], Float[np.ndarray, " n"], Float[np.ndarray, " n"]
-]
+class _Examples(NamedTuple):
+    """Of each photo: its label, the class it was given, whether the label is among the five best, and probabilities."""
+
+    label: Int[np.ndarray, " n"]
+    given: Int[np.ndarray, " n"]
+    top5: Bool[np.ndarray, " n"]
+    of_given: Float[np.ndarray, " n"]
+    of_label: Float[np.ndarray, " n"]
 
 
 def _examples(runner: Runner, batch: Mapping[str, np.ndarray]) -> _Examples:
-    """Of each photo: its label, the class it was given, whether its label is among the five best, and the probabilities
-    of the class it was given and of its label."""
     mask = batch.get("mask", np.ones(len(batch["label"]), bool))
     labels = batch["label"][mask]
     probabilities = runner.run(batch["image"]).probabilities[mask]
-    likelihood = np.take_along_axis(probabilities, labels[:, None], axis=1)
+    of_label = np.take_along_axis(probabilities, labels[:, None], axis=1)
     # Among equal probabilities the lower class comes first, as in argmax and in the evaluation step.
     lower = np.arange(probabilities.shape[1]) < labels[:, None]
-    ahead = (probabilities > likelihood) | ((probabilities == likelihood) & lower)
+    ahead = (probabilities > of_label) | ((probabilities == of_label) & lower)
     top5 = (np.sum(ahead, axis=1) < 5) & np.all(np.isfinite(probabilities), axis=1)
-    return labels, probabilities.argmax(axis=1), top5, probabilities.max(axis=1), likelihood[:, 0]
+    return _Examples(labels, probabilities.argmax(axis=1), top5, probabilities.max(axis=1), of_label[:, 0])

@@ -1,0 +1,132 @@
+"""A photo with what the model saw in it: its activation map in colours, the class and the probability below."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+from PIL import Image, ImageDraw, ImageFont
+
+from jdnet_jax.errors import UserError
+from jdnet_jax.inference import colormap
+from jdnet_jax.inference.model_card import ModelCard
+
+PICTURE_SIZE = 1024  # longer side of the photo in an overlay, in pixels
+
+SUFFIX = ".overlay.jpg"  # of the files
+
+_SHORTEST = 480  # a smaller photo is enlarged to this width, so that the caption can be read
+_OPACITY = 0.5  # of the map, everywhere, so that a colour means one value
+_GREY = 0.5  # how much of the photo's own colour is taken away below the map
+_PAPER, _INK = (24, 24, 24), (255, 255, 255)
+_COLORS = colormap.table()
+
+
+def draw(
+    picture: Image.Image, activation: Float[np.ndarray, "h w"], class_name: str, probability: float, card: ModelCard
+) -> Image.Image:
+    """Draws the map over the part of a photo that the model saw, framed, and a caption below.
+
+    The map is drawn relative to its highest value, so the colours of two photos cannot be compared. Each value lies
+    over its cell of the grid; a network that pads unevenly looks up to half a cell beside it.
+
+    Args:
+        picture: all of the photo, RGB.
+        activation: not negative, on a grid over the central square that the model saw.
+        class_name: of the most probable class.
+        probability: in [0, 1].
+        card: of the model; says which square that is.
+    """
+    width, height = picture.size
+    scale = max(1.0, _SHORTEST / width)
+    picture = picture.resize((round(width * scale), round(height * scale)), Image.Resampling.BICUBIC)
+    side = round(min(picture.size) * card.crop_fraction)
+    left, top = (picture.width - side) // 2, (picture.height - side) // 2
+    seen = picture.crop((left, top, left + side, top + side))
+    picture.paste(_colored(seen, activation), (left, top))
+    line = max(1, picture.width // 320)
+    ImageDraw.Draw(picture).rectangle((left, top, left + side - 1, top + side - 1), outline=_INK, width=line)
+    caption = _caption(class_name, probability, picture.width)
+    result = Image.new("RGB", (picture.width, picture.height + caption.height))
+    result.paste(picture, (0, 0))
+    result.paste(caption, (0, picture.height))
+    return result
+
+
+def destinations(photos: Sequence[Path], folder: Path) -> list[Path]:
+    """Where to put the overlay of each photo: `folder/<name>.overlay.jpg`, numbered where several share the name.
+
+    No destination is one of the photos.
+    """
+    taken = {photo.resolve() for photo in photos}
+    found = []
+    for photo in photos:
+        path, number = folder / f"{photo.stem}{SUFFIX}", 1
+        while path.resolve() in taken:
+            number += 1
+            path = folder / f"{photo.stem}-{number}{SUFFIX}"
+        taken.add(path.resolve())
+        found.append(path)
+    return found
+
+
+def save(image: Image.Image, path: Path) -> None:
+    """Writes an overlay as JPEG, whole or not at all.
+
+    Raises:
+        UserError: it could not be written.
+    """
+    aside = path.with_name(f".{path.name}.new")
+    try:
+        image.save(aside, "JPEG", quality=92)
+        os.replace(aside, path)
+    except OSError as error:
+        aside.unlink(missing_ok=True)
+        reason = error.strerror or error
+        raise UserError(f"{path} could not be written ({reason}): make room or choose another --overlay") from error
+
+
+def _colored(seen: Image.Image, activation: Float[np.ndarray, "h w"]) -> Image.Image:
+    """The map, upsampled smoothly, over the pixels that it belongs to."""
+    highest = float(activation.max())
+    if not highest > 0.0:
+        return seen
+    grid = Image.fromarray(np.asarray(activation / highest, np.float32))
+    smooth = np.clip(np.asarray(grid.resize(seen.size, Image.Resampling.BICUBIC)), 0.0, 1.0)
+    colors = _COLORS[np.round(255.0 * smooth).astype(int)]
+    paler = Image.blend(seen, seen.convert("L").convert("RGB"), _GREY)
+    return Image.blend(paler, Image.fromarray(colors), _OPACITY)
+
+
+def _caption(class_name: str, probability: float, width: int) -> Image.Image:
+    """Two lines of text as wide as the photo: the class, and its probability beside the scale of the colours."""
+    size = max(18, width // 20)
+    margin = size // 2
+    caption = Image.new("RGB", (width, 2 * margin + round(2.5 * size)), _PAPER)
+    draw = ImageDraw.Draw(caption)
+    middle = margin + size // 2
+    draw.text((margin, middle), class_name, _INK, _fitting(class_name, size, width - 2 * margin), anchor="lm")
+    middle += round(1.5 * size)
+    draw.text((margin, middle), f"{probability:.1%}", _INK, ImageFont.load_default(size), anchor="lm")
+    small = ImageFont.load_default(max(12, round(0.6 * size)))
+    right = width - margin
+    for word in ("much", None, "looked at: little"):
+        if word is None:
+            bar = Image.fromarray(np.repeat(_COLORS[None], size // 2, axis=0)).resize((width // 5, size // 2))
+            right -= bar.width
+            caption.paste(bar, (right, middle - bar.height // 2))
+        else:
+            draw.text((right, middle), word, _INK, small, anchor="rm")
+            right -= round(draw.textlength(word, small))
+        right -= margin // 2
+    return caption
+
+
+def _fitting(text: str, size: int, width: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
+    """The font of this size, or a smaller one in which the text is not wider than this."""
+    font = ImageFont.load_default(size)
+    wide = font.getlength(text)
+    return font if wide <= width else ImageFont.load_default(max(8.0, size * width / wide))

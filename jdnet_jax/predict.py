@@ -1,0 +1,120 @@
+"""What a finished model sees in photos: `python -m jdnet_jax.predict --model=runs/demo photo.jpg folder/ *.webp`.
+
+The model is a workdir, a hand-off (`student/`) or an exported file. Each photo gets its five most probable classes, and
+with `--overlay=DIR` a picture that shows where the model looked. A folder stands for the photos below it.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from absl import flags
+
+from jdnet_jax import command_line
+from jdnet_jax.errors import UserError
+from jdnet_jax.progress import say
+
+if TYPE_CHECKING:
+    from jdnet_jax.inference.photos import Photo
+    from jdnet_jax.inference.runner import Runner
+
+_MODEL = flags.DEFINE_string("model", None, "A workdir, a hand-off (student/) or an exported file.")
+_OVERLAY = flags.DEFINE_string("overlay", None, "A folder for pictures of where the model looked, one a photo.")
+_JSON = flags.DEFINE_bool("json", False, "Print one JSON object for each photo, a line each.")
+
+_BATCH = 32  # photos that are run together, and whose pictures are in memory
+_TOP = 5
+
+
+def main(argv: list[str]) -> int:
+    """Predicts and prints, and returns the exit status."""
+    if not _MODEL.value:
+        raise UserError("--model is missing: name a workdir, a hand-off (student/) or an exported file")
+    if len(argv) < 2:
+        raise UserError("name photos, or folders of photos: python -m jdnet_jax.predict --model=... photo.jpg folder/")
+    folder = Path(_OVERLAY.value).expanduser() if _OVERLAY.value else None
+    if folder is not None:
+        _make(folder)
+    command_line.log_warnings_only()
+    command_line.set_up_libraries()
+
+    from jdnet_jax.inference import open as opening
+    from jdnet_jax.inference import overlay, photos
+
+    runner = opening.open_model(_MODEL.value)
+    paths = photos.find(argv[1:])
+    size = overlay.PICTURE_SIZE if folder is not None else 0
+    destinations = overlay.destinations(paths, folder) if folder is not None else [None] * len(paths)
+    bad = 0
+    read = photos.read(paths, runner.card, picture_size=size)
+    for (photo, probabilities, activation), destination in zip(_predicted(runner, read), destinations, strict=True):
+        if photo.problem:
+            bad += 1
+            _print_problem(photo)
+            continue
+        top = _top(probabilities, runner.card.classes)
+        if photo.picture is not None and destination is not None:
+            overlay.save(overlay.draw(photo.picture, activation, *top[0], runner.card), destination)
+        _print(photo, top, destination)
+    if bad:
+        raise UserError(f"{bad} of {len(paths)} photos could not be read; the lines above say why")
+    return 0
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"--overlay={folder} cannot be made ({error.strerror}): choose another folder") from error
+
+
+def _predicted(runner: Runner, photos: Iterable[Photo]) -> Iterator[tuple[Photo, np.ndarray, np.ndarray]]:
+    """Each photo with its probabilities and its activation map, which are empty where it could not be read."""
+    photos = iter(photos)
+    while batch := list(itertools.islice(photos, _BATCH)):
+        views = [photo.view for photo in batch if photo.view is not None]
+        answers = iter(zip(*runner.run(np.stack(views)), strict=True)) if views else iter(())
+        for photo in batch:
+            yield (photo, *(next(answers) if photo.view is not None else (np.empty(0), np.empty((0, 0)))))
+
+
+def _top(probabilities: np.ndarray, classes: Sequence[str]) -> list[tuple[str, float]]:
+    """The most probable classes, best first; of equally probable ones the first of the model's comes first."""
+    order = np.argsort(-probabilities, kind="stable")[:_TOP]
+    return [(classes[i], float(probabilities[i])) for i in order]
+
+
+def _print(photo: Photo, top: Sequence[tuple[str, float]], overlay: Path | None) -> None:
+    if _JSON.value:
+        answer: dict[str, Any] = {"photo": str(photo.path)}
+        answer["top"] = [{"class": name, "probability": probability} for name, probability in top]
+        if overlay is not None:
+            answer["overlay"] = str(overlay)
+        print(json.dumps(answer), flush=True)
+        return
+    lines = [_shown(photo.path)]
+    lines += [f"  {probability:7.2%}  {name}" for name, probability in top]
+    if overlay is not None:
+        lines.append(f"  overlay: {_shown(overlay)}")
+    print("\n".join(lines), flush=True)
+
+
+def _print_problem(photo: Photo) -> None:
+    if _JSON.value:
+        print(json.dumps({"photo": str(photo.path), "error": photo.problem}), flush=True)
+    say(f"{_shown(photo.path)}: {photo.problem}")
+
+
+def _shown(path: Path) -> str:
+    """The path as it can be printed, whatever bytes are in it."""
+    return os.fsencode(path).decode("utf-8", "replace")
+
+
+if __name__ == "__main__":
+    command_line.run(main)
