@@ -119,6 +119,20 @@ def prepare(config: ConfigDict) -> Dataset:
 
 
 @_quiet_tfds()
+def find_prepared(config: ConfigDict) -> Dataset | None:
+    """The dataset where `prepare` would find it prepared; None where there is anything to download or to prepare.
+
+    Args:
+        config: as for `prepare`.
+    """
+    try:
+        is_there = _create_builder(config.name, config.data_dir, dict(config.options)).is_prepared()
+        return prepare(config) if is_there else None
+    except UserError:
+        return None  # its raw files have gone, say
+
+
+@_quiet_tfds()
 def encoded_records(builder: tfds.core.DatasetBuilder, split: str) -> tf.data.Dataset:
     """The split's records in file order: {'image': encoded bytes, 'label': int32, 'index': int64 position}."""
     decoders = tfds.decode.PartialDecoding(

@@ -1,7 +1,7 @@
 """BatchNorm folded into the convolutions before it: the same network for inference, with fewer operations.
 
-    (conv(x, kernel) - mean) * factor + bias == conv(x, kernel * factor) + (bias - mean * factor)
-    with factor = scale / sqrt(var + epsilon)
+(conv(x, kernel) - mean) * factor + bias == conv(x, kernel * factor) + (bias - mean * factor)
+with factor = scale / sqrt(var + epsilon)
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ class Folded:
     def __call__(self, images: Float[Array, "batch height width 3"]) -> Outputs:
         """Runs the network on normalised images, as in evaluation."""
         with nn.intercept_methods(_add_bias):
-            return self.module.apply({"params": self.params}, images, train=False)
+            outputs: Any = self.module.apply({"params": self.params}, images, train=False)
+        return outputs
 
 
 def fold(module: nn.Module, variables: Mapping[str, PyTree]) -> Folded:
@@ -84,7 +85,9 @@ def _pairs(module: nn.Module, variables: Mapping[str, PyTree]) -> dict[_Path, tu
         elif isinstance(layer, BatchNorm):
             source = next((path for output, path in convolved if output is args[0]), None)
             if source is None:
-                raise ValueError(f"{'/'.join(layer.path)} does not follow a convolution, so it cannot be folded into one")
+                raise ValueError(
+                    f"{'/'.join(layer.path)} does not follow a convolution, so it cannot be folded into one"
+                )
             pairs[layer.path] = source, layer.epsilon
         return result
 
@@ -98,5 +101,5 @@ def _add_bias(call, args, kwargs, context):
     layer = context.module
     if not isinstance(layer, BatchNorm):
         return call(*args, **kwargs)
-    bias = layer.get_variable("params", "bias")
+    bias: Array = layer.get_variable("params", "bias")
     return activate(args[0] + bias, layer.activation)

@@ -73,6 +73,7 @@ def _over_maps(vector: Array) -> Array:
 
 
 def activate(x: Array, activation: Activation) -> Array:
+    """Applies an activation, in the dtype of `x`."""
     if activation == "none":
         return x
     return jnp.maximum(x, 0.0) if activation == "relu" else jnp.clip(x, 0.0, 6.0)
