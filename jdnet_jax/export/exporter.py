@@ -23,6 +23,7 @@ from jdnet_jax.inference.flax_runner import FlaxRunner
 from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.inference.open import open_model
 from jdnet_jax.progress import say
+from jdnet_jax.size_on_disk import size_on_disk
 from jdnet_jax.workdir import Workdir
 
 _CALIBRATION, _COMPARISON = 256, 2_000  # pictures at most
@@ -101,7 +102,7 @@ def export(request: Request) -> Report:
         say("comparing the file with the student ...")
         found = comparison.compare(student, open_model(path), _to_compare(request, dataset, card))
         comparison.check(found, request.quantize, request.allow_loss)
-        size = sum(file.stat().st_size for file in _files(path))
+        size = size_on_disk(path)
         about = {**card.export, "bytes": size, "comparison": found.summary()}
         model_card.write(model_card.card_path(path), dataclasses.replace(card, export=about))
     return Report(request.output, size, found)
@@ -176,7 +177,3 @@ def _to_compare(request: Request, dataset: Dataset | None, card: ModelCard) -> P
 def _origin(calibration: Pictures | None) -> dict[str, Any]:
     about = {"with": f"jdnet_jax {__version__}, jax {jax.__version__}"}
     return about if calibration is None else {**about, "calibration": calibration.source}
-
-
-def _files(path: Path) -> list[Path]:
-    return [file for file in path.rglob("*") if file.is_file()] if path.is_dir() else [path]
