@@ -2,6 +2,9 @@
 
 The model is a workdir, a hand-off (`student/`) or an exported file. The photos are a split of the dataset that a
 workdir was trained on or that `--config=FILE` names, or those of `--photos=FOLDER`, which holds a folder a class.
+
+A workdir's figures are those of its `summary.json`. One case differs a little: a student of a resolution of its own is
+shown photos at that size, as on a phone, and not training's view made smaller.
 """
 
 from __future__ import annotations
@@ -17,8 +20,10 @@ from absl import flags
 from ml_collections import ConfigDict
 
 from jdnet_jax import command_line
+from jdnet_jax import config as config_lib
 from jdnet_jax.errors import UserError
 from jdnet_jax.progress import say
+from jdnet_jax.workdir import Workdir
 
 if TYPE_CHECKING:
     from jdnet_jax.inference.labelled_photos import LabelledPhotos
@@ -35,6 +40,23 @@ _JSON = flags.DEFINE_bool("json", False, "Print one JSON object instead of table
 
 def main(argv: list[str]) -> int:
     """Evaluates and prints, and returns the exit status."""
+    place, config = _asked(argv)
+    command_line.log_warnings_only()
+    command_line.set_up_libraries()
+
+    from jdnet_jax.inference import open as opening
+    from jdnet_jax.inference import scoring
+
+    runner = opening.open_model(place.path)
+    with contextlib.redirect_stdout(sys.stderr):  # where TFDS's words about a preparation belong
+        labelled = _labelled(place, runner.card, config)
+        scores = scoring.score(runner, labelled.batches)
+    print(json.dumps(_as_json(runner.card, labelled, scores)) if _JSON.value else _table(runner.card, labelled, scores))
+    return 0
+
+
+def _asked(argv: list[str]) -> tuple[Workdir, ConfigDict | None]:
+    """The model, which may be a workdir, and the config, after all checks that need no library."""
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}: name the model as --model={argv[1]}")
     if not _MODEL.value:
@@ -42,36 +64,24 @@ def main(argv: list[str]) -> int:
     config = flags.FLAGS["config"].value
     if _PHOTOS.value and (config is not None or _SPLIT.present):
         raise UserError("--photos names all of the photos: leave out --config and --split, which are of a dataset")
-    command_line.log_warnings_only()
-    command_line.set_up_libraries()
-
-    from jdnet_jax.inference import open as opening
-    from jdnet_jax.inference import scoring
-
-    runner = opening.open_model(_MODEL.value)
-    with contextlib.redirect_stdout(sys.stderr):  # where TFDS's words about a preparation belong
-        labelled = _labelled(_MODEL.value, runner.card, config)
-        scores = scoring.score(runner, labelled.batches)
-    print(json.dumps(_as_json(runner.card, labelled, scores)) if _JSON.value else _table(runner.card, labelled, scores))
-    return 0
+    place = Workdir(_MODEL.value)
+    if not _PHOTOS.value and config is None and place.path.exists() and not place.config.is_file():
+        raise UserError(
+            f"--model={_MODEL.value} is not a workdir, so it does not say where its photos are: give the dataset with "
+            "--config=configs/..., or --photos=FOLDER"
+        )
+    if config is not None:
+        config_lib.check(config)
+    return place, config
 
 
-def _labelled(model: str, card: ModelCard, config: ConfigDict | None) -> LabelledPhotos:
-    from jdnet_jax import config as config_lib
+def _labelled(place: Workdir, card: ModelCard, config: ConfigDict | None) -> LabelledPhotos:
     from jdnet_jax.inference import labelled_photos
-    from jdnet_jax.workdir import Workdir
 
     if _PHOTOS.value:
         return labelled_photos.of_folder(Path(_PHOTOS.value).expanduser(), card)
     if config is not None:
-        config_lib.check(config)
         return labelled_photos.of_dataset(config.dataset, _SPLIT.value, card)
-    place = Workdir(model)
-    if not place.config.is_file():
-        raise UserError(
-            f"--model={model} is not a workdir, so it does not say where its photos are: give the dataset with "
-            "--config=configs/..., or --photos=FOLDER"
-        )
     labelled = labelled_photos.of_dataset(place.dataset_config(), _SPLIT.value, card)
     before = card.trained.get("protocol")
     if before != labelled.source:

@@ -1,7 +1,10 @@
+import jax
 import numpy as np
 import pytest
 
-from jdnet_jax.evaluation import Result, macro_f1
+from jdnet_jax import evaluation, networks, step
+from jdnet_jax.evaluation import Result, macro_f1, per_class
+from tests import tiny_recipe as tiny
 
 
 def test_macro_f1_by_hand():
@@ -24,3 +27,25 @@ def test_summary():
         "loss": 0.5,
         "count": 4,
     }
+
+
+def test_per_class_by_hand():
+    figures = per_class(np.array([[2, 0, 0], [1, 1, 0], [0, 0, 0]]))
+    np.testing.assert_allclose(figures.precision, [2 / 3, 1, np.nan])
+    np.testing.assert_allclose(figures.recall, [1, 1 / 2, np.nan])
+    np.testing.assert_allclose(figures.f1, [4 / 5, 2 / 3, np.nan])
+    np.testing.assert_array_equal(figures.count, [2, 2, 0])
+
+
+def test_logits_of_each_example_once_over_devices_and_padding():
+    student = networks.build(tiny.config(), tiny.CLASSES)["student"]
+    variables = networks.initialize(student, 0, tiny.CLASSES)
+    examples = tiny.batch(size=21)
+    padded = {name: np.concatenate([rows, np.zeros_like(rows[:3])]) for name, rows in examples.items()}
+    padded["mask"] = np.arange(24) < 21
+    batches = [{name: rows[begin : begin + 8] for name, rows in padded.items()} for begin in (0, 8, 16)]
+    assert jax.device_count() == 8
+    found, labels = evaluation.logits(step.mapped(step.logits_step(student)), variables, batches)
+    np.testing.assert_array_equal(labels, examples["label"])
+    expected = student.module.apply(variables, student.prepare(examples["image"]), train=False).logits
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)

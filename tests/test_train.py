@@ -10,7 +10,9 @@ import pytest
 from jdnet_jax import config as config_lib
 from jdnet_jax import handoff, metrics, state, train
 from jdnet_jax.errors import UserError
+from jdnet_jax.inference import flax_runner, labelled_photos, scoring
 from jdnet_jax.progress import Progress
+from jdnet_jax.workdir import Workdir
 from tests import tiny_recipe as tiny
 
 pytestmark = pytest.mark.slow
@@ -86,6 +88,27 @@ def test_the_hand_off_is_the_student_alone(finished):
     assert len(card.classes) == 12
     assert card.image_size == tiny.SIZE
     assert card.accuracy["test"] == summary["student"]["test"]
+
+
+def test_the_students_temperature_is_in_the_summary_and_in_the_hand_off(finished):
+    workdir, summary = finished
+    found = summary["student"]["calibration"]
+    assert handoff.load(workdir)[1].temperature == found["temperature"] > 0
+    for role in ("val", "test"):
+        assert set(found[role]) == {"ece_before", "ece_after"}
+        assert all(0 <= error <= 1 for error in found[role].values())
+
+
+def test_the_hand_off_scores_as_the_summary_says(finished):
+    workdir, summary = finished
+    runner = flax_runner.load(workdir)
+    for role in ("val", "test"):
+        labelled = labelled_photos.of_dataset(Workdir(workdir).dataset_config(), role, runner.card)
+        scores, expected = scoring.score(runner, labelled.batches).summary(), summary["student"][role]
+        for name in ("top1", "top5", "macro_f1", "count"):
+            assert scores[name] == expected[name]
+        assert scores["ece"] == pytest.approx(summary["student"]["calibration"][role]["ece_after"], abs=1e-5)
+        assert labelled.source == runner.card.trained["protocol"]
 
 
 def test_the_same_command_on_a_finished_run_only_reads(finished, capsys):

@@ -22,6 +22,7 @@ _SHORTEST = 480  # a smaller photo is enlarged to this width, so that the captio
 _OPACITY = 0.5  # of the map, everywhere, so that a colour means one value
 _GREY = 0.5  # how much of the photo's own colour is taken away below the map
 _PAPER, _INK = (24, 24, 24), (255, 255, 255)
+_SMALLEST_FONT = 8  # pixels
 _COLORS = colormap.table()
 
 
@@ -126,7 +127,6 @@ def _caption(class_name: str, probability: float, width: int) -> Image.Image:
 
 
 def _fitting(text: str, size: int, width: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """The font of this size, or a smaller one in which the text is not wider than this."""
-    font = ImageFont.load_default(size)
-    wide = font.getlength(text)
-    return font if wide <= width else ImageFont.load_default(max(8.0, size * width / wide))
+    """The font of this size, or the largest of the smaller ones in which the text is not wider than this."""
+    fonts = (ImageFont.load_default(smaller) for smaller in range(size, _SMALLEST_FONT, -1))
+    return next((font for font in fonts if font.getlength(text) <= width), ImageFont.load_default(_SMALLEST_FONT))

@@ -46,10 +46,10 @@ def test_an_exported_file_without_its_card(tmp_path):
 
 
 def test_what_is_no_model_of_ours(tmp_path):
-    with pytest.raises(UserError, match="there is no model at .*nowhere: name a workdir, a hand-off"):
+    with pytest.raises(UserError, match=r"there is no model at .*nowhere: name a workdir, a hand-off"):
         opening.open_model(tmp_path / "nowhere")
     (tmp_path / "photo.jpg").touch()
-    with pytest.raises(UserError, match="photo.jpg is no model of this project: name a workdir, a hand-off"):
+    with pytest.raises(UserError, match=r"photo.jpg is no model of this project: name a workdir, a hand-off"):
         opening.open_model(tmp_path / "photo.jpg")
     with pytest.raises(UserError, match="is no model of this project"):
         opening.open_model(tmp_path)

@@ -1,0 +1,135 @@
+import io
+import os
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jdnet_jax.inference import photos
+from tests import tiny_student
+from tests.data.tiny import encode, smooth_photo
+
+CARD = tiny_student.card()
+
+
+def write(path, image=None, kind="PNG", **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(smooth_photo(1, 40, 60) if image is None else image).save(path, kind, **options)
+    return path
+
+
+def huge_png() -> bytes:
+    """A whole PNG file whose header tells of 30,000 x 30,000 pixels."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", 30_000, 30_000, 8, 2, 0, 0, 0)
+    content = [chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(bytes(1000))), chunk(b"IEND", b"")]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(content)
+
+
+def test_files_keep_their_order_and_a_folder_is_sorted(tmp_path):
+    folder = tmp_path / "folder"
+    for name in ("b.png", "a.webp", "below/c.JPG", ".hidden.png", "notes.txt", "a.overlay.jpg"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (tmp_path / "empty").mkdir()
+    names = ["z.png", str(folder), "a.txt", str(tmp_path / "empty")]
+    found = [os.path.relpath(path, tmp_path) if path.is_absolute() else str(path) for path in photos.find(names)]
+    assert found == ["z.png", "folder/a.webp", "folder/b.png", "folder/below/c.JPG", "a.txt", "empty"]
+
+
+def test_the_view_is_that_of_evaluation(tmp_path):
+    """36 pixels for the shorter side, then the central 32: here no pixel is resampled."""
+    image = smooth_photo(2, 36, 50)
+    [photo] = photos.read([write(tmp_path / "a.png", image)], CARD)
+    np.testing.assert_array_equal(photo.view, image[2:34, 9:41])
+    assert photo.picture is None
+
+
+def test_the_orientation_of_exif_is_respected(tmp_path):
+    upright = smooth_photo(2, 36, 50)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise by a quarter
+    turned = write(tmp_path / "a.png", np.rot90(upright).copy(), exif=exif)
+    [photo] = photos.read([turned], CARD, picture_size=100)
+    np.testing.assert_array_equal(photo.view, upright[2:34, 9:41])
+    np.testing.assert_array_equal(np.asarray(photo.picture), upright)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "P", "I;16"])
+def test_every_kind_of_picture_is_read(tmp_path, mode):
+    if mode == "I;16":
+        image = Image.fromarray(np.full((40, 60), 200 << 8, np.uint16))
+    else:
+        image = Image.fromarray(np.full((40, 60, 3), 200, np.uint8))
+        image = image.quantize(4) if mode == "P" else image.convert(mode)
+    image.save(tmp_path / "a.png")
+    [photo] = photos.read([tmp_path / "a.png"], CARD, picture_size=30)
+    np.testing.assert_array_equal(photo.view, 200)
+    assert (photo.picture.mode, photo.picture.size) == ("RGB", (30, 20))
+
+
+def test_what_is_wrong_is_said_and_the_others_are_read(tmp_path):
+    good = write(tmp_path / "good.jpg", kind="JPEG")
+    contents = {
+        "cut.jpg": encode(np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8), "JPEG")[:2000],
+        "cut.png": encode(np.random.default_rng(0).integers(0, 256, (64, 64, 3)).astype(np.uint8), "PNG")[:2000],
+        "note.jpg": b"no photo at all",
+        "huge.png": huge_png(),
+        "empty.png": b"",
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+    write(tmp_path / "strip.png", np.zeros((2, 200, 3), np.uint8))
+    names = [*contents, "strip.png", "good.jpg", "gone.jpg", ""]
+    found = list(photos.read([tmp_path / name for name in names], CARD))
+    assert [photo.path for photo in found] == [tmp_path / name for name in names]
+    problems = {photo.path.name: photo.problem for photo in found}
+    assert problems["cut.jpg"] == problems["note.jpg"] == problems["empty.png"] == "truncated or not an image"
+    assert problems["cut.png"] == "damaged (image file is truncated)"
+    assert problems["huge.png"] == "more than 179 megapixels"
+    assert problems["strip.png"] == "a strip of 200 x 2 pixels"
+    assert problems["gone.jpg"] == "No such file or directory"
+    assert problems[tmp_path.name] == "a folder without photos"
+    assert [photo.path for photo in found if photo.view is not None] == [good]
+
+
+def test_the_huge_picture_is_never_decoded(tmp_path, monkeypatch):
+    (tmp_path / "huge.png").write_bytes(huge_png())
+
+    def decode(*args, **kwargs):
+        raise AssertionError("decoded")
+
+    monkeypatch.setattr(photos.augment, "central_view", decode)
+    monkeypatch.setattr(photos.image_check, "decode", decode)
+    monkeypatch.setattr(Image.Image, "load", decode)
+    [photo] = photos.read([tmp_path / "huge.png"], CARD, picture_size=100)
+    assert photo.problem == "more than 179 megapixels"
+
+
+def test_few_photos_are_read_ahead(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    path = write(tmp_path / "a.png")
+    taken = []
+
+    def paths():
+        for number in range(1000):
+            taken.append(number)
+            yield path
+
+    read = photos.read(paths(), CARD)
+    next(read)
+    assert len(taken) < 20
+    read.close()
+
+
+def test_a_webp_is_read(tmp_path):
+    content = io.BytesIO()
+    Image.fromarray(np.full((40, 60, 3), 200, np.uint8)).save(content, "WEBP", lossless=True)
+    (tmp_path / "a.webp").write_bytes(content.getvalue())
+    [photo] = photos.read([tmp_path / "a.webp"], CARD)
+    assert np.abs(photo.view.astype(int) - 200).max() <= 2

@@ -1,0 +1,95 @@
+"""The command, on a hand-off that was never trained."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jdnet_jax import config as config_lib
+from jdnet_jax.data.synthetic_meals import CLASS_NAMES
+from jdnet_jax.workdir import Workdir
+from tests import tiny_student
+from tests.commands import ROOT, SMALL, command, last_line
+
+
+def evaluate(*args, **env):
+    return command("evaluate", *args, **env)
+
+
+@pytest.mark.parametrize("name", ["evaluate", "predict"])
+def test_help_names_the_flags_without_importing_jax_or_tensorflow(name):
+    code = f"import runpy, sys; sys.argv = ['{name}', '--help']\n"
+    code += f"try: runpy.run_module('jdnet_jax.{name}', run_name='__main__')\nexcept SystemExit: pass\n"
+    code += "assert not {'jax', 'tensorflow', 'flax'} & set(sys.modules), 'too much was imported'"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "--model" in result.stdout
+    assert "--[no]json" in result.stdout
+
+
+@pytest.mark.slow
+def test_a_folder_of_photos_as_json_and_as_a_table(tmp_path):
+    student = tiny_student.save(tmp_path / "student", temperature=2.0)
+    for name, count in (("egg", 2), ("fig", 1)):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(count):
+            image = np.full((40, 60, 3), 80 * number, np.uint8)
+            Image.fromarray(image).save(tmp_path / "photos" / name / f"{number}.png")
+    args = [f"--model={student}", f"--photos={tmp_path / 'photos'}"]
+    result = evaluate(*args, "--json")
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    found = json.loads(result.stdout)
+    assert {"top1", "top5", "macro_f1", "ece", "nll"} <= set(found)
+    assert (found["count"], found["temperature"], found["split"]) == (3, 2.0, None)
+    assert [entry["class"] for entry in found["per_class"]] == list(tiny_student.CLASSES)
+    assert [entry["count"] for entry in found["per_class"]] == [0, 0, 0, 0, 2, 1, 0]
+    assert found["per_class"][0]["recall"] is None
+    table = evaluate(*args).stdout
+    assert f"top-1 {found['top1']:.2%}" in table
+    assert f"expected calibration error {found['ece']:.4f}" in table
+    assert "resnet_tiny, flax float32, 32 px" in table
+
+
+@pytest.mark.slow
+def test_a_dataset_of_other_labels_is_refused(tmp_path, small_data):
+    student = tiny_student.save(tmp_path / "student")
+    result = evaluate(f"--model={student}", *SMALL, TFDS_DATA_DIR=small_data)
+    assert result.returncode == 2
+    assert last_line(result).startswith("error: the 12 labels of synthetic_meals are not the 7 classes of the model")
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.slow
+def test_a_workdir_says_where_its_photos_are(tmp_path, small_data):
+    config = config_lib.default()
+    config.dataset.options = {"counts": (64, 24, 41)}
+    Workdir(tmp_path).claim(config)
+    tiny_student.save(tmp_path / "student", classes=tuple(CLASS_NAMES))
+    result = evaluate(f"--model={tmp_path}", "--split=val", "--json", TFDS_DATA_DIR=small_data)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert (found["count"], found["split"]) == (24, "val")
+    # The student's card tells of no such data.
+    assert result.stderr == f"note: {tmp_path} was trained on other data than this: drawn at random\n"
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "error: --model is missing"),
+        (["runs/demo"], "error: unexpected argument 'runs/demo': name the model as --model=runs/demo"),
+        (["--model=m", "--photos=p", "--split=val"], "error: --photos names all of the photos"),
+        (["--model=m", "--photos=p", SMALL[0]], "error: --photos names all of the photos"),
+        (["--model=m", "--split=all"], "error: flag --split=all"),
+        (["--model=README.md"], "error: --model=README.md is not a workdir, so it does not say where its photos are"),
+    ],
+)
+def test_a_command_that_is_not_whole_is_one_line(args, message):
+    result = evaluate(*args)
+    assert result.returncode == 2
+    assert last_line(result).startswith(message)
+    assert "Traceback" not in result.stderr

@@ -1,0 +1,82 @@
+"""The command, on a hand-off that was never trained."""
+
+import json
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests import tiny_student
+from tests.commands import command, last_line
+
+
+def predict(*args, **env):
+    return command("predict", *args, **env)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with a hand-off, photos and a file that is none."""
+    folder = tmp_path_factory.mktemp("place")
+    tiny_student.save(folder / "student")
+    (folder / "photos").mkdir()
+    for number, name in enumerate(("b.png", "a.jpg")):
+        Image.fromarray(np.full((60, 80, 3), 90 * number, np.uint8)).save(folder / "photos" / name)
+    (folder / "bad.jpg").write_bytes(b"no photo")
+    return folder
+
+
+@pytest.mark.slow
+def test_json_in_the_order_of_the_input_with_overlays_and_a_bad_photo(place):
+    names = [place / "photos" / "b.png", place / "bad.jpg", place / "photos"]
+    args = [f"--model={place / 'student'}", "--json", f"--overlay={place / 'overlays'}", *map(str, names)]
+    result = predict(*args)
+    found = [json.loads(line) for line in result.stdout.splitlines()]
+    expected = [names[0], names[1], place / "photos" / "a.jpg", place / "photos" / "b.png"]
+    assert [entry["photo"] for entry in found] == [str(path) for path in expected]
+    assert found[1] == {"photo": str(names[1]), "error": "truncated or not an image"}
+    assert result.returncode == 2
+    lines = result.stderr.splitlines()
+    assert lines[0] == f"{names[1]}: truncated or not an image"
+    assert lines[1:] == ["error: 1 of 4 photos could not be read; the lines above say why"]
+    for entry in (found[0], found[2], found[3]):
+        shares = [answer["probability"] for answer in entry["top"]]
+        assert len(shares) == 5
+        assert shares == sorted(shares, reverse=True)
+        assert {answer["class"] for answer in entry["top"]} <= set(tiny_student.CLASSES)
+        with Image.open(entry["overlay"]) as image:
+            assert image.format == "JPEG"
+    assert found[0]["top"] == found[3]["top"]
+    assert len(os.listdir(place / "overlays")) == len({entry.get("overlay") for entry in found}) - 1 == 3
+
+
+@pytest.mark.slow
+def test_a_table_for_people(place):
+    result = predict(f"--model={place}", str(place / "photos" / "a.jpg"))
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == str(place / "photos" / "a.jpg")
+    assert len(lines) == 6
+    assert all(line.split()[1] in tiny_student.CLASSES for line in lines[1:])
+    assert result.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "error: --model is missing"),
+        (["--model=runs/demo"], "error: name photos, or folders of photos"),
+    ],
+)
+def test_a_command_that_is_not_whole_is_one_line(args, message):
+    result = predict(*args)
+    assert result.returncode == 2
+    assert last_line(result).startswith(message)
+
+
+def test_a_place_for_overlays_that_cannot_be_made_is_found_at_once(place):
+    result = predict(f"--model={place}", f"--overlay={place / 'bad.jpg' / 'below'}", str(place / "photos"))
+    assert result.returncode == 2
+    assert last_line(result).startswith(f"error: --overlay={place / 'bad.jpg' / 'below'} cannot be made")
+    assert "Traceback" not in result.stderr
