@@ -25,7 +25,7 @@ _CHECKPOINT = "checkpoint"
 
 def is_handoff(path: str | os.PathLike[str]) -> bool:
     """Whether `path` is a hand-off, or a workdir that holds one in `student/`."""
-    return bool(str(path)) and _find(Path(path)) is not None
+    return bool(str(path)) and find(Path(path)) is not None
 
 
 def save(directory: Path, variables: Mapping[str, PyTree], card: ModelCard) -> None:
@@ -75,7 +75,7 @@ def load(
     Raises:
         UserError: not a hand-off, of a newer format, damaged, or of another model or number of classes.
     """
-    directory = _find(Path(path))
+    directory = find(Path(path))
     if directory is None:
         raise UserError(
             f"{path} is not a hand-off: a folder with {model_card.FILE_NAME} and {_CHECKPOINT}/ is expected"
@@ -97,7 +97,8 @@ def load(
     return variables, card
 
 
-def _find(path: Path) -> Path | None:
+def find(path: Path) -> Path | None:
+    """The hand-off's own folder: `path`, or `student/` in it; None where there is none."""
     path = path.expanduser()
     for candidate in (path, path / "student"):
         if (candidate / model_card.FILE_NAME).is_file() and (candidate / _CHECKPOINT).is_dir():

@@ -1,6 +1,8 @@
-"""Measures what this machine does with a config: `python -m jdnet_jax.benchmark input --config=configs/food101.py`.
+"""Measures what this machine does with a config or a student.
 
-`input`: images a second that the training input reaches, stage by stage.
+`python -m jdnet_jax.benchmark input --config=configs/food101.py`: images a second that the training input reaches,
+stage by stage. `python -m jdnet_jax.benchmark student --from=runs/demo`: latency, size and memory of a student, in the
+hand-off and in every format that it is exported to, or of exported files.
 """
 
 from __future__ import annotations
@@ -8,24 +10,37 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from pathlib import Path
 
 from absl import flags
 
 from jdnet_jax import command_line
 from jdnet_jax.errors import UserError
+from jdnet_jax.inference.cpus import available
 
-KINDS = ("input",)
+KINDS = ("input --config=...", "student --from=...")
 
-command_line.define_config("The config to measure, such as configs/food101.py.")
+command_line.define_config("input: the config to measure, such as configs/food101.py.")
 flags.declare_key_flag("config")  # --help lists it
+_FROM = flags.DEFINE_multi_string("from", None, "student: a workdir, a hand-off or an exported file; may be repeated.")
+_THREADS = flags.DEFINE_list("threads", ["1"], "student: numbers of CPUs to use, such as 1,2.")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "How long each figure is measured, after a warm-up.", lower_bound=0.1)
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object instead of a table.")
 
 
 def main(argv: list[str]) -> int:
     """Measures and prints, and returns the exit status."""
-    if len(argv) != 2 or argv[1] not in KINDS:
-        raise UserError(f"name what to measure: python -m jdnet_jax.benchmark {'|'.join(KINDS)} --config=...")
+    match argv[1:]:
+        case ["input"]:
+            _input()
+        case ["student"]:
+            _student()
+        case _:
+            raise UserError(f"name what to measure: python -m jdnet_jax.benchmark {' or '.join(KINDS)}")
+    return 0
+
+
+def _input() -> None:
     config = command_line.required_config()
     command_line.set_up_libraries()
 
@@ -34,7 +49,21 @@ def main(argv: list[str]) -> int:
     with contextlib.redirect_stdout(sys.stderr):  # where TFDS's words about a preparation belong
         result = input_pipeline.measure(config, _SECONDS.value)
     print(json.dumps(result) if _JSON.value else input_pipeline.table(result))
-    return 0
+
+
+def _student() -> None:
+    if not _FROM.value:
+        raise UserError("--from is missing: name a workdir, a hand-off (student/) or an exported file")
+    threads = [int(count) if count.isdecimal() else 0 for count in _THREADS.value]
+    if not threads or min(threads) < 1 or max(threads) > available():
+        raise UserError(f"--threads={','.join(_THREADS.value)} must be numbers from 1 to {available()}, this machine's")
+    command_line.log_warnings_only()
+    command_line.set_up_libraries()
+
+    from jdnet_jax.benchmark import student
+
+    result = student.measure([Path(name).expanduser() for name in _FROM.value], threads, _SECONDS.value)
+    print(json.dumps(result) if _JSON.value else student.table(result))
 
 
 if __name__ == "__main__":

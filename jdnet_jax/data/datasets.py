@@ -139,6 +139,20 @@ def _cached(streams: dict[str, tf.data.Dataset], builder: tfds.core.DatasetBuild
         streams[role] = streams[role].cache()
 
 
+@_quiet_tfds()
+def find_prepared(config: ConfigDict) -> Dataset | None:
+    """The dataset where `prepare` would find it prepared; None where there is anything to download or to prepare.
+
+    Args:
+        config: as for `prepare`.
+    """
+    try:
+        is_there = _create_builder(config.name, config.data_dir, dict(config.options)).is_prepared()
+        return prepare(config) if is_there else None
+    except UserError:
+        return None  # its raw files have gone, say
+
+
 def _create_builder(name: str, data_dir: str, options: dict[str, Any]) -> tfds.core.DatasetBuilder:
     if name in _OURS:
         ours = _OURS[name]

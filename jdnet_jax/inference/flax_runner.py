@@ -14,11 +14,10 @@ from jaxtyping import Array, Float, PyTree, UInt8
 
 from jdnet_jax import handoff, models, networks
 from jdnet_jax.errors import UserError
+from jdnet_jax.inference.batches import run_in_batches
 from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.inference.runner import Prediction
 from jdnet_jax.routing import STUDENT
-
-_BATCH = 32  # every call is computed in batches of this size, so that one compilation serves them all
 
 
 class FlaxRunner:
@@ -48,10 +47,7 @@ class FlaxRunner:
 
     def run(self, images: UInt8[np.ndarray, "n size size 3"]) -> Prediction:
         """Predicts any number of photos; see `Runner`."""
-        batches = [images[begin : begin + _BATCH] for begin in range(0, len(images), _BATCH)] or [images]
-        parts = [self._forward(self._variables, _filled(batch)) for batch in batches]
-        both = (np.concatenate([np.asarray(part[i]) for part in parts])[: len(images)] for i in (0, 1))
-        return Prediction(*both)
+        return run_in_batches(lambda batch: self._forward(self._variables, batch), images)
 
 
 def load(path: str | os.PathLike[str]) -> FlaxRunner:
@@ -102,8 +98,3 @@ def forward(
     outputs: Any = module.apply(variables, normalised, train=False)
     probabilities = jax.nn.softmax(outputs.logits / np.float32(card.temperature))
     return probabilities, outputs.activation(jnp.argmax(outputs.logits, -1))
-
-
-def _filled(batch: UInt8[np.ndarray, "n size size 3"]) -> UInt8[np.ndarray, "batch size size 3"]:
-    missing = _BATCH - len(batch)
-    return np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)]) if missing else batch

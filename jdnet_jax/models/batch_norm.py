@@ -52,7 +52,7 @@ class BatchNorm(nn.Module):
         x = x.astype(self.dtype)
         if not train:
             factor, offset = _affine(running_mean.value, running_var.value, scale, bias, self.epsilon)
-            return _activate(x.astype(jnp.float32) * factor + offset, self.activation).astype(self.dtype)
+            return activate(x.astype(jnp.float32) * factor + offset, self.activation).astype(self.dtype)
         axis_name = None if self.is_initializing() else self.axis_name
         y, mean, var = _normalize(x, scale, bias, self.epsilon, self.activation, axis_name)
         if not self.is_initializing():
@@ -72,7 +72,8 @@ def _over_maps(vector: Array) -> Array:
     return vector[None, None, None]
 
 
-def _activate(x: Array, activation: Activation) -> Array:
+def activate(x: Array, activation: Activation) -> Array:
+    """Applies an activation, in the dtype of `x`."""
     if activation == "none":
         return x
     return jnp.maximum(x, 0.0) if activation == "relu" else jnp.clip(x, 0.0, 6.0)
@@ -103,7 +104,7 @@ def _forward(
         mean, square = lax.pmean((mean, square), axis_name)
     var = jnp.maximum(square - lax.square(mean), 0.0)
     factor, offset = _affine(mean, var, scale, bias, epsilon)
-    y = _activate(wide * factor + offset, activation).astype(x.dtype)
+    y = activate(wide * factor + offset, activation).astype(x.dtype)
     return (y, mean, var), (x, scale, bias, mean, var)
 
 

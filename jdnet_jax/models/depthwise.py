@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+from jdnet_jax.models import lowering
 from jdnet_jax.models.padding import Pads
 
 #: NHWC images and HWIO kernels: the layouts of every convolution of the project.
@@ -24,7 +25,8 @@ def depthwise_conv(
     """Depthwise convolution (a cross-correlation, as everywhere in deep learning) of images padded with zeros.
 
     XLA's grouped convolution and its gradients are slow on the CPU. There the sum over the kernel's positions is
-    written out, as multiply-adds of shifted images in float32; other platforms get XLA's convolution.
+    written out, as multiply-adds of shifted images in float32; other platforms, and `lowering.plain`, get XLA's
+    convolution.
 
     Args:
         x: images, or feature maps.
@@ -32,6 +34,8 @@ def depthwise_conv(
         stride: step of the kernel in pixels.
         pads: rows and columns of zeros around the image.
     """
+    if lowering.is_plain():
+        return _grouped(x, kernel, stride=stride, pads=pads)
     # The padded image is what the gradient needs: padded here, it is built and stored once.
     padded = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (*pads[0], 0), (*pads[1], 0), (0, 0, 0)))
     return _valid_conv(padded, kernel, stride)
@@ -56,9 +60,9 @@ def _backward(stride: int, residuals: tuple[Array, Array], g: Array) -> tuple[Ar
 _valid_conv.defvjp(_forward, _backward)
 
 
-def _grouped(x: Array, kernel: Array, *, stride: int) -> Array:
+def _grouped(x: Array, kernel: Array, *, stride: int, pads: Pads = ((0, 0), (0, 0))) -> Array:
     return lax.conv_general_dilated(
-        x, kernel, (stride, stride), "VALID", dimension_numbers=DIMENSION_NUMBERS, feature_group_count=x.shape[-1]
+        x, kernel, (stride, stride), pads, dimension_numbers=DIMENSION_NUMBERS, feature_group_count=x.shape[-1]
     )
 
 

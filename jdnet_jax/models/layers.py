@@ -10,6 +10,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
+from jdnet_jax.models import lowering
 from jdnet_jax.models import padding as padding_rules
 from jdnet_jax.models.depthwise import DIMENSION_NUMBERS, depthwise_conv
 from jdnet_jax.models.padding import Padding
@@ -41,7 +42,7 @@ class Conv(nn.Module):
         shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
         kernel = self.param("kernel", conv_init, shape, jnp.float32)
         x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
-        if self.kernel_size == 1:
+        if self.kernel_size == 1 and not lowering.is_plain():
             x = x[:, :: self.stride, :: self.stride]
             # Flat, because XLA transposes the gradient for a product that contracts several dimensions.
             return (x.reshape(-1, x.shape[-1]) @ kernel[0, 0]).reshape(*x.shape[:-1], self.features)
@@ -79,8 +80,10 @@ def max_pool(x: Float[Array, "batch height width channels"]) -> Float[Array, "ba
     """3x3 max-pooling with stride 2 and one pixel of padding on every side (ResNet's).
 
     The maximum over rows, then over columns, of three shifted images each: the gradient of XLA's window reduction is
-    slow on the CPU. Where values tie, the gradient is shared.
+    slow on the CPU. Where values tie, the gradient is shared. Inside `lowering.plain` it is that window reduction.
     """
+    if lowering.is_plain():
+        return nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))
     return _max_of_three(_max_of_three(x, 1), 2)
 
 

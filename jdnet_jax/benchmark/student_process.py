@@ -1,0 +1,85 @@
+"""One process of `student.measure`, so that neither the threads nor the memory of one model touch another's figures.
+
+    python -m jdnet_jax.benchmark.student_process MODEL CPUS SECONDS
+
+Prints one JSON object: `card`, and as in `student.measure` `median`, `p90` and `peak_memory`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import os
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jdnet_jax import command_line
+
+_FEWEST = 20  # runs, however long one takes
+
+#: What runs a file is imported beforehand, so that its code does not count as the model's memory.
+_RUNTIMES = {".tflite": "ai_edge_litert.interpreter", ".onnx": "onnxruntime"}
+
+
+def main(argv: list[str]) -> int:
+    """Measures and prints, and returns the exit status."""
+    path, cpus, seconds = Path(argv[1]), int(argv[2]), float(argv[3])
+    if hasattr(os, "sched_setaffinity"):
+        # Before anything is imported that counts the CPUs; every runner takes as many threads as it finds there.
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cpus])
+    command_line.log_warnings_only()
+    command_line.set_up_libraries()
+
+    from jdnet_jax.inference.open import open_model
+
+    with contextlib.suppress(ImportError):  # then opening says what is missing
+        importlib.import_module(_RUNTIMES.get(path.suffix, "jax"))
+    before = _memory("VmRSS")
+    runner = open_model(path)
+    size = runner.card.image_size
+    image = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
+    latencies = _latencies(lambda: runner.run(image), seconds)
+    after = _memory("VmHWM")
+    result: dict[str, Any] = {
+        "card": runner.card.to_json(),
+        "median": float(np.median(latencies)),
+        "p90": float(np.quantile(latencies, 0.9)),
+        "peak_memory": None if before is None or after is None else after - before,
+    }
+    print(json.dumps(result))
+    return 0
+
+
+def _latencies(run: Any, seconds: float) -> list[float]:
+    """Milliseconds of each run, after a warm-up of a fifth of the time."""
+    until = time.perf_counter() + seconds / 5
+    run()
+    while time.perf_counter() < until:
+        run()
+    found: list[float] = []
+    until = time.perf_counter() + seconds
+    while len(found) < _FEWEST or time.perf_counter() < until:
+        began = time.perf_counter()
+        run()
+        found.append(1e3 * (time.perf_counter() - began))
+    return found
+
+
+def _memory(key: str) -> int | None:
+    """Bytes that the process holds (`VmRSS`, which also begins a new peak) or held at most (`VmHWM`); Linux tells."""
+    try:
+        found = re.search(rf"{key}:\s+(\d+) kB", Path("/proc/self/status").read_text())
+        if key == "VmRSS":
+            Path("/proc/self/clear_refs").write_text("5")
+        return int(found[1]) * 1024 if found else None
+    except OSError:
+        return None
+
+
+if __name__ == "__main__":
+    command_line.run(main)

@@ -1,0 +1,59 @@
+"""Exports a trained student: `python -m jdnet_jax.export --from=runs/demo --format=tflite --output=student.tflite`.
+
+The hand-off alone is needed; with `--quantize=int8` also photos, of the run's prepared dataset or of `--calibrate`.
+The file takes pixels, uint8 RGB, and gives probabilities and the class activation map of the most probable class. It is
+run beside the student before it is put in place, and has a `model.json` beside it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from absl import flags
+
+from jdnet_jax import command_line
+from jdnet_jax.errors import UserError
+from jdnet_jax.export import formats
+
+_FROM = flags.DEFINE_string("from", None, "A workdir, or a hand-off (student/).")
+_FORMAT = flags.DEFINE_string("format", "tflite", f"One of {', '.join(formats.FORMATS)}.")
+_QUANTIZE = flags.DEFINE_string("quantize", "none", f"One of {', '.join(formats.DTYPES)}; other than none for tflite.")
+_OUTPUT = flags.DEFINE_string("output", None, "The file to write, or for saved_model the folder.")
+_CALIBRATE = flags.DEFINE_string("calibrate", None, "A folder of photos to calibrate int8 with.")
+_ALLOW_LOSS = flags.DEFINE_bool("allow_loss", False, "Write a quantised file even if it loses more than 1 point.")
+_AUTHOR = flags.DEFINE_string("author", "", "Who the file's metadata names as its author.")
+_LICENCE = flags.DEFINE_string("license", "", "The licence that the file's metadata states.")
+
+
+def main(argv: list[str]) -> int:
+    """Exports and prints what was found, and returns the exit status."""
+    if len(argv) > 1:
+        raise UserError(f"unexpected argument {argv[1]!r}: options begin with --, such as --from={argv[1]}")
+    if not _FROM.value:
+        raise UserError("--from is missing: name a workdir or a hand-off (student/)")
+    if not _OUTPUT.value:
+        raise UserError("--output is missing: name the file to write, such as --output=student.tflite")
+    formats.check(_FORMAT.value, _QUANTIZE.value)
+    command_line.log_warnings_only()
+    command_line.set_up_libraries()
+
+    from jdnet_jax.export import exporter
+
+    report = exporter.export(
+        exporter.Request(
+            source=Path(_FROM.value).expanduser(),
+            file_format=_FORMAT.value,
+            quantize=_QUANTIZE.value,
+            output=Path(_OUTPUT.value).expanduser(),
+            calibrate=Path(_CALIBRATE.value).expanduser() if _CALIBRATE.value else None,
+            allow_loss=_ALLOW_LOSS.value,
+            author=_AUTHOR.value,
+            licence=_LICENCE.value,
+        )
+    )
+    print(report)
+    return 0
+
+
+if __name__ == "__main__":
+    command_line.run(main)

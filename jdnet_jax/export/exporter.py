@@ -1,0 +1,179 @@
+"""From the hand-off to one file that was tried before it was put in place."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+from jaxtyping import PyTree
+
+from jdnet_jax import __version__, handoff
+from jdnet_jax.data import Dataset
+from jdnet_jax.data.datasets import find_prepared
+from jdnet_jax.errors import UserError
+from jdnet_jax.export import comparison, formats, inference_function, pictures, to_safetensors
+from jdnet_jax.export.comparison import Comparison
+from jdnet_jax.export.pictures import Pictures
+from jdnet_jax.export.placement import placed
+from jdnet_jax.inference import model_card
+from jdnet_jax.inference.flax_runner import FlaxRunner
+from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.inference.open import open_model
+from jdnet_jax.progress import say
+from jdnet_jax.size_on_disk import size_on_disk
+from jdnet_jax.workdir import Workdir
+
+_CALIBRATION, _COMPARISON = 256, 2_000  # pictures at most
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What to export, and how.
+
+    Attributes:
+        source: a workdir or a hand-off.
+        file_format: one of `formats.FORMATS`.
+        quantize: one of `formats.DTYPES`.
+        output: where the file is to lie.
+        calibrate: a folder of photos to calibrate and compare with; None for the run's own dataset.
+        allow_loss: whether a quantised file may lose any accuracy.
+        author: for the file's metadata.
+        licence: for the file's metadata.
+    """
+
+    source: Path
+    file_format: str
+    quantize: str
+    output: Path
+    calibrate: Path | None = None
+    allow_loss: bool = False
+    author: str = ""
+    licence: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What was exported.
+
+    Attributes:
+        output: where it lies.
+        size: in bytes, of all files of a folder.
+        comparison: with the student.
+    """
+
+    output: Path
+    size: int
+    comparison: Comparison
+
+    def __str__(self) -> str:
+        found = self.comparison
+        lines = [
+            f"{self.output}: {self.size:,} bytes",
+            f"on {found.source}: the same class as the student on {found.agreement:.2%}, "
+            f"largest difference of a probability {found.largest_difference:.2g}",
+        ]
+        if found.top1 is not None:
+            lines.append(f"top-1 there: student {found.top1[0]:.2%}, file {found.top1[1]:.2%}")
+        return "\n".join(lines)
+
+
+def export(request: Request) -> Report:
+    """Writes the file, runs it beside the student, and puts it in place if it is as good.
+
+    Raises:
+        UserError: a mistake in the request, no calibration pictures, or a file that is not good enough.
+    """
+    chosen = formats.check(request.file_format, request.quantize)
+    variables, card = handoff.load(request.source)
+    card = dataclasses.replace(card, dtype="float32")  # what every exported file is compared with
+    student = FlaxRunner(card, variables, request.source)
+    with placed(request.output, chosen.suffix) as path:
+        dataset = _dataset_of(request.source, card)
+        calibration = _calibration(request, dataset, card) if request.quantize == "int8" else None
+        card = dataclasses.replace(
+            card, file_format=request.file_format, dtype=formats.DTYPES[request.quantize], export=_origin(calibration)
+        )
+        say(f"converting {card.model} to {request.file_format} ({card.dtype}) ...")
+        _write(path, request, variables, card, calibration)
+        model_card.write(model_card.card_path(path), card)
+        say("comparing the file with the student ...")
+        found = comparison.compare(student, open_model(path), _to_compare(request, dataset, card))
+        comparison.check(found, request.quantize, request.allow_loss)
+        size = size_on_disk(path)
+        about = {**card.export, "bytes": size, "comparison": found.summary()}
+        model_card.write(model_card.card_path(path), dataclasses.replace(card, export=about))
+    return Report(request.output, size, found)
+
+
+def _write(
+    path: Path,
+    request: Request,
+    variables: Mapping[str, PyTree],
+    card: ModelCard,
+    calibration: Pictures | None,
+) -> None:
+    author = request.author or str(card.trained.get("with", "not told"))
+    licence = request.licence or "not told"
+    if request.file_format == "safetensors":
+        to_safetensors.write(path, variables, card, author, licence)
+        return
+    function = inference_function.create(card, variables, request.source)
+    match request.file_format:
+        case "tflite":
+            from jdnet_jax.export import tflite_file, to_tflite
+
+            images = None if calibration is None else calibration.images
+            converted = to_tflite.convert(function, request.quantize, images)
+            path.write_bytes(tflite_file.finish(converted, card, author, licence))
+        case "stablehlo":
+            from jdnet_jax.export import to_stablehlo
+
+            path.write_bytes(to_stablehlo.convert(function))
+        case "saved_model":
+            from jdnet_jax.export import to_saved_model
+
+            to_saved_model.write(function, path)
+        case "onnx":
+            from jdnet_jax.export import to_onnx
+
+            path.write_bytes(to_onnx.convert(function, author, licence))
+
+
+def _dataset_of(source: Path, card: ModelCard) -> Dataset | None:
+    """The dataset of the run that the hand-off is of, where it is prepared on this machine."""
+    for folder in (source, source.absolute().parent):
+        place = Workdir(folder)
+        if place.config.is_file():
+            try:
+                dataset = find_prepared(place.dataset_config())
+            except UserError:
+                return None
+            return dataset if dataset is not None and dataset.class_names == card.classes else None
+    return None
+
+
+def _calibration(request: Request, dataset: Dataset | None, card: ModelCard) -> Pictures:
+    if request.calibrate is not None:
+        return pictures.of_folder(request.calibrate, card, _CALIBRATION)
+    if dataset is not None:
+        return pictures.of_split(dataset, "train", card, _CALIBRATION)
+    raise UserError(
+        "--quantize=int8 needs photos to find the ranges of activations, and the dataset of this student is not "
+        "prepared here: name a folder with some hundred of them by --calibrate=FOLDER"
+    )
+
+
+def _to_compare(request: Request, dataset: Dataset | None, card: ModelCard) -> Pictures:
+    if dataset is not None:
+        return pictures.of_split(dataset, "val", card, _COMPARISON)
+    if request.calibrate is not None:
+        return pictures.of_folder(request.calibrate, card, _CALIBRATION)
+    return pictures.drawn(card)
+
+
+def _origin(calibration: Pictures | None) -> dict[str, Any]:
+    about = {"with": f"jdnet_jax {__version__}, jax {jax.__version__}"}
+    return about if calibration is None else {**about, "calibration": calibration.source}

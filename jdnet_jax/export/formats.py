@@ -1,0 +1,60 @@
+"""What can be exported: the formats, and how each can be quantised.
+
+This module imports neither JAX nor TensorFlow, so that `--help` and a mistyped flag answer at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from collections.abc import Mapping
+
+from jdnet_jax.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """A kind of exported file.
+
+    Attributes:
+        suffix: of the file's name; '' for a folder.
+        quantizations: what `--quantize` may be.
+        extra: of the package, with what the format needs; '' where it needs nothing.
+        modules: what the extra installs.
+    """
+
+    suffix: str
+    quantizations: tuple[str, ...] = ("none",)
+    extra: str = ""
+    modules: tuple[str, ...] = ()
+
+
+FORMATS: Mapping[str, Format] = {
+    "tflite": Format(".tflite", ("none", "float16", "dynamic", "int8"), "export", ("ai_edge_litert",)),
+    "stablehlo": Format(".stablehlo"),
+    "saved_model": Format(""),
+    "onnx": Format(".onnx", ("none",), "onnx", ("onnx", "onnxruntime")),
+    "safetensors": Format(".safetensors"),
+}
+
+#: What an exported file computes in, by `--quantize`.
+DTYPES: Mapping[str, str] = {"none": "float32", "float16": "float16", "dynamic": "dynamic", "int8": "int8"}
+
+
+def check(name: str, quantize: str) -> Format:
+    """The format of a name.
+
+    Raises:
+        UserError: there is no such format, it cannot be quantised so, or what it needs is not installed.
+    """
+    if name not in FORMATS:
+        raise UserError(f"--format={name} is unknown; choose one of {', '.join(FORMATS)}")
+    found = FORMATS[name]
+    if quantize not in DTYPES:
+        raise UserError(f"--quantize={quantize} is unknown; choose one of {', '.join(DTYPES)}")
+    if quantize not in found.quantizations:
+        able = ", ".join(other for other, entry in FORMATS.items() if quantize in entry.quantizations)
+        raise UserError(f"--format={name} has no --quantize={quantize}; {able} has, or leave it at none")
+    if any(importlib.util.find_spec(module) is None for module in found.modules):
+        raise UserError(f"--format={name} needs {' and '.join(found.modules)}: pip install 'jdnet-jax[{found.extra}]'")
+    return found

@@ -1,0 +1,63 @@
+"""The function that exported files compute, from the pixels of photos to probabilities and an activation map."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree, Shaped
+
+from jdnet_jax.export.fold_batch_norm import Folded, fold
+from jdnet_jax.inference import flax_runner
+from jdnet_jax.inference.model_card import ModelCard
+
+
+@dataclasses.dataclass(frozen=True, eq=False)  # known by identity: jit wants to hash it
+class InferenceFunction:
+    """What `flax_runner.forward` computes, of a network without BatchNorm.
+
+    Attributes:
+        card: what the model says of itself.
+        network: the student; nothing else of its training is in it.
+    """
+
+    card: ModelCard
+    network: Folded
+
+    def __call__(
+        self, images: Shaped[Array, "batch size size 3"]
+    ) -> tuple[Float[Array, "batch classes"], Float[Array, "batch h w"]]:
+        """Probabilities after the temperature, and the class activation map of the most probable class.
+
+        Args:
+            images: RGB in [0, 255], of any dtype.
+        """
+        logits, activation = self.logits(images)
+        return jax.nn.softmax(logits / np.float32(self.card.temperature)), activation
+
+    def logits(
+        self, images: Shaped[Array, "batch size size 3"]
+    ) -> tuple[Float[Array, "batch classes"], Float[Array, "batch h w"]]:
+        """Logits before the temperature in place of probabilities."""
+        mean, std = np.asarray(self.card.mean, np.float32), np.asarray(self.card.std, np.float32)
+        # A product, which converters fold into the first convolution.
+        outputs = self.network((images.astype(jnp.float32) - mean) * (1 / std))
+        return outputs.logits, outputs.activation(jnp.argmax(outputs.logits, -1).astype(jnp.int32))
+
+
+def create(card: ModelCard, variables: Mapping[str, PyTree], name: object) -> InferenceFunction:
+    """The function of a hand-off. It computes in float32, whatever the student was trained in.
+
+    Args:
+        card: what the model says of itself.
+        variables: its `params` and `batch_stats`.
+        name: of the model, for messages.
+
+    Raises:
+        UserError: the zoo has no such network.
+    """
+    card = dataclasses.replace(card, dtype="float32")
+    return InferenceFunction(card, fold(flax_runner.create(card, name), variables))

@@ -1,0 +1,114 @@
+"""The pictures that an export looks at: to find the ranges of activations, and to compare file and student."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Hashable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import tensorflow as tf
+from jaxtyping import Int, UInt8
+
+from jdnet_jax.data import Dataset, augment, records
+from jdnet_jax.data.synthetic_meals import builder as synthetic_meals
+from jdnet_jax.data.wording import counted
+from jdnet_jax.errors import UserError
+from jdnet_jax.inference import photos
+from jdnet_jax.inference.model_card import ModelCard
+
+_SEED = 0  # the same pictures for every export
+_DRAWN = 48
+
+
+class Pictures(NamedTuple):
+    """Views of photos, as the model sees them.
+
+    Attributes:
+        source: one line that says which they are.
+        images: RGB.
+        labels: the class of each; None where they are not known.
+    """
+
+    source: str
+    images: UInt8[np.ndarray, "n size size 3"]
+    labels: Int[np.ndarray, " n"] | None
+
+
+def of_split(dataset: Dataset, role: str, card: ModelCard, limit: int) -> Pictures:
+    """Photos of a prepared dataset, spread over its classes where it has more than the limit.
+
+    Args:
+        dataset: prepared.
+        role: `train`, `val` or `test`.
+        card: of the model.
+        limit: how many photos to take at most.
+    """
+
+    def photo_and_label(position: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        encoded, label = records.parse(serialized[None])
+        return encoded[0], label[0]
+
+    stored = dataset.records[role].map(photo_and_label)
+    labels = np.array([*stored.map(lambda encoded, label: label).as_numpy_iterator()])
+    chosen = spread(labels.tolist(), limit)
+    wanted = set(chosen)
+    views: dict[int, np.ndarray] = {}
+    for position, (encoded, _) in enumerate(stored):
+        if position in wanted:
+            views[position] = augment.central_view(encoded, card.image_size, card.crop_fraction).numpy()
+            if len(views) == len(wanted):
+                break
+    source = f"{counted(len(chosen), 'photo')} of {dataset.name}, {role}"
+    return Pictures(source, np.stack([views[index] for index in chosen]), labels[chosen])
+
+
+def of_folder(folder: Path, card: ModelCard, limit: int) -> Pictures:
+    """Photos below a folder, spread over the folders in it where it has more than the limit.
+
+    Photos that cannot be read are passed over.
+
+    Raises:
+        UserError: it is no folder, or no photo in it can be read.
+    """
+    if not folder.is_dir():
+        raise UserError(f"--calibrate={folder} is not a folder; name one with photos such as the model will see")
+    files = photos.find([str(folder)])
+    order = spread([str(file.parent) for file in files], len(files))
+    views: list[np.ndarray] = []
+    for photo in photos.read((files[i] for i in order), card):
+        if photo.view is not None:
+            views.append(photo.view)
+        if len(views) == limit:
+            break
+    if not views:
+        raise UserError(f"--calibrate={folder} has no photos that can be read; name a folder with photos of food")
+    return Pictures(f"{counted(len(views), 'photo')} of {folder}", np.stack(views), None)
+
+
+def drawn(card: ModelCard) -> Pictures:
+    """Pictures of plates of food from the set that comes with the project, for want of photos."""
+    images = [synthetic_meals.example("val", i, card.image_size)["image"] for i in range(_DRAWN)]
+    return Pictures(f"{_DRAWN} drawn pictures", np.stack(images), None)
+
+
+def spread(groups: Sequence[Hashable], limit: int) -> list[int]:
+    """Positions of at most `limit` members such that each group has as many as another, as far as they go.
+
+    Groups take turns, in an order of their own for each turn; which member comes first is drawn, from a fixed seed.
+
+    Args:
+        groups: the group of each position.
+        limit: how many positions to choose.
+    """
+    rng = np.random.default_rng(_SEED)
+    turns: list[list[int]] = []
+    seen: dict[Hashable, int] = {}
+    for position in rng.permutation(len(groups)).tolist():
+        turn = seen.get(groups[position], 0)
+        seen[groups[position]] = turn + 1
+        if turn == len(turns):
+            turns.append([])
+        turns[turn].append(position)
+    return list(itertools.chain.from_iterable(turns))[:limit]

@@ -1,0 +1,68 @@
+"""Puts a finished export in its place: everything is written and tried aside, and moved when it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from jdnet_jax.errors import UserError
+from jdnet_jax.inference import model_card
+
+_SAVED_MODEL_FILE = "saved_model.pb"
+
+
+@contextlib.contextmanager
+def placed(output: Path, suffix: str) -> Iterator[Path]:
+    """Gives a path aside to write to, and afterwards moves what is there, with its `model.json`, to `output`.
+
+    Where the code inside raises an exception, what was at `output` before stays as it is and nothing new is left.
+
+    Args:
+        output: where the export is to lie.
+        suffix: what the name must end in; '' for a folder.
+
+    Raises:
+        UserError: another suffix, something there that is no export, or a place where nothing can be written.
+    """
+    if suffix and output.suffix != suffix:
+        raise UserError(f"--output={output} must end in {suffix}, by which the file is known")
+    if output.is_dir() and (suffix or not _is_replaceable(output)):
+        raise UserError(f"--output={output} is a folder that no export wrote: choose another name")
+    if not suffix and output.is_file():
+        raise UserError(f"--output={output} is a file, and a SavedModel a folder: choose another name")
+    aside = output.absolute().parent / f".{output.name}.new"
+    try:
+        shutil.rmtree(aside, ignore_errors=True)
+        aside.mkdir(parents=True)
+    except OSError as error:
+        raise UserError(f"--output={output} cannot be written ({error.strerror}): choose another place") from error
+    try:
+        inside = aside / output.name
+        if not suffix:
+            inside.mkdir()
+        yield inside
+        _move(inside, output)
+    except OSError as error:
+        raise UserError(f"--output={output} cannot be written ({error.strerror or error}): make room") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _is_replaceable(folder: Path) -> bool:
+    entries = {entry.name for entry in folder.iterdir()}
+    return not entries or {_SAVED_MODEL_FILE, model_card.FILE_NAME} <= entries
+
+
+def _move(inside: Path, output: Path) -> None:
+    if inside.is_dir():
+        old = inside.with_name("old")
+        if output.exists():
+            output.rename(old)
+        inside.rename(output)
+        return
+    card = model_card.card_path(output)
+    card.unlink(missing_ok=True)  # between the two moves there is a file without a card, which nobody runs
+    inside.replace(output)
+    model_card.card_path(inside).replace(card)

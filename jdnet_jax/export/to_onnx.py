@@ -1,0 +1,250 @@
+"""ONNX files, any number of photos at a time.
+
+The function is traced by JAX, one operation for a layer, and each operation is written as ONNX's. Only those that the
+networks of the zoo consist of are known. Feature maps, the values of rank 4, are NHWC in JAX and NCHW in ONNX.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import onnx
+from jax.extend.core import Literal
+from onnx import helper, numpy_helper
+
+from jdnet_jax import __version__
+from jdnet_jax.export.inference_function import InferenceFunction
+from jdnet_jax.models import lowering
+
+OPSET, _IR_VERSION = 17, 8  # of 2022: what ONNX Runtime 1.13 and every later one reads
+
+_TO_NCHW = (0, 3, 1, 2)
+
+
+def convert(function: InferenceFunction, author: str, licence: str) -> bytes:
+    """The file's content: a model from `image` uint8 [batch, size, size, 3] to `probabilities` and `activation`.
+
+    Args:
+        function: what to convert.
+        author: for the metadata.
+        licence: for the metadata.
+
+    Raises:
+        NotImplementedError: an operation that no network of the zoo has.
+    """
+    card = function.card
+    size = card.image_size
+    shape = jax.export.symbolic_shape(f"batch, {size}, {size}, 3")
+    with lowering.plain():
+        traced = jax.make_jaxpr(function.logits)(jax.ShapeDtypeStruct(shape, jnp.uint8))
+    graph = _Graph()
+    image = graph.add("Transpose", ["image"], perm=_TO_NCHW)
+    logits, activation = graph.run(traced.jaxpr, traced.consts, [image])
+    scaled = graph.add("Div", [logits, np.array(card.temperature, np.float32)])
+    graph.add("Softmax", [scaled], ["probabilities"], axis=-1)
+    graph.add("Identity", [activation], ["activation"])
+    grid = [int(side) for side in traced.out_avals[1].shape[1:]]
+    float32, uint8 = onnx.TensorProto.FLOAT, onnx.TensorProto.UINT8
+    model = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            card.model,
+            [helper.make_tensor_value_info("image", uint8, ["batch", size, size, 3])],
+            [
+                helper.make_tensor_value_info("probabilities", float32, ["batch", len(card.classes)]),
+                helper.make_tensor_value_info("activation", float32, ["batch", *grid]),
+            ],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+        ir_version=_IR_VERSION,
+        producer_name="jdnet_jax",
+        producer_version=__version__,
+    )
+    helper.set_model_props(model, {"model.json": card.to_json(), "author": author, "license": licence})
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString(deterministic=True)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Value:
+    """A value that the graph computes, by its name there."""
+
+    name: str
+
+
+#: What a variable of the traced function stands for: a constant, in JAX's layout, or a value of the graph, in ONNX's.
+_Operand = np.ndarray | _Value
+
+
+class _Graph:
+    """Nodes and constants, written down one after the other."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+
+    def add(self, op: str, inputs: Sequence[str | _Value | np.ndarray], outputs: Sequence[str] = (), **attributes: Any):
+        """Writes a node down and returns its value. Constants among its inputs are in ONNX's layout."""
+        names = list(outputs) or [f"v{len(self.nodes)}"]
+        self.nodes.append(helper.make_node(op, [self._name(value) for value in inputs], names, **attributes))
+        return _Value(names[0])
+
+    def run(self, jaxpr: Any, constants: Sequence[Any], arguments: Sequence[_Operand]) -> list[_Operand]:
+        """Writes down what a traced function computes, and returns its results."""
+        known: dict[Any, _Operand] = {}
+
+        def value(atom: Any) -> _Operand:
+            # The dtype is not told by a literal number itself, which Python may hold in more bits.
+            dtype = atom.aval.dtype
+            return np.asarray(atom.val, dtype) if isinstance(atom, Literal) else known[atom]
+
+        known.update(zip(jaxpr.constvars, map(np.asarray, constants), strict=True))
+        known.update(zip(jaxpr.invars, arguments, strict=True))
+        for equation in jaxpr.eqns:
+            known.update(zip(equation.outvars, self._results(equation, [*map(value, equation.invars)]), strict=True))
+        return [value(atom) for atom in jaxpr.outvars]
+
+    def _results(self, equation: Any, operands: list[_Operand]) -> Sequence[_Operand]:
+        name, parameters = equation.primitive.name, equation.params
+        if all(isinstance(operand, np.ndarray) for operand in operands):
+            found = equation.primitive.bind(*operands, **parameters)
+            return [np.asarray(each) for each in (found if equation.primitive.multiple_results else [found])]
+        if name == "jit" and parameters["name"] == "clip" and not any(isinstance(x, _Value) for x in operands[1:]):
+            return [self.add("Clip", operands)]  # one operation, which runtimes join with the convolution before it
+        if name in ("jit", "custom_jvp_call"):
+            inner = parameters["jaxpr" if name == "jit" else "call_jaxpr"]
+            return self.run(inner.jaxpr, inner.consts, operands)
+        if name not in _WRITERS:
+            raise NotImplementedError(f"{name} has no form in ONNX here")
+        return [_WRITERS[name](self, equation, operands)]
+
+    def _name(self, value: str | _Operand) -> str:
+        if isinstance(value, str):
+            return value
+        if isinstance(value, _Value):
+            return value.name
+        name = f"c{len(self.constants)}"
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(value), name))
+        return name
+
+
+_Writer = Callable[[_Graph, Any, list[_Operand]], _Value]
+
+
+def _laid_out(operand: _Operand) -> _Operand:
+    """A constant in ONNX's layout."""
+    if isinstance(operand, np.ndarray) and operand.ndim == 4:
+        return operand.transpose(_TO_NCHW)
+    return operand
+
+
+def _axes(axes: Sequence[int], rank: int) -> list[int]:
+    return [_TO_NCHW.index(axis) for axis in axes] if rank == 4 else list(axes)
+
+
+def _rank(equation: Any, operand: int) -> int:
+    return len(equation.invars[operand].aval.shape)
+
+
+def _elementwise(op: str) -> _Writer:
+    return lambda graph, equation, operands: graph.add(op, [_laid_out(operand) for operand in operands])
+
+
+def _max(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
+    if isinstance(operands[1], np.ndarray) and operands[1].ndim == 0 and operands[1] == 0:
+        return graph.add("Relu", operands[:1])
+    return graph.add("Max", [_laid_out(operand) for operand in operands])
+
+
+def _cast(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
+    return graph.add("Cast", operands, to=helper.np_dtype_to_tensor_dtype(np.dtype(equation.params["new_dtype"])))
+
+
+def _broadcast(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
+    shape, kept = equation.params["shape"], equation.params["broadcast_dimensions"]
+    new = [axis for axis in range(len(shape)) if axis not in kept]
+    if len(shape) == 4 or any(shape[axis] != 1 for axis in new):
+        raise NotImplementedError(f"a broadcast to {shape} has no form in ONNX here")
+    return graph.add("Unsqueeze", [*operands, np.array(new, np.int64)])
+
+
+def _conv(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
+    parameters = equation.params
+    kernel = operands[1]
+    numbers = parameters["dimension_numbers"]
+    plain = {"batch_group_count": 1, "lhs_dilation": (1, 1), "rhs_dilation": (1, 1)}
+    if (
+        not isinstance(kernel, np.ndarray)
+        or (numbers.lhs_spec, numbers.rhs_spec, numbers.out_spec) != (_TO_NCHW, (3, 2, 0, 1), _TO_NCHW)
+        or any(parameters[key] != value for key, value in plain.items())
+    ):
+        raise NotImplementedError("a convolution of this kind has no form in ONNX here")
+    return graph.add(
+        "Conv",
+        [operands[0], kernel.transpose(3, 2, 0, 1)],
+        strides=parameters["window_strides"],
+        pads=_pads(parameters["padding"]),
+        group=parameters["feature_group_count"],
+    )
+
+
+def _max_pool(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
+    parameters = equation.params
+    window, strides, padding = (parameters[key] for key in ("window_dimensions", "window_strides", "padding"))
+    return graph.add("MaxPool", operands, kernel_shape=window[1:3], strides=strides[1:3], pads=_pads(padding[1:3]))
+
+
+def _pads(padding: Sequence[tuple[int, int]]) -> list[int]:
+    (top, bottom), (left, right) = padding
+    return [top, left, bottom, right]
+
+
+def _sum(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
+    axes = _axes(equation.params["axes"], _rank(equation, 0))
+    return graph.add("ReduceSum", [*operands, np.array(axes, np.int64)], keepdims=0)
+
+
+def _argmax(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
+    (axis,) = _axes(equation.params["axes"], _rank(equation, 0))
+    largest = graph.add("ArgMax", operands, axis=axis, keepdims=0)
+    return graph.add("Cast", [largest], to=onnx.TensorProto.INT32)
+
+
+def _product(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
+    """A sum over products of any axes, which ONNX writes as NumPy's einsum."""
+    (left_sum, right_sum), (left_batch, right_batch) = equation.params["dimension_numbers"]
+    letters = iter("abcdefghijkl")
+    left = [next(letters) for _ in range(_rank(equation, 0))]
+    shared = dict(zip((*right_sum, *right_batch), (*left_sum, *left_batch), strict=True))
+    right = [left[shared[axis]] if axis in shared else next(letters) for axis in range(_rank(equation, 1))]
+    batch = [left[axis] for axis in left_batch]
+    result = batch + [letter for letter in left if letter not in right] + [x for x in right if x not in left]
+    sides = ["".join([side[axis] for axis in _TO_NCHW] if len(side) == 4 else side) for side in (left, right)]
+    if len(result) == 4:
+        raise NotImplementedError("a product of rank 4 has no form in ONNX here")
+    inputs = [_laid_out(operand) for operand in operands]
+    return graph.add("Einsum", inputs, equation=f"{','.join(sides)}->{''.join(result)}")
+
+
+_WRITERS: dict[str, _Writer] = {
+    "add": _elementwise("Add"),
+    "sub": _elementwise("Sub"),
+    "mul": _elementwise("Mul"),
+    "div": _elementwise("Div"),
+    "min": _elementwise("Min"),
+    "eq": _elementwise("Equal"),
+    "max": _max,
+    "convert_element_type": _cast,
+    "broadcast_in_dim": _broadcast,
+    "conv_general_dilated": _conv,
+    "reduce_window_max": _max_pool,
+    "reduce_sum": _sum,
+    "argmax": _argmax,
+    "dot_general": _product,
+}

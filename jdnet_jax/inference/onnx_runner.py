@@ -1,0 +1,53 @@
+"""Runs exported ONNX files with ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from jdnet_jax.errors import UserError
+from jdnet_jax.inference.cpus import available
+from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.inference.runner import Prediction
+
+_BATCH = 32  # photos at a time, which bounds the memory that they take
+
+
+class OnnxRunner:
+    """An ONNX file that is open; a `Runner`."""
+
+    def __init__(self, content: bytes, card: ModelCard):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = available()
+        options.log_severity_level = 3  # errors
+        self.card = card
+        self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+    def run(self, images: UInt8[np.ndarray, "n size size 3"]) -> Prediction:
+        """Predicts any number of photos; see `Runner`."""
+        parts = [
+            self._session.run(["probabilities", "activation"], {"image": images[begin : begin + _BATCH]})
+            for begin in range(0, max(len(images), 1), _BATCH)
+        ]
+        return Prediction(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def load(path: Path, card: ModelCard) -> OnnxRunner:
+    """Opens a file.
+
+    Raises:
+        UserError: it cannot be read or is damaged, or ONNX Runtime is not installed.
+    """
+    try:
+        return OnnxRunner(path.read_bytes(), card)
+    except ImportError as error:
+        raise UserError(f"{path}: running ONNX files needs ONNX Runtime: pip install 'jdnet-jax[onnx]'") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from error
+    except Exception as error:  # the runtime's own exceptions have no common class
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} is no ONNX file of this project, or damaged ({reason}): export it again") from error

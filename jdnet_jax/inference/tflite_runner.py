@@ -1,0 +1,66 @@
+"""Runs exported TFLite files with LiteRT's interpreter on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import UInt8
+
+from jdnet_jax.errors import UserError
+from jdnet_jax.inference.cpus import available
+from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.inference.runner import Prediction
+from jdnet_jax.native_output import captured
+
+
+class TfliteRunner:
+    """A TFLite file that is open; a `Runner`. Photos are run one after the other."""
+
+    def __init__(self, content: bytes, card: ModelCard):
+        """Opens a file.
+
+        Args:
+            content: of the file.
+            card: what it says of itself.
+
+        Raises:
+            ValueError: it is no TFLite model, or not of the card's sizes.
+        """
+        from ai_edge_litert.interpreter import Interpreter
+
+        with captured():
+            interpreter = Interpreter(model_content=content, num_threads=available())
+            self._call = interpreter.get_signature_runner()
+            # The first call allocates, and says so.
+            result = self._call(image=np.zeros((1, card.image_size, card.image_size, 3), np.uint8))
+        if result["probabilities"].shape != (1, len(card.classes)):
+            raise ValueError(f"it has {result['probabilities'].shape[-1]} classes, not {len(card.classes)}")
+        self.card = card
+        self._grid = result["activation"].shape[1:]
+
+    def run(self, images: UInt8[np.ndarray, "n size size 3"]) -> Prediction:
+        """Predicts any number of photos; see `Runner`."""
+        probabilities = np.empty((len(images), len(self.card.classes)), np.float32)
+        activation = np.empty((len(images), *self._grid), np.float32)
+        for i in range(len(images)):
+            result = self._call(image=images[i : i + 1])
+            probabilities[i], activation[i] = result["probabilities"][0], result["activation"][0]
+        return Prediction(probabilities, activation)
+
+
+def load(path: Path, card: ModelCard) -> TfliteRunner:
+    """Opens a file.
+
+    Raises:
+        UserError: it cannot be read or is damaged, or LiteRT is not installed.
+    """
+    try:
+        return TfliteRunner(path.read_bytes(), card)
+    except ImportError as error:
+        raise UserError(f"{path}: running TFLite files needs LiteRT: pip install 'jdnet-jax[export]'") from error
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from error
+    except (ValueError, RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"{path} is no TFLite file of this project, or damaged ({reason}): export it again") from error
