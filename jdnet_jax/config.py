@@ -97,7 +97,8 @@ def default() -> ConfigDict:
     config.eval_every = 0  # steps; 0 = once an epoch
     config.checkpoint_every = 0  # steps; 0 = at every evaluation
     config.log_every = 10  # steps
-    config.keep_checkpoints = 2
+    config.keep_checkpoints = 2  # the newest; the best on val is kept beside them
+    config.keep_every = 0  # steps; checkpoints at its multiples are made and kept too; 0 = none
     config.select = "best"  # what is tested and handed off: the checkpoint best on val, or the last
     return config
 
@@ -177,7 +178,7 @@ def check(config: ConfigDict) -> None:
     _choice("config.select", config.select, ("best", "last"))
     for key in ("image_size", "batch_size", "grad_accum", "log_every", "keep_checkpoints"):
         _number(f"config.{key}", config[key], low=1)
-    for key in ("eval_batch_size", "steps", "eval_every", "checkpoint_every"):
+    for key in ("eval_batch_size", "steps", "eval_every", "checkpoint_every", "keep_every"):
         _number(f"config.{key}", config[key], low=0)
     _number("config.seed", config.seed, low=0, high=2**32 - 1)  # JAX's keys hold no more
     _number("config.epochs", config.epochs, low=0)

@@ -114,7 +114,7 @@ class _Run:
         self.state = step.place(
             state.create(config, self.networks, self.terms, self.optimizers, len(dataset.class_names))
         )
-        self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints)
+        self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every)
         self._resume()
         self.progress = Progress(int(self.state.step), self.steps, config.batch_size)
         self._introduce()
@@ -148,7 +148,7 @@ class _Run:
                 self._log(writer, number, window)
                 window = []
             evaluates = last or number % self.eval_every == 0
-            if evaluates or number % self.checkpoint_every == 0:
+            if evaluates or self._saves(number):
                 self._check_finite(number, [values])
                 began = time.monotonic()
                 top1 = self._evaluate(writer, number) if evaluates else None
@@ -157,6 +157,10 @@ class _Run:
                 self.progress.pause(time.monotonic() - began)
             elif not window:
                 writer.flush()
+
+    def _saves(self, number: int) -> bool:
+        keep_every = self.config.keep_every
+        return number % self.checkpoint_every == 0 or (keep_every > 0 and number % keep_every == 0)
 
     def finish(self) -> dict[str, Any]:
         """Tests the chosen checkpoint once, writes the hand-off and the summary, and says what lies where."""

@@ -121,6 +121,24 @@ def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypa
         assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
 
 
+def test_a_run_whose_newest_checkpoint_is_damaged_ends_with_the_same_bits(finished, tmp_path, capsys):
+    workdir, summary = finished
+    run = shutil.copytree(workdir, tmp_path / "run")
+    for path in (run / "summary.json", run / "checkpoints" / "6" / "default" / "_METADATA"):
+        path.unlink()
+    resumed = train.train_and_evaluate(small_run(), run)
+    lines = capsys.readouterr().err
+    assert f"checkpoint {run / 'checkpoints' / '6'} is damaged (default/_METADATA is missing)" in lines
+    assert "continuing after step 3 of 6" in lines
+    assert resumed["student"]["sha256"] == summary["student"]["sha256"]
+    assert [line["step"] for line in metrics.read(run / "metrics.jsonl")] == [0, 2, 3, 4, 6]
+
+
+def test_checkpoints_are_made_and_kept_at_multiples_too(tmp_path):
+    train.train_and_evaluate(small_run(keep_every=2, keep_checkpoints=1, select="last"), tmp_path)
+    assert {"2", "4", "6"} <= {path.name for path in (tmp_path / "checkpoints").iterdir()}
+
+
 def test_a_run_goes_on_with_the_data_it_began_with_only(finished, tmp_path):
     workdir, _ = finished
     shutil.copytree(workdir, tmp_path / "run")
