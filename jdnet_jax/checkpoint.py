@@ -10,6 +10,7 @@ import asyncio
 import errno
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,13 @@ class Checkpoints:
         with self._failures("open"):
             self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
 
-    def save(self, state: TrainState, val_top1: float | None) -> None:
+    def save(self, state: TrainState, val_top1: float | None, notes: Mapping[str, Any] | None = None) -> None:
         """Starts writing a checkpoint of this state; an earlier save that failed is reported here.
 
         Args:
             state: every leaf a `jax.Array`; it is copied before this returns.
             val_top1: the student's accuracy on val at this step in [0, 1]; None where it was not evaluated.
+            notes: what else an exact continuation needs; must be JSON.
 
         Raises:
             UserError: this or an earlier checkpoint could not be written.
@@ -94,7 +96,12 @@ class Checkpoints:
             return
         metrics = None if val_top1 is None else {_METRIC: val_top1}
         with self._failures(f"save step {step}"):
-            self._manager.save(step, args=ocp.args.StandardSave(state), metrics=metrics)
+            self._manager.save(
+                step,
+                args=ocp.args.StandardSave(state),
+                metrics=metrics,
+                custom_metadata=dict(notes or {}),
+            )
 
     def wait(self) -> None:
         """Returns once everything is on disk.
@@ -138,6 +145,10 @@ class Checkpoints:
                 f"checkpoint {self.directory / str(step)} cannot be restored ({_reason(error)}): "
                 "delete that folder to go on from an older one, or choose another --workdir"
             ) from error
+
+    def notes(self, step: int) -> dict[str, Any]:
+        """What was given to `save` at `step` as `notes`."""
+        return dict(self._manager.metadata(step).custom_metadata or {})
 
     def close(self) -> None:
         """Waits for pending writes and releases the folder."""

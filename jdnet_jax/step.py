@@ -16,7 +16,7 @@ import numpy as np
 import optax
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float, Int, PyTree, UInt8
+from jaxtyping import Array, Bool, Float, Int, PyTree, UInt8
 
 from jdnet_jax import labels, losses
 from jdnet_jax.losses.classification import cross_entropy
@@ -164,6 +164,12 @@ def mapped(step: Callable[..., Any], *, donate_state: bool = False) -> Callable[
     )
 
 
+def anywhere(value: bool) -> Bool[Array, ""]:
+    """Whether any process says so, the same on all; computed on the devices, without waiting for it."""
+    here = split({"value": np.full(jax.local_device_count(), value)})["value"]
+    return _any_device(here)
+
+
 def place(tree: PyTree) -> PyTree:
     """Puts a whole state on every device, as the mapped steps take it."""
     return jax.device_put(tree, NamedSharding(Mesh(np.asarray(jax.devices()), (DATA_AXIS,)), PartitionSpec()))
@@ -196,6 +202,9 @@ def split(batch: Mapping[str, UInt8[np.ndarray, "local ..."]], grad_accum: int |
         name: jax.device_put(array.reshape(*_filled(lead, array.shape[0]), *array.shape[1:]), sharding)
         for name, array in batch.items()
     }
+
+
+_any_device = jax.pmap(lambda value: lax.pmax(value.any(), DATA_AXIS), axis_name=DATA_AXIS, out_axes=None)
 
 
 def _filled(lead: tuple[int, ...], size: int) -> tuple[int, ...]:

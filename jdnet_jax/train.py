@@ -6,7 +6,7 @@ import json
 import math
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +22,15 @@ from jdnet_jax import config as config_lib
 from jdnet_jax.checkpoint import Checkpoints
 from jdnet_jax.data import mixing
 from jdnet_jax.errors import UserError
+from jdnet_jax.interruption import Interrupted, Interruption
 from jdnet_jax.progress import Progress, duration, say
 from jdnet_jax.routing import STUDENT
 from jdnet_jax.workdir import Workdir
 
 # Stands in for the number of classes while shapes are checked, before the dataset is there to tell it.
 _ANY_CLASSES = 10
+# The note in a checkpoint with the metrics of the steps since the last logged line, which the next line averages.
+_UNLOGGED = "unlogged"
 
 
 def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any]:
@@ -44,6 +47,7 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any
 
     Raises:
         UserError: a mistake in the config, data or weights; a full disk; a loss that is not finite.
+        Interrupted: SIGTERM or SIGINT came; the step was finished and saved.
     """
     check(config)
     place = Workdir(workdir)
@@ -115,17 +119,22 @@ class _Run:
             state.create(config, self.networks, self.terms, self.optimizers, len(dataset.class_names))
         )
         self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every)
+        self.unlogged: list[dict[str, np.float32]] = []  # from before a resume, see _UNLOGGED
+        self.stops: Any = None  # see `_agree`
         self._resume()
         self.progress = Progress(int(self.state.step), self.steps, config.batch_size)
         self._introduce()
 
     def train(self) -> None:
         """Runs the steps that are left, with logging, evaluation and checkpoints at their periods."""
-        with metrics.RunWriter(self.place.metrics, self.place.tensorboard, is_writer=self.is_writer) as writer:
-            self._train(writer)
+        with (
+            Interruption() as interruption,
+            metrics.RunWriter(self.place.metrics, self.place.tensorboard, is_writer=self.is_writer) as writer,
+        ):
+            self._train(writer, interruption)
             self.checkpoints.wait()
 
-    def _train(self, writer: metrics.RunWriter) -> None:
+    def _train(self, writer: metrics.RunWriter, interruption: Interruption) -> None:
         first = int(self.state.step)
         if first == 0:
             self._evaluate(writer, 0)
@@ -133,30 +142,48 @@ class _Run:
             self.progress.say(f"compiling the train step for {jax.device_count()} x {jax.devices()[0].device_kind} ...")
         began = time.monotonic()
         batches = self._train_batches(first)
-        window: list[dict[str, Any]] = []
+        window: list[dict[str, Any]] = list(self.unlogged)
         for number in range(first + 1, self.steps + 1):
             self.state, values = self.train_step(self.state, next(batches))
             window.append(values)
+            interruption.unsaved = True
             # The step before this one has surely ended, so looking at it costs the device no pause.
             self._check_finite(number - 1, window[-2:-1])
             if number == first + 1:
                 jax.block_until_ready(self.state)
                 self.progress.say(f"first step done after {duration(time.monotonic() - began)}")
                 self.progress.restart_clock(number)
+            stops = self._agree(interruption.requested is not None)
             last = number == self.steps
             if last or number % self.config.log_every == 0:
                 self._log(writer, number, window)
                 window = []
             evaluates = last or number % self.eval_every == 0
-            if evaluates or self._saves(number):
+            if evaluates or stops or self._saves(number):
                 self._check_finite(number, [values])
                 began = time.monotonic()
                 top1 = self._evaluate(writer, number) if evaluates else None
                 writer.flush()  # a line is on disk before the checkpoint that a resumed run goes on from
-                self.checkpoints.save(self.state, top1)
+                self.checkpoints.save(self.state, top1, {_UNLOGGED: _plain(window)})
                 self.progress.pause(time.monotonic() - began)
             elif not window:
                 writer.flush()
+            if stops:
+                self.checkpoints.close()
+                raise Interrupted(
+                    f"interrupted: step {number} of {self.steps} is saved in {self.place.path}, the same command "
+                    "continues from there"
+                )
+
+    def _agree(self, stops: bool) -> bool:
+        """Whether the run ends after this step: all processes say the same at the same step.
+
+        Among several the answer is that of one step before, so that no process waits for it.
+        """
+        if jax.process_count() == 1:
+            return stops
+        before, self.stops = self.stops, step.anywhere(stops)
+        return before is not None and bool(before)
 
     def _saves(self, number: int) -> bool:
         keep_every = self.config.keep_every
@@ -200,6 +227,10 @@ class _Run:
         newest = self.checkpoints.latest_step()
         if newest is not None:
             self.state = self.checkpoints.restore(newest, self.state)
+            self.unlogged = [
+                {key: np.float32(value) for key, value in values.items()}
+                for values in self.checkpoints.notes(newest)[_UNLOGGED]
+            ]
         if self.is_writer:
             metrics.rewind(self.place.metrics, newest if newest is not None else -1)
 
@@ -322,6 +353,10 @@ class _Run:
             "accuracy": {role: summary["student"][role] for role in ("val", "test")},
             "sha256": summary["student"]["sha256"],
         }
+
+
+def _plain(window: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
+    return [{key: float(value) for key, value in values.items()} for values in jax.device_get(window)]
 
 
 def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:

@@ -61,6 +61,17 @@ def test_round_trip_is_exact(tmp_path):
     checkpoints.close()
 
 
+def test_notes_come_back_as_they_were(tmp_path):
+    checkpoints = Checkpoints(tmp_path, 2)
+    notes = {"unlogged": [{"loss/total": float(np.float32(0.1))}, {"loss/total": float("nan")}], "skips": 2}
+    checkpoints.save(state_at(1), None, notes)
+    checkpoints.save(state_at(2), 0.5)
+    checkpoints.wait()
+    assert str(checkpoints.notes(1)) == str(notes)  # NaN is not equal to itself
+    assert checkpoints.notes(2) == {}
+    checkpoints.close()
+
+
 def test_a_checkpoint_of_other_shapes_is_named(tmp_path):
     checkpoints = saved(tmp_path, {3: 0.1})
     other = dataclasses.replace(state_at(0), params={"student": {"weight": jnp.zeros(4)}})

@@ -261,6 +261,13 @@ def test_rows_and_split_give_every_example_to_one_device_in_micro_batches_of_nei
     np.testing.assert_array_equal(np.asarray(parts)[3, 1], [22, 23])
 
 
+def test_anywhere_is_a_boolean_that_all_devices_agree_on():
+    for said in (True, False):
+        found = step.anywhere(said)
+        assert found.shape == ()
+        assert bool(found) is said
+
+
 def test_eval_counts_are_exact_whatever_the_number_of_devices():
     recipe = tiny.Recipe(tiny.config())
     batch = {**tiny.batch(16), "mask": np.arange(16) < 11}
