@@ -36,6 +36,7 @@ def train_step(
     *,
     ema_decay: float = 0.0,
     sync_batch_norm: bool = False,
+    skip_non_finite: bool = False,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
     """The step of a recipe, for one device inside a mapped axis `data`.
 
@@ -53,11 +54,12 @@ def train_step(
             min(ema_decay, (1 + t) / (10 + t)), so that the average forgets the initial values quickly.
         sync_batch_norm: whether the layers already average their statistics over devices; where not, the running
             statistics are averaged here after the step.
+        skip_non_finite: whether a step with a metric that is not finite leaves everything but its number as it was.
 
     Returns:
         a function of (state, batch) to the next state and the metrics, averaged over the global batch:
         `loss/total`, `loss/<term>` unweighted, `accuracy/<network>`, `grad_norm/<group>`, and after the update
-        `param_norm/<group>`.
+        `param_norm/<group>`; with `skip_non_finite` also `skipped`, 1 where the update was left out and 0 elsewhere.
     """
 
     def forward(params, batch_stats, images, key):
@@ -89,6 +91,7 @@ def train_step(
         return batch_stats, grads, metrics
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        before = state
         key = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
         accum = batch["image"].shape[0]
         if accum == 1:
@@ -123,6 +126,11 @@ def train_step(
         )
         if ema_decay:
             state = dataclasses.replace(state, ema=_moving_average(state, ema_decay))
+        if skip_non_finite:
+            finite = jnp.all(jnp.isfinite(jnp.stack(list(metrics.values()))))
+            unchanged = dataclasses.replace(before, step=state.step)
+            state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), state, unchanged)
+            metrics["skipped"] = 1.0 - finite.astype(jnp.float32)
         return state, metrics
 
     return step

@@ -85,6 +85,14 @@ def check(config: ConfigDict) -> None:
     networks.check_weights(nets)
 
 
+class _NonFinite(Exception):
+    """A figure of a step is not finite; the message names it."""
+
+    def __init__(self, step: int, message: str):
+        super().__init__(message)
+        self.step = step
+
+
 class _Run:
     """One run: its parts, the loop, and what it leaves."""
 
@@ -111,19 +119,24 @@ class _Run:
                 self.optimizers,
                 ema_decay=config.ema_decay,
                 sync_batch_norm=config.sync_batch_norm,
+                skip_non_finite=config.on_non_finite == "skip",
             ),
             donate_state=True,
         )
         self.eval_step = step.mapped(step.eval_step(self.networks))
-        self.state = step.place(
-            state.create(config, self.networks, self.terms, self.optimizers, len(dataset.class_names))
-        )
+        self.state = self._initial_state()
         self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every)
         self.unlogged: list[dict[str, np.float32]] = []  # from before a resume, see _UNLOGGED
+        self.skips = 0  # updates left out, one after the other, up to the step `checked`
+        self.roll_backs: list[int] = []  # the steps that they went back from
         self.stops: Any = None  # see `_agree`
         self._resume()
         self.progress = Progress(int(self.state.step), self.steps, config.batch_size)
         self._introduce()
+
+    def _initial_state(self) -> state.TrainState:
+        classes = len(self.dataset.class_names)
+        return step.place(state.create(self.config, self.networks, self.terms, self.optimizers, classes))
 
     def train(self) -> None:
         """Runs the steps that are left, with logging, evaluation and checkpoints at their periods."""
@@ -131,8 +144,13 @@ class _Run:
             Interruption() as interruption,
             metrics.RunWriter(self.place.metrics, self.place.tensorboard, is_writer=self.is_writer) as writer,
         ):
-            self._train(writer, interruption)
-            self.checkpoints.wait()
+            while True:
+                try:
+                    self._train(writer, interruption)
+                    self.checkpoints.wait()
+                    break
+                except _NonFinite as error:
+                    self._roll_back(error, writer)
 
     def _train(self, writer: metrics.RunWriter, interruption: Interruption) -> None:
         first = int(self.state.step)
@@ -164,7 +182,7 @@ class _Run:
                 began = time.monotonic()
                 top1 = self._evaluate(writer, number) if evaluates else None
                 writer.flush()  # a line is on disk before the checkpoint that a resumed run goes on from
-                self.checkpoints.save(self.state, top1, {_UNLOGGED: _plain(window)})
+                self.checkpoints.save(self.state, top1, self._notes(window))
                 self.progress.pause(time.monotonic() - began)
             elif not window:
                 writer.flush()
@@ -227,12 +245,49 @@ class _Run:
         newest = self.checkpoints.latest_step()
         if newest is not None:
             self.state = self.checkpoints.restore(newest, self.state)
-            self.unlogged = [
-                {key: np.float32(value) for key, value in values.items()}
-                for values in self.checkpoints.notes(newest)[_UNLOGGED]
-            ]
+            notes = self.checkpoints.notes(newest)
+            self.unlogged = [{key: np.float32(v) for key, v in values.items()} for values in notes[_UNLOGGED]]
+            self.skips, self.roll_backs = notes["skips"], notes["roll_backs"]
+        self.checked = int(self.state.step)
         if self.is_writer:
             metrics.rewind(self.place.metrics, newest if newest is not None else -1)
+
+    def _notes(self, window: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """What a checkpoint must say beside the state for the run to go on exactly."""
+        unlogged = [{key: float(value) for key, value in values.items()} for values in jax.device_get(window)]
+        return {_UNLOGGED: unlogged, "skips": self.skips, "roll_backs": self.roll_backs}
+
+    def _roll_back(self, error: _NonFinite, writer: metrics.RunWriter) -> None:
+        """Goes back to the newest good checkpoint, from where `data_seed` gives another order.
+
+        Nothing of it has to be written at once: a run that is killed before its next checkpoint comes to the same step
+        again, and goes back again.
+
+        Raises:
+            UserError: the policy is another one, or this would be one time too many.
+        """
+        self.checkpoints.wait()
+        times = len(self.roll_backs)
+        if self.config.on_non_finite != "roll_back" or times == self.config.max_roll_backs:
+            after = f" (after {times} roll-backs)" if times else ""
+            raise UserError(
+                f"{error}{after}; {self.checkpoints.last_good()}: "
+                "lower config.schedule.learning_rate or set config.optimizer.clip_norm, and use a new --workdir, or go "
+                "on from there with --config.on_non_finite=roll_back"
+            ) from error
+        roll_backs = [*self.roll_backs, error.step]
+        writer.flush()
+        self.state, self.unlogged = self._initial_state(), []
+        self._resume()
+        self.roll_backs = roll_backs
+        self.progress.say(f"{error}: back to step {int(self.state.step)}, and on with the data in another order")
+
+    @property
+    def data_seed(self) -> int:
+        """The seed of the data's order and augmentation: the config's, and another one after each roll-back."""
+        if not self.roll_backs:
+            return self.config.seed
+        return int(np.random.SeedSequence([self.config.seed, len(self.roll_backs)]).generate_state(1)[0])
 
     def _introduce(self) -> None:
         say = self.progress.say
@@ -256,7 +311,7 @@ class _Run:
             self.dataset,
             batch_size=self.config.batch_size,
             image_size=self.config.image_size,
-            seed=self.config.seed,
+            seed=self.data_seed,
             start_step=first,
             augment=self.config.augment,
             rows=step.rows(self.config.batch_size, self.config.grad_accum).tolist(),
@@ -272,13 +327,18 @@ class _Run:
     def _log(self, writer: metrics.RunWriter, number: int, window: list[dict[str, Any]]) -> None:
         self._check_finite(number, window[-1:])
         host = jax.device_get(window)
-        means = {key: float(np.mean([values[key] for values in host])) for key in host[0]}
+        # The figures of a step that was left out are not numbers; where all were, they are all there is.
+        taken = [values for values in host if not values.get("skipped")] or host
+        means = {key: float(np.mean([values[key] for values in taken])) for key in host[0]}
+        if "skipped" in means:
+            means["skipped"] = float(sum(values["skipped"] for values in host))
         rate = self.progress.rate(number)
         self.progress.line(number, means, rate)
         rates = {f"learning_rate/{name}": float(rate_at(number - 1)) for name, rate_at in self.rates.items()}
         weights = {f"weight/{term.name}": float(term.weight(jnp.int32(number - 1))) for term in self.terms}
         speed = {} if rate is None else {"images_per_second": rate}
-        writer.write_scalars(number, {**means, **rates, **weights, **speed})
+        roll_backs = {"roll_backs": len(self.roll_backs)} if self.config.on_non_finite == "roll_back" else {}
+        writer.write_scalars(number, {**means, **rates, **weights, **speed, **roll_backs})
 
     def _evaluate(self, writer: metrics.RunWriter, number: int) -> float:
         """Evaluates all networks on val and returns the student's top-1."""
@@ -314,18 +374,25 @@ class _Run:
         return evaluation.evaluate(self.eval_step, variables, batches)
 
     def _check_finite(self, number: int, window: list[dict[str, Any]]) -> None:
-        for values in window:
-            host = jax.device_get(values)
-            # In the order of cause: a term, then the gradients, then the updated parameters, then the sum.
-            names = [f"loss/{term.name}" for term in self.terms]
-            names += [f"{norm}/{group}" for norm in ("grad_norm", "param_norm") for group in self.optimizers]
-            first = next((name for name in [*names, "loss/total"] if not np.isfinite(host[name])), None)
-            if first is not None:
-                self.checkpoints.wait()
-                raise UserError(
-                    f"step {number}: {first} is not finite ({float(host[first])}); {self.checkpoints.last_good()}: "
-                    "lower config.schedule.learning_rate or set config.optimizer.clip_norm, and use a new --workdir"
-                )
+        """Looks at the metrics of the step `number`, the last of `window`, unless it was looked at before."""
+        if number <= self.checked or not window:
+            return
+        self.checked = number
+        host = jax.device_get(window[-1])
+        # In the order of cause: a term, then the gradients, then the updated parameters, then the sum.
+        names = [f"loss/{term.name}" for term in self.terms]
+        names += [f"{norm}/{group}" for norm in ("grad_norm", "param_norm") for group in self.optimizers]
+        first = next((name for name in [*names, "loss/total"] if not np.isfinite(host[name])), None)
+        if first is None:
+            self.skips = 0
+            return
+        error = _NonFinite(number, f"step {number}: {first} is not finite ({float(host[first])})")
+        if self.config.on_non_finite != "skip":
+            raise error
+        self.skips += 1
+        if self.skips > self.config.max_skips:
+            raise _NonFinite(number, f"{error}, as in the {self.config.max_skips} steps before, which were skipped")
+        self.progress.say(f"{error}: its update is left out")
 
     def _description(self, summary: Mapping[str, Any]) -> dict[str, Any]:
         network = self.networks[STUDENT]
@@ -353,10 +420,6 @@ class _Run:
             "accuracy": {role: summary["student"][role] for role in ("val", "test")},
             "sha256": summary["student"]["sha256"],
         }
-
-
-def _plain(window: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
-    return [{key: float(value) for key, value in values.items()} for values in jax.device_get(window)]
 
 
 def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
