@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -147,7 +148,8 @@ class _Run:
             while True:
                 try:
                     self._train(writer, interruption)
-                    self.checkpoints.wait()
+                    with self.progress.alive("saving"):
+                        self.checkpoints.wait()
                     break
                 except _NonFinite as error:
                     self._roll_back(error, writer)
@@ -162,13 +164,15 @@ class _Run:
         batches = self._train_batches(first)
         window: list[dict[str, Any]] = list(self.unlogged)
         for number in range(first + 1, self.steps + 1):
-            self.state, values = self.train_step(self.state, next(batches))
+            with self.progress.alive("compiling") if number == first + 1 else contextlib.nullcontext():
+                self.state, values = self.train_step(self.state, next(batches))
+                if number == first + 1:
+                    jax.block_until_ready(self.state)
             window.append(values)
             interruption.unsaved = True
             # The step before this one has surely ended, so looking at it costs the device no pause.
             self._check_finite(number - 1, window[-2:-1])
             if number == first + 1:
-                jax.block_until_ready(self.state)
                 self.progress.say(f"first step done after {duration(time.monotonic() - began)}")
                 self.progress.restart_clock(number)
             stops = self._agree(interruption.requested is not None)
@@ -182,12 +186,14 @@ class _Run:
                 began = time.monotonic()
                 top1 = self._evaluate(writer, number) if evaluates else None
                 writer.flush()  # a line is on disk before the checkpoint that a resumed run goes on from
-                self.checkpoints.save(self.state, top1, self._notes(window))
+                with self.progress.alive(f"saving step {number}"):  # and the save before, where it still goes on
+                    self.checkpoints.save(self.state, top1, self._notes(window))
                 self.progress.pause(time.monotonic() - began)
             elif not window:
                 writer.flush()
             if stops:
-                self.checkpoints.close()
+                with self.progress.alive("saving"):
+                    self.checkpoints.close()
                 raise Interrupted(
                     f"interrupted: step {number} of {self.steps} is saved in {self.place.path}, the same command "
                     "continues from there"
@@ -371,7 +377,8 @@ class _Run:
             rows=step.rows(size).tolist(),
         )
         variables = {name: self.state.variables(name) for name in self.networks}
-        return evaluation.evaluate(self.eval_step, variables, batches)
+        with self.progress.alive(f"evaluating on {role}"):
+            return evaluation.evaluate(self.eval_step, variables, batches)
 
     def _check_finite(self, number: int, window: list[dict[str, Any]]) -> None:
         """Looks at the metrics of the step `number`, the last of `window`, unless it was looked at before."""
