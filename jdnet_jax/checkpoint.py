@@ -19,7 +19,7 @@ import orbax.checkpoint as ocp
 from absl import logging
 from orbax.checkpoint import checkpoint_managers as policies
 
-from jdnet_jax import checksums
+from jdnet_jax import checksums, processes
 from jdnet_jax.errors import UserError
 from jdnet_jax.progress import say
 from jdnet_jax.state import TrainState
@@ -76,7 +76,7 @@ class Checkpoints:
             cleanup_tmp_directories=True,
             temporary_path_class=_SealedPath,
         )
-        self._set_damaged_aside()
+        processes.by_the_first(self._set_damaged_aside)
         with self._failures("open"):
             self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
 
@@ -122,14 +122,18 @@ class Checkpoints:
 
         One that is better but damaged is named and set aside.
         """
+        chosen = processes.of_the_first(self._best_good)
+        self._manager.reload()
+        return chosen if chosen >= 0 else self.latest_step()
+
+    def _best_good(self) -> int:
         accuracies = {step: self._manager.metrics(step) for step in self._manager.all_steps()}
         scored = sorted((metrics[_METRIC], step) for step, metrics in accuracies.items() if metrics is not None)
         for _, step in reversed(scored):
             if (damage := checksums.damage(self.directory / str(step))) is None:
                 return step
             self._set_aside(step, damage)
-            self._manager.reload()
-        return self.latest_step()
+        return -1
 
     def restore(self, step: int, like: TrainState) -> TrainState:
         """The state saved at `step`, with the shapes, dtypes and placement of `like`.

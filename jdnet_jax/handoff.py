@@ -46,7 +46,7 @@ def save(directory: Path, variables: Mapping[str, PyTree], description: Mapping[
         for path in (aside, old):
             shutil.rmtree(path, ignore_errors=True)
         aside.mkdir(parents=True)
-        with ocp.StandardCheckpointer() as checkpointer:
+        with ocp.StandardCheckpointer(multiprocessing_options=_alone()) as checkpointer:
             checkpointer.save(aside / _CHECKPOINT, {key: variables[key] for key in ("params", "batch_stats")})
         text = json.dumps({"format_version": FORMAT_VERSION, **description}, indent=2, ensure_ascii=False)
         (aside / _DESCRIPTION).write_text(text + "\n", encoding="utf-8")
@@ -101,6 +101,12 @@ def load(
         raise UserError(f"{directory / _CHECKPOINT} is damaged ({' '.join(reason)[:200]}): write it again") from error
     variables.setdefault("batch_stats", {})
     return variables, description
+
+
+def _alone() -> ocp.options.MultiprocessingOptions:
+    """Of several processes the one that writes must not wait for the others."""
+    this = jax.process_index()
+    return ocp.options.MultiprocessingOptions(primary_host=this, active_processes={this})
 
 
 def _find(path: Path) -> Path | None:

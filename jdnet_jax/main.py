@@ -21,6 +21,9 @@ from jdnet_jax.interruption import EXIT_STATUS, Interrupted
 command_line.define_config("The run's config file, such as configs/demo.py.")
 flags.declare_key_flag("config")  # --help lists it
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder. Default: runs/<name of the config file>.")
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0, for a run of several processes.")
+_PROCESSES = flags.DEFINE_integer("processes", None, "How many processes train together.", lower_bound=1)
+_PROCESS = flags.DEFINE_integer("process", None, "The number of this process, from 0.", lower_bound=0)
 
 
 def main(argv: list[str]) -> int:
@@ -32,13 +35,17 @@ def main(argv: list[str]) -> int:
     _log_to(Path(workdir))
     command_line.set_up_libraries()
 
-    from jdnet_jax import train
+    from jdnet_jax import processes, train
 
+    processes.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
     try:
-        summary = train.train_and_evaluate(config, workdir)
+        with processes.losses():
+            summary = train.train_and_evaluate(config, workdir)
     except Interrupted as interrupted:
         print(interrupted, file=sys.stderr)
         return EXIT_STATUS
+    if not processes.is_first():
+        return 0
     print(train.conclusion(summary, workdir))
     print(_next_steps())
     return 0

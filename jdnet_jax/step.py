@@ -183,6 +183,24 @@ def place(tree: PyTree) -> PyTree:
     return jax.device_put(tree, NamedSharding(Mesh(np.asarray(jax.devices()), (DATA_AXIS,)), PartitionSpec()))
 
 
+def whole(tree: PyTree) -> PyTree:
+    """What a mapped step returned, as arrays of all processes, which a checkpoint of several is made of.
+
+    The mapped steps give each process arrays of its own devices, with the same values on all; nothing is copied.
+    """
+    if jax.process_count() == 1:
+        return tree
+    sharding = NamedSharding(Mesh(np.asarray(jax.devices()), (DATA_AXIS,)), PartitionSpec())
+
+    def joined(leaf: Array) -> Array:
+        if not leaf.is_fully_addressable:
+            return leaf
+        parts = {shard.device: shard.data for shard in leaf.addressable_shards}
+        return jax.make_array_from_single_device_arrays(leaf.shape, sharding, [parts[d] for d in jax.local_devices()])
+
+    return jax.tree.map(joined, tree)
+
+
 def rows(batch_size: int, grad_accum: int = 1) -> Int[np.ndarray, " local"]:
     """Positions in the global batch of the examples that this process's devices take, in the order of `split`.
 

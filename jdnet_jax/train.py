@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import os
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,7 +19,19 @@ from absl import logging
 from clu import parameter_overview
 from ml_collections import ConfigDict
 
-from jdnet_jax import __version__, atomic, data, evaluation, handoff, metrics, networks, optimizers, state, step
+from jdnet_jax import (
+    __version__,
+    atomic,
+    data,
+    evaluation,
+    handoff,
+    metrics,
+    networks,
+    optimizers,
+    processes,
+    state,
+    step,
+)
 from jdnet_jax import config as config_lib
 from jdnet_jax.checkpoint import Checkpoints
 from jdnet_jax.data import mixing
@@ -52,12 +65,12 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any
     """
     check(config)
     place = Workdir(workdir)
-    place.claim(config)
+    processes.by_the_first(lambda: place.claim(config))
     if (summary := place.finished()) is not None:
         say(f"the run in {place.path} is finished, nothing is left to train: to train anew, choose another --workdir")
         return summary
     dataset = data.prepare(config.dataset)
-    place.claim_data(dataset.protocol)
+    processes.by_the_first(lambda: place.claim_data(dataset.protocol))
     run = _Run(config, place, dataset)
     run.train()
     return run.finish()
@@ -99,7 +112,7 @@ class _Run:
 
     def __init__(self, config: ConfigDict, place: Workdir, dataset: data.Dataset):
         self.config, self.place, self.dataset = config, place, dataset
-        self.is_writer = jax.process_index() == 0
+        self.is_writer = processes.is_first()
         self.steps = config_lib.total_steps(config, dataset.sizes["train"])
         self.epoch = max(1, dataset.sizes["train"] // config.batch_size)  # steps
         self.eval_every = config.eval_every or self.epoch
@@ -132,7 +145,9 @@ class _Run:
         self.roll_backs: list[int] = []  # the steps that they went back from
         self.stops: Any = None  # see `_agree`
         self._resume()
-        self.progress = Progress(int(self.state.step), self.steps, config.batch_size)
+        # One process speaks for all.
+        out = None if self.is_writer else open(os.devnull, "w")  # noqa: SIM115
+        self.progress = Progress(int(self.state.step), self.steps, config.batch_size, out)
         self._introduce()
 
     def _initial_state(self) -> state.TrainState:
@@ -187,7 +202,7 @@ class _Run:
                 top1 = self._evaluate(writer, number) if evaluates else None
                 writer.flush()  # a line is on disk before the checkpoint that a resumed run goes on from
                 with self.progress.alive(f"saving step {number}"):  # and the save before, where it still goes on
-                    self.checkpoints.save(self.state, top1, self._notes(window))
+                    self.checkpoints.save(step.whole(self.state), top1, self._notes(window))
                 self.progress.pause(time.monotonic() - began)
             elif not window:
                 writer.flush()
@@ -217,7 +232,7 @@ class _Run:
         """Tests the chosen checkpoint once, writes the hand-off and the summary, and says what lies where."""
         chosen = self.checkpoints.best_step() if self.config.select == "best" else self.steps
         if chosen is not None and chosen != int(self.state.step):
-            self.state = self.checkpoints.restore(chosen, self.state)
+            self.state = self.checkpoints.restore(chosen, step.whole(self.state))
         self.progress.say(f"testing the networks of step {chosen} (config.select = {self.config.select!r}) ...")
         results = {role: self._results(role) for role in ("val", "test")}
         student = jax.device_get(self.state.variables(STUDENT))
@@ -245,6 +260,7 @@ class _Run:
             handoff.save(self.place.student, student, self._description(summary))
             atomic.write_text(self.place.summary, json.dumps(summary, indent=2) + "\n")
         self.checkpoints.close()
+        processes.wait("the summary")
         return summary
 
     def _resume(self) -> None:
