@@ -1,9 +1,16 @@
-"""Checkpoints of a run, with Orbax: the newest and the best on val; written aside and renamed, in the background."""
+"""Checkpoints of a run, with Orbax: the newest, the best on val and every K steps; written aside, in the background.
+
+A checkpoint holds the SHA-256 of each of its files (`checksums`). They are written before the folder gets its name, so
+a folder whose name is a step was once whole, and what differs from the list was damaged since.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,43 +19,74 @@ import orbax.checkpoint as ocp
 from absl import logging
 from orbax.checkpoint import checkpoint_managers as policies
 
+from jdnet_jax import checksums, processes
 from jdnet_jax.errors import UserError
+from jdnet_jax.progress import say
 from jdnet_jax.state import TrainState
 
 _METRIC = "val_top1"
+_STATE = "default/"  # where Orbax puts the state inside a step's folder
+
+
+class _SealedPath(ocp.path.atomicity.AtomicRenameTemporaryPath):
+    """A step's folder while it is written: it gets its name only after the checksums of the finished files are in it.
+
+    Orbax finishes under a name that it takes for temporary, and so removes at the next start after a kill.
+    """
+
+    @classmethod
+    def from_final(cls, final_path, **options):
+        unsealed = final_path.with_name(f"{final_path.name}.unsealed{ocp.path.atomicity.TMP_DIR_SUFFIX}")
+        return super().from_final(unsealed, **options)
+
+    def get_final(self):
+        unsealed = super().get_final()
+        return unsealed.with_name(unsealed.name.partition(".")[0])
+
+    async def finalize(self):
+        await super().finalize()
+        unsealed = Path(super().get_final())
+        await asyncio.to_thread(checksums.write, unsealed)
+        unsealed.rename(self.get_final())
 
 
 class Checkpoints:
     """The folder `checkpoints/` of a workdir."""
 
-    def __init__(self, directory: Path, keep: int):
-        """Opens or makes the folder.
+    def __init__(self, directory: Path, keep: int, keep_every: int = 0):
+        """Opens or makes the folder; damaged checkpoints newer than the newest good one are named and set aside.
 
         Args:
             directory: where the checkpoints lie, one subfolder a step.
             keep: how many of the newest are kept; the best on val is kept beside them.
+            keep_every: those at multiples of so many steps are kept as well; 0 = none.
+
+        Raises:
+            UserError: there are checkpoints, but none is good; or the folder cannot be used.
         """
         self.directory = directory
-        preservation = policies.AnyPreservationPolicy(
-            [
-                policies.LatestN(keep),
-                policies.BestN(get_metric_fn=lambda m: m[_METRIC], n=1, keep_checkpoints_without_metrics=False),
-            ]
-        )
+        kept = [
+            policies.LatestN(keep),
+            policies.BestN(get_metric_fn=lambda m: m[_METRIC], n=1, keep_checkpoints_without_metrics=False),
+            *([policies.EveryNSteps(keep_every)] if keep_every else []),
+        ]
         options = ocp.CheckpointManagerOptions(
             best_fn=lambda m: m[_METRIC],  # without it the metrics are not written to disk
-            preservation_policy=preservation,
+            preservation_policy=policies.AnyPreservationPolicy(kept),
             cleanup_tmp_directories=True,
+            temporary_path_class=_SealedPath,
         )
+        processes.by_the_first(self._set_damaged_aside)
         with self._failures("open"):
             self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
 
-    def save(self, state: TrainState, val_top1: float | None) -> None:
+    def save(self, state: TrainState, val_top1: float | None, notes: Mapping[str, Any] | None = None) -> None:
         """Starts writing a checkpoint of this state; an earlier save that failed is reported here.
 
         Args:
             state: every leaf a `jax.Array`; it is copied before this returns.
             val_top1: the student's accuracy on val at this step in [0, 1]; None where it was not evaluated.
+            notes: what else an exact continuation needs; must be JSON.
 
         Raises:
             UserError: this or an earlier checkpoint could not be written.
@@ -58,7 +96,12 @@ class Checkpoints:
             return
         metrics = None if val_top1 is None else {_METRIC: val_top1}
         with self._failures(f"save step {step}"):
-            self._manager.save(step, args=ocp.args.StandardSave(state), metrics=metrics)
+            self._manager.save(
+                step,
+                args=ocp.args.StandardSave(state),
+                metrics=metrics,
+                custom_metadata=dict(notes or {}),
+            )
 
     def wait(self) -> None:
         """Returns once everything is on disk.
@@ -71,17 +114,26 @@ class Checkpoints:
             self._manager.check_for_errors()
 
     def latest_step(self) -> int | None:
-        """The newest complete checkpoint's step, None where there is none."""
+        """The newest checkpoint's step, None where there is none. It was good when the folder was opened."""
         return self._manager.latest_step()
 
     def best_step(self) -> int | None:
-        """The step best on val among the kept ones, the later of equals; the newest where none was evaluated."""
-        scored = []
-        for step in self._manager.all_steps():
-            metrics = self._manager.metrics(step)
-            if metrics is not None:
-                scored.append((metrics[_METRIC], step))
-        return max(scored)[1] if scored else self.latest_step()
+        """The step best on val among the good ones, the later of equals; the newest where none was evaluated.
+
+        One that is better but damaged is named and set aside.
+        """
+        chosen = processes.of_the_first(self._best_good)
+        self._manager.reload()
+        return chosen if chosen >= 0 else self.latest_step()
+
+    def _best_good(self) -> int:
+        accuracies = {step: self._manager.metrics(step) for step in self._manager.all_steps()}
+        scored = sorted((metrics[_METRIC], step) for step, metrics in accuracies.items() if metrics is not None)
+        for _, step in reversed(scored):
+            if (damage := checksums.damage(self.directory / str(step))) is None:
+                return step
+            self._set_aside(step, damage)
+        return -1
 
     def restore(self, step: int, like: TrainState) -> TrainState:
         """The state saved at `step`, with the shapes, dtypes and placement of `like`.
@@ -98,10 +150,44 @@ class Checkpoints:
                 "delete that folder to go on from an older one, or choose another --workdir"
             ) from error
 
+    def notes(self, step: int) -> dict[str, Any]:
+        """What was given to `save` at `step` as `notes`."""
+        return dict(self._manager.metadata(step).custom_metadata or {})
+
     def close(self) -> None:
         """Waits for pending writes and releases the folder."""
         with self._failures("finish a save"):
             self._manager.close()
+
+    def _set_damaged_aside(self) -> None:
+        """Reads all of the newest checkpoint that is good; of the older ones only what Orbax reads when it opens them.
+
+        Their states are read by `best_step`, for the one that it chooses.
+        """
+        damages: dict[int, str] = {}
+        good = None
+        for step in sorted(self._complete_steps(), reverse=True):
+            where = None if good is None else (lambda name: not name.startswith(_STATE))
+            damage = checksums.damage(self.directory / str(step), where)
+            if damage is not None:
+                damages[step] = damage
+            elif good is None:
+                good = step
+        if damages and good is None:
+            found = "; ".join(f"{step}: {damage}" for step, damage in damages.items())
+            raise UserError(
+                f"no checkpoint in {self.directory} is good ({found}): put back a copy of one, or delete that "
+                "folder to begin anew"
+            )
+        for step, damage in damages.items():
+            self._set_aside(step, damage)
+
+    def _set_aside(self, step: int, damage: str) -> None:
+        folder = self.directory / str(step)
+        aside = folder.with_name(f"{step}.damaged")
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        say(f"checkpoint {folder} is damaged ({damage}): set aside as {aside.name}, the run goes on from a good one")
 
     def _failures(self, action: str) -> Any:
         return _Failures(self, action)

@@ -78,6 +78,8 @@ def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None
     # that nothing holds the error any more, and not at the interpreter's end, where the warnings would bury the line.
     warnings.filterwarnings("ignore", message=".*was never awaited", category=RuntimeWarning)
     gc.collect()
+    # Writes that were under way report to an event loop that is gone by now.
+    sys.excepthook = lambda kind, error, traceback: logging.info("after the error", exc_info=error)
     print(f"error: {mistake}", file=sys.stderr)
     sys.exit(2)
 

@@ -22,6 +22,7 @@ WEIGHT_SCHEDULES = ("constant", "linear")
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("cosine", "constant", "step")
 DTYPES = ("float32", "bfloat16")
+NON_FINITE = ("stop", "skip", "roll_back")
 RECIPES = ("jdnet", "ce", "kd", "dml", "jdnet_oneway", "jdnet-mskd", "jdnet-ial")
 
 
@@ -97,7 +98,13 @@ def default() -> ConfigDict:
     config.eval_every = 0  # steps; 0 = once an epoch
     config.checkpoint_every = 0  # steps; 0 = at every evaluation
     config.log_every = 10  # steps
-    config.keep_checkpoints = 2
+    config.keep_checkpoints = 2  # the newest; the best on val is kept beside them
+    config.keep_every = 0  # steps; checkpoints at its multiples are made and kept too; 0 = none
+    # What a loss, gradient or parameter that is not finite does: end the run; leave that step's update out; or send the
+    # run back to the newest good checkpoint, and on from there with the data in another order.
+    config.on_non_finite = "stop"
+    config.max_skips = 10  # updates left out one after the other, before the run ends after all
+    config.max_roll_backs = 3  # in the whole run
     config.select = "best"  # what is tested and handed off: the checkpoint best on val, or the last
     return config
 
@@ -175,9 +182,18 @@ def check(config: ConfigDict) -> None:
     _choice("config.recipe", config.recipe, RECIPES)
     _choice("config.compute_dtype", config.compute_dtype, DTYPES)
     _choice("config.select", config.select, ("best", "last"))
-    for key in ("image_size", "batch_size", "grad_accum", "log_every", "keep_checkpoints"):
+    _choice("config.on_non_finite", config.on_non_finite, NON_FINITE)
+    for key in (
+        "image_size",
+        "batch_size",
+        "grad_accum",
+        "log_every",
+        "keep_checkpoints",
+        "max_skips",
+        "max_roll_backs",
+    ):
         _number(f"config.{key}", config[key], low=1)
-    for key in ("eval_batch_size", "steps", "eval_every", "checkpoint_every"):
+    for key in ("eval_batch_size", "steps", "eval_every", "checkpoint_every", "keep_every"):
         _number(f"config.{key}", config[key], low=0)
     _number("config.seed", config.seed, low=0, high=2**32 - 1)  # JAX's keys hold no more
     _number("config.epochs", config.epochs, low=0)

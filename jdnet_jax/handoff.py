@@ -45,7 +45,7 @@ def save(directory: Path, variables: Mapping[str, PyTree], card: ModelCard) -> N
         for path in (aside, old):
             shutil.rmtree(path, ignore_errors=True)
         aside.mkdir(parents=True)
-        with ocp.StandardCheckpointer() as checkpointer:
+        with ocp.StandardCheckpointer(multiprocessing_options=_alone()) as checkpointer:
             checkpointer.save(aside / _CHECKPOINT, {key: variables[key] for key in ("params", "batch_stats")})
         (aside / model_card.FILE_NAME).write_text(card.to_json(), encoding="utf-8")
         if directory.exists():
@@ -95,6 +95,12 @@ def load(
         raise UserError(f"{directory / _CHECKPOINT} is damaged ({' '.join(reason)[:200]}): write it again") from error
     variables.setdefault("batch_stats", {})
     return variables, card
+
+
+def _alone() -> ocp.options.MultiprocessingOptions:
+    """Of several processes the one that writes must not wait for the others."""
+    this = jax.process_index()
+    return ocp.options.MultiprocessingOptions(primary_host=this, active_processes={this})
 
 
 def find(path: Path) -> Path | None:

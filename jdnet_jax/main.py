@@ -1,20 +1,29 @@
 """Trains a teacher and a student together: `python -m jdnet_jax.main --config=configs/demo.py`.
 
 The same command continues an interrupted run.
+
+SIGTERM and SIGINT (Ctrl-C) end it well: the step is finished, everything is saved, and the exit status is 75. A second
+signal leaves at once; then the run continues from the checkpoint before. Other statuses: 0 the run is finished, 2 a
+mistake that the last line tells.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from absl import flags, logging
 
 from jdnet_jax import command_line
 from jdnet_jax.errors import UserError
+from jdnet_jax.interruption import EXIT_STATUS, Interrupted
 
 command_line.define_config("The run's config file, such as configs/demo.py.")
 flags.declare_key_flag("config")  # --help lists it
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder. Default: runs/<name of the config file>.")
+_COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0, for a run of several processes.")
+_PROCESSES = flags.DEFINE_integer("processes", None, "How many processes train together.", lower_bound=1)
+_PROCESS = flags.DEFINE_integer("process", None, "The number of this process, from 0.", lower_bound=0)
 
 
 def main(argv: list[str]) -> int:
@@ -26,9 +35,17 @@ def main(argv: list[str]) -> int:
     _log_to(Path(workdir))
     command_line.set_up_libraries()
 
-    from jdnet_jax import train
+    from jdnet_jax import processes, train
 
-    summary = train.train_and_evaluate(config, workdir)
+    processes.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+    try:
+        with processes.losses():
+            summary = train.train_and_evaluate(config, workdir)
+    except Interrupted as interrupted:
+        print(interrupted, file=sys.stderr)
+        return EXIT_STATUS
+    if not processes.is_first():
+        return 0
     print(train.conclusion(summary, workdir))
     print(_next_steps(workdir))
     return 0

@@ -1,11 +1,15 @@
-"""The progress line of a run: where it is, how good it is, how fast, and when it will be done."""
+"""The progress of a run: where it is, how good it is, how fast, when it will be done; and its signs of life."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TextIO
+
+SIGN_OF_LIFE = 30.0  # seconds between the lines of work that takes long
 
 
 def duration(seconds: float) -> str:
@@ -44,6 +48,23 @@ class Progress:
     def say(self, text: str) -> None:
         """Prints one line."""
         print(text, file=self._out, flush=True)
+
+    @contextlib.contextmanager
+    def alive(self, work: str, every: float = SIGN_OF_LIFE) -> Iterator[None]:
+        """While the block runs, prints `still <work> after 0:30` every so many seconds."""
+        began, done = time.monotonic(), threading.Event()
+
+        def beat() -> None:
+            while not done.wait(every):
+                self.say(f"still {work} after {duration(time.monotonic() - began)}")
+
+        thread = threading.Thread(target=beat, name="signs of life", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
 
     def pause(self, seconds: float) -> None:
         """Leaves time spent on evaluation or saving out of the throughput."""

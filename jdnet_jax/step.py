@@ -16,7 +16,7 @@ import numpy as np
 import optax
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Float, Int, PyTree, UInt8
+from jaxtyping import Array, Bool, Float, Int, PyTree, UInt8
 
 from jdnet_jax import labels, losses
 from jdnet_jax.losses.classification import cross_entropy
@@ -36,6 +36,7 @@ def train_step(
     *,
     ema_decay: float = 0.0,
     sync_batch_norm: bool = False,
+    skip_non_finite: bool = False,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
     """The step of a recipe, for one device inside a mapped axis `data`.
 
@@ -53,11 +54,12 @@ def train_step(
             min(ema_decay, (1 + t) / (10 + t)), so that the average forgets the initial values quickly.
         sync_batch_norm: whether the layers already average their statistics over devices; where not, the running
             statistics are averaged here after the step.
+        skip_non_finite: whether a step with a metric that is not finite leaves everything but its number as it was.
 
     Returns:
         a function of (state, batch) to the next state and the metrics, averaged over the global batch:
         `loss/total`, `loss/<term>` unweighted, `accuracy/<network>`, `grad_norm/<group>`, and after the update
-        `param_norm/<group>`.
+        `param_norm/<group>`; with `skip_non_finite` also `skipped`, 1 where the update was left out and 0 elsewhere.
     """
 
     def forward(params, batch_stats, images, key):
@@ -89,6 +91,7 @@ def train_step(
         return batch_stats, grads, metrics
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
+        before = state
         key = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
         accum = batch["image"].shape[0]
         if accum == 1:
@@ -123,6 +126,11 @@ def train_step(
         )
         if ema_decay:
             state = dataclasses.replace(state, ema=_moving_average(state, ema_decay))
+        if skip_non_finite:
+            finite = jnp.all(jnp.isfinite(jnp.stack(list(metrics.values()))))
+            unchanged = dataclasses.replace(before, step=state.step)
+            state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), state, unchanged)
+            metrics["skipped"] = 1.0 - finite.astype(jnp.float32)
         return state, metrics
 
     return step
@@ -179,9 +187,33 @@ def mapped(step: Callable[..., Any], *, donate_state: bool = False) -> Callable[
     )
 
 
+def anywhere(value: bool) -> Bool[Array, ""]:
+    """Whether any process says so, the same on all; computed on the devices, without waiting for it."""
+    here = split({"value": np.full(jax.local_device_count(), value)})["value"]
+    return _any_device(here)
+
+
 def place(tree: PyTree) -> PyTree:
     """Puts a whole state on every device, as the mapped steps take it."""
     return jax.device_put(tree, NamedSharding(Mesh(np.asarray(jax.devices()), (DATA_AXIS,)), PartitionSpec()))
+
+
+def whole(tree: PyTree) -> PyTree:
+    """What a mapped step returned, as arrays of all processes, which a checkpoint of several is made of.
+
+    The mapped steps give each process arrays of its own devices, with the same values on all; nothing is copied.
+    """
+    if jax.process_count() == 1:
+        return tree
+    sharding = NamedSharding(Mesh(np.asarray(jax.devices()), (DATA_AXIS,)), PartitionSpec())
+
+    def joined(leaf: Array) -> Array:
+        if not leaf.is_fully_addressable:
+            return leaf
+        parts = {shard.device: shard.data for shard in leaf.addressable_shards}
+        return jax.make_array_from_single_device_arrays(leaf.shape, sharding, [parts[d] for d in jax.local_devices()])
+
+    return jax.tree.map(joined, tree)
 
 
 def rows(batch_size: int, grad_accum: int = 1) -> Int[np.ndarray, " local"]:
@@ -211,6 +243,9 @@ def split(batch: Mapping[str, UInt8[np.ndarray, "local ..."]], grad_accum: int |
         name: jax.device_put(array.reshape(*_filled(lead, array.shape[0]), *array.shape[1:]), sharding)
         for name, array in batch.items()
     }
+
+
+_any_device = jax.pmap(lambda value: lax.pmax(value.any(), DATA_AXIS), axis_name=DATA_AXIS, out_axes=None)
 
 
 def _filled(lead: tuple[int, ...], size: int) -> tuple[int, ...]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ from jdnet_jax import (
     metrics,
     networks,
     optimizers,
+    processes,
     state,
     step,
 )
@@ -35,12 +38,15 @@ from jdnet_jax.checkpoint import Checkpoints
 from jdnet_jax.data import mixing
 from jdnet_jax.errors import UserError
 from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.interruption import Interrupted, Interruption
 from jdnet_jax.progress import Progress, duration, say
 from jdnet_jax.routing import STUDENT
 from jdnet_jax.workdir import Workdir
 
 # Stands in for the number of classes while shapes are checked, before the dataset is there to tell it.
 _ANY_CLASSES = 10
+# The note in a checkpoint with the metrics of the steps since the last logged line, which the next line averages.
+_UNLOGGED = "unlogged"
 
 
 def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any]:
@@ -57,15 +63,16 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any
 
     Raises:
         UserError: a mistake in the config, data or weights; a full disk; a loss that is not finite.
+        Interrupted: SIGTERM or SIGINT came; the step was finished and saved.
     """
     check(config)
     place = Workdir(workdir)
-    place.claim(config)
+    processes.by_the_first(lambda: place.claim(config))
     if (summary := place.finished()) is not None:
         say(f"the run in {place.path} is finished, nothing is left to train: to train anew, choose another --workdir")
         return summary
     dataset = data.prepare(config.dataset)
-    place.claim_data(dataset.protocol)
+    processes.by_the_first(lambda: place.claim_data(dataset.protocol))
     run = _Run(config, place, dataset)
     run.train()
     return run.finish()
@@ -94,12 +101,20 @@ def check(config: ConfigDict) -> None:
     networks.check_weights(nets)
 
 
+class _NonFinite(Exception):
+    """A figure of a step is not finite; the message names it."""
+
+    def __init__(self, step: int, message: str):
+        super().__init__(message)
+        self.step = step
+
+
 class _Run:
     """One run: its parts, the loop, and what it leaves."""
 
     def __init__(self, config: ConfigDict, place: Workdir, dataset: data.Dataset):
         self.config, self.place, self.dataset = config, place, dataset
-        self.is_writer = jax.process_index() == 0
+        self.is_writer = processes.is_first()
         self.steps = config_lib.total_steps(config, dataset.sizes["train"])
         self.epoch = max(1, dataset.sizes["train"] // config.batch_size)  # steps
         self.eval_every = config.eval_every or self.epoch
@@ -120,25 +135,43 @@ class _Run:
                 self.optimizers,
                 ema_decay=config.ema_decay,
                 sync_batch_norm=config.sync_batch_norm,
+                skip_non_finite=config.on_non_finite == "skip",
             ),
             donate_state=True,
         )
         self.eval_step = step.mapped(step.eval_step(self.networks))
-        self.state = step.place(
-            state.create(config, self.networks, self.terms, self.optimizers, len(dataset.class_names))
-        )
-        self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints)
+        self.state = self._initial_state()
+        self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every)
+        self.unlogged: list[dict[str, np.float32]] = []  # from before a resume, see _UNLOGGED
+        self.skips = 0  # updates left out, one after the other, up to the step `checked`
+        self.roll_backs: list[int] = []  # the steps that they went back from
+        self.stops: Any = None  # see `_agree`
         self._resume()
-        self.progress = Progress(int(self.state.step), self.steps, config.batch_size)
+        # One process speaks for all.
+        out = None if self.is_writer else open(os.devnull, "w")  # noqa: SIM115
+        self.progress = Progress(int(self.state.step), self.steps, config.batch_size, out)
         self._introduce()
+
+    def _initial_state(self) -> state.TrainState:
+        classes = len(self.dataset.class_names)
+        return step.place(state.create(self.config, self.networks, self.terms, self.optimizers, classes))
 
     def train(self) -> None:
         """Runs the steps that are left, with logging, evaluation and checkpoints at their periods."""
-        with metrics.RunWriter(self.place.metrics, self.place.tensorboard, is_writer=self.is_writer) as writer:
-            self._train(writer)
-            self.checkpoints.wait()
+        with (
+            Interruption() as interruption,
+            metrics.RunWriter(self.place.metrics, self.place.tensorboard, is_writer=self.is_writer) as writer,
+        ):
+            while True:
+                try:
+                    self._train(writer, interruption)
+                    with self.progress.alive("saving"):
+                        self.checkpoints.wait()
+                    break
+                except _NonFinite as error:
+                    self._roll_back(error, writer)
 
-    def _train(self, writer: metrics.RunWriter) -> None:
+    def _train(self, writer: metrics.RunWriter, interruption: Interruption) -> None:
         first = int(self.state.step)
         if first == 0:
             self._evaluate(writer, 0)
@@ -146,36 +179,62 @@ class _Run:
             self.progress.say(f"compiling the train step for {jax.device_count()} x {jax.devices()[0].device_kind} ...")
         began = time.monotonic()
         batches = self._train_batches(first)
-        window: list[dict[str, Any]] = []
+        window: list[dict[str, Any]] = list(self.unlogged)
         for number in range(first + 1, self.steps + 1):
-            self.state, values = self.train_step(self.state, next(batches))
+            with self.progress.alive("compiling") if number == first + 1 else contextlib.nullcontext():
+                self.state, values = self.train_step(self.state, next(batches))
+                if number == first + 1:
+                    jax.block_until_ready(self.state)
             window.append(values)
+            interruption.unsaved = True
             # The step before this one has surely ended, so looking at it costs the device no pause.
             self._check_finite(number - 1, window[-2:-1])
             if number == first + 1:
-                jax.block_until_ready(self.state)
                 self.progress.say(f"first step done after {duration(time.monotonic() - began)}")
                 self.progress.restart_clock(number)
+            stops = self._agree(interruption.requested is not None)
             last = number == self.steps
             if last or number % self.config.log_every == 0:
                 self._log(writer, number, window)
                 window = []
             evaluates = last or number % self.eval_every == 0
-            if evaluates or number % self.checkpoint_every == 0:
+            if evaluates or stops or self._saves(number):
                 self._check_finite(number, [values])
                 began = time.monotonic()
                 top1 = self._evaluate(writer, number) if evaluates else None
                 writer.flush()  # a line is on disk before the checkpoint that a resumed run goes on from
-                self.checkpoints.save(self.state, top1)
+                with self.progress.alive(f"saving step {number}"):  # and the save before, where it still goes on
+                    self.checkpoints.save(step.whole(self.state), top1, self._notes(window))
                 self.progress.pause(time.monotonic() - began)
             elif not window:
                 writer.flush()
+            if stops:
+                with self.progress.alive("saving"):
+                    self.checkpoints.close()
+                raise Interrupted(
+                    f"interrupted: step {number} of {self.steps} is saved in {self.place.path}, the same command "
+                    "continues from there"
+                )
+
+    def _agree(self, stops: bool) -> bool:
+        """Whether the run ends after this step: all processes say the same at the same step.
+
+        Among several the answer is that of one step before, so that no process waits for it.
+        """
+        if jax.process_count() == 1:
+            return stops
+        before, self.stops = self.stops, step.anywhere(stops)
+        return before is not None and bool(before)
+
+    def _saves(self, number: int) -> bool:
+        keep_every = self.config.keep_every
+        return number % self.checkpoint_every == 0 or (keep_every > 0 and number % keep_every == 0)
 
     def finish(self) -> dict[str, Any]:
         """Tests the chosen checkpoint once, writes the hand-off and the summary, and says what lies where."""
         chosen = self.checkpoints.best_step() if self.config.select == "best" else self.steps
         if chosen is not None and chosen != int(self.state.step):
-            self.state = self.checkpoints.restore(chosen, self.state)
+            self.state = self.checkpoints.restore(chosen, step.whole(self.state))
         self.progress.say(f"testing the networks of step {chosen} (config.select = {self.config.select!r}) ...")
         results = {role: self._results(role) for role in ("val", "test")}
         student = jax.device_get(self.state.variables(STUDENT))
@@ -204,14 +263,56 @@ class _Run:
             handoff.save(self.place.student, student, self._card(summary))
             atomic.write_text(self.place.summary, json.dumps(summary, indent=2) + "\n")
         self.checkpoints.close()
+        processes.wait("the summary")
         return summary
 
     def _resume(self) -> None:
         newest = self.checkpoints.latest_step()
         if newest is not None:
             self.state = self.checkpoints.restore(newest, self.state)
+            notes = self.checkpoints.notes(newest)
+            self.unlogged = [{key: np.float32(v) for key, v in values.items()} for values in notes[_UNLOGGED]]
+            self.skips, self.roll_backs = notes["skips"], notes["roll_backs"]
+        self.checked = int(self.state.step)
         if self.is_writer:
             metrics.rewind(self.place.metrics, newest if newest is not None else -1)
+
+    def _notes(self, window: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """What a checkpoint must say beside the state for the run to go on exactly."""
+        unlogged = [{key: float(value) for key, value in values.items()} for values in jax.device_get(window)]
+        return {_UNLOGGED: unlogged, "skips": self.skips, "roll_backs": self.roll_backs}
+
+    def _roll_back(self, error: _NonFinite, writer: metrics.RunWriter) -> None:
+        """Goes back to the newest good checkpoint, from where `data_seed` gives another order.
+
+        Nothing of it has to be written at once: a run that is killed before its next checkpoint comes to the same step
+        again, and goes back again.
+
+        Raises:
+            UserError: the policy is another one, or this would be one time too many.
+        """
+        self.checkpoints.wait()
+        times = len(self.roll_backs)
+        if self.config.on_non_finite != "roll_back" or times == self.config.max_roll_backs:
+            after = f" (after {times} roll-backs)" if times else ""
+            raise UserError(
+                f"{error}{after}; {self.checkpoints.last_good()}: "
+                "lower config.schedule.learning_rate or set config.optimizer.clip_norm, and use a new --workdir, or go "
+                "on from there with --config.on_non_finite=roll_back"
+            ) from error
+        roll_backs = [*self.roll_backs, error.step]
+        writer.flush()
+        self.state, self.unlogged = self._initial_state(), []
+        self._resume()
+        self.roll_backs = roll_backs
+        self.progress.say(f"{error}: back to step {int(self.state.step)}, and on with the data in another order")
+
+    @property
+    def data_seed(self) -> int:
+        """The seed of the data's order and augmentation: the config's, and another one after each roll-back."""
+        if not self.roll_backs:
+            return self.config.seed
+        return int(np.random.SeedSequence([self.config.seed, len(self.roll_backs)]).generate_state(1)[0])
 
     def _introduce(self) -> None:
         say = self.progress.say
@@ -235,7 +336,7 @@ class _Run:
             self.dataset,
             batch_size=self.config.batch_size,
             image_size=self.config.image_size,
-            seed=self.config.seed,
+            seed=self.data_seed,
             start_step=first,
             augment=self.config.augment,
             rows=step.rows(self.config.batch_size, self.config.grad_accum).tolist(),
@@ -251,13 +352,18 @@ class _Run:
     def _log(self, writer: metrics.RunWriter, number: int, window: list[dict[str, Any]]) -> None:
         self._check_finite(number, window[-1:])
         host = jax.device_get(window)
-        means = {key: float(np.mean([values[key] for values in host])) for key in host[0]}
+        # The figures of a step that was left out are not numbers; where all were, they are all there is.
+        taken = [values for values in host if not values.get("skipped")] or host
+        means = {key: float(np.mean([values[key] for values in taken])) for key in host[0]}
+        if "skipped" in means:
+            means["skipped"] = float(sum(values["skipped"] for values in host))
         rate = self.progress.rate(number)
         self.progress.line(number, means, rate)
         rates = {f"learning_rate/{name}": float(rate_at(number - 1)) for name, rate_at in self.rates.items()}
         weights = {f"weight/{term.name}": float(term.weight(jnp.int32(number - 1))) for term in self.terms}
         speed = {} if rate is None else {"images_per_second": rate}
-        writer.write_scalars(number, {**means, **rates, **weights, **speed})
+        roll_backs = {"roll_backs": len(self.roll_backs)} if self.config.on_non_finite == "roll_back" else {}
+        writer.write_scalars(number, {**means, **rates, **weights, **speed, **roll_backs})
 
     def _evaluate(self, writer: metrics.RunWriter, number: int) -> float:
         """Evaluates all networks on val and returns the student's top-1."""
@@ -280,13 +386,17 @@ class _Run:
 
     def _results(self, role: str) -> dict[str, evaluation.Result]:
         variables = {name: self.state.variables(name) for name in self.networks}
-        return evaluation.evaluate(self.eval_step, variables, self._eval_batches(role))
+        with self.progress.alive(f"evaluating on {role}"):
+            return evaluation.evaluate(self.eval_step, variables, self._eval_batches(role))
 
     def _calibration(self) -> dict[str, Any]:
         """The student's temperature, fitted on val, and what it does to the calibration error."""
         logits_step = step.mapped(step.logits_step(self.networks[STUDENT]))
         variables = self.state.variables(STUDENT)
-        found = {role: evaluation.logits(logits_step, variables, self._eval_batches(role)) for role in ("val", "test")}
+        with self.progress.alive("calibrating the student"):
+            found = {
+                role: evaluation.logits(logits_step, variables, self._eval_batches(role)) for role in ("val", "test")
+            }
         temperature = calibration.fit_temperature(*found["val"])
         before_and_after = {"ece_before": 1.0, "ece_after": temperature}
         errors = {
@@ -308,18 +418,25 @@ class _Run:
         )
 
     def _check_finite(self, number: int, window: list[dict[str, Any]]) -> None:
-        for values in window:
-            host = jax.device_get(values)
-            # In the order of cause: a term, then the gradients, then the updated parameters, then the sum.
-            names = [f"loss/{term.name}" for term in self.terms]
-            names += [f"{norm}/{group}" for norm in ("grad_norm", "param_norm") for group in self.optimizers]
-            first = next((name for name in [*names, "loss/total"] if not np.isfinite(host[name])), None)
-            if first is not None:
-                self.checkpoints.wait()
-                raise UserError(
-                    f"step {number}: {first} is not finite ({float(host[first])}); {self.checkpoints.last_good()}: "
-                    "lower config.schedule.learning_rate or set config.optimizer.clip_norm, and use a new --workdir"
-                )
+        """Looks at the metrics of the step `number`, the last of `window`, unless it was looked at before."""
+        if number <= self.checked or not window:
+            return
+        self.checked = number
+        host = jax.device_get(window[-1])
+        # In the order of cause: a term, then the gradients, then the updated parameters, then the sum.
+        names = [f"loss/{term.name}" for term in self.terms]
+        names += [f"{norm}/{group}" for norm in ("grad_norm", "param_norm") for group in self.optimizers]
+        first = next((name for name in [*names, "loss/total"] if not np.isfinite(host[name])), None)
+        if first is None:
+            self.skips = 0
+            return
+        error = _NonFinite(number, f"step {number}: {first} is not finite ({float(host[first])})")
+        if self.config.on_non_finite != "skip":
+            raise error
+        self.skips += 1
+        if self.skips > self.config.max_skips:
+            raise _NonFinite(number, f"{error}, as in the {self.config.max_skips} steps before, which were skipped")
+        self.progress.say(f"{error}: its update is left out")
 
     def _card(self, summary: Mapping[str, Any]) -> ModelCard:
         network = self.networks[STUDENT]

@@ -12,9 +12,19 @@ from jdnet_jax import atomic
 from jdnet_jax.config import differences
 from jdnet_jax.errors import UserError
 
-# Keys that may change between two starts of one run: they change neither what is trained nor what is kept. Where the
-# data lies is one of them, because `claim_data` compares the data itself.
-_FREE = ("dataset.data_dir", "log_every", "eval_batch_size", "keep_checkpoints")
+# Keys that may change between two starts of one run: they change nothing of what was trained so far. Where the data
+# lies is one of them, because `claim_data` compares the data itself; so is what to do about a number that is not
+# finite, for a run that stopped there.
+_FREE = (
+    "dataset.data_dir",
+    "log_every",
+    "eval_batch_size",
+    "keep_checkpoints",
+    "keep_every",
+    "on_non_finite",
+    "max_skips",
+    "max_roll_backs",
+)
 
 
 class Workdir:

@@ -1,5 +1,6 @@
 """The project's commands as a person runs them, in a process of their own; shared by their tests."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -26,12 +27,34 @@ def command(name, *args, **env):
     return subprocess.run(
         [sys.executable, "-m", f"jdnet_jax.{name}", *args],
         cwd=ROOT,
-        env={**os.environ, "XLA_FLAGS": QUICK_COMPILATION, "PYTHONPATH": str(ROOT), **env},
+        env=_environment(env),
         capture_output=True,
         text=True,
         timeout=600,
         check=False,
     )
+
+
+@contextlib.contextmanager
+def started(name, *args, **env):
+    """`python -m jdnet_jax.<name>` as `command` runs it, but going on beside the test, which may not outlive it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", f"jdnet_jax.{name}", *args],
+        cwd=ROOT,
+        env=_environment(env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def _environment(added):
+    return {**os.environ, "XLA_FLAGS": QUICK_COMPILATION, "PYTHONPATH": str(ROOT), **added}
 
 
 def last_line(result):

@@ -1,10 +1,14 @@
 import dataclasses
+import errno
+import os
+import shutil
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jdnet_jax import checksums
 from jdnet_jax.checkpoint import Checkpoints
 from jdnet_jax.errors import UserError
 from jdnet_jax.state import TrainState
@@ -57,6 +61,17 @@ def test_round_trip_is_exact(tmp_path):
     checkpoints.close()
 
 
+def test_notes_come_back_as_they_were(tmp_path):
+    checkpoints = Checkpoints(tmp_path, 2)
+    notes = {"unlogged": [{"loss/total": float(np.float32(0.1))}, {"loss/total": float("nan")}], "skips": 2}
+    checkpoints.save(state_at(1), None, notes)
+    checkpoints.save(state_at(2), 0.5)
+    checkpoints.wait()
+    assert str(checkpoints.notes(1)) == str(notes)  # NaN is not equal to itself
+    assert checkpoints.notes(2) == {}
+    checkpoints.close()
+
+
 def test_a_checkpoint_of_other_shapes_is_named(tmp_path):
     checkpoints = saved(tmp_path, {3: 0.1})
     other = dataclasses.replace(state_at(0), params={"student": {"weight": jnp.zeros(4)}})
@@ -64,3 +79,105 @@ def test_a_checkpoint_of_other_shapes_is_named(tmp_path):
         checkpoints.restore(3, other)
     assert checkpoints.last_good() == f"the last good checkpoint is {tmp_path / '3'}"
     checkpoints.close()
+
+
+def test_checkpoints_at_multiples_are_kept_beside_the_newest_and_the_best(tmp_path):
+    checkpoints = Checkpoints(tmp_path, 1, keep_every=3)
+    for step, accuracy in {1: 0.2, 2: 0.9, 3: 0.4, 4: 0.5, 5: 0.1, 6: 0.1, 7: 0.1, 8: None}.items():
+        checkpoints.save(state_at(step), accuracy)
+    checkpoints.close()
+    assert {path.name for path in tmp_path.iterdir()} == {"2", "3", "6", "8"}
+
+
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+DAMAGES = {
+    "flipped": flip,
+    "cut": lambda file: file.write_bytes(file.read_bytes()[:-1]),
+    "emptied": lambda file: file.write_bytes(b""),
+    "deleted": lambda file: file.unlink(),
+}
+
+
+def files_of(folder):
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+
+
+@pytest.fixture(scope="module")
+def two_checkpoints(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("checkpoints")
+    saved(folder, {3: 0.5, 6: 0.4}, keep=2).close()
+    return folder
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_damage_to_any_file_of_the_newest_is_named_and_the_one_before_is_used(two_checkpoints, tmp_path, capsys, how):
+    names = [name for name in files_of(two_checkpoints / "6") if (two_checkpoints / "6" / name).stat().st_size]
+    assert len(names) >= 8
+    for i, name in enumerate(names):
+        folder = tmp_path / str(i)
+        shutil.copytree(two_checkpoints, folder)
+        DAMAGES[how](folder / "6" / name)
+        checkpoints = Checkpoints(folder, 2)
+        assert (checkpoints.latest_step(), checkpoints.best_step()) == (3, 3), name
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1
+        assert lines[0].startswith(f"checkpoint {folder / '6'} is damaged (")
+        # A digest that was changed in the list looks like a change of the file that it belongs to.
+        assert name in lines[0] or name == "SHA256SUMS"
+        assert (folder / "6.damaged").is_dir()
+        # The step is reached again, and saved under its own name.
+        restored = checkpoints.restore(3, state_at(0))
+        np.testing.assert_array_equal(restored.params["student"]["kernel"], np.full((2, 3), 3.0))
+        checkpoints.save(state_at(6), 0.4)
+        checkpoints.wait()
+        assert checkpoints.latest_step() == 6
+        checkpoints.close()
+
+
+def test_a_damaged_best_is_named_and_the_next_best_is_used(two_checkpoints, tmp_path, capsys):
+    folder = shutil.copytree(two_checkpoints, tmp_path / "run")
+    flip(max((folder / "3" / "default").rglob("*"), key=lambda path: path.stat().st_size if path.is_file() else -1))
+    checkpoints = Checkpoints(folder, 2)
+    assert checkpoints.latest_step() == 6
+    assert checkpoints.best_step() == 6
+    assert f"checkpoint {folder / '3'} is damaged (default/" in capsys.readouterr().err
+    assert not (folder / "3").exists()
+    checkpoints.close()
+
+
+def test_where_no_checkpoint_is_good_one_line_says_so_and_nothing_is_moved(two_checkpoints, tmp_path):
+    folder = shutil.copytree(two_checkpoints, tmp_path / "run")
+    for step in ("3", "6"):
+        flip(folder / step / "metrics" / "metrics")
+    with pytest.raises(UserError) as error:
+        Checkpoints(folder, 2)
+    assert str(error.value).startswith(
+        f"no checkpoint in {folder} is good (6: metrics/metrics has changed; 3: metrics/metrics has changed): put back"
+    )
+    assert {path.name for path in folder.iterdir()} == {"3", "6"}
+
+
+def test_a_save_that_was_killed_before_its_checksums_is_as_if_it_had_not_begun(two_checkpoints, tmp_path, monkeypatch):
+    folder = shutil.copytree(two_checkpoints, tmp_path / "run")
+
+    def full_disk(directory):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    checkpoints = Checkpoints(folder, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(checksums, "write", full_disk)
+        checkpoints.save(state_at(9), 0.9)
+        with pytest.raises(UserError, match=r"No space left on device\); the last good checkpoint is .*/6: make room"):
+            checkpoints.wait()
+    assert {path.name.partition(".")[0] for path in folder.iterdir()} == {"3", "6", "9"}
+    again = Checkpoints(folder, 2)
+    assert (again.latest_step(), again.best_step()) == (6, 3)
+    again.save(state_at(9), 0.9)
+    again.wait()
+    assert {path.name for path in folder.iterdir()} == {"6", "9"}
+    again.close()

@@ -24,6 +24,11 @@ def test_help_names_the_flags_without_importing_jax_or_tensorflow():
     assert "--workdir" in result.stdout
 
 
+def test_help_says_what_signals_do_and_with_which_status():
+    result = jdnet("--help")
+    assert "the exit status is 75" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("args", "messages"),
     [

@@ -1,4 +1,5 @@
 import io
+import threading
 
 import pytest
 
@@ -30,3 +31,35 @@ def test_an_empty_window_has_no_rate():
     bar = progress.Progress(5, 10, batch_size=8, out=io.StringIO())
     bar.restart_clock(5)
     assert bar.rate(5) is None
+
+
+class Lines(io.StringIO):
+    """Text that says when a number of lines is there."""
+
+    def __init__(self, wanted):
+        super().__init__()
+        self.wanted, self.there = wanted, threading.Event()
+
+    def write(self, text):
+        written = super().write(text)
+        if self.getvalue().count("\n") >= self.wanted:
+            self.there.set()
+        return written
+
+
+def test_long_work_shows_signs_of_life_until_it_is_done():
+    out = Lines(wanted=2)
+    bar = progress.Progress(0, 10, batch_size=8, out=out)
+    with bar.alive("compiling", every=0.001):
+        assert out.there.wait(timeout=60)
+    lines = out.getvalue().splitlines()
+    assert set(lines) == {"still compiling after 0:00"}
+    assert not [thread for thread in threading.enumerate() if thread.name == "signs of life"]
+
+
+def test_short_work_says_nothing():
+    out = io.StringIO()
+    bar = progress.Progress(0, 10, batch_size=8, out=out)
+    with bar.alive("compiling"):
+        pass
+    assert out.getvalue() == ""

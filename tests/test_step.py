@@ -153,6 +153,41 @@ def test_a_mixture_learns_from_both_labels_in_their_shares():
     assert of["mixed"]["accuracy/teacher"] == of["other"]["accuracy/teacher"]
 
 
+@pytest.fixture(scope="module")
+def skipping():
+    """(recipe, mapped step) of a step that leaves out updates that are not finite."""
+    recipe = tiny.Recipe(tiny.config(ema_decay=0.9))
+    step_of = step.train_step(recipe.networks, recipe.terms, recipe.optimizers, ema_decay=0.9, skip_non_finite=True)
+    return recipe, tiny.mapped(step_of, 2)
+
+
+def floats(batch):
+    return {**batch, "image": batch["image"].astype(np.float32)}
+
+
+def test_a_step_that_is_not_finite_on_one_device_is_left_out_on_all(skipping):
+    recipe, train = skipping
+    batch = floats(tiny.batch())
+    batch["image"][3, 5, 5, 0] = np.nan
+    after, metrics = train(recipe.state, tiny.cut(batch, 2))
+    assert float(metrics["skipped"]) == 1
+    assert int(after.step) == 1
+    for part in ("params", "batch_stats", "opt_state", "ema"):
+        for a, b in zip(leaves(getattr(after, part)), leaves(getattr(recipe.state, part)), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_step_that_is_finite_is_taken_where_others_would_be_left_out(skipping):
+    recipe, train = skipping
+    share = tiny.cut(floats(tiny.batch()), 2)
+    after, metrics = train(recipe.state, share)
+    plain, plain_metrics = tiny.mapped(recipe.step(), 2)(recipe.state, share)
+    assert float(metrics["skipped"]) == 0
+    assert "skipped" not in plain_metrics
+    for a, b in zip(leaves(after), leaves(plain), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
 def test_the_step_is_deterministic():
     recipe = tiny.Recipe(tiny.config())
     first, second = (run(recipe, 4, 2)[0] for _ in range(2))
@@ -259,6 +294,13 @@ def test_rows_and_split_give_every_example_to_one_device_in_micro_batches_of_nei
     assert parts.shape == (8, 2, 2)
     np.testing.assert_array_equal(np.sort(np.asarray(parts)[:, 0].ravel()), np.arange(16))
     np.testing.assert_array_equal(np.asarray(parts)[3, 1], [22, 23])
+
+
+def test_anywhere_is_a_boolean_that_all_devices_agree_on():
+    for said in (True, False):
+        found = step.anywhere(said)
+        assert found.shape == ()
+        assert bool(found) is said
 
 
 def test_eval_counts_are_exact_whatever_the_number_of_devices():

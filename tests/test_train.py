@@ -144,6 +144,24 @@ def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypa
         assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
 
 
+def test_a_run_whose_newest_checkpoint_is_damaged_ends_with_the_same_bits(finished, tmp_path, capsys):
+    workdir, summary = finished
+    run = shutil.copytree(workdir, tmp_path / "run")
+    for path in (run / "summary.json", run / "checkpoints" / "6" / "default" / "_METADATA"):
+        path.unlink()
+    resumed = train.train_and_evaluate(small_run(), run)
+    lines = capsys.readouterr().err
+    assert f"checkpoint {run / 'checkpoints' / '6'} is damaged (default/_METADATA is missing)" in lines
+    assert "continuing after step 3 of 6" in lines
+    assert resumed["student"]["sha256"] == summary["student"]["sha256"]
+    assert [line["step"] for line in metrics.read(run / "metrics.jsonl")] == [0, 2, 3, 4, 6]
+
+
+def test_checkpoints_are_made_and_kept_at_multiples_too(tmp_path):
+    train.train_and_evaluate(small_run(keep_every=2, keep_checkpoints=1, select="last"), tmp_path)
+    assert {"2", "4", "6"} <= {path.name for path in (tmp_path / "checkpoints").iterdir()}
+
+
 def test_a_run_goes_on_with_the_data_it_began_with_only(finished, tmp_path):
     workdir, _ = finished
     shutil.copytree(workdir, tmp_path / "run")
@@ -196,6 +214,72 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_checkpoint(t
         )
         restored = checkpointer.restore(path, like)
     assert all(np.all(np.isfinite(leaf)) for leaf in jax.tree.leaves(restored["params"]))
+
+
+def spoil(monkeypatch, numbers, seeds=None):
+    """Makes the batches of these steps not finite; only those of these data seeds, where they are given."""
+    made = train.data.train_batches
+
+    def batches(*args, seed, start_step, **options):
+        for number, batch in enumerate(made(*args, seed=seed, start_step=start_step, **options), start_step + 1):
+            spoilt = number in numbers and (seeds is None or seed in seeds)
+            yield {**batch, "image": batch["image"] * np.float32("nan" if spoilt else 1)}
+
+    monkeypatch.setattr(train.data, "train_batches", batches)
+
+
+def test_an_update_that_is_not_finite_can_be_skipped(tmp_path, monkeypatch, capsys):
+    spoil(monkeypatch, {3, 4})
+    train.train_and_evaluate(small_run(on_non_finite="skip", max_skips=2), tmp_path)
+    lines = {line["step"]: line for line in metrics.read(tmp_path / "metrics.jsonl")}
+    assert {number: lines[number].get("skipped") for number in (2, 4, 6)} == {2: 0.0, 4: 2.0, 6: 0.0}
+    assert np.isfinite(lines[6]["loss/total"])
+    assert "step 3: loss/ce_student is not finite (nan): its update is left out" in capsys.readouterr().err
+
+
+def test_skips_are_bounded_across_a_resume(tmp_path, monkeypatch):
+    spoil(monkeypatch, {3, 4, 5})
+    with pytest.raises(UserError, match=r"^step 5: .* is not finite \(nan\), as in the 2 steps before, which were sk"):
+        train.train_and_evaluate(small_run(on_non_finite="skip", max_skips=2), tmp_path)
+    # It goes on from step 3, with the skip of that step counted.
+    with pytest.raises(UserError, match=r"^step 5: .*; the last good checkpoint is \S+/checkpoints/3: lower"):
+        train.train_and_evaluate(small_run(on_non_finite="skip", max_skips=2), tmp_path)
+
+
+def test_a_roll_back_goes_on_with_other_data_and_a_resume_after_it_ends_with_the_same_bits(tmp_path, monkeypatch):
+    spoil(monkeypatch, {5}, seeds={0})
+    config = small_run(on_non_finite="roll_back", checkpoint_every=2)
+    summary = train.train_and_evaluate(config, tmp_path / "one")
+    lines = metrics.read(tmp_path / "one" / "metrics.jsonl")
+    assert [line["step"] for line in lines] == [0, 2, 3, 4, 6]
+    assert [line["roll_backs"] for line in lines if "roll_backs" in line] == [0, 0, 1]
+
+    class Killed(Exception):
+        pass
+
+    for i, at in enumerate(("_roll_back", "finish")):  # before the checkpoint that knows of it, and after
+        workdir = tmp_path / f"killed-{i}"
+        with monkeypatch.context() as patch:
+            original = getattr(train._Run, at)
+
+            def killed(self, *args, original=original):
+                original(self, *args)
+                raise Killed
+
+            patch.setattr(train._Run, at, killed)
+            with pytest.raises(Killed):
+                train.train_and_evaluate(config, workdir)
+        (workdir / "summary.json").unlink(missing_ok=True)
+        assert train.train_and_evaluate(config, workdir)["student"]["sha256"] == summary["student"]["sha256"]
+        assert [line["step"] for line in metrics.read(workdir / "metrics.jsonl")] == [0, 2, 3, 4, 6]
+
+
+def test_roll_backs_are_bounded(tmp_path, monkeypatch):
+    spoil(monkeypatch, {2})
+    with pytest.raises(
+        UserError, match=r"^step 2: .* is not finite \(nan\) \(after 2 roll-backs\); there is no checkpoint"
+    ):
+        train.train_and_evaluate(small_run(on_non_finite="roll_back", max_roll_backs=2), tmp_path)
 
 
 def test_the_student_alone_starts_where_jdnets_student_starts():

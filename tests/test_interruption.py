@@ -1,0 +1,106 @@
+"""Signals to processes of their own, and a whole run that is interrupted."""
+
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from jdnet_jax import metrics
+from tests.commands import ROOT, SMALL, started
+
+WAITS = """
+import sys, threading, time
+from jdnet_jax.interruption import Interruption
+with Interruption() as interruption:
+    interruption.unsaved = {unsaved}
+    print("ready", flush=True)
+    for _ in range(600):
+        time.sleep(0.1)
+        if interruption.requested and {heeds}:
+            sys.exit("saved after " + interruption.requested)
+"""
+
+
+def waiting(unsaved, heeds):
+    code = WAITS.format(unsaved=unsaved, heeds=heeds)
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_first_signal_is_noted_and_the_loop_ends(number):
+    process = waiting(unsaved=True, heeds=True)
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 1  # of sys.exit with a text
+    assert errors.splitlines() == [
+        f"{number.name}: finishing the step and saving; a second signal leaves at once",
+        f"saved after {number.name}",
+    ]
+
+
+def test_a_second_signal_leaves_at_once():
+    process = waiting(unsaved=True, heeds=False)
+    process.send_signal(signal.SIGTERM)
+    assert "finishing the step" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert errors == "SIGINT: leaving at once; the same command continues from the newest checkpoint\n"
+
+
+def test_where_nothing_is_unsaved_the_first_signal_leaves_at_once():
+    process = waiting(unsaved=False, heeds=False)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75
+    assert errors.startswith("SIGTERM: leaving at once")
+
+
+def test_afterwards_signals_do_what_they_did_before():
+    code = (
+        "import os, signal; from jdnet_jax.interruption import Interruption\n"
+        "with Interruption(): pass\n"
+        "try: os.kill(os.getpid(), signal.SIGINT)\n"
+        "except KeyboardInterrupt: print('as before')\n"
+        "os.kill(os.getpid(), signal.SIGTERM)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (-signal.SIGTERM, "as before\n")
+
+
+FLAGS = ("--config.log_every=3", "--config.eval_every=10", "--config.ema_decay=0.9")
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on_to_the_same_bits_and_the_same_lines(tmp_path, small_data):
+    def run(name, then=None):
+        args = (*SMALL, *FLAGS, "--config.steps=40", f"--workdir={tmp_path / name}")
+        with started("main", *args, TFDS_DATA_DIR=small_data) as process:
+            if then is not None:
+                # The first logged step is far from the end.
+                assert any(line.startswith("step ") for line in process.stderr)
+                process.send_signal(then)
+            _, errors = process.communicate(timeout=600)
+            return process.returncode, errors.strip().splitlines()[-1]
+
+    def result(name):
+        summary = json.loads((tmp_path / name / "summary.json").read_text())
+        lines = metrics.read(tmp_path / name / "metrics.jsonl")
+        return [{k: v for k, v in entry.items() if k != "images_per_second"} for entry in (summary, *lines)]
+
+    status, last = run("interrupted", signal.SIGTERM)
+    assert status == 75, last
+    assert last.startswith("interrupted: step ")
+    assert last.endswith(f"of 40 is saved in {tmp_path / 'interrupted'}, the same command continues from there")
+    stopped = int(last.split()[2])
+    assert 3 <= stopped < 40
+    assert (tmp_path / "interrupted" / "checkpoints" / str(stopped) / "SHA256SUMS").exists()
+    assert run("interrupted")[0] == 0
+    assert run("untouched")[0] == 0
+    assert result("interrupted") == result("untouched")
