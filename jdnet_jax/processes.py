@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import faulthandler
 from collections.abc import Callable, Iterator
 
 import jax
@@ -41,6 +42,8 @@ def join(coordinator: str | None, processes: int | None, process: int | None) ->
             heartbeat_timeout_seconds=TIMEOUT,
             shutdown_timeout_seconds=TIMEOUT,
         )
+        # Where another process dies, JAX says so and aborts this one; pages of stacks after it would bury the line.
+        faulthandler.disable()
     except ValueError as error:
         if coordinator is not None:
             raise UserError(f"--coordinator={coordinator} --process={process}: {error}") from error
