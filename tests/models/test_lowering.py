@@ -5,6 +5,7 @@ import pytest
 
 from jdnet_jax.models import lowering
 from jdnet_jax.models.layers import Conv, DepthwiseConv, max_pool
+from jdnet_jax.models.outputs import Outputs
 
 
 def forms(function, *args):
@@ -46,6 +47,22 @@ def test_max_pooling_is_one_operation_and_the_same(size):
     (_, fast), (operations, plain) = forms(max_pool, x)
     assert operations == ["reduce_window_max"]
     np.testing.assert_array_equal(plain, fast)
+
+
+def test_an_activation_map_looks_its_class_up_and_is_the_same():
+    keys = jax.random.split(jax.random.key(0), 2)
+    outputs = Outputs(
+        logits=jnp.zeros((3, 5)),
+        stages=(),
+        maps=jax.random.normal(keys[0], (3, 2, 2, 4)),
+        kernel=jax.random.normal(keys[1], (4, 5)),
+    )
+    labels = jnp.array([4, 0, 2])
+    (_, fast), (_, plain) = forms(outputs.activation, labels)
+    np.testing.assert_allclose(plain, fast, rtol=1e-5, atol=1e-6)
+    with lowering.plain():
+        text = str(jax.make_jaxpr(lambda x: outputs.activation(x))(labels))
+    assert "gather" in text
 
 
 def test_the_form_is_fast_again_outside():
