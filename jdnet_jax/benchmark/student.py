@@ -40,7 +40,7 @@ def measure(models: Sequence[Path], threads: Sequence[int], seconds: float) -> d
     """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        rows = [_row(path, name, threads, seconds) for path, name in _all(models, folder)]
+        rows = [measure_one(path, name, threads, seconds) for path, name in _all(models, folder)]
     return {"models": rows}
 
 
@@ -82,7 +82,12 @@ def _exports(source: Path, folder: Path) -> Iterator[tuple[Path, str]]:
             yield output, label
 
 
-def _row(path: Path, name: str, threads: Sequence[int], seconds: float) -> dict[str, Any]:
+def measure_one(path: Path, name: str, threads: Sequence[int], seconds: float) -> dict[str, Any]:
+    """What `measure` returns of one model, none being exported.
+
+    Raises:
+        UserError: it cannot be run.
+    """
     found = {count: _measured(path, count, seconds) for count in threads}
     card = model_card.parse(found[threads[0]]["card"])
     return {

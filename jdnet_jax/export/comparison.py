@@ -85,7 +85,7 @@ def check(comparison: Comparison, quantize: str, allow_loss: bool) -> None:
     if comparison.top1 is None or allow_loss:
         return
     before, after = comparison.top1
-    if before - after > MAX_LOSS:
+    if before - after > MAX_LOSS + 1e-9:  # shares of a count, whose difference is rounded
         raise UserError(
             f"--quantize={quantize} loses {100 * (before - after):.1f} points of top-1 ({before:.1%} to {after:.1%} on "
             f"{comparison.source}): it was not put in place; choose {_BETTER[quantize]}, or take the loss with "

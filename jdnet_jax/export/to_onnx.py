@@ -232,13 +232,22 @@ def _product(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
     return graph.add("Einsum", inputs, equation=f"{','.join(sides)}->{''.join(result)}")
 
 
+def _lookup(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
+    """Rows of a table by their numbers [batch, 1]."""
+    numbers = equation.params["dimension_numbers"]
+    rows = (numbers.offset_dims, numbers.collapsed_slice_dims, numbers.start_index_map) == ((1,), (0,), (0,))
+    if not rows or _rank(equation, 0) != 2:
+        raise NotImplementedError("a lookup of this kind has no form in ONNX here")
+    which = graph.add("Squeeze", [operands[1], np.array([1], np.int64)])
+    return graph.add("Gather", [operands[0], which], axis=0)
+
+
 _WRITERS: dict[str, _Writer] = {
     "add": _elementwise("Add"),
     "sub": _elementwise("Sub"),
     "mul": _elementwise("Mul"),
     "div": _elementwise("Div"),
     "min": _elementwise("Min"),
-    "eq": _elementwise("Equal"),
     "max": _max,
     "convert_element_type": _cast,
     "broadcast_in_dim": _broadcast,
@@ -247,4 +256,5 @@ _WRITERS: dict[str, _Writer] = {
     "reduce_sum": _sum,
     "argmax": _argmax,
     "dot_general": _product,
+    "gather": _lookup,
 }

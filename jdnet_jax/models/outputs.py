@@ -8,6 +8,7 @@ from jax import nn
 from jaxtyping import Array, Float
 
 from jdnet_jax.labels import Labels, shares
+from jdnet_jax.models import lowering
 
 
 @flax.struct.dataclass
@@ -41,9 +42,15 @@ class Outputs:
         network looks for either class, each as much as there is of it (OURS).
         """
         if self.maps is not None and self.kernel is not None:
-            # A product with one-hot rows rather than a lookup, whose gradient adds in no fixed order on a GPU.
-            weights = shares(labels, self.kernel.shape[1]) @ self.kernel.T  # [batch, channels]
-            return nn.relu(jnp.einsum("bhwc,bc->bhw", self.maps.astype(jnp.float32), weights))
+            return nn.relu(jnp.einsum("bhwc,bc->bhw", self.maps.astype(jnp.float32), self._weights(labels)))
         if self.attention is not None:
             return self.attention.astype(jnp.float32)
         raise ValueError("these outputs have neither feature maps with a linear head nor a class token's attention")
+
+    def _weights(self, labels: Labels) -> Float[Array, "batch channels"]:
+        """The kernel's column of each label."""
+        assert self.kernel is not None
+        if lowering.is_plain():
+            return jnp.take(self.kernel.T, labels, axis=0, mode="clip")
+        # A product with one-hot rows rather than a lookup, whose gradient adds in no fixed order on a GPU.
+        return shares(labels, self.kernel.shape[1]) @ self.kernel.T

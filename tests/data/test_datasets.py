@@ -36,6 +36,14 @@ class TestPrepare:
         assert dataset.protocol == "tiny_photos/1.0.0: train 13 (train), val 5 (val), test 7 (test)"
         assert dataset.builder.data_path == store / "tiny_photos" / "1.0.0"
 
+    def test_is_found_where_it_is_prepared_and_prepares_nothing(self, store):
+        config = dataset_config("tiny_photos")
+        assert datasets.find_prepared(config) is None
+        assert not store.exists() or not [*store.iterdir()]
+        prepared = data.prepare(config)
+        assert datasets.find_prepared(config).protocol == prepared.protocol
+        assert datasets.find_prepared(dataset_config("tiny_photoz")) is None  # no such dataset
+
     def test_split_strings(self):
         splits = {"train": "train[:75%]", "val": "train[75%:]", "test": "val+test"}
         dataset = data.prepare(dataset_config("tiny_photos", splits=splits))

@@ -1,0 +1,63 @@
+import dataclasses
+import zlib
+
+import flax.traverse_util
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jdnet_jax.export import inference_function
+from jdnet_jax.inference import flax_runner
+from jdnet_jax.inference.flax_runner import FlaxRunner
+from tests import tiny_student
+
+
+def draw(path, leaf):
+    """A value of a variable that keeps activations of a network at size: He's for kernels, others about 1 or 0."""
+    rng = np.random.default_rng(zlib.crc32("/".join(path).encode()))
+    match path[-1]:
+        case "kernel":
+            value = rng.normal(size=leaf.shape) * (2 / np.prod(leaf.shape[:-1])) ** 0.5
+        case "scale" | "var":
+            value = rng.uniform(0.5, 1.5, leaf.shape)
+        case _:
+            value = rng.uniform(-0.3, 0.3, leaf.shape)
+    return value.astype(np.float32)
+
+
+class Student:
+    """A student that was never trained, with statistics that BatchNorm has to work with, and pictures in colours."""
+
+    def __init__(self, **changes):
+        self.card = tiny_student.card(**{"temperature": 1.5, **changes})
+        size = self.card.image_size
+        module = flax_runner.create(self.card, "tiny")
+        shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, size, size, 3))))
+        flat = flax.traverse_util.flatten_dict(shapes)
+        self.variables = flax.traverse_util.unflatten_dict({path: draw(path, leaf) for path, leaf in flat.items()})
+        rng = np.random.default_rng(0)
+        colors = rng.integers(0, 200, (6, 1, 1, 3))
+        self.images = (colors + rng.integers(0, 56, (6, size, size, 3))).astype(np.uint8)
+        # On average no class is ahead, so that the pictures are not all one class.
+        logits = np.log(FlaxRunner(self.card, self.variables, "tiny").run(self.images).probabilities)
+        head = self.variables["params"]["fc" if "fc" in self.variables["params"] else "classifier"]
+        head["bias"] -= self.card.temperature * logits.mean(axis=0)
+        self.runner = FlaxRunner(self.card, self.variables, "tiny")
+        self.function = inference_function.create(self.card, self.variables, "tiny")
+
+    def card_of(self, **changes):
+        """Its card as that of an exported file."""
+        return dataclasses.replace(self.card, **changes)
+
+
+@pytest.fixture(scope="session")
+def resnet():
+    """A network of plain convolutions and shortcuts."""
+    return Student()
+
+
+@pytest.fixture(scope="session")
+def mobilenet():
+    """A network with depthwise convolutions."""
+    return Student(model="mobilenetv2_035", options={}, image_size=64, shorter_side=73)

@@ -1,0 +1,80 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jdnet_jax.models import lowering
+from jdnet_jax.models.layers import Conv, DepthwiseConv, max_pool
+from jdnet_jax.models.outputs import Outputs
+
+
+def forms(function, *args):
+    """The names of the operations that the function consists of, and its value, in both forms."""
+    found = []
+    for context in (None, lowering.plain()):
+        if context is None:
+            traced = jax.make_jaxpr(lambda *a: function(*a))(*args)
+            value = jax.jit(lambda *a: function(*a))(*args)
+        else:
+            with context:
+                traced = jax.make_jaxpr(lambda *a: function(*a))(*args)
+                value = jax.jit(lambda *a: function(*a))(*args)
+        found.append(([equation.primitive.name for equation in traced.eqns], np.asarray(value)))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("layer", "size"),
+    [
+        (Conv(5, 1, 2), 7),
+        (Conv(5, 3, 2, "same"), 7),
+        (DepthwiseConv(3, 2, "same"), 8),
+        (DepthwiseConv(5, 1, "symmetric"), 7),
+    ],
+    ids=lambda value: str(value).partition("(")[0],
+)
+def test_a_convolution_is_one_operation_and_the_same(layer, size):
+    x = jax.random.normal(jax.random.key(0), (2, size, size, 4))
+    variables = layer.init(jax.random.key(1), x)
+    (_, fast), (operations, plain) = forms(layer.apply, variables, x)
+    assert operations == ["conv_general_dilated"]
+    np.testing.assert_allclose(plain, fast, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [7, 8])
+def test_max_pooling_is_one_operation_and_the_same(size):
+    x = jax.random.normal(jax.random.key(0), (2, size, size, 4))
+    (_, fast), (operations, plain) = forms(max_pool, x)
+    assert operations == ["reduce_window_max"]
+    np.testing.assert_array_equal(plain, fast)
+
+
+def test_an_activation_map_looks_its_class_up_and_is_the_same():
+    keys = jax.random.split(jax.random.key(0), 2)
+    outputs = Outputs(
+        logits=jnp.zeros((3, 5)),
+        stages=(),
+        maps=jax.random.normal(keys[0], (3, 2, 2, 4)),
+        kernel=jax.random.normal(keys[1], (4, 5)),
+    )
+    labels = jnp.array([4, 0, 2])
+    (_, fast), (_, plain) = forms(outputs.activation, labels)
+    np.testing.assert_allclose(plain, fast, rtol=1e-5, atol=1e-6)
+    with lowering.plain():
+        text = str(jax.make_jaxpr(lambda x: outputs.activation(x))(labels))
+    assert "gather" in text
+
+
+def test_the_form_is_fast_again_outside():
+    def fail():
+        with lowering.plain():
+            assert lowering.is_plain()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert not lowering.is_plain()
+    kernel, x = jnp.ones((3, 3, 1, 2)), jnp.ones((1, 4, 4, 2))
+    layer = DepthwiseConv(3)
+    names = [e.primitive.name for e in jax.make_jaxpr(lambda: layer.apply({"params": {"kernel": kernel}}, x))().eqns]
+    assert "conv_general_dilated" not in names

@@ -1,0 +1,54 @@
+"""The command, on a hand-off that was never trained."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests import tiny_student
+from tests.commands import ROOT, command, last_line
+
+
+def export(*args):
+    return command("export", *args)
+
+
+def test_help_names_the_flags_without_importing_jax_or_tensorflow():
+    code = "import runpy, sys; sys.argv = ['export', '--help']\n"
+    code += "try: runpy.run_module('jdnet_jax.export', run_name='__main__')\nexcept SystemExit: pass\n"
+    code += "assert not {'jax', 'tensorflow', 'flax'} & set(sys.modules), 'too much was imported'"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert "--quantize" in result.stdout
+    assert "--[no]allow_loss" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ((), "--from is missing"),
+        (("runs/demo",), "unexpected argument 'runs/demo'"),
+        (("--from=runs/demo",), "--output is missing"),
+        (("--from=a", "--output=b.tflite", "--format=tflight"), "--format=tflight is unknown"),
+        (("--from=a", "--output=b.onnx", "--format=stablehlo", "--quantize=int8"), "--format=stablehlo has no"),
+    ],
+)
+def test_a_command_that_is_not_whole_is_one_line(args, message):
+    result = export(*args)
+    assert result.returncode == 2
+    assert result.stderr.startswith(f"error: {message}")
+    assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_it_writes_a_file_with_its_card_and_says_how_it_compares(tmp_path):
+    student = tiny_student.save(tmp_path / "student")
+    output = tmp_path / "student.safetensors"
+    result = export(f"--from={student}", "--format=safetensors", f"--output={output}")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.startswith(f"{output}: {output.stat().st_size:,} bytes\n")
+    assert "the same class as the student on 100.00%" in result.stdout
+    assert (tmp_path / "student.safetensors.model.json").is_file()
+    refused = export(f"--from={tmp_path}/nowhere", "--format=safetensors", f"--output={output}")
+    assert refused.returncode == 2
+    assert last_line(refused).startswith(f"error: {tmp_path}/nowhere is not a hand-off")
