@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 import os
 from pathlib import Path
 
 from jdnet_jax import handoff
 from jdnet_jax.errors import UserError
 from jdnet_jax.inference import model_card
-from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.inference.runner import Runner
 
 # The module that runs each kind of exported file: it has `load(path: Path, card: ModelCard) -> Runner`, and is imported
@@ -44,14 +42,7 @@ def open_model(path: str | os.PathLike[str]) -> Runner:
     card_file = model_card.card_path(path)
     if not card_file.is_file():
         raise UserError(f"{path} has no {card_file.name} beside it, which says what it is: keep the two together")
-    return _load(name, path, model_card.read(card_file))
-
-
-def _load(name: str, path: Path, card: ModelCard) -> Runner:
-    module = f"jdnet_jax.inference.{name}"
-    if importlib.util.find_spec(module) is None:
-        raise UserError(f"{path}: this version of jdnet_jax cannot run such a file")
-    return importlib.import_module(module).load(path, card)
+    return importlib.import_module(f"jdnet_jax.inference.{name}").load(path, model_card.read(card_file))
 
 
 def _what_it_is(path: Path) -> str:
