@@ -41,7 +41,12 @@ class Interruption:
             self._reader, self._writer = socket.socketpair()
             self._writer.setblocking(False)
             self._wakeup_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
-            self._handlers_before = {number: signal.signal(number, _left_to_the_thread) for number in _SIGNALS}
+            self._handlers_before = {
+                number: signal.signal(number, _left_to_the_thread)
+                for number in _SIGNALS
+                # A shell starts what runs in its background without Ctrl-C, which is meant for what is in front.
+                if signal.getsignal(number) is not signal.SIG_IGN
+            }
             self._thread = threading.Thread(target=self._listen, name="signals", daemon=True)
             self._thread.start()
         return self

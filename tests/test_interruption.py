@@ -11,8 +11,9 @@ from jdnet_jax import metrics
 from tests.commands import ROOT, SMALL, started
 
 WAITS = """
-import sys, threading, time
+import signal, sys, threading, time
 from jdnet_jax.interruption import Interruption
+signal.signal(signal.SIGINT, {sigint})  # the tests themselves may have been started without it
 with Interruption() as interruption:
     interruption.unsaved = {unsaved}
     print("ready", flush=True)
@@ -23,8 +24,8 @@ with Interruption() as interruption:
 """
 
 
-def waiting(unsaved, heeds):
-    code = WAITS.format(unsaved=unsaved, heeds=heeds)
+def waiting(unsaved, heeds, sigint="signal.default_int_handler"):
+    code = WAITS.format(unsaved=unsaved, heeds=heeds, sigint=sigint)
     process = subprocess.Popen(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -62,9 +63,18 @@ def test_where_nothing_is_unsaved_the_first_signal_leaves_at_once():
     assert errors.startswith("SIGTERM: leaving at once")
 
 
+def test_a_signal_that_was_ignored_stays_so():
+    process = waiting(unsaved=True, heeds=True, sigint="signal.SIG_IGN")
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert errors.splitlines()[0].startswith("SIGTERM: finishing the step")
+
+
 def test_afterwards_signals_do_what_they_did_before():
     code = (
         "import os, signal; from jdnet_jax.interruption import Interruption\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "with Interruption(): pass\n"
         "try: os.kill(os.getpid(), signal.SIGINT)\n"
         "except KeyboardInterrupt: print('as before')\n"
