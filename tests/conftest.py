@@ -1,5 +1,6 @@
 """Eight fake devices, no accelerator, and one cache of compiled steps for every test and the commands it starts."""
 
+import gc
 import os
 import tempfile
 
@@ -32,6 +33,14 @@ def grocery_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the Grocery Store photos are not at {folder}")
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _forget_compiled_steps():
+    """Compiled functions hold memory maps, of which Linux gives a process 65,530; the whole suite would need more."""
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture
