@@ -1,5 +1,6 @@
 import json
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
@@ -35,8 +36,12 @@ def test_each_exported_file_goes_to_the_runner_of_its_format(tmp_path, monkeypat
     else:
         path.touch()
     model_card.write(model_card.card_path(path), tiny_student.card())
-    monkeypatch.setattr(opening, "_load", lambda *given: given)
-    assert opening.open_model(path) == (module, path, tiny_student.card())
+
+    def imported(imported_name):
+        return SimpleNamespace(load=lambda *given: (imported_name, *given))
+
+    monkeypatch.setattr(opening.importlib, "import_module", imported)
+    assert opening.open_model(path) == (f"jdnet_jax.inference.{module}", path, tiny_student.card())
 
 
 def test_an_exported_file_without_its_card(tmp_path):
