@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
 
     summary = train.train_and_evaluate(config, workdir)
     print(train.conclusion(summary, workdir))
-    print(_next_steps())
+    print(_next_steps(workdir))
     return 0
 
 
@@ -52,10 +52,12 @@ def _log_to(workdir: Path) -> None:
     logging.set_stderrthreshold("warning")
 
 
-def _next_steps() -> str:
+def _next_steps(workdir: str) -> str:
     return "\n".join(
         [
             "next:",
+            f"  what the student sees in a photo:  python -m jdnet_jax.predict --model={workdir} photo.jpg",
+            f"  each class on test:  python -m jdnet_jax.evaluate --model={workdir}",
             "  the student without its teacher, for comparison:  --config=<the same file>:ce",
             "  real photos of food:  python -m jdnet_jax.main --config=configs/grocery.py",
             "  any value of a config:  --config.epochs=20 --config.losses.ial.weight=0.5 --workdir=runs/mine",

@@ -359,6 +359,11 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
             f"  {name:<10} {test['top1']:7.2%}   top-5 {test['top5']:.2%}   macro-F1 {test['macro_f1']:.3f}   "
             f"{entry['params'] / 1e6:.2f} M parameters ({entry['model']})"
         )
+    if found := summary["student"].get("calibration"):  # a run that an earlier version finished has none
+        lines.append(
+            f"  the student's probabilities at temperature {found['temperature']:.2f}, fitted on val: calibration "
+            f"error {found['test']['ece_after']:.3f} on test ({found['test']['ece_before']:.3f} at 1)"
+        )
     lines += [
         f"in {place.path}:",
         "  student/        the student alone, ready for export (model.json says what it is)",
