@@ -19,6 +19,16 @@ class OnnxRunner:
     """An ONNX file that is open; a `Runner`."""
 
     def __init__(self, content: bytes, card: ModelCard):
+        """Opens a file.
+
+        Args:
+            content: of the file.
+            card: what it says of itself.
+
+        Raises:
+            ImportError: ONNX Runtime is not installed.
+            ValueError: it has not the card's classes.
+        """
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
@@ -26,6 +36,9 @@ class OnnxRunner:
         options.log_severity_level = 3  # errors
         self.card = card
         self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        classes = self._session.get_outputs()[0].shape[-1]
+        if classes != len(card.classes):
+            raise ValueError(f"it has {classes} classes, not {len(card.classes)}")
 
     def run(self, images: UInt8[np.ndarray, "n size size 3"]) -> Prediction:
         """Predicts any number of photos; see `Runner`."""
@@ -40,7 +53,7 @@ def load(path: Path, card: ModelCard) -> OnnxRunner:
     """Opens a file.
 
     Raises:
-        UserError: it cannot be read or is damaged, or ONNX Runtime is not installed.
+        UserError: it cannot be read, is damaged, has not the card's classes, or ONNX Runtime is not installed.
     """
     try:
         return OnnxRunner(path.read_bytes(), card)

@@ -12,31 +12,41 @@ from jdnet_jax.errors import UserError
 from jdnet_jax.inference.batches import run_in_batches
 from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.inference.runner import Prediction
+from jdnet_jax.native_output import captured
 
 
 class SavedModelRunner:
     """A SavedModel that is open; a `Runner`."""
 
     def __init__(self, path: Path, card: ModelCard):
+        """Opens a folder.
+
+        Raises:
+            ValueError: it is no SavedModel, or has not the card's classes.
+        """
         self.card = card
-        self._model = tf.saved_model.load(str(path))  # its functions live as long as it does
-        self._serve = self._model.signatures["serving_default"]
+        with captured():
+            self._model = tf.saved_model.load(str(path))  # its functions live as long as it does
+            self._serve = self._model.signatures["serving_default"]
+            # The first call compiles, and says so.
+            probabilities, _ = self._call(np.zeros((1, card.image_size, card.image_size, 3), np.uint8))
+        if probabilities.shape != (1, len(card.classes)):
+            raise ValueError(f"it has {probabilities.shape[-1]} classes, not {len(card.classes)}")
 
     def run(self, images: UInt8[np.ndarray, "n size size 3"]) -> Prediction:
         """Predicts any number of photos; see `Runner`."""
+        return run_in_batches(self._call, images)
 
-        def call(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            result = self._serve(image=tf.constant(batch))
-            return result["probabilities"].numpy(), result["activation"].numpy()
-
-        return run_in_batches(call, images)
+    def _call(self, images: UInt8[np.ndarray, "n size size 3"]) -> tuple[np.ndarray, np.ndarray]:
+        result = self._serve(image=tf.constant(images))
+        return result["probabilities"].numpy(), result["activation"].numpy()
 
 
 def load(path: Path, card: ModelCard) -> SavedModelRunner:
     """Opens a folder.
 
     Raises:
-        UserError: it cannot be read or is damaged.
+        UserError: it cannot be read, is damaged, or has not the card's classes.
     """
     try:
         return SavedModelRunner(path, card)

@@ -18,7 +18,20 @@ from jdnet_jax.inference.runner import Prediction
 class StablehloRunner:
     """A StableHLO file that is open; a `Runner`."""
 
-    def __init__(self, exported: jax.export.Exported, card: ModelCard):
+    def __init__(self, content: bytes, card: ModelCard):
+        """Opens a file.
+
+        Args:
+            content: of the file.
+            card: what it says of itself.
+
+        Raises:
+            ValueError: it has not the card's classes.
+        """
+        exported = jax.export.deserialize(bytearray(content))
+        classes = exported.out_avals[0].shape[-1]
+        if classes != len(card.classes):
+            raise ValueError(f"it has {classes} classes, not {len(card.classes)}")
         self.card = card
         self._call = jax.jit(exported.call)
 
@@ -31,10 +44,10 @@ def load(path: Path, card: ModelCard) -> StablehloRunner:
     """Opens a file.
 
     Raises:
-        UserError: it cannot be read, is damaged, or was exported for other platforms than this machine's.
+        UserError: it cannot be read, is damaged, or has not the card's classes.
     """
     try:
-        exported = jax.export.deserialize(bytearray(path.read_bytes()))
+        return StablehloRunner(path.read_bytes(), card)
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror})") from error
     except Exception as error:  # a damaged file makes the parsers of flatbuffers and MLIR raise anything
@@ -42,4 +55,3 @@ def load(path: Path, card: ModelCard) -> StablehloRunner:
         raise UserError(
             f"{path} is no StableHLO file of this project, or damaged ({reason}): export it again"
         ) from error
-    return StablehloRunner(exported, card)

@@ -53,7 +53,7 @@ def load(path: Path, card: ModelCard) -> TfliteRunner:
     """Opens a file.
 
     Raises:
-        UserError: it cannot be read or is damaged, or LiteRT is not installed.
+        UserError: it cannot be read, is damaged, has not the card's classes, or LiteRT is not installed.
     """
     try:
         return TfliteRunner(path.read_bytes(), card)

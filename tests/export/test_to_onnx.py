@@ -72,8 +72,11 @@ def test_an_operation_that_no_network_has():
         graph.run(traced.jaxpr, traced.consts, [to_onnx._Value("x")])
 
 
-def test_a_damaged_file_is_refused(mobilenet, tmp_path):
+def test_a_damaged_file_and_other_classes_are_refused(mobilenet, content, tmp_path):
     path = tmp_path / "student.onnx"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="it has 7 classes, not 2"):
+        onnx_runner.load(path, mobilenet.card_of(classes=("a", "b")))
     path.write_bytes(b"no model")
     with pytest.raises(UserError, match=r"student.onnx is no ONNX file of this project, or damaged"):
         onnx_runner.load(path, mobilenet.card)

@@ -28,7 +28,9 @@ def test_its_signature_takes_any_number_of_images(folder):
     assert sorted(serve.structured_outputs) == ["activation", "probabilities"]
 
 
-def test_a_damaged_folder_is_refused(resnet, tmp_path):
+def test_a_damaged_folder_and_other_classes_are_refused(resnet, folder, tmp_path):
+    with pytest.raises(UserError, match="it has 7 classes, not 2"):
+        saved_model_runner.load(folder, resnet.card_of(classes=("a", "b")))
     (tmp_path / "saved_model.pb").write_bytes(b"no model")
     with pytest.raises(UserError, match=r"is no SavedModel of this project, or damaged"):
         saved_model_runner.load(tmp_path, resnet.card)

@@ -39,5 +39,7 @@ def test_a_damaged_file_is_refused(mobilenet, file, tmp_path):
         path.write_bytes(content)
         with pytest.raises(UserError, match=r"student.stablehlo is no StableHLO file of this project, or damaged"):
             stablehlo_runner.load(path, mobilenet.card)
+    with pytest.raises(UserError, match="it has 7 classes, not 2"):
+        stablehlo_runner.load(file, mobilenet.card_of(classes=("a", "b")))
     with pytest.raises(UserError, match=r"nowhere.stablehlo cannot be read"):
         stablehlo_runner.load(tmp_path / "nowhere.stablehlo", mobilenet.card)
