@@ -1,4 +1,9 @@
-"""The one exception that a user's mistake raises."""
+"""The one exception that a user's mistake raises, and how a name that is not known is told."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
 
 
 class UserError(Exception):
@@ -7,3 +12,11 @@ class UserError(Exception):
     Commands print the message without a traceback and exit with status 2. Library code raises it where the
     cause lies outside the program: a config value, a path, a file's content, a full disk.
     """
+
+
+def unknown(kind: str, name: object, known: Iterable[str]) -> str:
+    """What to say of a name that is not known: the nearest that is, and all of them."""
+    known = list(known)
+    close = difflib.get_close_matches(str(name), known, n=1)
+    hint = f"did you mean {close[0]!r}? " if close else ""
+    return f"unknown {kind} {str(name)!r}; {hint}known: {', '.join(known)}"

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 from ml_collections import ConfigDict
 
-from jdnet_jax import command_line
-from jdnet_jax import config as config_lib
+from jdnet_jax import command_line, config_check
 from jdnet_jax.errors import UserError
 from jdnet_jax.progress import say
 from jdnet_jax.workdir import Workdir
@@ -71,7 +70,7 @@ def _asked(argv: list[str]) -> tuple[Workdir, ConfigDict | None]:
             "--config=configs/..., or --photos=FOLDER"
         )
     if config is not None:
-        config_lib.check(config)
+        config_check.check(config)
     return place, config
 
 

@@ -23,6 +23,7 @@ from jdnet_jax import (
     __version__,
     atomic,
     calibration,
+    config_check,
     data,
     evaluation,
     handoff,
@@ -84,7 +85,7 @@ def check(config: ConfigDict) -> None:
     Raises:
         UserError: names the key that is wrong and what to do.
     """
-    config_lib.check(config)
+    config_check.check(config)
     shares = jax.device_count() * config.grad_accum
     if config.batch_size % shares:
         raise UserError(

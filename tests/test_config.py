@@ -5,6 +5,7 @@ import pytest
 from ml_collections import ConfigDict
 
 from jdnet_jax import config as config_lib
+from jdnet_jax import config_check
 from jdnet_jax.errors import UserError
 from jdnet_jax.losses import ial, mskd, schedule
 
@@ -27,7 +28,7 @@ def wrong(**changes) -> ConfigDict:
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
 def test_every_config_resolves_and_says_how_it_is_run(path):
     module, config = load(path)
-    config_lib.check(config)
+    config_check.check(config)
     assert f"python -m jdnet_jax.main --config=configs/{path.name}" in module.__doc__
 
 
@@ -36,7 +37,7 @@ def test_every_config_resolves_and_says_how_it_is_run(path):
 def test_every_control_resolves_and_changes_neither_budget_nor_data(path, recipe):
     _, jdnet = load(path)
     _, control = load(path, recipe)
-    config_lib.check(control)
+    config_check.check(control)
     changed = set(config_lib.differences(jdnet.to_dict(), control.to_dict()))
     assert {key.split(".")[0] for key in changed - {"resolutions.teacher"}} <= {"recipe", "teachers", "losses"}
 
@@ -82,7 +83,7 @@ def test_a_recipe_is_what_its_name_says(recipe, changes):
     config = config_lib.default()
     config.teachers.teacher.init = "runs/teacher"
     config = config_lib.apply_recipe(config, recipe)
-    config_lib.check(config)
+    config_check.check(config)
     for key, value in changes.items():
         section, _, name = key.rpartition(".")
         target = config
@@ -90,7 +91,7 @@ def test_a_recipe_is_what_its_name_says(recipe, changes):
             target = target[part]
         target[name] = ConfigDict(value) if isinstance(value, dict) else value
     with pytest.raises(UserError, match=f"config.recipe is '{recipe}', but these teachers, weights and routing"):
-        config_lib.check(config)
+        config_check.check(config)
 
 
 def test_ce_drops_what_is_said_of_the_teachers():
@@ -99,7 +100,7 @@ def test_ce_drops_what_is_said_of_the_teachers():
     config.groups = {"teacher": {"schedule": {"learning_rate": 0.5}}, "student": {}}
     config.resolutions = {"teacher": 192, "student": 160}
     config = config_lib.apply_recipe(config, "ce")
-    config_lib.check(config)
+    config_check.check(config)
     assert dict(config.losses.mskd.routing) == {"adapters": 1.0}
     assert list(config.groups) == ["student"]
     assert dict(config.resolutions) == {"student": 160}
@@ -122,7 +123,7 @@ def test_resolutions_that_cannot_be(name, size, message):
     config = config_lib.default()
     config.resolutions = {name: size}
     with pytest.raises(UserError) as error:
-        config_lib.check(config)
+        config_check.check(config)
     assert str(error.value).startswith(message)
 
 
@@ -131,15 +132,15 @@ def test_a_group_of_a_frozen_teacher_is_refused():
     config.teachers.teacher.trainable = False
     config.groups = {"teacher": {}}
     with pytest.raises(UserError, match=r"config.groups.teacher is for a frozen teacher"):
-        config_lib.check(config)
+        config_check.check(config)
 
 
 def test_kd_needs_a_trained_teacher():
     config = config_lib.apply_recipe(config_lib.default(), "kd")
     with pytest.raises(UserError, match=r"config.teachers.teacher.init is random: recipe kd needs a teacher that is"):
-        config_lib.check(config)
+        config_check.check(config)
     config.teachers.teacher.init = "runs/teacher"
-    config_lib.check(config)
+    config_check.check(config)
     assert not config.teachers.teacher.trainable
 
 
@@ -182,7 +183,7 @@ def test_unknown_recipe():
 )
 def test_impossible_values_name_their_key(change, message):
     with pytest.raises(UserError) as error:
-        config_lib.check(wrong(**change))
+        config_check.check(wrong(**change))
     assert str(error.value).startswith(message)
     assert "\n" not in str(error.value)
 
@@ -206,7 +207,7 @@ def test_unknown_keys_name_the_closest_known_one(path, key, message):
         section = section[part]
     section[key] = 1
     with pytest.raises(UserError) as error:
-        config_lib.check(config)
+        config_check.check(config)
     assert str(error.value).startswith(message)
 
 
@@ -214,28 +215,28 @@ def test_routing_to_a_network_that_does_not_exist():
     config = config_lib.default()
     config.losses.ial.routing = {"techer": 0.5}
     with pytest.raises(UserError, match=r"config.losses.ial.routing.techer: unknown network 'techer'; did you mean"):
-        config_lib.check(config)
+        config_check.check(config)
 
 
 def test_a_section_is_not_a_value():
     config = ConfigDict({**config_lib.default().to_dict(), "schedule": "cosine"})
     with pytest.raises(UserError, match=r"config.schedule is 'cosine': it must be a section with keys of its own"):
-        config_lib.check(config)
+        config_check.check(config)
 
 
 def test_groups_override_single_keys():
     config = config_lib.default()
     config.groups = {"teacher": {"schedule": {"learning_rate": 0.5}}}
-    config_lib.check(config)
+    config_check.check(config)
     assert config_lib.group_settings(config, "teacher")["schedule"]["learning_rate"] == 0.5
     assert config_lib.group_settings(config, "teacher")["schedule"]["name"] == config.schedule.name
     assert config_lib.group_settings(config, "student")["schedule"]["learning_rate"] == 1e-3
     config.groups = {"teacher": {"schedule": {"learning_rat": 0.5}}}
     with pytest.raises(UserError, match=r"config.groups.teacher.schedule.learning_rat: unknown key"):
-        config_lib.check(config)
+        config_check.check(config)
     config.groups = {"techer": {}}
     with pytest.raises(UserError, match=r"config.groups.techer: unknown network 'techer'"):
-        config_lib.check(config)
+        config_check.check(config)
 
 
 def test_total_steps_rounds_up_and_prefers_steps():

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from jdnet_jax import config as config_lib
-from jdnet_jax import networks, state, step
+from jdnet_jax import config_check, networks, state, step
 
 CLASSES, SIZE = 5, 32
 
@@ -20,7 +20,7 @@ def config(**changes):
     result.schedule.learning_rate = 1e-2
     result.steps = 20
     result.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
-    config_lib.check(result)
+    config_check.check(result)
     return result
 
 

@@ -13,8 +13,7 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from jdnet_jax import config as config_lib
-from jdnet_jax import data, step
+from jdnet_jax import config_check, data, step
 from jdnet_jax.data import augment, records
 from jdnet_jax.data.datasets import Dataset
 from jdnet_jax.data.pipeline import DECODED_TOGETHER
@@ -44,7 +43,7 @@ def measure(config: ConfigDict, seconds: float) -> dict[str, Any]:
     Raises:
         UserError: a mistake in the config, or the data cannot be had.
     """
-    config_lib.check(config)
+    config_check.check(config)
     dataset = data.prepare(config.dataset)
     return {
         "dataset": dataset.protocol,
