@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import jax
@@ -11,7 +12,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
-Activation = Literal["none", "relu", "relu6"]
+Activation = Literal["none", "relu", "relu6", "silu", "hard_swish"]
 
 _AXES = (0, 1, 2)
 
@@ -25,7 +26,7 @@ class BatchNorm(nn.Module):
 
     Attributes:
         epsilon: added to the variance.
-        activation: `none`, `relu` or `relu6`; their gradient at a corner is zero.
+        activation: `none`, `relu`, `relu6`, `silu` or `hard_swish`; the gradient at a corner of ReLU is zero.
         momentum: of the running statistics.
         axis_name: mapped axis over which the statistics are averaged; None keeps them per device.
         dtype: dtype of the result.
@@ -72,19 +73,27 @@ def _over_maps(vector: Array) -> Array:
     return vector[None, None, None]
 
 
+#: SiLU: Elfwing et al., 2017; hard swish, x ReLU6(x + 3) / 6: Howard et al., ICCV 2019.
+_ACTIVATIONS: Mapping[Activation, Callable[[Array], Array]] = {
+    "none": lambda x: x,
+    "relu": lambda x: jnp.maximum(x, 0.0),
+    "relu6": lambda x: jnp.clip(x, 0.0, 6.0),
+    "silu": nn.silu,
+    "hard_swish": nn.hard_swish,
+}
+
+
 def activate(x: Array, activation: Activation) -> Array:
     """Applies an activation, in the dtype of `x`."""
-    if activation == "none":
-        return x
-    return jnp.maximum(x, 0.0) if activation == "relu" else jnp.clip(x, 0.0, 6.0)
+    return _ACTIVATIONS[activation](x)
 
 
 def _gate(x: Array, activation: Activation, gradient: Array) -> Array:
     """The gradient that passes the activation, whose input was `x`."""
-    if activation == "none":
-        return gradient
-    is_open = x > 0 if activation == "relu" else (x > 0) & (x < 6)
-    return jnp.where(is_open, gradient, 0.0)
+    if activation in ("relu", "relu6"):
+        is_open = x > 0 if activation == "relu" else (x > 0) & (x < 6)
+        return jnp.where(is_open, gradient, 0.0)
+    return jax.vjp(_ACTIVATIONS[activation], x)[1](gradient)[0]
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))

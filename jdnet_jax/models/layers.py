@@ -20,7 +20,7 @@ conv_init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
 class Conv(nn.Module):
-    """Convolution without bias (BatchNorm follows); 1x1 kernels are computed as matrix products.
+    """Convolution; 1x1 kernels of one group are computed as matrix products.
 
     Attributes:
         features: output channels.
@@ -28,6 +28,8 @@ class Conv(nn.Module):
         stride: step of the kernel in pixels.
         padding: the rule of `padding.resolve`.
         dtype: dtype of the computation.
+        groups: the channels are split into so many groups, each convolved for itself.
+        use_bias: whether a bias is added; none is needed where BatchNorm follows.
     """
 
     features: int
@@ -35,20 +37,36 @@ class Conv(nn.Module):
     stride: int = 1
     padding: Padding = "symmetric"
     dtype: Any = jnp.float32
+    groups: int = 1
+    use_bias: bool = False
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width c_in"]) -> Float[Array, "batch out_h out_w c_out"]:
         """Returns the convolution of `x` in `dtype`."""
-        shape = (self.kernel_size, self.kernel_size, x.shape[-1], self.features)
-        kernel = self.param("kernel", conv_init, shape, jnp.float32)
-        x, kernel = x.astype(self.dtype), kernel.astype(self.dtype)
-        if self.kernel_size == 1 and not lowering.is_plain():
+        shape = (self.kernel_size, self.kernel_size, x.shape[-1] // self.groups, self.features)
+        # The fan-out of a group is its share of the output channels.
+        init = nn.initializers.normal((2 / (self.kernel_size**2 * self.features / self.groups)) ** 0.5)
+        kernel = self.param("kernel", conv_init if self.groups == 1 else init, shape, jnp.float32)
+        y = self._convolve(x.astype(self.dtype), kernel.astype(self.dtype))
+        if not self.use_bias:
+            return y
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
+        return y + bias.astype(self.dtype)[None, None, None]
+
+    def _convolve(self, x: Array, kernel: Array) -> Array:
+        if self.kernel_size == 1 and self.groups == 1 and not lowering.is_plain():
             x = x[:, :: self.stride, :: self.stride]
             # Flat, because XLA transposes the gradient for a product that contracts several dimensions.
             return (x.reshape(-1, x.shape[-1]) @ kernel[0, 0]).reshape(*x.shape[:-1], self.features)
         pads = padding_rules.resolve(self.padding, (x.shape[1], x.shape[2]), self.kernel_size, self.stride)
-        strides = (self.stride, self.stride)
-        return lax.conv_general_dilated(x, kernel, strides, pads, dimension_numbers=DIMENSION_NUMBERS)
+        return lax.conv_general_dilated(
+            x,
+            kernel,
+            (self.stride, self.stride),
+            pads,
+            dimension_numbers=DIMENSION_NUMBERS,
+            feature_group_count=self.groups,
+        )
 
 
 class DepthwiseConv(nn.Module):

@@ -38,11 +38,25 @@ def test_a_1x1_convolution_is_the_plain_one(stride, strict_promotion):
         np.testing.assert_allclose(value, reference, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("kernel_size", [1, 3])
+def test_groups_and_bias(kernel_size):
+    # Two groups of two channels: each is a convolution of its own.
+    x = jax.random.normal(jax.random.key(0), (2, 5, 7, 4))
+    kernel = jax.random.normal(jax.random.key(1), (kernel_size, kernel_size, 2, 6))
+    bias = jnp.arange(6.0)
+    whole = Conv(6, kernel_size, groups=2, use_bias=True).apply({"params": {"kernel": kernel, "bias": bias}}, x)
+    for group in range(2):
+        own = slice(3 * group, 3 * group + 3)
+        part = apply_conv(Conv(3, kernel_size), kernel[..., own], x[..., 2 * group : 2 * group + 2]) + bias[own]
+        np.testing.assert_allclose(whole[..., own], part, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     ("module", "shape", "deviation"),
     [
         (Conv(64, 3), (3, 3, 16, 64), (2 / (9 * 64)) ** 0.5),
         (Conv(256, 1), (1, 1, 16, 256), (2 / 256) ** 0.5),
+        (Conv(64, 3, groups=4), (3, 3, 4, 64), (2 / (9 * 16)) ** 0.5),
         (DepthwiseConv(5), (5, 5, 1, 16), (2 / 25) ** 0.5),
     ],
 )
