@@ -111,6 +111,8 @@ def _parse(argv: list[str]) -> list[str]:
         if "config" in flags.FLAGS and flags.FLAGS["config"].value is not None:
             _ = flags.FLAGS["config"].value.recipe  # a file that cannot be loaded is reported at its first use
         return rest
+    except BrokenPipeError:  # while `--help` was printed
+        raise
     except (flags.Error, UserError, AttributeError, KeyError, OSError, ValueError, TypeError) as error:
         given = "config" in flags.FLAGS and flags.FLAGS["config"].present
         path = config_file().partition(":")[0] if given else ""

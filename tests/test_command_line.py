@@ -1,15 +1,42 @@
 import subprocess
 import sys
 
+import pytest
+
 from tests.commands import ROOT
 
 
-def test_output_that_nobody_reads_any_more_ends_the_command_quietly():
-    code = "from jdnet_jax import command_line\n"
+@pytest.mark.parametrize(
+    ("name", "flags"),
+    [
+        ("main", ["--config", "--workdir"]),
+        ("export", ["--quantize", "--[no]allow_loss"]),
+        ("evaluate", ["--model", "--[no]json"]),
+        ("predict", ["--model", "--[no]json"]),
+        ("benchmark", ["--config", "--threads"]),
+    ],
+)
+def test_help_names_the_flags_without_importing_jax_or_tensorflow(name, flags):
+    code = f"import runpy, sys; sys.argv = ['{name}', '--help']\n"
+    code += f"try: runpy.run_module('jdnet_jax.{name}', run_name='__main__')\nexcept SystemExit: pass\n"
+    code += "assert not {'jax', 'tensorflow', 'flax'} & set(sys.modules), 'too much was imported'"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr
+    assert all(flag in result.stdout for flag in flags)
+
+
+@pytest.mark.parametrize("argument", ["", "--help"])
+def test_output_that_nobody_reads_any_more_ends_the_command_quietly(argument):
+    code = "import sys; sys.modules['__main__'].__doc__ = 'A line of help.\\n' * 99999\n"
+    code += "from jdnet_jax import command_line\n"
     code += "def main(argv):\n    while True: print('line ' * 100)\n"
-    code += "command_line.run(main, ['many'])"
+    code += "command_line.run(main, ['many', *sys.argv[1:]])"
     with subprocess.Popen(
-        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", code, *argument.split()],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         process.stdout.readline()
         process.stdout.close()
