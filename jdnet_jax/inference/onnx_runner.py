@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.inference.cpus import available
 from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.inference.opening_errors import check_classes, explained
 from jdnet_jax.inference.runner import Prediction
 
 _BATCH = 32  # photos at a time, which bounds the memory that they take
@@ -36,9 +36,7 @@ class OnnxRunner:
         options.log_severity_level = 3  # errors
         self.card = card
         self._session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        classes = self._session.get_outputs()[0].shape[-1]
-        if classes != len(card.classes):
-            raise ValueError(f"it has {classes} classes, not {len(card.classes)}")
+        check_classes(self._session.get_outputs()[0].shape[-1], card)
 
     def run(self, images: UInt8[np.ndarray, "n size size 3"]) -> Prediction:
         """Predicts any number of photos; see `Runner`."""
@@ -55,12 +53,5 @@ def load(path: Path, card: ModelCard) -> OnnxRunner:
     Raises:
         UserError: it cannot be read, is damaged, has not the card's classes, or ONNX Runtime is not installed.
     """
-    try:
+    with explained(path, "ONNX file", "ONNX Runtime: pip install 'jdnet-jax[onnx]'"):
         return OnnxRunner(path.read_bytes(), card)
-    except ImportError as error:
-        raise UserError(f"{path}: running ONNX files needs ONNX Runtime: pip install 'jdnet-jax[onnx]'") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from error
-    except Exception as error:  # the runtime's own exceptions have no common class
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} is no ONNX file of this project, or damaged ({reason}): export it again") from error

@@ -8,9 +8,9 @@ import numpy as np
 import tensorflow as tf
 from jaxtyping import UInt8
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.inference.batches import run_in_batches
 from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.inference.opening_errors import check_classes, explained
 from jdnet_jax.inference.runner import Prediction
 from jdnet_jax.native_output import captured
 
@@ -30,8 +30,7 @@ class SavedModelRunner:
             self._serve = self._model.signatures["serving_default"]
             # The first call compiles, and says so.
             probabilities, _ = self._call(np.zeros((1, card.image_size, card.image_size, 3), np.uint8))
-        if probabilities.shape != (1, len(card.classes)):
-            raise ValueError(f"it has {probabilities.shape[-1]} classes, not {len(card.classes)}")
+        check_classes(probabilities.shape[-1], card)
 
     def run(self, images: UInt8[np.ndarray, "n size size 3"]) -> Prediction:
         """Predicts any number of photos; see `Runner`."""
@@ -48,8 +47,5 @@ def load(path: Path, card: ModelCard) -> SavedModelRunner:
     Raises:
         UserError: it cannot be read, is damaged, or has not the card's classes.
     """
-    try:
+    with explained(path, "SavedModel"):
         return SavedModelRunner(path, card)
-    except (OSError, ValueError, KeyError, RuntimeError, tf.errors.OpError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} is no SavedModel of this project, or damaged ({reason}): export it again") from error

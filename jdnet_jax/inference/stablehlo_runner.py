@@ -9,9 +9,9 @@ import jax.export
 import numpy as np
 from jaxtyping import UInt8
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.inference.batches import run_in_batches
 from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.inference.opening_errors import check_classes, explained
 from jdnet_jax.inference.runner import Prediction
 
 
@@ -29,9 +29,7 @@ class StablehloRunner:
             ValueError: it has not the card's classes.
         """
         exported = jax.export.deserialize(bytearray(content))
-        classes = exported.out_avals[0].shape[-1]
-        if classes != len(card.classes):
-            raise ValueError(f"it has {classes} classes, not {len(card.classes)}")
+        check_classes(exported.out_avals[0].shape[-1], card)
         self.card = card
         self._call = jax.jit(exported.call)
 
@@ -46,12 +44,5 @@ def load(path: Path, card: ModelCard) -> StablehloRunner:
     Raises:
         UserError: it cannot be read, is damaged, or has not the card's classes.
     """
-    try:
+    with explained(path, "StableHLO file"):
         return StablehloRunner(path.read_bytes(), card)
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from error
-    except Exception as error:  # a damaged file makes the parsers of flatbuffers and MLIR raise anything
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"{path} is no StableHLO file of this project, or damaged ({reason}): export it again"
-        ) from error

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.inference.cpus import available
 from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.inference.opening_errors import check_classes, explained
 from jdnet_jax.inference.runner import Prediction
 from jdnet_jax.native_output import captured
 
@@ -34,8 +34,7 @@ class TfliteRunner:
             self._call = interpreter.get_signature_runner()
             # The first call allocates, and says so.
             result = self._call(image=np.zeros((1, card.image_size, card.image_size, 3), np.uint8))
-        if result["probabilities"].shape != (1, len(card.classes)):
-            raise ValueError(f"it has {result['probabilities'].shape[-1]} classes, not {len(card.classes)}")
+        check_classes(result["probabilities"].shape[-1], card)
         self.card = card
         self._grid = result["activation"].shape[1:]
 
@@ -55,12 +54,5 @@ def load(path: Path, card: ModelCard) -> TfliteRunner:
     Raises:
         UserError: it cannot be read, is damaged, has not the card's classes, or LiteRT is not installed.
     """
-    try:
+    with explained(path, "TFLite file", "LiteRT: pip install 'jdnet-jax[export]'"):
         return TfliteRunner(path.read_bytes(), card)
-    except ImportError as error:
-        raise UserError(f"{path}: running TFLite files needs LiteRT: pip install 'jdnet-jax[export]'") from error
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror})") from error
-    except (ValueError, RuntimeError, KeyError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(f"{path} is no TFLite file of this project, or damaged ({reason}): export it again") from error

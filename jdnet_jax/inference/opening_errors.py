@@ -1,0 +1,48 @@
+"""What can be wrong with an exported file when it is opened, each as one line."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from jdnet_jax.errors import UserError
+from jdnet_jax.inference.model_card import ModelCard
+
+
+@contextlib.contextmanager
+def explained(path: Path, format_name: str, needs: str = "") -> Iterator[None]:
+    """Errors inside become one line each.
+
+    Args:
+        path: of the file or folder that is opened inside.
+        format_name: of its format, such as `TFLite file`.
+        needs: the package that runs it and the extra that brings it, such as `LiteRT: pip install ...`, where the base
+            does not.
+
+    Raises:
+        UserError: the file cannot be read, is damaged, or what runs it is not installed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        if not needs:
+            raise
+        raise UserError(f"{path}: running it needs {needs}") from error
+    except Exception as error:  # parsers raise anything at a damaged file; the runtimes' own have no common class
+        if isinstance(error, OSError) and error.strerror:
+            raise UserError(f"{path} cannot be read ({error.strerror})") from error
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(
+            f"{path} is no {format_name} of this project, or damaged ({reason}): export it again"
+        ) from error
+
+
+def check_classes(found: int, card: ModelCard) -> None:
+    """Compares the number of a file's classes with that of its card.
+
+    Raises:
+        ValueError: they differ.
+    """
+    if found != len(card.classes):
+        raise ValueError(f"it has {found} classes, not {len(card.classes)}")
