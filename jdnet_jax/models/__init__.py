@@ -8,17 +8,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from jdnet_jax.models.outputs import Outputs
-    from jdnet_jax.models.pretrained import find_weights, load_pretrained
+    from jdnet_jax.models.pretrained import check_weights, find_weights, load_pretrained
     from jdnet_jax.models.registry import create, names
     from jdnet_jax.models.spec import InputSpec, Stage
     from jdnet_jax.models.torch_writer import to_torch
 
-__all__ = ["InputSpec", "Outputs", "Stage", "create", "find_weights", "load_pretrained", "names", "to_torch"]
+__all__ = [
+    "InputSpec",
+    "Outputs",
+    "Stage",
+    "check_weights",
+    "create",
+    "find_weights",
+    "load_pretrained",
+    "names",
+    "to_torch",
+]
 
 _MODULES = {
     "InputSpec": "spec",
     "Outputs": "outputs",
     "Stage": "spec",
+    "check_weights": "pretrained",
     "create": "registry",
     "find_weights": "pretrained",
     "load_pretrained": "pretrained",

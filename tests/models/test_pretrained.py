@@ -178,7 +178,7 @@ def test_only_the_length_of_the_classifier_may_differ(error_of, tiny):
     assert "fc.weight" in error_of(tiny, num_classes=3)
 
 
-@pytest.mark.parametrize("source", ["timm/resnet18.a1_in1k", "absent.pth", ""])
+@pytest.mark.parametrize("source", ["somebody/resnet18.a1_in1k", "absent.pth", ""])
 def test_sources_that_are_not_there(source):
     with pytest.raises(UserError) as caught:
         load_pretrained("resnet18", source, 10)
