@@ -174,8 +174,20 @@ def test_only_the_length_of_the_classifier_may_differ(error_of, tiny):
     error_of(tiny | {"fc.weight": np.zeros((4, 8), np.float32)}, num_classes=3)  # 4 and 5
     error_of(tiny | {"fc.bias": np.zeros(3, np.float32)}, num_classes=3)
     error_of(tiny | {"bn1.bias": np.zeros(3, np.float32)}, num_classes=3)
+    del tiny["fc.bias"]
+    assert "missing: 1 of 52 (fc.bias)" in error_of(tiny, num_classes=3)
+    del tiny["fc.weight"], tiny["bn1.bias"]
+    assert "missing: 3 of 52 (bn1.bias, fc.bias, fc.weight)" in error_of(tiny, num_classes=3)
+
+
+def test_a_backbone_without_a_classifier_gets_a_fresh_one_and_says_so(load, error_of, tiny, capsys):
+    expected = load(tiny, num_classes=3, seed=4)
+    capsys.readouterr()
     del tiny["fc.bias"], tiny["fc.weight"]
-    assert "fc.weight" in error_of(tiny, num_classes=3)
+    jax.tree.map(np.testing.assert_array_equal, load(tiny, num_classes=3, seed=4), expected)
+    assert "weights.safetensors has no classifier: fc." in capsys.readouterr().err
+    message = error_of(tiny, num_classes=3, fresh_classifier=False)
+    assert "has no classifier, and its classifier would stay random: train resnet_tiny" in message
 
 
 @pytest.mark.parametrize("source", ["somebody/resnet18.a1_in1k", "absent.pth", ""])
