@@ -19,10 +19,10 @@ FILE = Path(__file__).with_name("PARITY.md")
 HEAD = """\
 # Networks against their originals
 
-Weights and BatchNorm statistics drawn at random in timm or torchvision, or the weights of a package, saved there, loaded
-here; eval mode, float32, on the CPU. An error is the largest difference of a tensor, relative to its largest value; of
-the stages the largest is told. Parameters and multiply-adds (of the logits of one image of the network's own size) are
-those of `python -m jdnet_jax.models`, with 1,000 classes. Written by `python -m tests.models.parity_table`.
+Weights and BatchNorm statistics drawn at random in timm or torchvision, or the weights of a package, saved there and
+loaded here; eval mode, float32, on the CPU. An error is the largest difference of a tensor, relative to its largest
+value; of the stages the largest is told. Parameters and multiply-adds (of the logits of one image of the network's own
+size) are those of `python -m jdnet_jax.models`, with 1,000 classes. Written by `python -m tests.models.parity_table`.
 
 | name | original | parameters | multiply-adds | error of logits | error of stages | commit |
 |---|---|---|---|---|---|---|
@@ -53,12 +53,20 @@ def _key(line):
     return tuple(line.split(" | ")[:2])
 
 
+def _commit():
+    """The commit of this checkout, with `-dirty` where the package is not as it is there."""
+    commit, changes = (
+        subprocess.run(["git", *command], cwd=FILE.parent, capture_output=True, text=True, check=True).stdout.strip()
+        for command in (["rev-parse", "--short", "HEAD"], ["status", "--porcelain", "--", "../../jdnet_jax"])
+    )
+    return f"{commit}-dirty" if changes else commit
+
+
 def main(names):
     cases = [case for case in CASES if not names or case.name in names]
     if not cases or not parity_comparison.PYTHON:
         return "nothing to compare: name models of parity_cases.py, and by JDNET_PARITY_PYTHON a Python that has torch"
-    describe = ["git", "describe", "--always", "--dirty", "--exclude=*"]
-    commit = subprocess.run(describe, cwd=FILE.parent, capture_output=True, text=True, check=True).stdout.strip()
+    commit = _commit()
     with (
         tempfile.TemporaryDirectory() as folder,
         contextlib.closing(parity_comparison.Originals(Path(folder))) as originals,
