@@ -1,6 +1,7 @@
 """JDNet on Food-101: ResNet-50 and MobileNetV2 learn together from TFDS `food101`.
 
     python -m jdnet_jax.main --config=configs/food101.py --workdir=FOLDER
+    python -m jdnet_jax.main --config=configs/food101.py:jdnet,pair=efficientnet_b4-b0    # another pair of networks
 
 Data: Bossard, Guillaumin, Van Gool, ECCV 2014; 101 classes, 75,750 training photos with noisy labels, 25,250 reviewed.
 The split that TFDS calls `validation` is the official test set: it is used as `test` only, and the last tenth of
@@ -10,13 +11,16 @@ resolution and protocol are not known). Meant for a TPU v5e-8 or a GPU; it has n
 what it costs there is not known. By the published counts of multiply-adds (4.1 G and 0.3 G) a step of 256 photos takes
 about 6.8 TFLOP, and 120 epochs of 68,175 photos 2.2e17.
 Recipe: ours, after the usual practice for training these networks from scratch (SGD with momentum, cosine, inception
-crops).
+crops), also for the other pairs of `jdnet_jax.pairs`.
+The argument is a recipe of `jdnet_jax.config.apply_recipe`, `pair=` one of those pairs, or both.
 """
 
-from jdnet_jax.config import apply_recipe, default, teacher
+from jdnet_jax import pairs
+from jdnet_jax.config import apply_recipe, default
 
 
-def get_config(recipe="jdnet"):
+def get_config(argument="jdnet"):
+    recipe, pair = pairs.parse(argument)
     config = default()
     config.dataset.name = "food101"
     config.dataset.splits = {"train": "train[:90%]", "val": "train[90%:]", "test": "validation"}
@@ -26,8 +30,8 @@ def get_config(recipe="jdnet"):
     config.batch_size = 256
     config.epochs = 120.0
 
-    config.student = {"model": "mobilenetv2_100", "init": "random", "options": {"drop_rate": 0.2}}
-    config.teachers = {"teacher": teacher("resnet50")}
+    pairs.apply(config, pair)
+    config.student.options.drop_rate = 0.2
     config.losses.ce.options.label_smoothing = 0.1
     config.losses.mskd.schedule.name = "linear"  # features of an untrained teacher teach nothing yet
     config.losses.ial.schedule.name = "linear"

@@ -2,6 +2,7 @@
 
     python -m jdnet_jax.main --config=configs/uec256.py --config.dataset.data_dir=PATH    # UECFOOD256 or dataset256.zip
     python -m jdnet_jax.main --config=configs/uec256.py                                   # downloads both archives
+    python -m jdnet_jax.main --config=configs/uec256.py:jdnet,pair=efficientnet_b4-b0     # another pair of networks
 
 Data: Kawano and Yanai, ECCV workshops 2014; 256 classes of food, 31,395 files, five folds; lists of the folds beside
 the photos (`uecfood256_split/` or `uecfood_split.zip`), else they are downloaded.
@@ -15,12 +16,15 @@ resolution and protocol are not known). Meant for a TPU v5e-8 or a GPU; it has n
 what it costs there is not known. By the published counts of multiply-adds (4.1 G and 0.3 G) a step of 256 photos takes
 about 6.8 TFLOP, and 200 epochs of 25,000 photos 1.3e17.
 Recipe: ours, as in `configs/food101.py`, with more epochs because the set is smaller.
+The argument is a recipe of `jdnet_jax.config.apply_recipe`, `pair=` a pair of `jdnet_jax.pairs`, or both.
 """
 
-from jdnet_jax.config import apply_recipe, default, teacher
+from jdnet_jax import pairs
+from jdnet_jax.config import apply_recipe, default
 
 
-def get_config(recipe="jdnet"):
+def get_config(argument="jdnet"):
+    recipe, pair = pairs.parse(argument)
     config = default()
     config.dataset.name = "uec_food256"
     config.dataset.options = {"fold": 0, "train": "complement", "crop": "full", "margin": 0.0, "dedupe": True}
@@ -30,8 +34,8 @@ def get_config(recipe="jdnet"):
     config.batch_size = 256
     config.epochs = 200.0
 
-    config.student = {"model": "mobilenetv2_100", "init": "random", "options": {"drop_rate": 0.2}}
-    config.teachers = {"teacher": teacher("resnet50")}
+    pairs.apply(config, pair)
+    config.student.options.drop_rate = 0.2
     config.losses.ce.options.label_smoothing = 0.1
     config.losses.mskd.schedule.name = "linear"  # features of an untrained teacher teach nothing yet
     config.losses.ial.schedule.name = "linear"

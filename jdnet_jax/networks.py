@@ -34,7 +34,7 @@ class Network:
         name: `student`, or the teacher's name in the config.
         model: its name in the zoo.
         options: of the model.
-        init: `random`, `imagenet`, a weights file, or a hand-off directory.
+        init: `random`, `imagenet`, a weights file, a repository of the Hugging Face hub, or a hand-off directory.
         trainable: whether the step updates it. A frozen network runs in evaluation mode.
         module: the Flax module.
         image_size: side in pixels of the images that it takes, at most that of the batch's.
@@ -147,7 +147,7 @@ def check_weights(networks: Mapping[str, Network]) -> None:
         if network.init == "random" or handoff.is_handoff(network.init):
             continue
         with _named(network):
-            models.find_weights(network.model, network.init)
+            models.check_weights(network.model, network.init)
 
 
 @contextlib.contextmanager

@@ -14,11 +14,11 @@ from tests.data.uec_food.tree import make_tree as make_uec_food
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def config_of(name):
+def config_of(name, *argument):
     spec = importlib.util.spec_from_file_location(name, ROOT / "configs" / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.get_config()
+    return module.get_config(*argument)
 
 
 @pytest.mark.slow

@@ -89,6 +89,8 @@ def test_a_run_prints_progress_results_and_what_lies_where(tmp_path, small_data)
     result = jdnet(*SMALL, f"--workdir={tmp_path}", TFDS_DATA_DIR=small_data)
     assert result.returncode == 0, result.stderr
     assert "step 2/2 (100%)" in result.stderr
+    # 299 w^2 + 119 w + 12 parameters with 12 classes: 5,272 of width 4 and 20,100 of width 8.
+    assert "\nteacher: resnet_tiny, 0.02 M parameters, 3.8x the student, from random\n" in result.stderr
     for words in ("test top-1 on", "student", "teacher", "summary.json", "next:"):
         assert words in result.stdout
 

@@ -4,6 +4,7 @@ import pytest
 
 from jdnet_jax import networks
 from jdnet_jax.errors import UserError
+from jdnet_jax.models import hub
 from tests import tiny_recipe as tiny
 
 
@@ -49,6 +50,17 @@ def test_grids_that_do_not_align_name_the_image_size():
         UserError, match=r"activation maps of student 3x3 and teacher 2x2 do not align at config.image_size"
     ):
         networks.check_alignment(config, nets)
+
+
+def test_weights_of_the_hub_are_looked_for_before_anything_is_allocated(monkeypatch):
+    def absent(source):
+        raise UserError(f"{source}: there is none")
+
+    monkeypatch.setattr(hub, "check", absent)
+    config = tiny.config()
+    config.teachers.teacher.init = "timm/resnet18.a1_in1k"
+    with pytest.raises(UserError, match=r"^config.teachers.teacher.init: timm/resnet18.a1_in1k: there is none$"):
+        networks.check_weights(networks.build(config, 3))
 
 
 def test_fresh_weights_depend_on_seed_and_name_alone():

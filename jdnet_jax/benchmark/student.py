@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import subprocess
 import sys
@@ -12,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from jdnet_jax import handoff
-from jdnet_jax.benchmark.multiply_adds import multiply_adds
 from jdnet_jax.errors import UserError
 from jdnet_jax.export import exporter, formats
-from jdnet_jax.inference import model_card
+from jdnet_jax.inference import flax_runner, model_card
+from jdnet_jax.models.multiply_adds import multiply_adds
 from jdnet_jax.progress import say
 from jdnet_jax.size_on_disk import size_on_disk
 
@@ -90,13 +91,14 @@ def measure_one(path: Path, name: str, threads: Sequence[int], seconds: float) -
     """
     found = {count: _measured(path, count, seconds) for count in threads}
     card = model_card.parse(found[threads[0]]["card"])
+    module = flax_runner.create(dataclasses.replace(card, dtype="float32"), card.model)
     return {
         "model": name,
         "network": card.model,
         "format": card.file_format,
         "dtype": card.dtype,
         "image_size": card.image_size,
-        "multiply_adds": multiply_adds(card),
+        "multiply_adds": multiply_adds(module, card.image_size),
         "bytes": size_on_disk(handoff.find(path) or path),
         "peak_memory": found[threads[0]]["peak_memory"],
         "latency": {str(count): {key: result[key] for key in ("median", "p90")} for count, result in found.items()},

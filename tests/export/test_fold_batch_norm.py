@@ -11,6 +11,7 @@ from jdnet_jax.models.batch_norm import BatchNorm
 from jdnet_jax.models.layers import Conv, DepthwiseConv
 from jdnet_jax.models.registry import create
 from jdnet_jax.models.spec import InputSpec
+from tests.export.conftest import draw
 
 
 class Net(nn.Module):
@@ -27,10 +28,39 @@ class Net(nn.Module):
         return BatchNorm(3.0, name="y")(depthwise(x), train=train)
 
 
-class Loose(Net):
+class Others(Net):
+    """A BatchNorm before a convolution with a bias, as in DenseNet, and one after it; then one of a concatenation."""
+
     @nn.compact
     def __call__(self, x, *, train=False):
-        return BatchNorm(1.0, name="bn")(x + 1.0, train=train)
+        y = BatchNorm(1e-3, "relu", name="first")(x, train=train)
+        y = Conv(4, 3, 2, use_bias=True, groups=1, name="biased")(y)
+        y = BatchNorm(1e-3, "silu", name="after")(y, train=train)
+        y = jnp.concatenate([y, Conv(2, 1, groups=2, name="loose")(y)], -1)
+        return BatchNorm(1e-3, "relu6", name="last")(y, train=train)
+
+
+class Branching(Net):
+    """Convolutions whose outputs go to a BatchNorm and to somewhere else: a sum, another BatchNorm, the outputs."""
+
+    @nn.compact
+    def __call__(self, x, *, train=False):
+        y = Conv(3, 3, name="to_a_sum")(x)
+        y = y + BatchNorm(1e-3, "relu", name="a")(y, train=train)
+        y = Conv(3, 3, use_bias=True, name="to_two")(y)
+        y = BatchNorm(1e-3, name="b")(y, train=train) * BatchNorm(1e-3, name="c")(y, train=train)
+        tap = DepthwiseConv(3, name="tapped")(y)
+        return tap, BatchNorm(1e-3, name="d")(tap, train=train)
+
+
+class Shared(Net):
+    """A convolution and a BatchNorm that are each called twice."""
+
+    @nn.compact
+    def __call__(self, x, *, train=False):
+        conv, norm = Conv(3, 3, name="conv"), BatchNorm(1e-3, "relu", name="norm")
+        y = norm(Conv(3, 1, name="other")(x), train=train) + BatchNorm(1e-3, name="own")(conv(x), train=train)
+        return norm(conv(y), train=train)
 
 
 def test_by_hand():
@@ -67,18 +97,52 @@ def test_whole_networks_compute_the_same(resnet, mobilenet):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * float(np.abs(b).max()))
 
 
+#: Families that normalise before they convolve, so that not every BatchNorm follows a convolution.
+PRE_ACTIVATION = ("densenet", "preact")
+
+
 @pytest.mark.parametrize("name", names())
 def test_every_network_of_the_zoo_can_be_folded(name):
     module = create(name, 3)
     shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, 64, 64, 3))))
     variables = jax.tree.map(lambda leaf: np.ones(leaf.shape, np.float32), shapes)
     folded = flax.traverse_util.flatten_dict(fold(module, variables).params)
-    assert not [path for path in folded if path[-1] == "scale"]
-    norms = {path[:-1] for path in flax.traverse_util.flatten_dict(variables["batch_stats"])}
-    assert norms <= {path[:-1] for path in folded if path[-1] == "bias"}
+    norms = {path[:-1] for path in flax.traverse_util.flatten_dict(variables.get("batch_stats", {}))}
+    kept = {norm for norm in norms if (*norm, "scale") in folded}
+    assert bool(kept) == any(family in name for family in PRE_ACTIVATION)
 
 
-def test_a_batch_norm_that_follows_no_convolution():
-    variables = Loose().init(jax.random.key(0), jnp.zeros((1, 4, 4, 3)))
-    with pytest.raises(ValueError, match="bn does not follow a convolution"):
-        fold(Loose(), variables)
+@pytest.mark.parametrize(
+    ("module", "kept"),
+    [(Others(), {"first", "last"}), (Branching(), {"a", "b", "c", "d"}), (Shared(), {"norm", "own"})],
+)
+def test_what_no_convolution_can_take_stays_as_scale_and_offset(module, kept):
+    images = jax.random.normal(jax.random.key(0), (2, 6, 6, 3))
+    shapes = jax.eval_shape(module.init, jax.random.key(0), images)
+    variables = flax.traverse_util.path_aware_map(draw, shapes)
+    folded = fold(module, variables)
+    found = flax.traverse_util.flatten_dict(folded.params, sep="/")
+    assert {name.removesuffix("/scale") for name in found if name.endswith("/scale")} == kept
+    assert "after/bias" not in found  # it is in the convolution's own
+    expected = jax.jit(module.apply)(variables, images)
+    for a, b in zip(jax.tree.leaves(jax.jit(folded.__call__)(images)), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_the_bias_of_a_convolution_by_hand():
+    class Biased(Net):
+        @nn.compact
+        def __call__(self, x, *, train=False):
+            return BatchNorm(1.0, name="norm")(Conv(1, 1, use_bias=True, name="conv")(x), train=train)
+
+    params = {
+        "conv": {"kernel": jnp.ones((1, 1, 3, 1)), "bias": jnp.array([4.0])},
+        "norm": {"scale": jnp.array([6.0]), "bias": jnp.array([5.0])},
+    }
+    statistics = {"norm": {"mean": jnp.array([1.0]), "var": jnp.array([3.0])}}  # deviation 2, factor 3
+    found = flax.traverse_util.flatten_dict(
+        fold(Biased(), {"params": params, "batch_stats": statistics}).params, sep="/"
+    )
+    assert sorted(found) == ["conv/bias", "conv/kernel"]
+    np.testing.assert_allclose(found["conv/kernel"], 3.0)
+    np.testing.assert_allclose(found["conv/bias"], (4 - 1) * 3 + 5)

@@ -1,15 +1,15 @@
-"""Makes PyTorch references for test_parity.py; runs in an environment that has torch, torchvision and timm.
+"""Makes PyTorch references for parity_comparison.py; runs in an environment that has torch, torchvision and timm.
 
-    python parity_reference.py CASES.json
-
-CASES.json is a list of {"library", "model", "weights", "reference"}. For each case a model is built, its weights and
-BatchNorm statistics are drawn at random and saved at `weights` (the suffix says how: `.safetensors`, `.pth`, or
-`.legacy.pth` for the format before PyTorch 1.6), and `reference` (.npz) gets the images, the logits and every stage's
-feature map in eval mode. With "library": "lite_package" the weights are read from `weights` instead.
+It reads from standard input one case a line, {"library", "model", "weights", "reference"} as JSON, and prints the
+path `reference` when that is written. For each case a model is built, its weights and BatchNorm statistics are drawn at
+random and saved at `weights` (the suffix says how: `.safetensors`, `.pth`, or `.legacy.pth` for the format before
+PyTorch 1.6), and `reference` (.npz) gets the images, the logits and every stage's feature map in eval mode. With
+"library": "lite_package" the weights are read from `weights` instead.
 """
 
 import json
 import sys
+import zlib
 
 import numpy as np
 import safetensors.torch
@@ -76,24 +76,29 @@ def forward(model, stages, images):
         return model(images), maps
 
 
-def main(path):
-    with open(path) as file:
-        cases = json.load(file)
-    for seed, case in enumerate(cases):
-        generator = torch.Generator().manual_seed(seed)
-        torch.manual_seed(seed)
-        model, stages = build(case["library"], case["model"])
-        if case["library"] == "lite_package":
-            load_lite_package(model, case["weights"])
-        else:
-            randomise(model, generator)
-            save(model, case["weights"])
-        images = torch.randn((2, 3, HEIGHT, WIDTH), generator=generator)
-        logits, maps = forward(model.eval(), stages, images)
-        arrays = {f"stage{i}": feature.permute(0, 2, 3, 1).numpy() for i, feature in enumerate(maps)}
-        images = images.permute(0, 2, 3, 1).numpy()
-        np.savez(case["reference"], images=images, logits=logits.numpy(), **arrays)
+def make(case):
+    """Writes the files of one case. What is drawn depends on the case's model alone."""
+    seed = zlib.crc32(f"{case['library']} {case['model']}".encode())
+    generator = torch.Generator().manual_seed(seed)
+    torch.manual_seed(seed)
+    model, stages = build(case["library"], case["model"])
+    if case["library"] == "lite_package":
+        load_lite_package(model, case["weights"])
+    else:
+        randomise(model, generator)
+        save(model, case["weights"])
+    images = torch.randn((2, 3, HEIGHT, WIDTH), generator=generator)
+    logits, maps = forward(model.eval(), stages, images)
+    arrays = {f"stage{i}": feature.permute(0, 2, 3, 1).numpy() for i, feature in enumerate(maps)}
+    np.savez(case["reference"], images=images.permute(0, 2, 3, 1).numpy(), logits=logits.numpy(), **arrays)
+
+
+def main():
+    for line in sys.stdin:
+        case = json.loads(line)
+        make(case)
+        print(case["reference"], flush=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

@@ -1,5 +1,6 @@
 import hashlib
 import importlib.util
+import os
 from pathlib import Path
 
 import flax.traverse_util
@@ -12,6 +13,7 @@ from PIL import Image
 
 from jdnet_jax.errors import UserError
 from jdnet_jax.models import create, load_pretrained, pretrained
+from tests.models.test_torch_file import Call, zip_file
 
 PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "data" / "grocery_store" / "dataset" / "test"
 
@@ -174,11 +176,42 @@ def test_only_the_length_of_the_classifier_may_differ(error_of, tiny):
     error_of(tiny | {"fc.weight": np.zeros((4, 8), np.float32)}, num_classes=3)  # 4 and 5
     error_of(tiny | {"fc.bias": np.zeros(3, np.float32)}, num_classes=3)
     error_of(tiny | {"bn1.bias": np.zeros(3, np.float32)}, num_classes=3)
+    del tiny["fc.bias"]
+    assert "missing: 1 of 52 (fc.bias)" in error_of(tiny, num_classes=3)
+    del tiny["fc.weight"], tiny["bn1.bias"]
+    assert "missing: 3 of 52 (bn1.bias, fc.bias, fc.weight)" in error_of(tiny, num_classes=3)
+
+
+def test_a_backbone_without_a_classifier_gets_a_fresh_one_and_says_so(load, error_of, tiny, capsys):
+    expected = load(tiny, num_classes=3, seed=4)
+    capsys.readouterr()
     del tiny["fc.bias"], tiny["fc.weight"]
-    assert "fc.weight" in error_of(tiny, num_classes=3)
+    jax.tree.map(np.testing.assert_array_equal, load(tiny, num_classes=3, seed=4), expected)
+    assert "weights.safetensors has no classifier: fc." in capsys.readouterr().err
+    message = error_of(tiny, num_classes=3, fresh_classifier=False)
+    assert "has no classifier, and its classifier would stay random: train resnet_tiny" in message
 
 
-@pytest.mark.parametrize("source", ["timm/resnet18.a1_in1k", "absent.pth", ""])
+def test_files_that_cannot_be_read_name_themselves_and_the_reason(tmp_path, tiny):
+    whole = safetensors.numpy.save(tiny)
+    proof = tmp_path / "executed"
+    attack = zip_file({"weight": Call(os.system, f"echo > {proof}")})
+    for name, content, reason in (
+        ("half.safetensors", whole[: len(whole) // 2], "is not a readable weights file"),
+        ("page.safetensors", b"<!DOCTYPE html><html></html>", "is not a readable weights file"),
+        ("code.pth", attack, "'posix.system', which is not a tensor; nothing was executed"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises(UserError) as caught:
+            load_pretrained("resnet_tiny", str(tmp_path / name), 5, width=2)
+        message = str(caught.value)
+        assert str(tmp_path / name) in message
+        assert reason in message
+        assert "\n" not in message
+    assert not proof.exists()
+
+
+@pytest.mark.parametrize("source", ["somebody/resnet18.a1_in1k", "absent.pth", ""])
 def test_sources_that_are_not_there(source):
     with pytest.raises(UserError) as caught:
         load_pretrained("resnet18", source, 10)

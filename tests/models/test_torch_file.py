@@ -404,3 +404,22 @@ def test_damaged_safetensors(tmp_path):
         error_of(path, content[:length])
     header = b'{"a":{"dtype":"C64","shape":[1],"data_offsets":[0,8]}}'
     assert "C64" in error_of(path, struct.pack("<Q", len(header)) + header + bytes(8))
+
+
+@settings(deadline=None, max_examples=300)
+@given(data=st.data())
+def test_damaged_safetensors_raise_nothing_else(path, data):
+    path = path.with_suffix(".safetensors")
+    content = bytearray(safetensors.numpy.save({"a": np.zeros((2, 3), np.float32), "b": np.ones(2, np.float16)}))
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    with contextlib.suppress(UserError):
+        read(path, bytes(content))
+
+
+def test_files_under_the_suffix_of_another_format(tmp_path, path):
+    proof = tmp_path / "executed"
+    attack = legacy_file({"weight": Call(os.system, f"echo > {proof}")})
+    error_of(path.with_suffix(".safetensors"), attack)
+    assert not proof.exists()
+    assert "torch.save" in error_of(path, safetensors.numpy.save({"a": np.zeros(3, np.float32)}))

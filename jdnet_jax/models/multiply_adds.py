@@ -1,39 +1,46 @@
-"""How much a network computes for one photo."""
+"""How much a network computes for one image."""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import ClosedJaxpr
+from flax import linen as nn
+from jax.extend.core import ClosedJaxpr, Literal
 
-from jdnet_jax.inference import flax_runner
-from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.models import lowering
 
 
-def multiply_adds(card: ModelCard) -> int:
-    """Multiply-adds of convolutions and of the classifier for one photo; nothing is computed.
+def multiply_adds(module: nn.Module, image_size: int) -> int:
+    """Multiply-adds of convolutions and matrix products for the logits of one image; nothing is computed.
 
     As papers on networks for phones count them: BatchNorm, activations, pooling and the activation map are left out.
 
-    Raises:
-        UserError: the zoo has no such network.
+    Args:
+        module: a network of the zoo.
+        image_size: side of the image in pixels.
     """
-    module = flax_runner.create(dataclasses.replace(card, dtype="float32"), card.model)
-    images = jax.ShapeDtypeStruct((1, card.image_size, card.image_size, 3), jnp.float32)
+    images = jax.ShapeDtypeStruct((1, image_size, image_size, 3), jnp.float32)
     variables = jax.eval_shape(lambda x: module.init(jax.random.key(0), x), images)
+
+    def logits(variables: Any, x: Any) -> Any:
+        outputs: Any = module.apply(variables, x, train=False)
+        return outputs.logits
+
     with lowering.plain():
-        traced = jax.make_jaxpr(lambda own, x: module.apply(own, x, train=False))(variables, images)
+        traced = jax.make_jaxpr(logits)(variables, images)
     return _of(traced.jaxpr)
 
 
 def _of(jaxpr: Any) -> int:
     total = 0
-    for equation in jaxpr.eqns:
+    wanted = set(jaxpr.outvars)
+    for equation in reversed(jaxpr.eqns):
+        if wanted.isdisjoint(equation.outvars):
+            continue  # of an output that is not returned
+        wanted.update(value for value in equation.invars if not isinstance(value, Literal))
         total += sum(_of(inner.jaxpr) for inner in equation.params.values() if isinstance(inner, ClosedJaxpr))
         outputs = math.prod(equation.outvars[0].aval.shape)
         if equation.primitive.name == "conv_general_dilated":

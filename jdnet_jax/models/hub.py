@@ -1,0 +1,97 @@
+"""Weights from the Hugging Face hub, which has timm's: downloaded once, by the package `huggingface_hub`.
+
+The package keeps them in its own cache (HF_HOME), which other programs share, and from which they are taken where the
+hub cannot be reached. It writes a download aside, asks again where a transfer breaks, and gives it its name when it has
+the announced size. HF_ENDPOINT names another server, HF_TOKEN is for private repositories.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jdnet_jax.errors import UserError
+from jdnet_jax.progress import Progress, say
+
+FILE_NAME = "model.safetensors"
+
+_ID = re.compile(r"(?:hf-hub:(?P<any>[\w.-]+/[\w.-]+)|(?P<timm>timm/[\w.-]+))(?:@(?P<revision>[\w./-]+))?")
+
+
+def is_id(source: str) -> bool:
+    """Whether a source of weights is written as a repository of the hub.
+
+    That is `timm/NAME`, or `hf-hub:OWNER/NAME` for any owner (`OWNER/NAME` alone would be taken for a path), each with
+    `@REVISION` where it is not to be the newest.
+    """
+    return _ID.fullmatch(source) is not None
+
+
+def check(source: str) -> None:
+    """Checks that the hub, or its cache on this machine, has the weights; nothing is downloaded.
+
+    Raises:
+        UserError: the package is not installed, or the weights are not to be had.
+    """
+    _call(source, dry_run=True)
+
+
+def download(source: str) -> Path:
+    """The file of a repository's weights, downloaded where it is not in the cache, with lines on standard error.
+
+    Args:
+        source: as `is_id` says.
+
+    Raises:
+        UserError: the package is not installed, there is no such repository or it has no `model.safetensors`, or the
+            hub cannot be reached.
+    """
+    about = _call(source, dry_run=True)
+    if not about.will_download:
+        return Path(_call(source))
+    say(f"downloading {source} ({about.file_size / 1e6:,.1f} MB) ...")
+    with Progress(0, 1, 1).alive(f"downloading {source}"):
+        path = _call(source)
+    say(f"downloaded {source} to {path}")
+    return Path(path)
+
+
+def _call(source: str, **options: Any) -> Any:
+    """`hf_hub_download` of the weights, its errors as one line."""
+    try:
+        import huggingface_hub
+        from huggingface_hub import errors
+    except ImportError as error:
+        raise UserError(f"weights of {source} are on the Hugging Face hub: pip install 'jdnet-jax[hub]'") from error
+    match = _ID.fullmatch(source)
+    assert match is not None
+    repository = match["any"] or match["timm"]
+    download: Callable[..., Any] = huggingface_hub.hf_hub_download
+    try:
+        return download(repository, FILE_NAME, revision=match["revision"], **options)
+    except errors.GatedRepoError as error:
+        reason = "its owner gives access on request only: ask there, and set HF_TOKEN"
+        raise UserError(f"{source}: {reason}") from error
+    except errors.RepositoryNotFoundError as error:
+        where = huggingface_hub.constants.ENDPOINT
+        reason = f"{where} has no repository {repository}, or a private one (HF_TOKEN): is the name spelled right?"
+        raise UserError(f"{source}: {reason}") from error
+    except errors.RevisionNotFoundError as error:
+        raise UserError(f"{source}: the repository has no revision {match['revision']!r}") from error
+    except errors.LocalEntryNotFoundError as error:
+        where, cause = huggingface_hub.constants.ENDPOINT, _one_line(error.__cause__ or error)
+        raise UserError(
+            f"{source}: {where} cannot be reached ({cause}) and the weights are not in the cache of this machine: "
+            "check the network and run again, or give the path of a file"
+        ) from error
+    except errors.EntryNotFoundError as error:
+        raise UserError(f"{source}: the repository has no {FILE_NAME}; only that is loaded from the hub") from error
+    # What a broken transfer raises depends on the HTTP client that the package uses, which is not always the same.
+    except Exception as error:
+        raise UserError(f"{source} could not be downloaded: {_one_line(error)}: run again") from error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__
