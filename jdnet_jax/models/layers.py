@@ -115,6 +115,19 @@ def _max_of_three(x: Array, axis: int) -> Array:
     return jnp.maximum(jnp.maximum(first, second), third)
 
 
+def average_pool(x: Float[Array, "batch height width channels"]) -> Float[Array, "batch out_h out_w channels"]:
+    """2x2 average pooling with stride 2; the last row or column of an odd side is left out. Sums are float32.
+
+    A mean over two axes of a reshape: the gradient of XLA's window reduction is slow on the CPU. Inside
+    `lowering.plain` it is that window reduction.
+    """
+    if lowering.is_plain():
+        return nn.avg_pool(x, (2, 2), (2, 2))
+    batch, height, width, channels = x.shape
+    pairs = x[:, : height // 2 * 2, : width // 2 * 2].reshape(batch, height // 2, 2, width // 2, 2, channels)
+    return jnp.mean(pairs, (2, 4), dtype=jnp.float32).astype(x.dtype)
+
+
 class Dropout(nn.Module):
     """Dropout (Srivastava et al., JMLR 2014) whose masks do not depend on how the batch is split over devices.
 
