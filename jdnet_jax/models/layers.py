@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from jdnet_jax.models import lowering
 from jdnet_jax.models import padding as padding_rules
 from jdnet_jax.models.depthwise import DIMENSION_NUMBERS, depthwise_conv
+from jdnet_jax.models.grouped import grouped_conv
 from jdnet_jax.models.padding import Padding
 
 #: He et al. (ICCV 2015), backward form: normal with variance 2 / fan_out.
@@ -59,13 +60,10 @@ class Conv(nn.Module):
             # Flat, because XLA transposes the gradient for a product that contracts several dimensions.
             return (x.reshape(-1, x.shape[-1]) @ kernel[0, 0]).reshape(*x.shape[:-1], self.features)
         pads = padding_rules.resolve(self.padding, (x.shape[1], x.shape[2]), self.kernel_size, self.stride)
+        if self.groups > 1:
+            return grouped_conv(x, kernel, self.groups, self.stride, pads)
         return lax.conv_general_dilated(
-            x,
-            kernel,
-            (self.stride, self.stride),
-            pads,
-            dimension_numbers=DIMENSION_NUMBERS,
-            feature_group_count=self.groups,
+            x, kernel, (self.stride, self.stride), pads, dimension_numbers=DIMENSION_NUMBERS
         )
 
 
