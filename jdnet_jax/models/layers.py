@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from jdnet_jax.models import lowering
 from jdnet_jax.models import padding as padding_rules
 from jdnet_jax.models.depthwise import DIMENSION_NUMBERS, depthwise_conv
+from jdnet_jax.models.grouped import grouped_conv
 from jdnet_jax.models.padding import Padding
 
 #: He et al. (ICCV 2015), backward form: normal with variance 2 / fan_out.
@@ -59,13 +60,10 @@ class Conv(nn.Module):
             # Flat, because XLA transposes the gradient for a product that contracts several dimensions.
             return (x.reshape(-1, x.shape[-1]) @ kernel[0, 0]).reshape(*x.shape[:-1], self.features)
         pads = padding_rules.resolve(self.padding, (x.shape[1], x.shape[2]), self.kernel_size, self.stride)
+        if self.groups > 1:
+            return grouped_conv(x, kernel, self.groups, self.stride, pads)
         return lax.conv_general_dilated(
-            x,
-            kernel,
-            (self.stride, self.stride),
-            pads,
-            dimension_numbers=DIMENSION_NUMBERS,
-            feature_group_count=self.groups,
+            x, kernel, (self.stride, self.stride), pads, dimension_numbers=DIMENSION_NUMBERS
         )
 
 
@@ -113,6 +111,19 @@ def _max_of_three(x: Array, axis: int) -> Array:
     last = 2 * ((x.shape[axis] + 1) // 2) - 2
     first, second, third = (lax.slice_in_dim(padded, i, i + last + 1, 2, axis) for i in range(3))
     return jnp.maximum(jnp.maximum(first, second), third)
+
+
+def average_pool(x: Float[Array, "batch height width channels"]) -> Float[Array, "batch out_h out_w channels"]:
+    """2x2 average pooling with stride 2; the last row or column of an odd side is left out. Sums are float32.
+
+    A mean over two axes of a reshape: the gradient of XLA's window reduction is slow on the CPU. Inside
+    `lowering.plain` it is that window reduction.
+    """
+    if lowering.is_plain():
+        return nn.avg_pool(x, (2, 2), (2, 2))
+    batch, height, width, channels = x.shape
+    pairs = x[:, : height // 2 * 2, : width // 2 * 2].reshape(batch, height // 2, 2, width // 2, 2, channels)
+    return jnp.mean(pairs, (2, 4), dtype=jnp.float32).astype(x.dtype)
 
 
 class Dropout(nn.Module):

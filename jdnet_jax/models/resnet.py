@@ -1,5 +1,7 @@
 """ResNet (He et al., CVPR 2016), with a bottleneck's stride in its 3x3 convolution ("v1.5", as torchvision and timm).
 
+ResNeXt (Xie et al., CVPR 2017) has groups in that convolution, SE-ResNeXt (Hu et al., CVPR 2018) squeeze-and-excitation
+at the end of each branch.
 Sizes, names and parameter names are timm's. Initialisation: He fan-out for convolutions; the last BatchNorm of each
 residual branch starts at zero (Goyal et al., 2017), so that every block starts as its shortcut.
 `resnet_tiny` is OURS: three stages of one basic block at strides 4, 8 and 16, for tests and the demo.
@@ -18,6 +20,7 @@ from jdnet_jax.models.batch_norm import BatchNorm
 from jdnet_jax.models.layers import Classifier, Conv, Dropout, max_pool
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.spec import COMMON_OPTIONS, IMAGENET_MEAN, IMAGENET_STD, InputSpec, Option, Stage, Variant
+from jdnet_jax.models.squeeze_excite import SqueezeExcite
 
 _EPSILON = 1e-5  # of BatchNorm
 
@@ -31,6 +34,9 @@ class Block(nn.Module):
         bottleneck: which of the two branches.
         dtype: dtype of the computation.
         axis_name: mapped axis over which BatchNorm averages its statistics.
+        groups: of a bottleneck's 3x3 convolution.
+        group_width: channels of each group where `width` is 64; elsewhere in proportion.
+        squeeze_excite: whether the branch ends in squeeze-and-excitation, with a sixteenth of the channels.
     """
 
     width: int
@@ -38,6 +44,9 @@ class Block(nn.Module):
     bottleneck: bool
     dtype: Any
     axis_name: str | None
+    groups: int = 1
+    group_width: int = 64
+    squeeze_excite: bool = False
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width c_in"], *, train: bool) -> Float[Array, "batch h w c_out"]:
@@ -47,12 +56,16 @@ class Block(nn.Module):
         features = self.width * (4 if self.bottleneck else 1)
         zeros = nn.initializers.zeros
         if self.bottleneck:
-            y = norm("relu", name="bn1")(conv(self.width, 1, name="conv1")(x), train=train)
-            y = norm("relu", name="bn2")(conv(self.width, 3, self.stride, name="conv2")(y), train=train)
+            inner = self.width * self.group_width // 64 * self.groups
+            y = norm("relu", name="bn1")(conv(inner, 1, name="conv1")(x), train=train)
+            y = conv(inner, 3, self.stride, groups=self.groups, name="conv2")(y)
+            y = norm("relu", name="bn2")(y, train=train)
             y = norm(name="bn3", scale_init=zeros)(conv(features, 1, name="conv3")(y), train=train)
         else:
             y = norm("relu", name="bn1")(conv(self.width, 3, self.stride, name="conv1")(x), train=train)
             y = norm(name="bn2", scale_init=zeros)(conv(features, 3, name="conv2")(y), train=train)
+        if self.squeeze_excite:
+            y = SqueezeExcite(features // 16, dtype=self.dtype, name="se")(y)
         if self.stride != 1 or x.shape[-1] != features:
             x = norm(name="downsample.1")(conv(features, 1, self.stride, name="downsample.0")(x), train=train)
         return nn.relu(x + y)
@@ -72,6 +85,9 @@ class ResNet(nn.Module):
         axis_name: mapped axis over which BatchNorm averages its statistics; None keeps them per device.
         drop_rate: probability of Dropout before the classifier.
         data_axis: mapped axis that splits the batch, for Dropout's masks.
+        groups: of the bottlenecks' 3x3 convolutions (ResNeXt's cardinality).
+        group_width: channels of each group where the branch's width is 64.
+        squeeze_excite: whether each branch ends in squeeze-and-excitation.
     """
 
     num_classes: int
@@ -83,6 +99,9 @@ class ResNet(nn.Module):
     axis_name: str | None = None
     drop_rate: float = 0.0
     data_axis: str | None = None
+    groups: int = 1
+    group_width: int = 64
+    squeeze_excite: bool = False
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -108,7 +127,15 @@ class ResNet(nn.Module):
             for j in range(depth):
                 stride = 2 if j == 0 and (i > 0 or self.small_stem) else 1
                 block = Block(
-                    self.width * 2**i, stride, self.bottleneck, self.dtype, self.axis_name, name=f"layer{i + 1}.{j}"
+                    self.width * 2**i,
+                    stride,
+                    self.bottleneck,
+                    self.dtype,
+                    self.axis_name,
+                    self.groups,
+                    self.group_width,
+                    self.squeeze_excite,
+                    name=f"layer{i + 1}.{j}",
                 )
                 x = block(x, train=train)
             taps.append(x)
@@ -117,8 +144,8 @@ class ResNet(nn.Module):
         return Outputs(logits=logits, stages=tuple(taps), maps=x, kernel=kernel)
 
 
-def _variant(depths: tuple[int, ...], *, bottleneck: bool = False) -> Variant:
-    return Variant(ResNet, {"depths": depths, "bottleneck": bottleneck}, COMMON_OPTIONS)
+def _variant(depths: tuple[int, ...], *, bottleneck: bool = True, **fields: Any) -> Variant:
+    return Variant(ResNet, {"depths": depths, "bottleneck": bottleneck, **fields}, COMMON_OPTIONS)
 
 
 def _is_width(value: Any) -> bool:
@@ -126,10 +153,14 @@ def _is_width(value: Any) -> bool:
 
 
 VARIANTS = {
-    "resnet18": _variant((2, 2, 2, 2)),
-    "resnet34": _variant((3, 4, 6, 3)),
-    "resnet50": _variant((3, 4, 6, 3), bottleneck=True),
-    "resnet101": _variant((3, 4, 23, 3), bottleneck=True),
+    "resnet18": _variant((2, 2, 2, 2), bottleneck=False),
+    "resnet34": _variant((3, 4, 6, 3), bottleneck=False),
+    "resnet50": _variant((3, 4, 6, 3)),
+    "resnet101": _variant((3, 4, 23, 3)),
+    "resnet152": _variant((3, 8, 36, 3)),
+    "resnext50_32x4d": _variant((3, 4, 6, 3), groups=32, group_width=4),
+    "resnext101_32x8d": _variant((3, 4, 23, 3), groups=32, group_width=8),
+    "seresnext50_32x4d": _variant((3, 4, 6, 3), groups=32, group_width=4, squeeze_excite=True),
     "resnet_tiny": Variant(
         ResNet,
         {"depths": (1, 1, 1), "small_stem": True, "width": 16},

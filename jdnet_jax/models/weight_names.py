@@ -1,13 +1,13 @@
 """How files name the tensors of a network, when not as timm does: tables, and the renaming that they describe.
 
-The zoo's own names are timm's. ResNets have the same names in torchvision, so they need no table.
+The zoo's own names are timm's. ResNets and ResNeXts have the same names in torchvision, so they need no table.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,4 +102,58 @@ TORCHVISION_MOBILENETV2 = Layout(
     expanding={"0.0": "conv_pw", "0.1": "bn1", "1.0": "conv_dw", "1.1": "bn2", "2": "conv_pwl", "3": "bn3"},
 )
 
-LAYOUTS = (LITE_PACKAGES, TORCHVISION_MOBILENETV2)
+
+@dataclasses.dataclass(frozen=True)
+class Patterns:
+    """Names that become timm's by replacing parts of them.
+
+    Attributes:
+        source: whose names these are.
+        rules: pairs of a pattern and its replacement (as of `re.sub`), applied one after the other.
+    """
+
+    source: str
+    rules: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
+
+    def rename(self, names: Collection[str], expected: Collection[str]) -> dict[str, str]:
+        """Maps each of the file's names to timm's; a name in which no pattern occurs stays as it is.
+
+        Args:
+            names: the file's tensor names.
+            expected: the network's tensor names; not needed here.
+        """
+        renamed = {}
+        for name in names:
+            new = name
+            for pattern, replacement in self.rules:
+                new = pattern.sub(replacement, new)
+            renamed[name] = new
+        return renamed
+
+
+#: torchvision's files of DenseNets are older than PyTorch's ban on dots in names: `norm.1` for `norm1`.
+TORCHVISION_DENSENET = Patterns(
+    source="torchvision's files of DenseNets",
+    rules=((re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)"), r"\1\2"),),
+)
+
+#: torchvision's regnet_y_16gf: it counts blocks from 0, timm from 1.
+TORCHVISION_REGNET = Patterns(
+    source="torchvision's regnet_y_16gf",
+    rules=(
+        (re.compile(r"^fc\."), "head.fc."),
+        (re.compile(r"^trunk_output\.block\d+\.block(\d+)-(\d+)\."), lambda m: f"s{m[1]}.b{int(m[2]) + 1}."),
+        (re.compile(r"\bf\.se\."), "se."),
+        (re.compile(r"\bf\.([abc])\.(?=[01]\.)"), lambda m: f"conv{'abc'.index(m[1]) + 1}."),
+        (re.compile(r"\bproj\.(?=[01]\.)"), "downsample."),
+        (re.compile(r"^(stem|s\d+\.b\d+\.(?:conv\d|downsample))\.0\."), r"\1.conv."),
+        (re.compile(r"^(stem|s\d+\.b\d+\.(?:conv\d|downsample))\.1\."), r"\1.bn."),
+    ),
+)
+
+LAYOUTS: tuple[Layout | Patterns, ...] = (
+    LITE_PACKAGES,
+    TORCHVISION_MOBILENETV2,
+    TORCHVISION_DENSENET,
+    TORCHVISION_REGNET,
+)

@@ -27,7 +27,10 @@ def assert_outputs_match_the_description(name, *, params, stages, size=64):
     assert outputs.kernel.shape == (outputs.maps.shape[-1], 1000)
     assert outputs.attention is None
     every = {"/".join(str(key.key) for key in path) for path, _ in jax.tree_util.tree_leaves_with_path(variables)}
-    assert all(any(name.startswith(f"params/{stage.name}.") for name in every) for stage in module.stages)
+    assert all(
+        any(name.startswith((f"params/{stage.name}.", f"params/{stage.name}/")) for name in every)
+        for stage in module.stages
+    )
 
 
 def initialised(module, size=32, batch=4):
@@ -65,3 +68,12 @@ def assert_bfloat16_is_close(module, variables, images):
     wide, _ = module.apply(variables, images, train=True, mutable=["batch_stats"])
     scale = float(jnp.std(wide.logits))
     np.testing.assert_allclose(outputs.logits, wide.logits, atol=0.25 * scale)
+
+
+def assert_training_moves_every_statistic(module, variables, images):
+    """Train mode changes the mean and variance of every BatchNorm, and nothing but them."""
+    run = jax.jit(lambda v, x: module.apply(v, x, train=True, mutable=["batch_stats"]))
+    _, updated = run(variables, images)
+    assert updated.keys() == {"batch_stats"}
+    for old, new in zip(jax.tree.leaves(variables["batch_stats"]), jax.tree.leaves(updated), strict=True):
+        assert np.all(np.asarray(old) != np.asarray(new))

@@ -2,12 +2,14 @@
 
 It reads from standard input one case a line, {"library", "model", "weights", "reference"} as JSON, and prints the
 path `reference` when that is written. For each case a model is built, its weights and BatchNorm statistics are drawn at
-random and saved at `weights` (the suffix says how: `.safetensors`, `.pth`, or `.legacy.pth` for the format before
-PyTorch 1.6), and `reference` (.npz) gets the images, the logits and every stage's feature map in eval mode. With
-"library": "lite_package" the weights are read from `weights` instead.
+random and saved at `weights` (the suffix says how: `.safetensors`, `.pth`, `.legacy.pth` for the format before PyTorch
+1.6, `.dotted.pth` with the names of torchvision's published DenseNets), and `reference` (.npz) gets the images, the
+logits and every stage's feature map in eval mode. With "library": "lite_package" the weights are read from `weights`
+instead.
 """
 
 import json
+import re
 import sys
 import zlib
 
@@ -20,6 +22,11 @@ import torchvision
 HEIGHT, WIDTH = 72, 90  # odd after some strides: padding rules differ there
 TORCHVISION_STAGES = {
     "resnet18": ["layer1", "layer2", "layer3", "layer4"],
+    "resnext50_32x4d": ["layer1", "layer2", "layer3", "layer4"],
+    "regnet_y_16gf": [f"trunk_output.block{i}" for i in (1, 2, 3, 4)],
+    # The ReLU behind norm5 is no module, but it works in place: what norm5 returned is its output in the end.
+    "densenet121": [*(f"features.denseblock{i}" for i in (1, 2, 3)), "features.norm5"],
+    "densenet161": [*(f"features.denseblock{i}" for i in (1, 2, 3)), "features.norm5"],
     "mobilenet_v2": ["features.3", "features.6", "features.13", "features.17"],
 }
 
@@ -38,6 +45,8 @@ def randomise(model, generator):
         if isinstance(module, torch.nn.Conv2d):
             fan_in = module.weight[0].numel()
             module.weight.data = torch.randn(module.weight.shape, generator=generator) * (2 / fan_in) ** 0.5
+            if module.bias is not None:
+                module.bias.data = torch.randn(module.bias.shape, generator=generator)
         if isinstance(module, torch.nn.BatchNorm2d):
             for tensor, centre, spread in (
                 (module.weight, 0.8, 0.4),
@@ -54,6 +63,8 @@ def randomise(model, generator):
 def save(model, path):
     """Saves the state dict in the format that the suffix asks for."""
     state = model.state_dict()
+    if path.endswith(".dotted.pth"):
+        state = {re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", name): state[name] for name in state}
     if path.endswith(".safetensors"):
         safetensors.torch.save_file(state, path)
     else:
@@ -88,6 +99,7 @@ def make(case):
         randomise(model, generator)
         save(model, case["weights"])
     images = torch.randn((2, 3, HEIGHT, WIDTH), generator=generator)
+    images[1] *= 2  # another contrast: noise alone looks much the same to a network that averages
     logits, maps = forward(model.eval(), stages, images)
     arrays = {f"stage{i}": feature.permute(0, 2, 3, 1).numpy() for i, feature in enumerate(maps)}
     np.savez(case["reference"], images=images.permute(0, 2, 3, 1).numpy(), logits=logits.numpy(), **arrays)

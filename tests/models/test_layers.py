@@ -7,8 +7,9 @@ import pytest
 from flax import linen as nn
 from jax import lax
 
+from jdnet_jax.models import lowering
 from jdnet_jax.models.depthwise import DIMENSION_NUMBERS
-from jdnet_jax.models.layers import Classifier, Conv, DepthwiseConv, Dropout, max_pool
+from jdnet_jax.models.layers import Classifier, Conv, DepthwiseConv, Dropout, average_pool, max_pool
 
 
 def apply_conv(module, kernel, x):
@@ -85,6 +86,29 @@ def test_max_pool_is_the_window_reduction(size, strict_promotion):
     expected, expected_vjp = jax.vjp(reference, x)
     np.testing.assert_array_equal(y, expected)
     np.testing.assert_array_equal(vjp(y)[0], expected_vjp(y)[0])
+
+
+def test_average_pool_by_hand():
+    x = jnp.arange(20.0).reshape(1, 4, 5, 1)
+    np.testing.assert_array_equal(average_pool(x)[0, :, :, 0], [[3, 5], [13, 15]])
+
+
+@pytest.mark.parametrize("size", [(6, 8), (7, 5), (2, 3)])
+def test_average_pool_is_the_window_reduction(size):
+    x = jax.random.normal(jax.random.key(0), (2, *size, 3))
+    y, vjp = jax.vjp(average_pool, x)
+    with lowering.plain():
+        expected, expected_vjp = jax.vjp(average_pool, x)
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(vjp(y)[0], expected_vjp(y)[0], rtol=1e-5, atol=1e-6)
+
+
+def test_average_pool_keeps_the_dtype(strict_promotion):
+    # 256 and three ones: their sum has more digits than bfloat16.
+    x = jnp.array([256.0, 1, 1, 1], jnp.bfloat16).reshape(1, 2, 2, 1)
+    y = average_pool(x)
+    assert y.dtype == jnp.bfloat16
+    assert float(y[0, 0, 0, 0]) == float(jnp.bfloat16(259 / 4))
 
 
 def test_dropout_keeps_the_mean_and_is_off_outside_training():

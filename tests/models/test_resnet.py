@@ -26,6 +26,10 @@ def tiny():
         ("resnet34", 21_797_672, BASIC),
         ("resnet50", 25_557_032, BOTTLENECK),
         ("resnet101", 44_549_160, BOTTLENECK),
+        ("resnet152", 60_192_808, BOTTLENECK),
+        ("resnext50_32x4d", 25_028_904, BOTTLENECK),
+        ("resnext101_32x8d", 88_791_336, BOTTLENECK),
+        ("seresnext50_32x4d", 27_559_896, BOTTLENECK),
     ],
 )
 def test_sizes(name, params, channels):
@@ -56,6 +60,26 @@ def test_names_of_parameters_are_timms():
     assert params["layer2.0"]["downsample.1"]["scale"].shape == (512,)
     assert "downsample.0" not in params["layer2.1"]
     assert set(params) >= {"conv1", "bn1", "fc"}
+
+
+def test_groups_and_squeeze_excitation_of_a_bottleneck():
+    _, variables, _ = network_checks.shapes("seresnext50_32x4d")
+    block = variables["params"]["layer2.0"]
+    assert block["conv1"]["kernel"].shape == (1, 1, 256, 256)
+    assert block["conv2"]["kernel"].shape == (3, 3, 8, 256)
+    assert block["se"]["fc1"]["kernel"].shape == (1, 1, 512, 32)
+    assert block["se"]["fc2"]["bias"].shape == (512,)
+
+
+def test_squeeze_excitation_scales_the_branch_alone():
+    block = Block(16, 1, True, jnp.float32, None, 4, 16, True)
+    x = jax.random.normal(jax.random.key(0), (2, 4, 4, 64))
+    variables = network_checks.jittered(block.init(jax.random.key(1), x, train=False))
+    whole = block.apply(variables, x, train=False)
+    variables["params"]["se"]["fc2"]["kernel"] *= 0
+    variables["params"]["se"]["fc2"]["bias"] = jnp.full(64, -100.0)
+    np.testing.assert_allclose(block.apply(variables, x, train=False), np.maximum(x, 0), atol=1e-6)
+    assert np.abs(whole - np.maximum(x, 0)).max() > 0.1
 
 
 def test_residual_branches_start_silent(strict_promotion):

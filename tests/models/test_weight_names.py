@@ -59,6 +59,35 @@ EXPECTED = [
                 "classifier.1.bias": "classifier.bias",
             },
         ),
+        (
+            weight_names.TORCHVISION_DENSENET,
+            {
+                "features.conv0.weight": "features.conv0.weight",
+                "features.norm0.bias": "features.norm0.bias",
+                "features.denseblock1.denselayer12.norm.1.running_var": (
+                    "features.denseblock1.denselayer12.norm1.running_var"
+                ),
+                "features.denseblock1.denselayer2.conv.2.weight": "features.denseblock1.denselayer2.conv2.weight",
+                "features.denseblock1.denselayer2.conv1.weight": "features.denseblock1.denselayer2.conv1.weight",
+                "features.transition1.conv.weight": "features.transition1.conv.weight",
+                "classifier.bias": "classifier.bias",
+            },
+        ),
+        (
+            weight_names.TORCHVISION_REGNET,
+            {
+                "stem.0.weight": "stem.conv.weight",
+                "stem.1.running_var": "stem.bn.running_var",
+                "trunk_output.block1.block1-0.proj.0.weight": "s1.b1.downsample.conv.weight",
+                "trunk_output.block1.block1-0.proj.1.bias": "s1.b1.downsample.bn.bias",
+                "trunk_output.block3.block3-10.f.a.0.weight": "s3.b11.conv1.conv.weight",
+                "trunk_output.block3.block3-10.f.a.1.weight": "s3.b11.conv1.bn.weight",
+                "trunk_output.block3.block3-10.f.b.0.weight": "s3.b11.conv2.conv.weight",
+                "trunk_output.block3.block3-10.f.c.1.bias": "s3.b11.conv3.bn.bias",
+                "trunk_output.block3.block3-10.f.se.fc1.bias": "s3.b11.se.fc1.bias",
+                "fc.bias": "head.fc.bias",
+            },
+        ),
     ],
     ids=lambda value: getattr(value, "source", ""),
 )
