@@ -10,10 +10,30 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jdnet_jax.errors import UserError
-from jdnet_jax.models import efficientnet_lite, mobilenetv2, resnet
+from jdnet_jax.models import (
+    cifar_densenet,
+    cifar_dpn,
+    cifar_googlenet,
+    cifar_mobilenet,
+    cifar_preact_resnet,
+    cifar_vgg,
+    efficientnet_lite,
+    mobilenetv2,
+    resnet,
+)
 from jdnet_jax.models.spec import Variant
 
-_ZOO: Mapping[str, Variant] = {**resnet.VARIANTS, **mobilenetv2.VARIANTS, **efficientnet_lite.VARIANTS}
+_ZOO: Mapping[str, Variant] = {
+    **resnet.VARIANTS,
+    **mobilenetv2.VARIANTS,
+    **efficientnet_lite.VARIANTS,
+    **cifar_vgg.VARIANTS,
+    **cifar_preact_resnet.VARIANTS,
+    **cifar_googlenet.VARIANTS,
+    **cifar_densenet.VARIANTS,
+    **cifar_mobilenet.VARIANTS,
+    **cifar_dpn.VARIANTS,
+}
 
 
 def names() -> tuple[str, ...]:
