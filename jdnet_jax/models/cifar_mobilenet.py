@@ -1,8 +1,8 @@
 """MobileNet, the first (Howard et al., 2017), for CIFAR's 32x32 images.
 
 The network of pytorch-cifar (github.com/kuangliu/pytorch-cifar), which MEAL (AAAI 2019) used: the paper's, but for a
-stem of stride 1, so that the last map is 2x2. Modules are named as in timm's `mobilenetv1_100`, which has ReLU6 in place
-of ReLU.
+stem of stride 1, so that the last map is 2x2. Modules are named as in timm's `mobilenetv1_100`, which has ReLU6 where
+this has ReLU.
 Initialisation: He fan-out for convolutions.
 """
 

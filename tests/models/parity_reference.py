@@ -12,6 +12,7 @@ import sys
 import zlib
 
 import numpy as np
+import parity_cifar
 import safetensors.torch
 import timm
 import torch
@@ -25,7 +26,9 @@ TORCHVISION_STAGES = {
 
 
 def build(library, name):
-    """The model, and for each stage at stride 4, 8, 16, 32 the module whose output it is."""
+    """The model, and for each stage the module whose output it is; of timm's those at stride 4, 8, 16, 32."""
+    if library == "cifar":
+        return parity_cifar.build(name)
     if library == "torchvision":
         return getattr(torchvision.models, name)(weights=None, num_classes=1000), TORCHVISION_STAGES[name]
     model = timm.create_model(name, pretrained=False, num_classes=1000)
@@ -38,6 +41,8 @@ def randomise(model, generator):
         if isinstance(module, torch.nn.Conv2d):
             fan_in = module.weight[0].numel()
             module.weight.data = torch.randn(module.weight.shape, generator=generator) * (2 / fan_in) ** 0.5
+            if module.bias is not None:
+                module.bias.data = 0.4 * (torch.rand(module.bias.shape, generator=generator) - 0.5)
         if isinstance(module, torch.nn.BatchNorm2d):
             for tensor, centre, spread in (
                 (module.weight, 0.8, 0.4),
@@ -86,6 +91,8 @@ def make(case):
         load_lite_package(model, case["weights"])
     else:
         randomise(model, generator)
+        if case["library"] == "cifar":
+            parity_cifar.follow_activations(model, (HEIGHT, WIDTH), generator)
         save(model, case["weights"])
     images = torch.randn((2, 3, HEIGHT, WIDTH), generator=generator)
     logits, maps = forward(model.eval(), stages, images)
