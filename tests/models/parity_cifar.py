@@ -1,8 +1,8 @@
-"""The originals of the CIFAR-size networks, for parity_reference.py: put together from timm's and torchvision's classes.
+"""The originals of the CIFAR-size networks, for parity_reference.py: made of classes of timm and torchvision.
 
 Those of the libraries are for larger images, so each gets the stem of pytorch-cifar. Only DPN-92's blocks are written
-out here, since timm's have BatchNorm before the convolutions and pytorch-cifar's behind them. The heads average over all
-positions, so that images of any size can be compared.
+out here, since timm's have BatchNorm before the convolutions and pytorch-cifar's behind them. The heads average over
+all positions, so that images of any size can be compared.
 """
 
 import collections
