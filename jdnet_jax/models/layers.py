@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
@@ -10,6 +11,7 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
+from jdnet_jax.errors import UserError
 from jdnet_jax.models import lowering
 from jdnet_jax.models import padding as padding_rules
 from jdnet_jax.models.depthwise import DIMENSION_NUMBERS, depthwise_conv
@@ -92,25 +94,33 @@ class DepthwiseConv(nn.Module):
         return depthwise_conv(x.astype(self.dtype), kernel.astype(self.dtype), self.stride, pads)
 
 
-def max_pool(x: Float[Array, "batch height width channels"]) -> Float[Array, "batch out_h out_w channels"]:
-    """3x3 max-pooling with stride 2 and one pixel of padding on every side (ResNet's).
+def max_pool(
+    x: Float[Array, "batch height width channels"], window: int = 3, stride: int = 2, padding: int = 1
+) -> Float[Array, "batch out_h out_w channels"]:
+    """Max-pooling; the default is ResNet's, 3x3 with stride 2 and one pixel of padding on every side.
 
-    The maximum over rows, then over columns, of three shifted images each: the gradient of XLA's window reduction is
-    slow on the CPU. Where values tie, the gradient is shared. Inside `lowering.plain` it is that window reduction.
+    The maximum over rows, then over columns, of as many shifted images as the window is wide: the gradient of XLA's
+    window reduction is slow on the CPU. Where values tie, the gradient is shared. Inside `lowering.plain` it is that
+    window reduction.
+
+    Args:
+        x: the feature maps.
+        window: side of the window in pixels.
+        stride: step of the window in pixels.
+        padding: pixels on every side that lose against every value.
+
+    Raises:
+        UserError: no window fits.
     """
+    _check_window_fits(x, window, padding)
     if lowering.is_plain():
-        return nn.max_pool(x, (3, 3), (2, 2), ((1, 1), (1, 1)))
-    return _max_of_three(_max_of_three(x, 1), 2)
-
-
-def _max_of_three(x: Array, axis: int) -> Array:
-    """Maximum over the three neighbours along `axis` of every second pixel."""
-    border = [(0, 0, 0)] * x.ndim
-    border[axis] = (1, 1, 0)
-    padded = lax.pad(x, jnp.array(-jnp.inf, x.dtype), border)
-    last = 2 * ((x.shape[axis] + 1) // 2) - 2
-    first, second, third = (lax.slice_in_dim(padded, i, i + last + 1, 2, axis) for i in range(3))
-    return jnp.maximum(jnp.maximum(first, second), third)
+        return nn.max_pool(x, (window, window), (stride, stride), ((padding, padding), (padding, padding)))
+    for axis in (1, 2):
+        border = [(0, 0, 0)] * x.ndim
+        border[axis] = (padding, padding, 0)
+        padded = lax.pad(x, jnp.array(-jnp.inf, x.dtype), border) if padding else x
+        x = functools.reduce(jnp.maximum, _shifted(padded, axis, window, stride))
+    return x
 
 
 def average_pool(x: Float[Array, "batch height width channels"]) -> Float[Array, "batch out_h out_w channels"]:
@@ -118,12 +128,31 @@ def average_pool(x: Float[Array, "batch height width channels"]) -> Float[Array,
 
     A mean over two axes of a reshape: the gradient of XLA's window reduction is slow on the CPU. Inside
     `lowering.plain` it is that window reduction.
+
+    Raises:
+        UserError: no window fits.
     """
+    _check_window_fits(x, 2, 0)
     if lowering.is_plain():
         return nn.avg_pool(x, (2, 2), (2, 2))
     batch, height, width, channels = x.shape
     pairs = x[:, : height // 2 * 2, : width // 2 * 2].reshape(batch, height // 2, 2, width // 2, 2, channels)
     return jnp.mean(pairs, (2, 4), dtype=jnp.float32).astype(x.dtype)
+
+
+def _shifted(x: Array, axis: int, window: int, stride: int) -> list[Array]:
+    """For each place in the window along `axis`, what stands there as the window takes its steps."""
+    last = (x.shape[axis] - window) // stride * stride
+    return [lax.slice_in_dim(x, i, i + last + 1, stride, axis) for i in range(window)]
+
+
+def _check_window_fits(x: Array, window: int, padding: int) -> None:
+    height, width = x.shape[1:3]
+    if min(height, width) + 2 * padding < window:
+        raise UserError(
+            f"the images are too small for this network: {height}x{width} pixels are left of them where it pools "
+            f"windows of {window}x{window}; use larger images"
+        )
 
 
 class Dropout(nn.Module):

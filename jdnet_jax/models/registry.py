@@ -10,7 +10,19 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jdnet_jax.errors import UserError
-from jdnet_jax.models import densenet, efficientnet_lite, mobilenetv2, regnet, resnet
+from jdnet_jax.models import (
+    cifar_densenet,
+    cifar_dpn,
+    cifar_googlenet,
+    cifar_mobilenet,
+    cifar_preact_resnet,
+    cifar_vgg,
+    densenet,
+    efficientnet_lite,
+    mobilenetv2,
+    regnet,
+    resnet,
+)
 from jdnet_jax.models.spec import Variant
 
 _ZOO: Mapping[str, Variant] = {
@@ -19,6 +31,12 @@ _ZOO: Mapping[str, Variant] = {
     **densenet.VARIANTS,
     **mobilenetv2.VARIANTS,
     **efficientnet_lite.VARIANTS,
+    **cifar_vgg.VARIANTS,
+    **cifar_preact_resnet.VARIANTS,
+    **cifar_googlenet.VARIANTS,
+    **cifar_densenet.VARIANTS,
+    **cifar_mobilenet.VARIANTS,
+    **cifar_dpn.VARIANTS,
 }
 
 

@@ -5,10 +5,14 @@ at the end of each branch.
 Sizes, names and parameter names are timm's. Initialisation: He fan-out for convolutions; the last BatchNorm of each
 residual branch starts at zero (Goyal et al., 2017), so that every block starts as its shortcut.
 `resnet_tiny` is OURS: three stages of one basic block at strides 4, 8 and 16, for tests and the demo.
+`cifar_resnet18` and `cifar_resnext29_2x64d` (ResNeXt: Xie et al., CVPR 2017) are for CIFAR's 32x32 images. They are
+those of pytorch-cifar (github.com/kuangliu/pytorch-cifar), which MEAL (AAAI 2019) used: the stem has stride 1, and is a
+1x1 convolution in the ResNeXt, where the paper has 3x3.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import Any
 
@@ -19,17 +23,46 @@ from jaxtyping import Array, Float
 from jdnet_jax.models.batch_norm import BatchNorm
 from jdnet_jax.models.layers import Classifier, Conv, Dropout, max_pool
 from jdnet_jax.models.outputs import Outputs
-from jdnet_jax.models.spec import COMMON_OPTIONS, IMAGENET_MEAN, IMAGENET_STD, InputSpec, Option, Stage, Variant
+from jdnet_jax.models.spec import (
+    CIFAR_SPEC,
+    COMMON_OPTIONS,
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    InputSpec,
+    Option,
+    Stage,
+    Variant,
+)
 from jdnet_jax.models.squeeze_excite import SqueezeExcite
 
 _EPSILON = 1e-5  # of BatchNorm
+
+
+@dataclasses.dataclass(frozen=True)
+class Stem:
+    """What comes before the first stage, and how the first stage begins.
+
+    Attributes:
+        kernel_size: side of the convolution's kernel in pixels.
+        stride: of the convolution.
+        pool: whether 3x3 max-pooling of stride 2 follows it.
+        first_stride: stride of the first stage.
+    """
+
+    kernel_size: int
+    stride: int
+    pool: bool = False
+    first_stride: int = 1
+
+
+IMAGENET_STEM = Stem(kernel_size=7, stride=2, pool=True)
 
 
 class Block(nn.Module):
     """One residual block: the shortcut plus a branch of two 3x3 convolutions, or of 1x1, 3x3, 1x1 ("bottleneck").
 
     Attributes:
-        width: channels inside the branch; a bottleneck's output has four times as many.
+        width: channels of the branch; a bottleneck's output has four times as many.
         stride: of the block.
         bottleneck: which of the two branches.
         dtype: dtype of the computation.
@@ -78,8 +111,9 @@ class ResNet(nn.Module):
         num_classes: length of the logits.
         depths: blocks in each stage.
         bottleneck: the kind of block.
-        small_stem: a 3x3 convolution of stride 2 and a first stage of stride 2, in place of a 7x7 convolution of
-            stride 2 and max-pooling.
+        stem: what comes before the stages.
+        tap_stem: whether the stem's convolution, BatchNorm and ReLU are the first tap.
+        spec: the images it is made for.
         width: channels of the first stage's branches; each next stage doubles them.
         dtype: dtype of the computation; parameters, batch statistics and logits are float32.
         axis_name: mapped axis over which BatchNorm averages its statistics; None keeps them per device.
@@ -93,7 +127,9 @@ class ResNet(nn.Module):
     num_classes: int
     depths: tuple[int, ...]
     bottleneck: bool = False
-    small_stem: bool = False
+    stem: Stem = IMAGENET_STEM
+    tap_stem: bool = False
+    spec: InputSpec = InputSpec(IMAGENET_MEAN, IMAGENET_STD, 224)
     width: int = 64
     dtype: Any = jnp.float32
     axis_name: str | None = None
@@ -105,30 +141,31 @@ class ResNet(nn.Module):
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The taps: the output of each stage, at strides 4, 8, 16, ..."""
+        """The taps: the output of each stage, each at twice the stride of the one before, behind the stem if tapped."""
         expansion = 4 if self.bottleneck else 1
-        return tuple(Stage(f"layer{i + 1}", self.width * 2**i * expansion, 4 * 2**i) for i in range(len(self.depths)))
+        stride = self.stem.stride * (2 if self.stem.pool else 1) * self.stem.first_stride
+        stages = (Stage(f"layer{i + 1}", self.width * 2**i * expansion, stride * 2**i) for i in range(len(self.depths)))
+        return (*((Stage("bn1", self.width, self.stem.stride),) if self.tap_stem else ()), *stages)
 
     @property
     def input_spec(self) -> InputSpec:
         """Mean, deviation and size of the images."""
-        return InputSpec(IMAGENET_MEAN, IMAGENET_STD, 96 if self.small_stem else 224)
+        return self.spec
 
     @nn.compact
     def __call__(self, images: Float[Array, "batch height width 3"], *, train: bool = False) -> Outputs:
         """Runs the network on normalised images."""
         norm = functools.partial(BatchNorm, _EPSILON, dtype=self.dtype, axis_name=self.axis_name)
-        x = Conv(self.width, 3 if self.small_stem else 7, 2, dtype=self.dtype, name="conv1")(images)
+        x = Conv(self.width, self.stem.kernel_size, self.stem.stride, dtype=self.dtype, name="conv1")(images)
         x = norm("relu", name="bn1")(x, train=train)
-        if not self.small_stem:
+        taps = [x] if self.tap_stem else []
+        if self.stem.pool:
             x = max_pool(x)
-        taps = []
         for i, depth in enumerate(self.depths):
             for j in range(depth):
-                stride = 2 if j == 0 and (i > 0 or self.small_stem) else 1
                 block = Block(
                     self.width * 2**i,
-                    stride,
+                    1 if j > 0 else 2 if i > 0 else self.stem.first_stride,
                     self.bottleneck,
                     self.dtype,
                     self.axis_name,
@@ -163,7 +200,29 @@ VARIANTS = {
     "seresnext50_32x4d": _variant((3, 4, 6, 3), groups=32, group_width=4, squeeze_excite=True),
     "resnet_tiny": Variant(
         ResNet,
-        {"depths": (1, 1, 1), "small_stem": True, "width": 16},
+        {
+            "depths": (1, 1, 1),
+            "stem": Stem(kernel_size=3, stride=2, first_stride=2),
+            "spec": InputSpec(IMAGENET_MEAN, IMAGENET_STD, 96),
+            "width": 16,
+        },
         {**COMMON_OPTIONS, "width": Option(_is_width, "a positive integer")},
+    ),
+    "cifar_resnet18": Variant(
+        ResNet,
+        {"depths": (2, 2, 2, 2), "stem": Stem(kernel_size=3, stride=1), "spec": CIFAR_SPEC},
+        COMMON_OPTIONS,
+    ),
+    "cifar_resnext29_2x64d": Variant(
+        ResNet,
+        {
+            "depths": (3, 3, 3),
+            "bottleneck": True,
+            "groups": 2,
+            "stem": Stem(kernel_size=1, stride=1),
+            "tap_stem": True,
+            "spec": CIFAR_SPEC,
+        },
+        COMMON_OPTIONS,
     ),
 }

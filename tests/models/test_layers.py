@@ -7,6 +7,7 @@ import pytest
 from flax import linen as nn
 from jax import lax
 
+from jdnet_jax.errors import UserError
 from jdnet_jax.models import lowering
 from jdnet_jax.models.depthwise import DIMENSION_NUMBERS
 from jdnet_jax.models.layers import Classifier, Conv, DepthwiseConv, Dropout, average_pool, max_pool
@@ -76,16 +77,31 @@ def test_convolutions_compute_in_their_dtype(module, strict_promotion):
     assert variables["params"]["kernel"].dtype == jnp.float32
 
 
-@pytest.mark.parametrize("size", [(6, 8), (7, 5), (1, 2)])
-def test_max_pool_is_the_window_reduction(size, strict_promotion):
+@pytest.mark.parametrize(
+    ("size", "window", "stride", "padding"),
+    [((6, 8), 3, 2, 1), ((7, 5), 3, 2, 1), ((1, 2), 3, 2, 1), ((5, 4), 3, 1, 1), ((6, 5), 2, 2, 0), ((7, 9), 4, 3, 0)],
+)
+def test_max_pool_is_the_window_reduction(size, window, stride, padding, strict_promotion):
     # Distinct values, all negative: padding must lose against every one of them, and no gradient is shared.
     values = jax.random.permutation(jax.random.key(0), 2 * size[0] * size[1] * 3)
     x = -1.0 - values.astype(jnp.float32).reshape(2, *size, 3)
-    reference = functools.partial(nn.max_pool, window_shape=(3, 3), strides=(2, 2), padding=((1, 1), (1, 1)))
-    y, vjp = jax.vjp(max_pool, x)
+    pads = ((padding, padding), (padding, padding))
+    reference = functools.partial(nn.max_pool, window_shape=(window, window), strides=(stride, stride), padding=pads)
+    y, vjp = jax.vjp(lambda x: max_pool(x, window, stride, padding), x)
     expected, expected_vjp = jax.vjp(reference, x)
     np.testing.assert_array_equal(y, expected)
-    np.testing.assert_array_equal(vjp(y)[0], expected_vjp(y)[0])
+    np.testing.assert_allclose(vjp(y)[0], expected_vjp(y)[0], rtol=1e-6)  # windows overlap: sums in another order
+
+
+def test_the_default_of_max_pool_is_resnets():
+    x = jnp.arange(25.0).reshape(1, 5, 5, 1)
+    np.testing.assert_array_equal(max_pool(x)[0, :, :, 0], [[6, 8, 9], [16, 18, 19], [21, 23, 24]])
+
+
+@pytest.mark.parametrize("pool", [average_pool, functools.partial(max_pool, window=2, padding=0)])
+def test_an_image_smaller_than_the_window_is_refused(pool):
+    with pytest.raises(UserError, match=r"^the images are too small for this network: 1x8 pixels are left .* of 2x2; "):
+        pool(jnp.zeros((2, 1, 8, 3)))
 
 
 def test_average_pool_by_hand():

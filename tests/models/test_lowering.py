@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jdnet_jax.models import lowering
-from jdnet_jax.models.layers import Conv, DepthwiseConv, max_pool
+from jdnet_jax.models.layers import Conv, DepthwiseConv, avg_pool, max_pool
 from jdnet_jax.models.outputs import Outputs
 
 
@@ -42,11 +42,21 @@ def test_a_convolution_is_one_operation_and_the_same(layer, size):
 
 
 @pytest.mark.parametrize("size", [7, 8])
-def test_max_pooling_is_one_operation_and_the_same(size):
+@pytest.mark.parametrize(("window", "stride", "padding"), [(3, 2, 1), (3, 1, 1), (2, 2, 0)])
+def test_max_pooling_is_one_operation_and_the_same(size, window, stride, padding):
     x = jax.random.normal(jax.random.key(0), (2, size, size, 4))
-    (_, fast), (operations, plain) = forms(max_pool, x)
+    (_, fast), (operations, plain) = forms(lambda x: max_pool(x, window, stride, padding), x)
     assert operations == ["reduce_window_max"]
     np.testing.assert_array_equal(plain, fast)
+
+
+@pytest.mark.parametrize("size", [7, 8])
+def test_average_pooling_is_a_window_reduction_and_the_same(size):
+    x = jax.random.normal(jax.random.key(0), (2, size, size, 4))
+    (fast_operations, fast), (operations, plain) = forms(avg_pool, x)
+    assert "reduce_window_sum" not in fast_operations
+    assert operations == ["reduce_window_sum", "div"]
+    np.testing.assert_allclose(plain, fast, rtol=1e-5, atol=1e-6)
 
 
 def test_an_activation_map_looks_its_class_up_and_is_the_same():

@@ -37,6 +37,47 @@ def test_sizes(name, params, channels):
     network_checks.assert_outputs_match_the_description(name, params=params, stages=stages, size=72)
 
 
+@pytest.mark.parametrize(
+    ("name", "params", "channels", "strides"),
+    [
+        # At 10 classes pytorch-cifar's 11.17 and 9.13 M, here to the last digit.
+        ("cifar_resnet18", 11_173_962, BASIC, [1, 2, 4, 8]),
+        ("cifar_resnext29_2x64d", 9_128_778, [64, 256, 512, 1024], [1, 1, 2, 4]),
+    ],
+)
+def test_sizes_for_cifar(name, params, channels, strides):
+    stages = list(zip(channels, strides, strict=True))
+    more = 990 * (channels[-1] + 1)  # classes
+    network_checks.assert_outputs_match_the_description(name, params=params + more, stages=stages, size=32)
+    module = create(name, 10)
+    assert module.input_spec.size == 32
+    assert module.input_spec.mean == pytest.approx((0.4914 * 255, 0.4822 * 255, 0.4465 * 255))
+    assert module.input_spec.std == pytest.approx((0.2023 * 255, 0.1994 * 255, 0.2010 * 255))
+
+
+def test_shapes_of_a_resnexts_block():
+    # Two groups of 64 channels in the first stage, and of 256 in the third.
+    _, variables, _ = network_checks.shapes("cifar_resnext29_2x64d", size=32)
+    params = variables["params"]
+    assert params["conv1"]["kernel"].shape == (1, 1, 3, 64)
+    assert params["layer1.0"]["conv2"]["kernel"].shape == (3, 3, 64, 128)
+    assert params["layer3.2"]["conv2"]["kernel"].shape == (3, 3, 256, 512)
+    assert params["layer3.2"]["conv3"]["kernel"].shape == (1, 1, 512, 1024)
+
+
+def test_the_stem_is_tapped_on_request():
+    module = create("resnet_tiny", 5).clone(tap_stem=True)
+    images = jnp.zeros((1, 32, 32, 3))
+    outputs = jax.eval_shape(lambda: module.init_with_output(jax.random.key(0), images)[0])
+    assert [(stage.name, stage.channels, stage.stride) for stage in module.stages[:2]] == [
+        ("bn1", 16, 2),
+        ("layer1", 16, 4),
+    ]
+    assert [stage.shape for stage in outputs.stages] == [
+        (1, 32 // s.stride, 32 // s.stride, s.channels) for s in module.stages
+    ]
+
+
 def test_size_of_the_tiny_network_by_hand():
     # Stem 3*9*16; blocks 9*(a*b + b*b) of (a, b) = (16, 16), (16, 32), (32, 64), shortcuts a*b; two BatchNorm
     # vectors for each of stem, two convolutions and one shortcut; classifier 64 * 1000 + 1000.
