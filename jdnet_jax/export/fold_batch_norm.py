@@ -44,17 +44,19 @@ class Folded:
 
 
 def fold(module: nn.Module, variables: Mapping[str, PyTree]) -> Folded:
-    """Folds every BatchNorm of a network.
+    """Folds every BatchNorm of a network; one without any stays as it is.
 
     Args:
         module: a network of the zoo, without a mapped axis.
-        variables: its `params` and `batch_stats`.
+        variables: its `params`, and its `batch_stats` where it has BatchNorms.
 
     Raises:
         ValueError: a BatchNorm that does not follow a convolution.
     """
     params = dict(flax.traverse_util.flatten_dict(variables["params"]))
-    statistics = flax.traverse_util.flatten_dict(variables["batch_stats"])
+    statistics = flax.traverse_util.flatten_dict(variables.get("batch_stats", {}))
+    if not statistics:
+        return Folded(module, variables["params"])
     for norm, (conv, epsilon) in _pairs(module, variables).items():
         scale, bias, mean, var = (
             np.asarray(value, np.float64)

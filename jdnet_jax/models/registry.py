@@ -10,10 +10,16 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jdnet_jax.errors import UserError
-from jdnet_jax.models import efficientnet_lite, mobilenetv2, resnet
+from jdnet_jax.models import convnext, efficientnet_lite, mobilenetv2, resnet, vision_transformer
 from jdnet_jax.models.spec import Variant
 
-_ZOO: Mapping[str, Variant] = {**resnet.VARIANTS, **mobilenetv2.VARIANTS, **efficientnet_lite.VARIANTS}
+_ZOO: Mapping[str, Variant] = {
+    **resnet.VARIANTS,
+    **mobilenetv2.VARIANTS,
+    **efficientnet_lite.VARIANTS,
+    **vision_transformer.VARIANTS,
+    **convnext.VARIANTS,
+}
 
 
 def names() -> tuple[str, ...]:
