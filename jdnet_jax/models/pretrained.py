@@ -77,11 +77,14 @@ def load_pretrained(
     found = _match_names(tensors.keys(), set(names.values()))
 
     for key, torch_name in names.items():
-        if key[-1] == position_embedding.NAME and torch_name in found:
-            file_name = found[torch_name]
-            prefix = len(module.tokens)
-            tensors[file_name] = position_embedding.fit(tensors[file_name], expected[key], prefix, name)
-
+        if torch_name not in found:
+            continue
+        tensor = tensors[found[torch_name]]
+        if key[-1] == position_embedding.NAME:
+            tensor = position_embedding.fit(tensor, expected[key], len(module.tokens), name)
+        elif key[-1] == "gamma" and tensor.shape[1:] == (1, 1):  # torchvision's layer scale, shaped for its maps
+            tensor = tensor[:, 0, 0]
+        tensors[found[torch_name]] = tensor
     missing = [torch_name for torch_name in names.values() if torch_name not in found]
     unexpected = sorted(tensors.keys() - found.values())
     wrong = {

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 
 @dataclasses.dataclass(frozen=True)
@@ -102,4 +102,72 @@ TORCHVISION_MOBILENETV2 = Layout(
     expanding={"0.0": "conv_pw", "0.1": "bn1", "1.0": "conv_dw", "1.1": "bn2", "2": "conv_pwl", "3": "bn3"},
 )
 
-LAYOUTS = (LITE_PACKAGES, TORCHVISION_MOBILENETV2)
+
+@dataclasses.dataclass(frozen=True)
+class Substitutions:
+    """Names of a network as regular expressions of whole tensor names, with timm's names as their replacements.
+
+    Attributes:
+        source: whose names these are.
+        patterns: the first that matches a name counts; a replacement is a template of `re`, or a function of the match.
+    """
+
+    source: str
+    patterns: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...]
+
+    def rename(self, names: Collection[str], expected: Collection[str]) -> dict[str, str]:
+        """Maps each of the file's names to timm's; a name that no pattern matches stays as it is.
+
+        Args:
+            names: the file's tensor names.
+            expected: not looked at.
+        """
+        del expected
+        return {name: self._rename(name) for name in names}
+
+    def _rename(self, name: str) -> str:
+        for pattern, replacement in self.patterns:
+            if match := re.fullmatch(pattern, name):
+                return match.expand(replacement) if isinstance(replacement, str) else replacement(match)
+        return name
+
+
+_VIT_BLOCK = r"encoder\.layers\.encoder_layer_(\d+)\."
+
+#: torchvision's vit_b_16, whose files name the perceptron's layers in one of two ways. Its images are normalised with
+#: ImageNet's statistics, as DeiT's are, which it also shares the architecture with.
+TORCHVISION_VIT = Substitutions(
+    source="torchvision's vit_b_16",
+    patterns=(
+        ("class_token", "cls_token"),
+        (r"encoder\.pos_embedding", "pos_embed"),
+        (r"conv_proj\.(.+)", r"patch_embed.proj.\1"),
+        (r"encoder\.ln\.(.+)", r"norm.\1"),
+        (r"heads\.head\.(.+)", r"head.\1"),
+        (_VIT_BLOCK + r"ln_([12])\.(.+)", r"blocks.\1.norm\2.\3"),
+        (_VIT_BLOCK + r"self_attention\.in_proj_(.+)", r"blocks.\1.attn.qkv.\2"),
+        (_VIT_BLOCK + r"self_attention\.out_proj\.(.+)", r"blocks.\1.attn.proj.\2"),
+        (_VIT_BLOCK + r"mlp\.(?:0|linear_1)\.(.+)", r"blocks.\1.mlp.fc1.\2"),
+        (_VIT_BLOCK + r"mlp\.(?:3|linear_2)\.(.+)", r"blocks.\1.mlp.fc2.\2"),
+    ),
+)
+
+_CONVNEXT_BLOCK = {"0": "conv_dw", "2": "norm", "3": "mlp.fc1", "5": "mlp.fc2"}
+
+#: torchvision's convnext_tiny and convnext_base: features.0 is the stem, the others in turn stages and downsampling.
+TORCHVISION_CONVNEXT = Substitutions(
+    source="torchvision's convnext_tiny",
+    patterns=(
+        (r"features\.0\.(.+)", r"stem.\1"),
+        (r"features\.([246])\.(.+)", lambda m: f"stages.{int(m[1]) // 2}.downsample.{m[2]}"),
+        (r"features\.(\d)\.(\d+)\.layer_scale", lambda m: f"stages.{int(m[1]) // 2}.blocks.{m[2]}.gamma"),
+        (
+            r"features\.(\d)\.(\d+)\.block\.([0235])\.(.+)",
+            lambda m: f"stages.{int(m[1]) // 2}.blocks.{m[2]}.{_CONVNEXT_BLOCK[m[3]]}.{m[4]}",
+        ),
+        (r"classifier\.0\.(.+)", r"head.norm.\1"),
+        (r"classifier\.2\.(.+)", r"head.fc.\1"),
+    ),
+)
+
+LAYOUTS = (LITE_PACKAGES, TORCHVISION_MOBILENETV2, TORCHVISION_VIT, TORCHVISION_CONVNEXT)

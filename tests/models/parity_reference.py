@@ -1,10 +1,11 @@
 """Makes PyTorch references for parity_comparison.py; runs in an environment that has torch, torchvision and timm.
 
-It reads from standard input one case a line, as JSON, {"library", "model", "weights", "reference"} and the size
-of the images as `parity_cases.Case` has it, and prints the path `reference` when that is written. For each case a model is built, its weights and BatchNorm statistics are drawn at
-random and saved at `weights` (the suffix says how: `.safetensors`, `.pth`, or `.legacy.pth` for the format before
-PyTorch 1.6), and `reference` (.npz) gets the images, the logits and every stage's feature map in eval mode. With
-"library": "lite_package" the weights are read from `weights` instead.
+It reads from standard input one case a line as JSON, {"library", "model", "weights", "reference"} and the size of the
+images as `parity_cases.Case` has it, and prints the path `reference` when that is written. For each case a model is
+built, its weights and BatchNorm statistics are drawn at random and saved at `weights` (the suffix says how:
+`.safetensors`, `.pth`, or `.legacy.pth` for the format before PyTorch 1.6), and `reference` (.npz) gets the images, the
+logits and every stage's feature map in eval mode. With "library": "lite_package" the weights are read from `weights`
+instead.
 """
 
 import json
@@ -21,6 +22,7 @@ from timm.models.vision_transformer import checkpoint_filter_fn
 TORCHVISION_STAGES = {
     "resnet18": ["layer1", "layer2", "layer3", "layer4"],
     "mobilenet_v2": ["features.3", "features.6", "features.13", "features.17"],
+    "convnext_tiny": ["features.1", "features.3", "features.5", "features.7"],
     "vit_b_16": [f"encoder.layers.encoder_layer_{i}" for i in (2, 5, 8, 11)],
 }
 
@@ -95,15 +97,17 @@ def forward(model, stages, images):
     for stage in stages:
         model.get_submodule(stage).register_forward_hook(lambda module, args, output: maps.append(output))
     with torch.no_grad():
-        return model(images), [_channels_last(output, images) for output in maps]
+        logits = model(images)
+    patch = next(module.stride for module in model.modules() if isinstance(module, torch.nn.Conv2d))
+    grid = tuple(side // step for side, step in zip(images.shape[2:], patch, strict=True))
+    return logits, [_channels_last(output, grid) for output in maps]
 
 
-def _channels_last(output, images):
-    """A feature map as [batch, height, width, channels]; of a transformer's tokens the patches, which come last."""
+def _channels_last(output, grid):
+    """A feature map as [batch, height, width, channels]; of a transformer's tokens the grid of patches, the last."""
     if output.ndim == 4:
         return output.permute(0, 2, 3, 1)
-    patch = 14 if images.shape[2] % 16 else 16
-    rows, columns = (side // patch for side in images.shape[2:])
+    rows, columns = grid
     return output[:, -rows * columns :].reshape(len(output), rows, columns, -1)
 
 
