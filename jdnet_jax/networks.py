@@ -189,6 +189,13 @@ def _check_grids(stage: int, student: Network, teacher: Network, outputs: Mappin
 
 
 def _sizes(student: Network, teacher: Network) -> str:
+    for network in (student, teacher):
+        stride = network.module.stages[-1].stride
+        if 32 % stride:  # patches of 14 pixels
+            return (
+                f"{student.image_size} and {teacher.image_size} pixels: choose a multiple of 32 as config.image_size, "
+                f"and {stride}/16 of it as config.resolutions.{network.name}"
+            )
     if student.image_size == teacher.image_size:
         return f"config.image_size = {student.image_size}: choose a multiple of 32"
     return (

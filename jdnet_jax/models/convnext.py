@@ -1,7 +1,7 @@
 """ConvNeXt (Liu et al., CVPR 2022), in sizes T and B of timm.
 
-Initialisation: all kernels normal with deviation 0.02, cut off at two deviations, biases zero, layer scale 1e-6, as in
-the paper and timm; the head starts as every `Classifier`.
+Initialisation: all kernels normal with deviation 0.02, biases zero, layer scale 1e-6, as in the paper and timm; the
+head starts as every `Classifier`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from jdnet_jax.models.layers import Classifier, DepthwiseConv, Dropout, StochasticDepth
-from jdnet_jax.models.mlp import Mlp, truncated_normal
+from jdnet_jax.models.mlp import Mlp, linear_init
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.patches import PatchConv
 from jdnet_jax.models.spec import (
@@ -52,7 +52,7 @@ class Block(nn.Module):
     @nn.compact
     def __call__(self, x: Map, *, train: bool) -> Map:
         """Returns the block's output."""
-        conv = DepthwiseConv(7, dtype=self.dtype, use_bias=True, kernel_init=truncated_normal, name="conv_dw")
+        conv = DepthwiseConv(7, dtype=self.dtype, use_bias=True, kernel_init=linear_init, name="conv_dw")
         y = Mlp(self.dtype, name="mlp")(_norm(self.dtype, "norm")(conv(x)))
         gamma = self.param("gamma", nn.initializers.constant(1e-6), (x.shape[-1],), jnp.float32)
         y = y * gamma.astype(self.dtype)[None, None, None]
@@ -122,14 +122,14 @@ class ConvNeXt(nn.Module):
     @nn.compact
     def __call__(self, images: Float[Array, "batch height width 3"], *, train: bool = False) -> Outputs:
         """Runs the network on normalised images."""
-        x = PatchConv(self.widths[0], 4, truncated_normal, self.dtype, name="stem.0")(images)
+        x = PatchConv(self.widths[0], 4, linear_init, self.dtype, name="stem.0")(images)
         x = _norm(self.dtype, "stem.1")(x)
         rates = iter(np.linspace(0, self.drop_path_rate, sum(self.depths)))
         taps = []
         for i, (depth, width) in enumerate(zip(self.depths, self.widths, strict=True)):
             if i > 0:
                 x = _norm(self.dtype, f"stages.{i}.downsample.0")(x)
-                x = PatchConv(width, 2, truncated_normal, self.dtype, name=f"stages.{i}.downsample.1")(x)
+                x = PatchConv(width, 2, linear_init, self.dtype, name=f"stages.{i}.downsample.1")(x)
             for j in range(depth):
                 block = Block(float(next(rates)), self.data_axis, self.dtype, name=f"stages.{i}.blocks.{j}")
                 x = block(x, train=train)

@@ -12,8 +12,9 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.models import lowering
 
-#: Normal with deviation 0.02, cut off at two deviations: timm's for linear layers of transformers and all of ConvNeXt.
-truncated_normal = nn.initializers.truncated_normal(0.02)
+#: Normal with deviation 0.02: timm's for linear layers of transformers and all kernels of ConvNeXt. (It calls this
+#: truncated, but at -2 and 2, which no value reaches.)
+linear_init = nn.initializers.normal(0.02)
 
 
 class Mlp(nn.Module):
@@ -30,7 +31,7 @@ class Mlp(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "... channels"]) -> Float[Array, "... channels"]:
         """Returns the output, in `dtype`."""
-        dense = functools.partial(nn.Dense, kernel_init=truncated_normal, dtype=self.dtype)
+        dense = functools.partial(nn.Dense, kernel_init=linear_init, dtype=self.dtype)
         wide = gelu(dense(self.expansion * x.shape[-1], name="fc1")(x))
         return dense(x.shape[-1], name="fc2")(wide)
 

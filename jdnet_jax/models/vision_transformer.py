@@ -3,8 +3,8 @@ TMLR 2024) and the image tower of SigLIP (Zhai et al., ICCV 2023).
 
 Sizes, names and parameter names are timm's. The logits are read from a class token; in distilled DeiT also from a
 distillation token, and are the mean of both heads' logits; in SigLIP from a probe that attends to all patches.
-Initialisation is timm's: linear layers and embeddings normal with deviation 0.02, cut off at two deviations, biases
-zero; the class token nearly zero; patches uniform within 1 / sqrt(fan-in). The heads start as every `Classifier`.
+Initialisation is timm's: linear layers and embeddings normal with deviation 0.02, biases zero; the class token nearly
+zero; patches uniform within 1 / sqrt(fan-in). The heads start as every `Classifier`.
 The grid of the positional embeddings is that of the images that the network is initialised with.
 `vit_tiny_test` and `deit_tiny_distilled_test` are OURS: two blocks on patches of 4 pixels, for tests and demos.
 """
@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 from jdnet_jax.errors import UserError
 from jdnet_jax.models import position_embedding
 from jdnet_jax.models.layers import Classifier, Dropout, StochasticDepth
-from jdnet_jax.models.mlp import Mlp, truncated_normal
+from jdnet_jax.models.mlp import Mlp, linear_init
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.patches import PatchConv
 from jdnet_jax.models.spec import (
@@ -76,7 +76,7 @@ class SelfAttention(nn.Module):
     @nn.compact
     def __call__(self, x: Tokens) -> tuple[Tokens, Attention]:
         """Returns the output and the attention."""
-        dense = functools.partial(nn.Dense, kernel_init=truncated_normal, dtype=self.dtype)
+        dense = functools.partial(nn.Dense, kernel_init=linear_init, dtype=self.dtype)
         qkv = dense(3 * x.shape[-1], name="qkv")(x).reshape(*x.shape[:2], 3, self.heads, -1)
         mixed, weights = attend(qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2])
         return dense(x.shape[-1], name="proj")(mixed), weights
@@ -144,7 +144,7 @@ class AttentionPool(nn.Module):
     def __call__(self, x: Tokens) -> tuple[Float[Array, "batch width"], Attention]:
         """Returns the pooled features and the probe's attention."""
         batch, _, width = x.shape
-        dense = functools.partial(nn.Dense, kernel_init=truncated_normal, dtype=self.dtype)
+        dense = functools.partial(nn.Dense, kernel_init=linear_init, dtype=self.dtype)
         probe = self.param("latent", nn.initializers.truncated_normal(width**-0.5), (1, 1, width), jnp.float32)
         queries = dense(width, name="q")(probe).reshape(1, 1, self.heads, -1)
         kv = dense(2 * width, name="kv")(x).reshape(*x.shape[:2], 2, self.heads, -1)
@@ -248,12 +248,12 @@ class VisionTransformer(nn.Module):
         uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
         patches = PatchConv(self.width, self.patch_size, uniform, self.dtype, name="patch_embed.proj")(images)
         grid = (patches.shape[0], patches.shape[1], patches.shape[2])
-        starts = {"cls_token": nn.initializers.normal(1e-6), "dist_token": truncated_normal}
+        starts = {"cls_token": nn.initializers.normal(1e-6), "dist_token": linear_init}
         learned = [self.param(name, starts[name], (1, 1, self.width), jnp.float32) for name in self.tokens]
         parts = [jnp.broadcast_to(token.astype(self.dtype), (grid[0], 1, self.width)) for token in learned]
         x = jnp.concatenate([*parts, patches.reshape(grid[0], -1, self.width)], axis=1)
         shape = (1, x.shape[1], self.width)
-        positions = self.param(position_embedding.NAME, truncated_normal, shape, jnp.float32)
+        positions = self.param(position_embedding.NAME, linear_init, shape, jnp.float32)
         return x + positions.astype(self.dtype), grid
 
 

@@ -35,7 +35,8 @@ class Student:
         module = flax_runner.create(self.card, "tiny")
         shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, size, size, 3))))
         flat = flax.traverse_util.flatten_dict(shapes)
-        self.variables = flax.traverse_util.unflatten_dict({path: draw(path, leaf) for path, leaf in flat.items()})
+        drawn = flax.traverse_util.unflatten_dict({path: draw(path, leaf) for path, leaf in flat.items()})
+        self.variables = {"batch_stats": {}, **drawn}
         rng = np.random.default_rng(0)
         colors = rng.integers(0, 200, (6, 1, 1, 3))
         self.images = (colors + rng.integers(0, 56, (6, size, size, 3))).astype(np.uint8)
