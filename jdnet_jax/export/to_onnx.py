@@ -1,7 +1,8 @@
 """ONNX files, any number of photos at a time.
 
 The function is traced by JAX, one operation for a layer, and each operation is written as ONNX's. Only those that the
-zoo's networks with BatchNorm consist of are known: transformers and ConvNeXt cannot be written. Feature maps, the values of rank 4, are NHWC in JAX and NCHW in ONNX.
+zoo's networks with BatchNorm consist of are known: transformers and ConvNeXt cannot be written. Feature maps, the
+values of rank 4, are NHWC in JAX and NCHW in ONNX.
 """
 
 from __future__ import annotations
