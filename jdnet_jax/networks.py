@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 from jdnet_jax import handoff, losses, models
 from jdnet_jax.errors import UserError
 from jdnet_jax.losses.alignment import grids_align
+from jdnet_jax.models import position_embedding
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.routing import STUDENT
 
@@ -105,20 +106,28 @@ def objective(config: ConfigDict, networks: Mapping[str, Network], steps: int) -
 
 
 def shapes(network: Network) -> tuple[Outputs, Variables]:
-    """Shapes of a network's outputs and variables; nothing is allocated or computed."""
+    """Shapes of a network's outputs and variables; nothing is allocated or computed.
+
+    Raises:
+        UserError: the network cannot take images of its size.
+    """
     images = jax.ShapeDtypeStruct((1, network.image_size, network.image_size, 3), jnp.float32)
 
     def forward(x):
         return network.module.init_with_output(jax.random.key(0), x, train=False)
 
-    return jax.eval_shape(forward, images)
+    try:
+        return jax.eval_shape(forward, images)
+    except UserError as error:
+        raise UserError(f"{_key(network.name)} ({network.model}): {error}") from error
 
 
 def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None:
     """Checks that the coupling terms can compare the student with each teacher, from shapes alone.
 
     Raises:
-        UserError: a stage that a network lacks, or maps whose grids are not multiples of each other; names the key.
+        UserError: an image size that a network cannot take, a stage that a network lacks, or maps whose grids are not
+            multiples of each other; names the key.
     """
     outputs = {name: shapes(network)[0] for name, network in networks.items()}
     for teacher in (name for name in networks if name != STUDENT):
@@ -180,6 +189,13 @@ def _check_grids(stage: int, student: Network, teacher: Network, outputs: Mappin
 
 
 def _sizes(student: Network, teacher: Network) -> str:
+    for network in (student, teacher):
+        stride = network.module.stages[-1].stride
+        if 32 % stride:  # patches of 14 pixels
+            return (
+                f"{student.image_size} and {teacher.image_size} pixels: choose a multiple of 32 as config.image_size, "
+                f"and {stride}/16 of it as config.resolutions.{network.name}"
+            )
     if student.image_size == teacher.image_size:
         return f"config.image_size = {student.image_size}: choose a multiple of 32"
     return (
@@ -214,6 +230,7 @@ def initialize(network: Network, seed: int, num_classes: int) -> Variables:
             network.model,
             network.init,
             num_classes,
+            image_size=network.image_size,
             seed=own_seed,
             fresh_classifier=network.trainable,
             **network.options,
@@ -224,6 +241,11 @@ def initialize(network: Network, seed: int, num_classes: int) -> Variables:
 
 def _from_handoff(network: Network, num_classes: int) -> Variables:
     variables, card = handoff.load(network.init, model=network.model, num_classes=num_classes)
+    own, expected = variables["params"], shapes(network)[1]["params"]
+    if position_embedding.NAME in own and position_embedding.NAME in expected:
+        shape = expected[position_embedding.NAME].shape
+        resized = position_embedding.fit(own[position_embedding.NAME], shape, len(network.module.tokens), network.model)
+        variables = {**variables, "params": {**own, position_embedding.NAME: resized}}
     if not fits(network, variables):
         raise UserError(
             f"{network.init} holds {network.model} with options {dict(card.options)}, of other shapes "

@@ -2,10 +2,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jdnet_jax import config as config_lib
 from jdnet_jax import networks
 from jdnet_jax.errors import UserError
 from jdnet_jax.models import hub
 from tests import tiny_recipe as tiny
+from tests import tiny_student
 
 
 def test_each_network_normalises_with_its_own_statistics():
@@ -92,3 +94,42 @@ def test_resolutions_that_do_not_align_are_named():
     config.resolutions = {"student": 24}
     with pytest.raises(UserError, match=r"config.resolutions of 24 and 32 pixels: choose a multiple of 32 and a whole"):
         networks.check_alignment(config, networks.build(config, 3))
+
+
+def with_transformer(teacher, **changes):
+    """JDNet's default student, whose stages have the strides 4 to 32, with this teacher."""
+    config = config_lib.default()
+    config.teachers.teacher.model = teacher
+    config.update_from_flattened_dict(changes)
+    return config, networks.build(config, 3)
+
+
+@pytest.mark.parametrize("teacher", ["vit_base_patch16_siglip_224", "deit_small_distilled_patch16_224"])
+def test_stages_of_a_transformer_align_with_those_of_a_student_by_their_order(teacher):
+    networks.check_alignment(*with_transformer(teacher))
+
+
+def test_patches_of_14_pixels_need_a_resolution_of_their_own():
+    with pytest.raises(UserError, match=r"choose a multiple of 32 .*, and 14/16 of it as config.resolutions.teacher"):
+        networks.check_alignment(*with_transformer("vit_small_patch14_dinov2"))
+    config, nets = with_transformer("vit_small_patch14_dinov2", **{"resolutions.teacher": 196})
+    networks.check_alignment(config, nets)
+    assert networks.shapes(nets["teacher"])[0].attention.shape == (1, 14, 14)
+
+
+def test_an_image_size_that_patches_do_not_fill_is_named():
+    message = r"^config.teachers.teacher \(vit_tiny_test\): images of 34x34 pixels cannot be cut into patches of 4x4"
+    with pytest.raises(UserError, match=message):
+        networks.check_alignment(*with_transformer("vit_tiny_test", image_size=34))
+
+
+def test_a_hand_off_of_a_transformer_for_another_size_is_resized(tmp_path, capsys):
+    folder = tiny_student.save(tmp_path / "student", model="vit_tiny_test", options={})
+    config = config_lib.default()
+    config.image_size = 16
+    config.student = {"model": "vit_tiny_test", "init": str(folder), "options": {}}
+    network = networks.build(config, len(tiny_student.CLASSES))["student"]
+    variables = networks.initialize(network, 0, len(tiny_student.CLASSES))
+    assert networks.fits(network, variables)
+    assert variables["batch_stats"] == {}
+    assert capsys.readouterr().err == "vit_tiny_test: positional embeddings resized from 8x8 to 4x4 patches\n"

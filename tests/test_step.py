@@ -321,3 +321,17 @@ def test_eval_counts_are_exact_whatever_the_number_of_devices():
         )
         assert int(one[f"{name}/top5"]) == 11  # five classes
         np.testing.assert_allclose(one[f"{name}/loss"], eight[f"{name}/loss"], rtol=1e-5)
+
+
+def test_transformers_are_trained_by_convolutional_networks_and_the_other_way_round():
+    """A distilled student without batch statistics: both its heads learn, and its average is kept."""
+    config = tiny.config(losses__mskd__options__stages=(0, 1), ema_decay=0.9, batch_size=4)
+    config.student = {"model": "deit_tiny_distilled_test", "init": "random", "options": {"drop_path_rate": 0.1}}
+    recipe = tiny.Recipe(config)
+    assert recipe.state.batch_stats["student"] == recipe.state.ema["batch_stats"] == {}
+    after, metrics = tiny.mapped(recipe.step(), 1)(recipe.state, tiny.cut(tiny.batch(4), 1))
+    assert np.isfinite(metrics["loss/total"])
+    for head in ("head", "head_dist"):
+        before, now = (state.params["student"][head]["kernel"] for state in (recipe.state, after))
+        assert np.any(np.asarray(before) != np.asarray(now))
+    assert after.batch_stats["student"] == {}

@@ -84,7 +84,8 @@ def export(request: Request) -> Report:
     """Writes the file, runs it beside the student, and puts it in place if it is as good.
 
     Raises:
-        UserError: a mistake in the request, no calibration pictures, or a file that is not good enough.
+        UserError: a mistake in the request, a network that the format cannot express, no calibration pictures, or a
+            file that is not good enough.
     """
     chosen = formats.check(request.file_format, request.quantize)
     variables, card = handoff.load(request.source)
@@ -139,7 +140,13 @@ def _write(
         case "onnx":
             from jdnet_jax.export import to_onnx
 
-            path.write_bytes(to_onnx.convert(function, author, licence))
+            try:
+                path.write_bytes(to_onnx.convert(function, author, licence))
+            except NotImplementedError as error:
+                raise UserError(
+                    f"{card.model} cannot be exported to ONNX ({error}): choose --format=tflite, stablehlo, "
+                    "saved_model or safetensors"
+                ) from error
 
 
 def _dataset_of(source: Path, card: ModelCard) -> Dataset | None:

@@ -49,11 +49,11 @@ class Folded:
 
 
 def fold(module: nn.Module, variables: Mapping[str, PyTree]) -> Folded:
-    """Folds every BatchNorm of a network.
+    """Folds every BatchNorm of a network; one without any stays as it is.
 
     Args:
         module: a network of the zoo, without a mapped axis.
-        variables: its `params` and `batch_stats`.
+        variables: its `params`, and its `batch_stats` where it has BatchNorms.
     """
     params = dict(flax.traverse_util.flatten_dict(variables["params"]))
     statistics = flax.traverse_util.flatten_dict(variables.get("batch_stats", {}))

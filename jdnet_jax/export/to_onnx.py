@@ -1,7 +1,8 @@
 """ONNX files, any number of photos at a time.
 
 The function is traced by JAX, one operation for a layer, and each operation is written as ONNX's. Only those that the
-networks of the zoo consist of are known. Feature maps, the values of rank 4, are NHWC in JAX and NCHW in ONNX.
+zoo's networks with BatchNorm consist of are known: transformers and ConvNeXt cannot be written. Feature maps, the
+values of rank 4, are NHWC in JAX and NCHW in ONNX.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def convert(function: InferenceFunction, author: str, licence: str) -> bytes:
         licence: for the metadata.
 
     Raises:
-        NotImplementedError: an operation that no network of the zoo has.
+        NotImplementedError: an operation that no network with BatchNorm has.
     """
     card = function.card
     size = card.image_size
@@ -113,6 +114,8 @@ class _Graph:
     def _results(self, equation: Any, operands: list[_Operand]) -> Sequence[_Operand]:
         name, parameters = equation.primitive.name, equation.params
         if all(isinstance(operand, np.ndarray) for operand in operands):
+            if not all(isinstance(side, int) for result in equation.outvars for side in result.aval.shape):
+                raise NotImplementedError(f"{name} of a constant to the size of the batch has no form in ONNX here")
             found = equation.primitive.bind(*operands, **parameters)
             return [np.asarray(each) for each in (found if equation.primitive.multiple_results else [found])]
         if name == "jit" and parameters["name"] == "clip" and not any(isinstance(x, _Value) for x in operands[1:]):

@@ -16,6 +16,11 @@ def load(path: Path, card: ModelCard) -> FlaxRunner:
         UserError: it cannot be read, or holds other tensors than the card's network has.
     """
     variables = models.load_pretrained(
-        card.model, str(path), len(card.classes), fresh_classifier=False, **dict(card.options)
+        card.model,
+        str(path),
+        len(card.classes),
+        image_size=card.image_size,
+        fresh_classifier=False,
+        **dict(card.options),
     )
     return FlaxRunner(card, variables, path)

@@ -70,28 +70,36 @@ class Conv(nn.Module):
 
 
 class DepthwiseConv(nn.Module):
-    """Depthwise convolution without bias (BatchNorm follows).
+    """Depthwise convolution.
 
     Attributes:
         kernel_size: side of the kernels in pixels.
         stride: step of the kernels in pixels.
         padding: the rule of `padding.resolve`.
         dtype: dtype of the computation.
+        use_bias: whether a bias is added; none is needed where BatchNorm follows.
+        kernel_init: of the kernels; None for He's.
     """
 
     kernel_size: int
     stride: int = 1
     padding: Padding = "symmetric"
     dtype: Any = jnp.float32
+    use_bias: bool = False
+    kernel_init: nn.initializers.Initializer | None = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch out_h out_w channels"]:
         """Returns the depthwise convolution of `x` in `dtype`."""
         # The fan-out of a depthwise kernel is its area: each input channel feeds one output channel.
-        init = nn.initializers.normal((2 / self.kernel_size**2) ** 0.5)
+        init = self.kernel_init or nn.initializers.normal((2 / self.kernel_size**2) ** 0.5)
         kernel = self.param("kernel", init, (self.kernel_size, self.kernel_size, 1, x.shape[-1]), jnp.float32)
         pads = padding_rules.resolve(self.padding, (x.shape[1], x.shape[2]), self.kernel_size, self.stride)
-        return depthwise_conv(x.astype(self.dtype), kernel.astype(self.dtype), self.stride, pads)
+        y = depthwise_conv(x.astype(self.dtype), kernel.astype(self.dtype), self.stride, pads)
+        if not self.use_bias:
+            return y
+        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],), jnp.float32)
+        return y + bias.astype(self.dtype)[None, None, None]
 
 
 def max_pool(
@@ -174,15 +182,42 @@ class Dropout(nn.Module):
         """Returns `x` with values dropped and the others scaled by 1 / (1 - rate); `x` itself outside training."""
         if not train or self.rate == 0:
             return x
-        shard = 0 if self.data_axis is None or self.is_initializing() else lax.axis_index(self.data_axis)
-        positions = shard * x.shape[0] + jnp.arange(x.shape[0])
-        key = self.make_rng("dropout")
-
-        def keep_one(position: Array) -> Array:
-            return jax.random.bernoulli(jax.random.fold_in(key, position), 1 - self.rate, x.shape[1:])
-
-        keep = jax.vmap(keep_one)(positions)
+        keep = _keep(self, x.shape, self.rate, self.data_axis)
         return jnp.where(keep, x / (1 - self.rate), jnp.zeros((), x.dtype))
+
+
+class StochasticDepth(nn.Module):
+    """Stochastic depth (Huang et al., ECCV 2016): the residual branch of an example is left out as a whole.
+
+    Which examples lose it does not depend on how the batch is split over devices, see `Dropout`.
+
+    Attributes:
+        rate: probability that a branch is left out, in [0, 1).
+        data_axis: mapped axis that splits the batch; None where one device holds all of it.
+    """
+
+    rate: float
+    data_axis: str | None = None
+
+    @nn.compact
+    def __call__(self, branch: Float[Array, "batch ..."], *, train: bool) -> Float[Array, "batch ..."]:
+        """Returns zeros or `branch / (1 - rate)` for each example; `branch` itself outside training."""
+        if not train or self.rate == 0:
+            return branch
+        keep = _keep(self, (branch.shape[0], *[1] * (branch.ndim - 1)), self.rate, self.data_axis)
+        return jnp.where(keep, branch / (1 - self.rate), jnp.zeros((), branch.dtype))
+
+
+def _keep(layer: nn.Module, shape: tuple[int, ...], rate: float, data_axis: str | None) -> Array:
+    """Random booleans of `shape`, true with probability 1 - rate, drawn from a key of each example's own."""
+    shard = 0 if data_axis is None or layer.is_initializing() else lax.axis_index(data_axis)
+    positions = shard * shape[0] + jnp.arange(shape[0])
+    key = layer.make_rng("dropout")
+
+    def keep_one(position: Array) -> Array:
+        return jax.random.bernoulli(jax.random.fold_in(key, position), 1 - rate, shape[1:])
+
+    return jax.vmap(keep_one)(positions)
 
 
 class Classifier(nn.Module):

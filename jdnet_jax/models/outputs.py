@@ -21,8 +21,12 @@ class Outputs:
         maps: the feature maps that the head averages, so that `logits = mean(maps, (1, 2)) @ kernel + bias`;
             None where the head is not global average pooling followed by one linear layer.
         kernel: the head's weight, float32; None where `maps` is None.
-        attention: for a network read through a class token, that token's attention to the patches in the last
-            block, averaged over heads; None where `maps` is given.
+        attention: for a network read through tokens (class token, distillation token, or the probe that pools the
+            patches), their attention to the patches in the last block or the pooling, averaged over heads and over
+            these tokens; None where `maps` is given.
+        class_logits: for a network with two heads, of which `logits` are the mean, the scores of the head on the class
+            token, float32; None elsewhere.
+        distillation_logits: likewise of the head on the distillation token.
     """
 
     logits: Float[Array, "batch classes"]
@@ -30,6 +34,8 @@ class Outputs:
     maps: Float[Array, "batch height width channels"] | None = None
     kernel: Float[Array, "channels classes"] | None = None
     attention: Float[Array, "batch height width"] | None = None
+    class_logits: Float[Array, "batch classes"] | None = None
+    distillation_logits: Float[Array, "batch classes"] | None = None
 
     def activation(self, labels: Labels) -> Float[Array, "batch height width"]:
         """Class activation map of `labels`, float32, not negative, on the grid of the last feature map.
@@ -37,7 +43,7 @@ class Outputs:
         With a GAP + linear head this is ReLU(sum_c maps_c * kernel[c, label]) (CAM, Zhou et al., CVPR 2016), which
         equals Grad-CAM (Selvaraju et al., ICCV 2017) up to the constant 1 / (height * width): the gradient of the
         logit with respect to every position of channel c is kernel[c, label] / (height * width). A network read
-        through its class token returns that token's attention, which does not depend on the label.
+        through tokens returns their attention, which does not depend on the label.
         For a mixture of photos (`labels` are shares) the kernel's columns are averaged with the shares: where the
         network looks for either class, each as much as there is of it (OURS).
         """
@@ -45,7 +51,7 @@ class Outputs:
             return nn.relu(jnp.einsum("bhwc,bc->bhw", self.maps.astype(jnp.float32), self._weights(labels)))
         if self.attention is not None:
             return self.attention.astype(jnp.float32)
-        raise ValueError("these outputs have neither feature maps with a linear head nor a class token's attention")
+        raise ValueError("these outputs have neither feature maps with a linear head nor a token's attention")
 
     def _weights(self, labels: Labels) -> Float[Array, "batch channels"]:
         """The kernel's column of each label."""

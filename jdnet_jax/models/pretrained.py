@@ -1,7 +1,8 @@
 """Loads published weights into a network of the zoo, strictly: every tensor of both sides has its place.
 
 Names and layouts are PyTorch's in the files and Flax's here; `weight_names` has tables for files that do not use timm's
-names. A tensor that is missing, left over or of another shape is an error, the classifier's excepted.
+names. A tensor that is missing, left over or of another shape is an error, the classifier's excepted, and positional
+embeddings, which are resized.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from flax import linen as nn
 
 from jdnet_jax.errors import UserError
-from jdnet_jax.models import hub, registry, torch_file, torch_layout, weight_names
+from jdnet_jax.models import hub, position_embedding, registry, torch_file, torch_layout, weight_names
 from jdnet_jax.progress import say
 
 #: The package and the file in it that `imagenet` means for a network. The hexadecimal digits begin the file's SHA-256.
@@ -31,7 +32,14 @@ _IMAGENET = {
 
 
 def load_pretrained(
-    name: str, source: str, num_classes: int, *, seed: int = 0, fresh_classifier: bool = True, **options: Any
+    name: str,
+    source: str,
+    num_classes: int,
+    *,
+    image_size: int | None = None,
+    seed: int = 0,
+    fresh_classifier: bool = True,
+    **options: Any,
 ) -> dict[str, Any]:
     """Variables of a network of the zoo with published weights.
 
@@ -43,12 +51,15 @@ def load_pretrained(
         num_classes: length of the logits. If the file's classifier has another or the file has none at all, the
             classifier (all tensors whose shape depends on `num_classes`) is fresh, drawn as
             `module.init(jax.random.key(seed), ...)` draws it, and a line on standard error says so.
+        image_size: side of the images in pixels, on which the number of positional embeddings depends; None for the
+            size in the network's `input_spec`. Embeddings of another size are resized, see `position_embedding.fit`.
         seed: of a fresh classifier; used for nothing else.
         fresh_classifier: whether a fresh classifier is allowed; False for a network that is not trained.
         **options: the network's options, as for `create`.
 
     Returns:
-        `{'params': ..., 'batch_stats': ...}`, nested as `module.init` nests them, of float32 NumPy arrays.
+        `{'params': ..., 'batch_stats': ...}`, nested as `module.init` nests them, of float32 NumPy arrays;
+        `batch_stats` is empty where the network has no BatchNorm.
 
     Raises:
         UserError: no such source, a file that cannot be read, or one that is not of this network: tensors are missing,
@@ -61,10 +72,20 @@ def load_pretrained(
         for file_name, tensor in torch_file.read_tensors(path).items()
         if not file_name.endswith(".num_batches_tracked")  # a counter of PyTorch's BatchNorm; nothing reads it here
     }
-    expected = _shapes(module)
+    size = image_size or module.input_spec.size
+    expected = _shapes(module, size)
     names = {key: torch_layout.torch_name(key) for key in expected}
     found = _match_names(tensors.keys(), set(names.values()))
 
+    for key, torch_name in names.items():
+        if torch_name not in found:
+            continue
+        tensor = tensors[found[torch_name]]
+        if key[-1] == position_embedding.NAME:
+            tensor = position_embedding.fit(tensor, expected[key], len(module.tokens), name)
+        elif key[-1] == "gamma" and tensor.shape[1:] == (1, 1):  # torchvision's layer scale, shaped for its maps
+            tensor = tensor[:, 0, 0]
+        tensors[found[torch_name]] = tensor
     absent = [key for key, torch_name in names.items() if torch_name not in found]
     unexpected = sorted(tensors.keys() - found.values())
     wrong = {
@@ -74,7 +95,7 @@ def load_pretrained(
     }
     fresh: list[torch_layout.Path] = []
     if (wrong or absent) and not unexpected:
-        longer = registry.create(name, num_classes + 1, **options)
+        longer = _shapes(registry.create(name, num_classes + 1, **options), size)
         fresh = _other_classifier(longer, expected, tensors, wrong, absent)
     missing = [names[key] for key in absent if key not in fresh]
     misshapen = [
@@ -101,8 +122,9 @@ def load_pretrained(
         drawn = " and ".join(names[key] for key in fresh)
         say(f"{name}: {path.name} {what}: {drawn} drawn afresh (seed {seed})")
     flat = {key: _to_flax(tensors[found[names[key]]], path) for key in expected if key not in fresh}
-    flat.update(_initialise(module, fresh, seed))
-    return flax.traverse_util.unflatten_dict({key: flat[key] for key in expected})
+    flat.update(_initialise(module, size, fresh, seed))
+    variables = flax.traverse_util.unflatten_dict({key: flat[key] for key in expected})
+    return {"batch_stats": {}, **variables}
 
 
 def find_weights(name: str, source: str) -> Path:
@@ -156,14 +178,13 @@ def _packaged(name: str) -> Path:
     return Path(spec.submodule_search_locations[0]) / file
 
 
-def _shapes(module: nn.Module) -> dict[torch_layout.Path, torch_layout.Shape]:
+def _shapes(module: nn.Module, size: int) -> dict[torch_layout.Path, torch_layout.Shape]:
     """The shape of every variable by its path, from the collection to the leaf; nothing is computed."""
-    variables = jax.eval_shape(lambda: _init(module, 0))
+    variables = jax.eval_shape(lambda: _init(module, size, 0))
     return {key: leaf.shape for key, leaf in flax.traverse_util.flatten_dict(variables).items()}
 
 
-def _init(module: nn.Module, seed: int) -> Any:
-    size = module.input_spec.size
+def _init(module: nn.Module, size: int, seed: int) -> Any:
     return module.init(jax.random.key(seed), jnp.zeros((1, size, size, 3)), train=False)
 
 
@@ -182,7 +203,7 @@ def _match_names(file_names: Collection[str], expected: Collection[str]) -> dict
 
 
 def _other_classifier(
-    longer: nn.Module,
+    longer: Mapping[torch_layout.Path, torch_layout.Shape],
     expected: Mapping[torch_layout.Path, torch_layout.Shape],
     tensors: Mapping[str, np.ndarray],
     wrong: Mapping[torch_layout.Path, str],
@@ -191,13 +212,13 @@ def _other_classifier(
     """The variables of the classifier, if all that is wrong with the file is its classifier's length or absence.
 
     Args:
-        longer: the network with one class more: what is of another shape in it is the classifier.
+        longer: the shapes of the network with one class more: what differs in it is the classifier.
         expected: the network's shapes.
         tensors: the file's tensors.
         wrong: the variables of which the file has another shape, with the file's name of each.
         absent: the variables that the file has not.
     """
-    classifier = [key for key, shape in _shapes(longer).items() if shape != expected[key]]
+    classifier = [key for key, shape in longer.items() if shape != expected[key]]
     if not wrong:
         return classifier if set(absent) == set(classifier) else []
     if absent or set(wrong) != set(classifier):
@@ -212,14 +233,14 @@ def _other_classifier(
 
 
 def _initialise(
-    module: nn.Module, keys: Collection[torch_layout.Path], seed: int
+    module: nn.Module, size: int, keys: Collection[torch_layout.Path], seed: int
 ) -> dict[torch_layout.Path, np.ndarray]:
     """Fresh variables, the ones that `module.init` draws; what is not asked for is not computed."""
     if not keys:
         return {}
 
     def draw() -> dict[torch_layout.Path, jax.Array]:
-        flat = flax.traverse_util.flatten_dict(_init(module, seed))
+        flat = flax.traverse_util.flatten_dict(_init(module, size, seed))
         return {key: flat[key] for key in keys}
 
     return {key: np.array(value, np.float32) for key, value in jax.jit(draw)().items()}

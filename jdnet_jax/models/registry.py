@@ -17,11 +17,13 @@ from jdnet_jax.models import (
     cifar_mobilenet,
     cifar_preact_resnet,
     cifar_vgg,
+    convnext,
     densenet,
     efficientnet_lite,
     mobilenetv2,
     regnet,
     resnet,
+    vision_transformer,
 )
 from jdnet_jax.models.spec import Variant
 
@@ -31,6 +33,8 @@ _ZOO: Mapping[str, Variant] = {
     **densenet.VARIANTS,
     **mobilenetv2.VARIANTS,
     **efficientnet_lite.VARIANTS,
+    **vision_transformer.VARIANTS,
+    **convnext.VARIANTS,
     **cifar_vgg.VARIANTS,
     **cifar_preact_resnet.VARIANTS,
     **cifar_googlenet.VARIANTS,

@@ -68,6 +68,9 @@ def _is_rate(value: Any) -> bool:
 #: Options that every network of the zoo has.
 COMMON_OPTIONS: Mapping[str, Option] = {"drop_rate": Option(_is_rate, "a number in [0, 1)")}
 
+#: The option of networks with residual branches that stochastic depth leaves out.
+DROP_PATH_RATE: Mapping[str, Option] = {"drop_path_rate": Option(_is_rate, "a number in [0, 1)")}
+
 #: Statistics of ImageNet's training images, as torchvision and timm use them (0.485, 0.456, 0.406 times 255, ...).
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)

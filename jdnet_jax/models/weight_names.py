@@ -103,6 +103,10 @@ TORCHVISION_MOBILENETV2 = Layout(
 )
 
 
+#: A pattern, and its replacement as `re.sub` takes it.
+Rule = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
+
+
 @dataclasses.dataclass(frozen=True)
 class Patterns:
     """Names that become timm's by replacing parts of them.
@@ -113,7 +117,7 @@ class Patterns:
     """
 
     source: str
-    rules: tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]
+    rules: tuple[Rule, ...]
 
     def rename(self, names: Collection[str], expected: Collection[str]) -> dict[str, str]:
         """Maps each of the file's names to timm's; a name in which no pattern occurs stays as it is.
@@ -151,9 +155,55 @@ TORCHVISION_REGNET = Patterns(
     ),
 )
 
+
+def _whole(*rules: tuple[str, str | Callable[[re.Match[str]], str]]) -> tuple[Rule, ...]:
+    """Rules for whole names."""
+    return tuple((re.compile(f"^{pattern}$"), replacement) for pattern, replacement in rules)
+
+
+_VIT_BLOCK = r"encoder\.layers\.encoder_layer_(\d+)\."
+
+#: torchvision's vit_b_16, whose files name the perceptron's layers in one of two ways. Its images are normalised with
+#: ImageNet's statistics, as DeiT's are, which it also shares the architecture with.
+TORCHVISION_VIT = Patterns(
+    source="torchvision's vit_b_16",
+    rules=_whole(
+        ("class_token", "cls_token"),
+        (r"encoder\.pos_embedding", "pos_embed"),
+        (r"conv_proj\.(.+)", r"patch_embed.proj.\1"),
+        (r"encoder\.ln\.(.+)", r"norm.\1"),
+        (r"heads\.head\.(.+)", r"head.\1"),
+        (_VIT_BLOCK + r"ln_([12])\.(.+)", r"blocks.\1.norm\2.\3"),
+        (_VIT_BLOCK + r"self_attention\.in_proj_(.+)", r"blocks.\1.attn.qkv.\2"),
+        (_VIT_BLOCK + r"self_attention\.out_proj\.(.+)", r"blocks.\1.attn.proj.\2"),
+        (_VIT_BLOCK + r"mlp\.(?:0|linear_1)\.(.+)", r"blocks.\1.mlp.fc1.\2"),
+        (_VIT_BLOCK + r"mlp\.(?:3|linear_2)\.(.+)", r"blocks.\1.mlp.fc2.\2"),
+    ),
+)
+
+_CONVNEXT_BLOCK = {"0": "conv_dw", "2": "norm", "3": "mlp.fc1", "5": "mlp.fc2"}
+
+#: torchvision's convnext_tiny and convnext_base: features.0 is the stem, the others in turn stages and downsampling.
+TORCHVISION_CONVNEXT = Patterns(
+    source="torchvision's convnext_tiny",
+    rules=_whole(
+        (r"features\.0\.(.+)", r"stem.\1"),
+        (r"features\.([246])\.(.+)", lambda m: f"stages.{int(m[1]) // 2}.downsample.{m[2]}"),
+        (r"features\.(\d)\.(\d+)\.layer_scale", lambda m: f"stages.{int(m[1]) // 2}.blocks.{m[2]}.gamma"),
+        (
+            r"features\.(\d)\.(\d+)\.block\.([0235])\.(.+)",
+            lambda m: f"stages.{int(m[1]) // 2}.blocks.{m[2]}.{_CONVNEXT_BLOCK[m[3]]}.{m[4]}",
+        ),
+        (r"classifier\.0\.(.+)", r"head.norm.\1"),
+        (r"classifier\.2\.(.+)", r"head.fc.\1"),
+    ),
+)
+
 LAYOUTS: tuple[Layout | Patterns, ...] = (
     LITE_PACKAGES,
     TORCHVISION_MOBILENETV2,
     TORCHVISION_DENSENET,
     TORCHVISION_REGNET,
+    TORCHVISION_VIT,
+    TORCHVISION_CONVNEXT,
 )

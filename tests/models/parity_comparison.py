@@ -5,6 +5,7 @@ the environment variable JDNET_PARITY_PYTHON, and the extra `parity` lists what 
 """
 
 import contextlib
+import dataclasses
 import json
 import os
 import subprocess
@@ -41,7 +42,7 @@ class Originals:
         weights = self._folder / f"{case}.{case.suffix}"
         if case.library == "lite_package":
             weights = pretrained.find_weights(case.name, "imagenet")
-        request = {"library": case.library, "model": case.model, "weights": weights, "reference": reference}
+        request = {**dataclasses.asdict(case), "weights": weights, "reference": reference}
         with contextlib.suppress(BrokenPipeError):
             print(json.dumps(request, default=str), file=self._process.stdin, flush=True)
         answer = self._process.stdout.readline()
@@ -58,7 +59,7 @@ def relative_errors(case, originals):
     """The largest difference of the logits and of each stage, relative to its largest value; shapes must be equal."""
     with originals.of(case) as (weights, reference_file):
         source = "imagenet" if case.library == "lite_package" else str(weights)
-        variables = load_pretrained(case.name, source, 1000)
+        variables = load_pretrained(case.name, source, 1000, image_size=case.image_size)
         with np.load(reference_file) as reference:
             arrays = dict(reference)
     module = create(case.name, 1000)

@@ -1,9 +1,10 @@
 """Makes PyTorch references for parity_comparison.py; runs in an environment that has torch, torchvision and timm.
 
-It reads from standard input one case a line, {"library", "model", "weights", "reference"} as JSON, and prints the
-path `reference` when that is written. For each case a model is built, its weights and BatchNorm statistics are drawn at
-random and saved at `weights` (the suffix says how: `.safetensors`, `.pth`, `.legacy.pth` for the format before PyTorch
-1.6, `.dotted.pth` with the names of torchvision's published DenseNets), and `reference` (.npz) gets the images, the
+It reads from standard input one case a line as JSON, {"library", "model", "weights", "reference"} and the size of the
+images as `parity_cases.Case` has it, and prints the path `reference` when that is written. For each case a model is
+built, its weights and BatchNorm statistics are drawn at random and saved at `weights` (the suffix says how:
+`.safetensors`, `.pth`, `.legacy.pth` for the format before PyTorch 1.6, `.dotted.pth` with the names of torchvision's
+published DenseNets), and `reference` (.npz) gets the images, the
 logits and every stage's feature map in eval mode. With "library": "lite_package" the weights are read from `weights`
 instead.
 """
@@ -19,8 +20,8 @@ import safetensors.torch
 import timm
 import torch
 import torchvision
+from timm.models.vision_transformer import checkpoint_filter_fn
 
-HEIGHT, WIDTH = 72, 90  # odd after some strides: padding rules differ there
 TORCHVISION_STAGES = {
     "resnet18": ["layer1", "layer2", "layer3", "layer4"],
     "resnext50_32x4d": ["layer1", "layer2", "layer3", "layer4"],
@@ -29,16 +30,28 @@ TORCHVISION_STAGES = {
     "densenet121": [*(f"features.denseblock{i}" for i in (1, 2, 3)), "features.norm5"],
     "densenet161": [*(f"features.denseblock{i}" for i in (1, 2, 3)), "features.norm5"],
     "mobilenet_v2": ["features.3", "features.6", "features.13", "features.17"],
+    "convnext_tiny": ["features.1", "features.3", "features.5", "features.7"],
+    "vit_b_16": [f"encoder.layers.encoder_layer_{i}" for i in (2, 5, 8, 11)],
 }
 
 
-def build(library, name):
-    """The model, and for each stage the module whose output it is; of timm's those at stride 4, 8, 16, 32."""
+def build(library, name, size=None):
+    """The model, and for each stage the module whose output it is; of timm's those at stride 4, 8, 16, 32.
+
+    Args:
+        library: whose it is.
+        name: of the model.
+        size: height and width of the images, for a model that must know them; None for the model's own.
+    """
     if library == "cifar":
         return parity_cifar.build(name)
     if library == "torchvision":
-        return getattr(torchvision.models, name)(weights=None, num_classes=1000), TORCHVISION_STAGES[name]
-    model = timm.create_model(name, pretrained=False, num_classes=1000)
+        options = {"image_size": size[0]} if size else {}
+        model = getattr(torchvision.models, name)(weights=None, num_classes=1000, **options)
+        return model, TORCHVISION_STAGES[name]
+    model = timm.create_model(name, pretrained=False, num_classes=1000, **({"img_size": size} if size else {}))
+    if isinstance(model, timm.models.VisionTransformer):
+        return model, [f"blocks.{i}" for i in (2, 5, 8, 11)]
     return model, [info["module"] for info in model.feature_info if info["reduction"] >= 4]
 
 
@@ -49,7 +62,7 @@ def randomise(model, generator):
             fan_in = module.weight[0].numel()
             module.weight.data = torch.randn(module.weight.shape, generator=generator) * (2 / fan_in) ** 0.5
             if module.bias is not None:
-                module.bias.data = torch.randn(module.bias.shape, generator=generator)
+                module.bias.data = 0.3 * torch.randn(module.bias.shape, generator=generator)
         if isinstance(module, torch.nn.BatchNorm2d):
             for tensor, centre, spread in (
                 (module.weight, 0.8, 0.4),
@@ -61,6 +74,15 @@ def randomise(model, generator):
         elif isinstance(module, torch.nn.Linear):
             module.weight.data = torch.randn(module.weight.shape, generator=generator) / module.in_features**0.5
             module.bias.data = torch.randn(module.bias.shape, generator=generator)
+        elif isinstance(module, torch.nn.LayerNorm):
+            module.weight.data = 0.6 + 0.4 * torch.rand(module.weight.shape, generator=generator)
+            module.bias.data = 0.3 * torch.randn(module.bias.shape, generator=generator)
+    for name, parameter in model.named_parameters():
+        leaf = name.rpartition(".")[2]
+        if leaf in ("gamma", "layer_scale"):  # small in a model that was not trained, which would hide the branch
+            parameter.data = 0.5 + torch.rand(parameter.shape, generator=generator)
+        elif leaf in ("cls_token", "dist_token", "class_token", "pos_embed", "pos_embedding", "latent", "in_proj_bias"):
+            parameter.data = torch.randn(parameter.shape, generator=generator)
 
 
 def save(model, path):
@@ -87,7 +109,25 @@ def forward(model, stages, images):
     for stage in stages:
         model.get_submodule(stage).register_forward_hook(lambda module, args, output: maps.append(output))
     with torch.no_grad():
-        return model(images), maps
+        logits = model(images)
+    patch = next(module.stride for module in model.modules() if isinstance(module, torch.nn.Conv2d))
+    grid = tuple(side // step for side, step in zip(images.shape[2:], patch, strict=True))
+    return logits, [_channels_last(output, grid) for output in maps]
+
+
+def _channels_last(output, grid):
+    """A feature map as [batch, height, width, channels]; of a transformer's tokens the grid of patches, the last."""
+    if output.ndim == 4:
+        return output.permute(0, 2, 3, 1)
+    rows, columns = grid
+    return output[:, -rows * columns :].reshape(len(output), rows, columns, -1)
+
+
+def resized(model, name, size):
+    """The model for images of another size, its positional embeddings resized by timm."""
+    other = timm.create_model(name, pretrained=False, num_classes=1000, img_size=size)
+    other.load_state_dict(checkpoint_filter_fn(model.state_dict(), other), strict=True)
+    return other
 
 
 def make(case):
@@ -95,18 +135,22 @@ def make(case):
     seed = zlib.crc32(f"{case['library']} {case['model']}".encode())
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    model, stages = build(case["library"], case["model"])
+    size = (case["height"], case["width"])
+    native = case["image_size"] is None or case["resized"]
+    model, stages = build(case["library"], case["model"], None if native else size)
     if case["library"] == "lite_package":
         load_lite_package(model, case["weights"])
     else:
         randomise(model, generator)
         if case["library"] == "cifar":
-            parity_cifar.follow_activations(model, (HEIGHT, WIDTH), generator)
+            parity_cifar.follow_activations(model, size, generator)
         save(model, case["weights"])
-    images = torch.randn((2, 3, HEIGHT, WIDTH), generator=generator)
+    if case["resized"]:
+        model = resized(model, case["model"], size)
+    images = torch.randn((2, 3, *size), generator=generator)
     images[1] *= 2  # another contrast: noise alone looks much the same to a network that averages
     logits, maps = forward(model.eval(), stages, images)
-    arrays = {f"stage{i}": feature.permute(0, 2, 3, 1).numpy() for i, feature in enumerate(maps)}
+    arrays = {f"stage{i}": feature.numpy() for i, feature in enumerate(maps)}
     np.savez(case["reference"], images=images.permute(0, 2, 3, 1).numpy(), logits=logits.numpy(), **arrays)
 
 

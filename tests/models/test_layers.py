@@ -10,7 +10,7 @@ from jax import lax
 from jdnet_jax.errors import UserError
 from jdnet_jax.models import lowering
 from jdnet_jax.models.depthwise import DIMENSION_NUMBERS
-from jdnet_jax.models.layers import Classifier, Conv, DepthwiseConv, Dropout, average_pool, max_pool
+from jdnet_jax.models.layers import Classifier, Conv, DepthwiseConv, Dropout, StochasticDepth, average_pool, max_pool
 
 
 def apply_conv(module, kernel, x):
@@ -149,6 +149,37 @@ def test_dropout_masks_do_not_depend_on_the_number_of_devices(devices):
 
     split = jax.pmap(shard, axis_name="data", devices=jax.devices()[:devices])(x.reshape(devices, -1, 16))
     np.testing.assert_array_equal(split.reshape(8, 16), whole)
+
+
+def test_stochastic_depth_leaves_out_whole_examples():
+    x = jnp.ones((400, 3, 2))
+    y = np.asarray(StochasticDepth(0.25).apply({}, x, train=True, rngs={"dropout": jax.random.key(0)}))
+    np.testing.assert_allclose(y, np.broadcast_to(y[:, :1, :1], y.shape))
+    np.testing.assert_allclose(sorted(set(np.unique(y))), [0, 4 / 3], rtol=1e-6)
+    np.testing.assert_allclose(np.mean(y == 0), 0.25, atol=0.06)
+    np.testing.assert_array_equal(StochasticDepth(0.25).apply({}, x, train=False), x)
+    np.testing.assert_array_equal(StochasticDepth(0.0).apply({}, x, train=True), x)
+
+
+def test_stochastic_depth_does_not_depend_on_the_number_of_devices():
+    if jax.device_count() < 2:
+        pytest.skip("needs 2 devices")
+    x, rngs = jnp.ones((16, 2, 2)), {"dropout": jax.random.key(3)}
+    whole = StochasticDepth(0.5).apply({}, x, train=True, rngs=rngs)
+
+    def shard(x):
+        return StochasticDepth(0.5, "data").apply({}, x, train=True, rngs=rngs)
+
+    split = jax.pmap(shard, axis_name="data", devices=jax.devices()[:2])(x.reshape(2, 8, 2, 2))
+    np.testing.assert_array_equal(split.reshape(x.shape), whole)
+
+
+def test_a_depthwise_convolution_with_a_bias(strict_promotion):
+    layer = DepthwiseConv(3, use_bias=True, kernel_init=nn.initializers.ones)
+    variables = layer.init(jax.random.key(0), jnp.ones((1, 3, 3, 2)))
+    assert not np.any(variables["params"]["bias"])
+    variables["params"]["bias"] = jnp.array([1.0, -1.0])
+    np.testing.assert_array_equal(layer.apply(variables, jnp.ones((1, 3, 3, 2)))[0, 1, 1], [10, 8])
 
 
 def test_classifier_by_hand(strict_promotion):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from jdnet_jax.models import lowering
-from jdnet_jax.models.layers import Conv, DepthwiseConv, avg_pool, max_pool
+from jdnet_jax.models.layers import Conv, DepthwiseConv, average_pool, max_pool
 from jdnet_jax.models.outputs import Outputs
 
 
@@ -53,7 +53,7 @@ def test_max_pooling_is_one_operation_and_the_same(size, window, stride, padding
 @pytest.mark.parametrize("size", [7, 8])
 def test_average_pooling_is_a_window_reduction_and_the_same(size):
     x = jax.random.normal(jax.random.key(0), (2, size, size, 4))
-    (fast_operations, fast), (operations, plain) = forms(avg_pool, x)
+    (fast_operations, fast), (operations, plain) = forms(average_pool, x)
     assert "reduce_window_sum" not in fast_operations
     assert operations == ["reduce_window_sum", "div"]
     np.testing.assert_allclose(plain, fast, rtol=1e-5, atol=1e-6)

@@ -12,7 +12,7 @@ import safetensors.numpy
 from PIL import Image
 
 from jdnet_jax.errors import UserError
-from jdnet_jax.models import create, load_pretrained, pretrained
+from jdnet_jax.models import create, load_pretrained, pretrained, torch_layout
 from tests.models.test_torch_file import Call, zip_file
 
 PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "data" / "grocery_store" / "dataset" / "test"
@@ -209,6 +209,48 @@ def test_files_that_cannot_be_read_name_themselves_and_the_reason(tmp_path, tiny
         assert reason in message
         assert "\n" not in message
     assert not proof.exists()
+
+
+@pytest.fixture
+def transformer():
+    """A state dict of deit_tiny_distilled_test with 5 classes."""
+    module = create("deit_tiny_distilled_test", 5)
+    images = np.zeros((1, 32, 32, 3), np.float32)
+    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), images, train=False))
+    generator = np.random.default_rng(0)
+    return {
+        torch_layout.torch_name(path): torch_layout.to_torch(generator.normal(size=leaf.shape))
+        for path, leaf in flax.traverse_util.flatten_dict(shapes).items()
+    }
+
+
+def test_positional_embeddings_are_resized_to_the_images(load, transformer, capsys):
+    whole = load(transformer, name="deit_tiny_distilled_test")
+    assert not capsys.readouterr().err
+    assert whole["batch_stats"] == {}
+    variables = load(transformer, name="deit_tiny_distilled_test", image_size=16)
+    message = "deit_tiny_distilled_test: positional embeddings resized from 8x8 to 4x4 patches\n"
+    assert capsys.readouterr().err == message
+    resized = variables["params"].pop("pos_embed")
+    assert resized.shape == (1, 2 + 16, 32)
+    np.testing.assert_array_equal(resized[:, :2], transformer["pos_embed"][:, :2])
+    del whole["params"]["pos_embed"]
+    jax.tree.map(np.testing.assert_array_equal, variables, whole)
+
+
+def test_both_heads_of_a_distilled_network_are_fresh_where_the_classes_differ(load, transformer, capsys):
+    variables = load(transformer, num_classes=3, name="deit_tiny_distilled_test", image_size=16)
+    said = capsys.readouterr().err
+    assert "resized from 8x8 to 4x4 patches" in said
+    assert all(f"{name}.{leaf}" in said for name in ("head", "head_dist") for leaf in ("weight", "bias"))
+    assert variables["params"]["head_dist"]["kernel"].shape == (32, 3)
+    assert variables["params"]["head"]["kernel"].std() < 0.02  # the file's deviation is 1
+
+
+def test_embeddings_of_no_square_grid_are_an_error(error_of, transformer):
+    transformer["pos_embed"] = transformer["pos_embed"][:, :-1]
+    message = error_of(transformer, name="deit_tiny_distilled_test")
+    assert "of another shape: 1 of 35 (pos_embed (1, 65, 32) instead of (1, 66, 32))" in message
 
 
 @pytest.mark.parametrize("source", ["somebody/resnet18.a1_in1k", "absent.pth", ""])
