@@ -17,7 +17,7 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float, PyTree
 
-from jdnet_jax.models.batch_norm import BatchNorm, activate
+from jdnet_jax.models.batch_norm import BatchNorm, activate, pass_gradient
 from jdnet_jax.models.layers import Conv, DepthwiseConv
 from jdnet_jax.models.outputs import Outputs
 
@@ -102,4 +102,7 @@ def _add_bias(call, args, kwargs, context):
     if not isinstance(layer, BatchNorm):
         return call(*args, **kwargs)
     bias: Array = layer.get_variable("params", "bias")
-    return activate(args[0] + bias, layer.activation)
+    y = args[0] + bias
+    if context.method_name == "slope":
+        return pass_gradient(y, layer.activation, jnp.ones_like(y))
+    return activate(y, layer.activation)

@@ -62,7 +62,11 @@ def load_pretrained(
     }
     expected = _shapes(module)
     names = {key: torch_layout.torch_name(key) for key in expected}
-    found = _match_names(tensors.keys(), set(names.values()))
+    found = _match_names(name, tensors.keys(), set(names.values()))
+    for key, torch_name in names.items():
+        if torch_name in found:
+            file_name = found[torch_name]
+            tensors[file_name] = torch_layout.as_convolution(tensors[file_name], expected[key])
 
     missing = [torch_name for torch_name in names.values() if torch_name not in found]
     unexpected = sorted(tensors.keys() - found.values())
@@ -148,10 +152,12 @@ def _to_flax(tensor: np.ndarray, path: Path) -> np.ndarray:
     return torch_layout.from_torch(tensor)
 
 
-def _match_names(file_names: Collection[str], expected: Collection[str]) -> dict[str, str]:
+def _match_names(name: str, file_names: Collection[str], expected: Collection[str]) -> dict[str, str]:
     """The file's name of each expected tensor that it has, under the naming that fits best: timm's if several do."""
     candidates = [{name: name for name in file_names}]
-    candidates += [layout.rename(file_names, expected) for layout in weight_names.LAYOUTS]
+    candidates += [
+        layout.rename(file_names, expected) for layout in weight_names.LAYOUTS if layout.networks.fullmatch(name)
+    ]
     matches = [{new: old for old, new in candidate.items() if new in expected} for candidate in candidates]
     return max(matches, key=len)
 

@@ -10,10 +10,26 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jdnet_jax.errors import UserError
-from jdnet_jax.models import efficientnet_lite, mobilenetv2, resnet
+from jdnet_jax.models import (
+    efficientnet,
+    efficientnet_lite,
+    ghostnet,
+    mobilenetv2,
+    mobilenetv3,
+    mobilenetv4,
+    resnet,
+)
 from jdnet_jax.models.spec import Variant
 
-_ZOO: Mapping[str, Variant] = {**resnet.VARIANTS, **mobilenetv2.VARIANTS, **efficientnet_lite.VARIANTS}
+_ZOO: Mapping[str, Variant] = {
+    **resnet.VARIANTS,
+    **mobilenetv2.VARIANTS,
+    **mobilenetv3.VARIANTS,
+    **mobilenetv4.VARIANTS,
+    **efficientnet.VARIANTS,
+    **efficientnet_lite.VARIANTS,
+    **ghostnet.VARIANTS,
+}
 
 
 def names() -> tuple[str, ...]:

