@@ -69,11 +69,12 @@ class BatchNorm(nn.Module):
         To be called after the layer itself, with the same arguments; the result is float32.
         """
         wide = x.astype(jnp.float32)
+        scale: Array = self.get_variable("params", "scale")
+        bias: Array = self.get_variable("params", "bias")
+        mean: Array = self.get_variable("batch_stats", "mean")
+        var: Array = self.get_variable("batch_stats", "var")
         if train:
             mean, var = lax.stop_gradient(_moments(wide, None if self.is_initializing() else self.axis_name))
-        else:
-            mean, var = self.get_variable("batch_stats", "mean"), self.get_variable("batch_stats", "var")
-        scale, bias = self.get_variable("params", "scale"), self.get_variable("params", "bias")
         factor, offset = _affine(mean, var, scale, bias, self.epsilon)
         return pass_gradient(wide * factor + offset, self.activation, jnp.broadcast_to(factor, x.shape))
 

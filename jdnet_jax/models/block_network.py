@@ -5,6 +5,7 @@ Names of modules and parameters are timm's.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -94,4 +95,4 @@ class BlockNetwork(nn.Module):
             logits, kernel = Classifier(self.num_classes, name="classifier")(features)
             return logits, kernel
 
-        return self.head(x, classify, settings, train=train).replace(stages=tuple(taps))
+        return dataclasses.replace(self.head(x, classify, settings, train=train), stages=tuple(taps))

@@ -91,6 +91,7 @@ def load_pretrained(
             f"missing: {_examples(missing, len(expected))}; "
             f"unexpected: {_examples(unexpected, len(tensors))}; "
             f"of another shape: {_examples(misshapen, len(expected))}"
+            f"{_other_networks(name, tensors.keys(), set(names.values()), len(found))}"
         )
     if fresh:
         length = tensors[wrong[fresh[0]]].shape[0]
@@ -154,12 +155,21 @@ def _to_flax(tensor: np.ndarray, path: Path) -> np.ndarray:
 
 def _match_names(name: str, file_names: Collection[str], expected: Collection[str]) -> dict[str, str]:
     """The file's name of each expected tensor that it has, under the naming that fits best: timm's if several do."""
-    candidates = [{name: name for name in file_names}]
+    candidates = [{file_name: file_name for file_name in file_names if file_name in expected}]
     candidates += [
-        layout.rename(file_names, expected) for layout in weight_names.LAYOUTS if layout.networks.fullmatch(name)
+        layout.match(file_names, expected) for layout in weight_names.LAYOUTS if layout.networks.fullmatch(name)
     ]
-    matches = [{new: old for old, new in candidate.items() if new in expected} for candidate in candidates]
-    return max(matches, key=len)
+    return max(candidates, key=len)
+
+
+def _other_networks(name: str, file_names: Collection[str], expected: Collection[str], found: int) -> str:
+    """The end of a message: the networks to which a naming belongs that fits better than those of this network."""
+    others = [layout for layout in weight_names.LAYOUTS if not layout.networks.fullmatch(name)]
+    best = max(others, key=lambda layout: len(layout.match(file_names, expected)))
+    if len(best.match(file_names, expected)) <= found:
+        return ""
+    networks = ", ".join(other for other in registry.names() if best.networks.fullmatch(other))
+    return f"; its names are those of {best.source}, for the networks {networks}"
 
 
 def _classifier_of_another_length(

@@ -63,6 +63,10 @@ class Layout:
             renamed[name] = new + name[len(module) :]
         return renamed
 
+    def match(self, names: Collection[str], expected: Collection[str]) -> dict[str, str]:
+        """The file's name of each expected tensor that it has; the arguments are those of `rename`."""
+        return {new: old for old, new in self.rename(names, expected).items() if new in expected}
+
     def _place(self, match: re.Match[str], blocks: list[tuple[int, int]]) -> tuple[int, int] | None:
         """timm's stage and number of the block whose module was matched."""
         if "stage" in match.re.groupindex:

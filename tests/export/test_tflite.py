@@ -78,6 +78,18 @@ def test_a_file_of_floats_computes_what_the_student_does(floats):
     np.testing.assert_allclose(found.activation, expected.activation, rtol=1e-3, atol=1e-3)
 
 
+def test_a_file_of_a_network_with_a_hidden_layer_behind_the_pooling(mobilenetv3):
+    file = File(mobilenetv3, "none")
+    found = file.names()
+    assert found["DEPTHWISE_CONV_2D"] == 11
+    computed = tflite_runner.TfliteRunner(file.content, file.card).run(mobilenetv3.images)
+    expected = mobilenetv3.runner.run(mobilenetv3.images)
+    assert np.all(expected.activation.max(axis=(1, 2)) > 0)
+    np.testing.assert_allclose(computed.probabilities, expected.probabilities, rtol=1e-3, atol=1e-5)
+    largest = expected.activation.max()
+    np.testing.assert_allclose(computed.activation, expected.activation, rtol=1e-3, atol=1e-4 * largest)
+
+
 def test_an_int8_file_has_weights_and_activations_of_8_bits(int8):
     found = int8.names()
     assert found["DEPTHWISE_CONV_2D"] == 17

@@ -15,7 +15,12 @@ def build(c_in, **changes):
     )
     module = spec.build(SETTINGS, "block")
     x = jax.random.normal(jax.random.key(0), (1, 4, 4, c_in))
-    return module, module.init(jax.random.key(1), x, train=False), x
+    variables = jax.jit(lambda x: module.init(jax.random.key(1), x, train=False))(x)
+    return module, variables, x
+
+
+def apply(module, variables, x):
+    return jax.jit(lambda v, x: module.apply(v, x, train=False))(variables, x)
 
 
 @pytest.mark.parametrize(
@@ -24,7 +29,7 @@ def build(c_in, **changes):
 def test_a_shortcut_needs_the_same_shape(stride, c_in, has_shortcut):
     module, variables, x = build(c_in, stride=stride)
     variables["params"]["bn3"]["scale"] = jnp.zeros(16)  # silences the branch
-    y = module.apply(variables, x, train=False)
+    y = apply(module, variables, x)
     np.testing.assert_array_equal(y, x if has_shortcut else jnp.zeros((1, 4 // stride, 4 // stride, 16)))
 
 
@@ -55,13 +60,13 @@ def test_squeeze_and_excitation_is_behind_the_depthwise_convolution():
     # With closed gates nothing passes the projection: the block is its shortcut plus the last bias.
     params["se"]["conv_expand"]["bias"] = -1e3 * jnp.ones(32)
     params["bn3"]["bias"] = 2 * jnp.ones(16)
-    np.testing.assert_allclose(module.apply(variables, x, train=False), x + 2, rtol=1e-6)
+    np.testing.assert_allclose(apply(module, variables, x), x + 2, rtol=1e-6)
 
 
 def test_the_activation_is_behind_the_first_two_norms():
     module, variables, x = build(16, activation="relu6")
     variables["params"]["conv_pwl"]["kernel"] = jnp.ones((1, 1, 32, 16))
-    y = module.apply(variables, 100 * x, train=False) - 100 * x
+    y = apply(module, variables, 100 * x) - 100 * x
     # The projection sums 32 values in [0, 6].
     assert float(y.min()) >= -1e-3
     assert 6 < float(y.max()) <= 32 * 6

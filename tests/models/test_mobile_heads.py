@@ -15,6 +15,8 @@ LABELS = jnp.array([0, 2, 1])
 
 
 class Alone(nn.Module):
+    """A network of a head alone."""
+
     head: nn.Module
     dtype: type = jnp.float32
     num_classes = 3
@@ -28,7 +30,7 @@ class Alone(nn.Module):
 def draw(head):
     maps = 2 * jax.random.normal(jax.random.key(0), (3, 4, 5, 6))
     module = Alone(head)
-    return module, network_checks.jittered(module.init(jax.random.key(1), maps)), maps
+    return module, network_checks.jittered(jax.jit(module.init)(jax.random.key(1), maps)), maps
 
 
 HIDDEN_HEADS = {
@@ -52,11 +54,13 @@ def grad_cam(module, variables, maps):
 @pytest.mark.parametrize("head", HIDDEN_HEADS.values(), ids=HIDDEN_HEADS)
 def test_the_map_is_grad_cam(head):
     module, variables, maps = draw(head)
-    outputs = module.apply(variables, maps)
+    outputs = jax.jit(module.apply)(variables, maps)
     assert outputs.maps is None
     found = outputs.activation(LABELS)
     assert np.any(found > 0)
-    np.testing.assert_allclose(found, grad_cam(module, variables, maps), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        found, jax.jit(lambda v, m: grad_cam(module, v, m))(variables, maps), rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("head", HIDDEN_HEADS.values(), ids=HIDDEN_HEADS)
@@ -71,7 +75,7 @@ def test_the_gradient_of_the_map_is_that_of_grad_cam(head):
     def differentiated(params, maps):
         return jnp.sum(weights * grad_cam(module, {"params": params, **statistics}, maps))
 
-    found, expected = (jax.grad(f, (0, 1))(variables["params"], maps) for f in (closed, differentiated))
+    found, expected = (jax.jit(jax.grad(f, (0, 1)))(variables["params"], maps) for f in (closed, differentiated))
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-4)
     assert np.any(found[0]["conv_head"]["kernel"] != 0)
@@ -80,7 +84,7 @@ def test_the_gradient_of_the_map_is_that_of_grad_cam(head):
 @pytest.mark.parametrize("head", HIDDEN_HEADS.values(), ids=HIDDEN_HEADS)
 def test_logits_follow_from_the_hidden_layer(head):
     module, variables, maps = draw(head)
-    outputs = module.apply(variables, maps)
+    outputs = jax.jit(module.apply)(variables, maps)
     params = variables["params"]
     np.testing.assert_array_equal(outputs.hidden.kernel, params["conv_head"]["kernel"][0, 0])
     z = np.mean(maps, (1, 2)) @ np.asarray(outputs.hidden.kernel)
@@ -108,7 +112,7 @@ def test_in_training_the_statistics_are_the_batchs_and_constant():
 
 def test_a_convolution_before_the_pooling():
     module, variables, maps = draw(ConvHead(5, "silu"))
-    outputs = module.apply(variables, maps)
+    outputs = jax.jit(module.apply)(variables, maps)
     assert outputs.hidden is None
     assert outputs.maps.shape == (3, 4, 5, 5)
     network_checks.assert_head_is_gap_and_linear(module, variables, outputs, "classifier")

