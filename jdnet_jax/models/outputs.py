@@ -30,7 +30,11 @@ class HiddenLayer:
 
     def pull_back(self, gradient: Float[Array, "batch hidden"]) -> Float[Array, "batch channels"]:
         """The gradient with respect to the averaged maps, from that with respect to the layer's output."""
-        return (gradient * self.slopes) @ self.kernel.T
+        weighted = gradient * self.slopes
+        if lowering.is_plain():
+            # A matrix product would get a second copy of the kernel, transposed; this takes the convolution's own.
+            return jnp.sum(weighted[:, :, None] * self.kernel.T[None], 1)
+        return weighted @ self.kernel.T
 
 
 @flax.struct.dataclass
