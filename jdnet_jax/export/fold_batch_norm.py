@@ -20,7 +20,7 @@ from jax.ad_checkpoint import checkpoint_name
 from jax.extend.core import Literal
 from jaxtyping import Array, Float, PyTree
 
-from jdnet_jax.models.batch_norm import BatchNorm, activate
+from jdnet_jax.models.batch_norm import BatchNorm, activate, pass_gradient
 from jdnet_jax.models.layers import Conv, DepthwiseConv
 from jdnet_jax.models.outputs import Outputs
 
@@ -92,6 +92,8 @@ def _batch_norms(module: nn.Module, variables: Mapping[str, PyTree]) -> dict[_Pa
 
     def mark(call, args, kwargs, context):
         layer = context.module
+        if isinstance(layer, BatchNorm) and context.method_name == "slope":
+            return call(checkpoint_name(args[0], "slope 0"), *args[1:], **kwargs)
         if _is_call_of(context, BatchNorm):
             epsilons[layer.path] = layer.epsilon
             norms.append(layer.path)
@@ -115,13 +117,18 @@ def _batch_norms(module: nn.Module, variables: Mapping[str, PyTree]) -> dict[_Pa
 
 
 def _only_uses(jaxpr: Any) -> Iterator[tuple[int, int]]:
-    """The numbers of each marked convolution whose output is used once, and of the marked BatchNorm that uses it."""
-    marks: dict[str, dict[Any, int]] = {"conv": {}, "norm": {}}
+    """The numbers of each marked convolution whose output is used once, and of the marked BatchNorm that uses it.
+
+    That this BatchNorm's slope is asked for too is no other use.
+    """
+    marks: dict[str, dict[Any, int]] = {"conv": {}, "norm": {}, "slope": {}}
     uses = Counter(value for value in jaxpr.outvars if not isinstance(value, Literal))
     for equation in jaxpr.eqns:
         uses.update(value for value in equation.invars if not isinstance(value, Literal))
         if equation.primitive.name == "name":
             kind, number = equation.params["name"].split()
+            if kind == "slope":
+                uses.subtract(equation.invars)
             marks[kind][(equation.outvars if kind == "conv" else equation.invars)[0]] = int(number)
     for value, conv in marks["conv"].items():
         if uses[value] == 1 and value in marks["norm"]:
@@ -134,11 +141,15 @@ def _is_call_of(context: nn.module.InterceptorContext, kind: Any) -> bool:
 
 def _apply_folded(call, args, kwargs, context):
     layer = context.module
-    if not _is_call_of(context, BatchNorm):
+    if not isinstance(layer, BatchNorm) or context.method_name not in ("__call__", "slope"):
         return call(*args, **kwargs)
     x = args[0]
+    slope = jnp.ones_like(x)
     if layer.has_variable("params", "scale"):
-        x = x * layer.get_variable("params", "scale")
+        scale: Array = layer.get_variable("params", "scale")
+        x, slope = x * scale, slope * scale
     if layer.has_variable("params", "bias"):
         x = x + layer.get_variable("params", "bias")
+    if context.method_name == "slope":
+        return pass_gradient(x, layer.activation, slope)
     return activate(x, layer.activation)

@@ -61,6 +61,31 @@ class BatchNorm(nn.Module):
                 running.value = self.momentum * running.value + (1 - self.momentum) * lax.stop_gradient(batch)
         return y
 
+    def slope(
+        self, x: Float[Array, "batch height width channels"], *, train: bool
+    ) -> Float[Array, "batch height width channels"]:
+        """The derivative of each value of the result with respect to its own input, the statistics as constants.
+
+        To be called after the layer itself, with the same arguments; the result is float32.
+        """
+        wide = x.astype(jnp.float32)
+        scale: Array = self.get_variable("params", "scale")
+        bias: Array = self.get_variable("params", "bias")
+        mean: Array = self.get_variable("batch_stats", "mean")
+        var: Array = self.get_variable("batch_stats", "var")
+        if train:
+            mean, var = lax.stop_gradient(_moments(wide, None if self.is_initializing() else self.axis_name))
+        factor, offset = _affine(mean, var, scale, bias, self.epsilon)
+        return pass_gradient(wide * factor + offset, self.activation, jnp.broadcast_to(factor, x.shape))
+
+
+def _moments(x: Array, axis_name: str | None) -> tuple[Array, Array]:
+    """Mean and variance of each channel."""
+    mean, square = jnp.mean(x, _AXES), jnp.mean(lax.square(x), _AXES)
+    if axis_name is not None:
+        mean, square = lax.pmean((mean, square), axis_name)
+    return mean, jnp.maximum(square - lax.square(mean), 0.0)
+
 
 def _affine(mean: Array, var: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, Array]:
     """(factor, offset) with `x * factor + offset == (x - mean) / sqrt(var + epsilon) * scale + bias`."""
@@ -88,7 +113,7 @@ def activate(x: Array, activation: Activation) -> Array:
     return _ACTIVATIONS[activation](x)
 
 
-def _gate(x: Array, activation: Activation, gradient: Array) -> Array:
+def pass_gradient(x: Array, activation: Activation, gradient: Array) -> Array:
     """The gradient that passes the activation, whose input was `x`."""
     if activation in ("relu", "relu6"):
         is_open = x > 0 if activation == "relu" else (x > 0) & (x < 6)
@@ -108,10 +133,7 @@ def _forward(
     x: Array, scale: Array, bias: Array, epsilon: float, activation: Activation, axis_name: str | None
 ) -> tuple[tuple[Array, Array, Array], tuple[Array, ...]]:
     wide = x.astype(jnp.float32)
-    mean, square = jnp.mean(wide, _AXES), jnp.mean(lax.square(wide), _AXES)
-    if axis_name is not None:
-        mean, square = lax.pmean((mean, square), axis_name)
-    var = jnp.maximum(square - lax.square(mean), 0.0)
+    mean, var = _moments(wide, axis_name)
     factor, offset = _affine(mean, var, scale, bias, epsilon)
     y = activate(wide * factor + offset, activation).astype(x.dtype)
     return (y, mean, var), (x, scale, bias, mean, var)
@@ -128,7 +150,7 @@ def _backward(
     x, scale, bias, mean, var = residuals
     wide, inverse = x.astype(jnp.float32), lax.rsqrt(var + epsilon)
     factor, offset = _affine(mean, var, scale, bias, epsilon)
-    g = _gate(wide * factor + offset, activation, gradients[0].astype(jnp.float32))
+    g = pass_gradient(wide * factor + offset, activation, gradients[0].astype(jnp.float32))
     d_bias = jnp.sum(g, _AXES)
     d_scale = (jnp.sum(g * wide, _AXES) - mean * d_bias) * inverse
     count = x.size // x.shape[-1]

@@ -1,68 +1,66 @@
-"""Networks of inverted residual blocks (Sandler et al., CVPR 2018): what MobileNetV2 and EfficientNet-Lite share.
+"""The inverted residual block (Sandler et al., CVPR 2018), the block of MobileNetV2 and V3 and of EfficientNet.
 
 Names of modules and parameters are timm's. Initialisation: He fan-out for convolutions, as in the code released with
-both papers.
+the papers.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import functools
-import math
-from typing import Any
+from typing import Literal
 
-import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from jdnet_jax.models.batch_norm import BatchNorm
-from jdnet_jax.models.layers import Classifier, Conv, DepthwiseConv, Dropout
-from jdnet_jax.models.outputs import Outputs
-from jdnet_jax.models.padding import Padding
-from jdnet_jax.models.spec import InputSpec, Stage
+from jdnet_jax.models.batch_norm import Activation
+from jdnet_jax.models.block import BlockSettings, round_channels
+from jdnet_jax.models.squeeze_excite import Gate, SqueezeExcite
 
 
 @dataclasses.dataclass(frozen=True)
-class StageSpec:
-    """One row of a network's table: `repeats` blocks of `channels` outputs; the first of them has the stride."""
+class Squeeze:
+    """Squeeze-and-excitation of a block's expanded channels.
 
-    repeats: int
+    Attributes:
+        to: the number of channels between its two convolutions: `input / 4`, a quarter of the block's input
+            (EfficientNet), or `expanded / 4`, a quarter of what it works on, in multiples of 8 (MobileNetV3).
+        activation: between the two convolutions.
+        gate: what bounds its factors.
+    """
+
+    to: Literal["input / 4", "expanded / 4"]
+    activation: Activation
+    gate: Gate
+
+    def channels(self, given: int, expanded: int) -> int:
+        """Channels between the two convolutions, for a block of so many input and expanded channels."""
+        return round(given / 4) if self.to == "input / 4" else round_channels(expanded, 0.25)
+
+
+@dataclasses.dataclass(frozen=True)
+class InvertedResidualSpec:
+    """The description of an `InvertedResidual`.
+
+    Attributes:
+        channels: of the output.
+        kernel_size: of the depthwise convolution, in pixels.
+        stride: of the depthwise convolution.
+        expansion: the expanded channels for each of the input's, rounded by `round_channels`; without expansion (1)
+            there is no expanding convolution.
+        activation: behind the expanding and the depthwise convolution.
+        squeeze: squeeze-and-excitation behind the depthwise convolution, if any.
+    """
+
+    channels: int
     kernel_size: int
     stride: int
-    expansion: int
-    channels: int
+    expansion: float
+    activation: Activation
+    squeeze: Squeeze | None = None
 
-
-def round_channels(channels: int, multiplier: float) -> int:
-    """`channels * multiplier` rounded to a multiple of 8, upwards where rounding would lose more than 10 %.
-
-    The rule of the released MobileNet and EfficientNet code (`make_divisible`, `round_filters`).
-    """
-    scaled = channels * multiplier
-    rounded = max(8, int(scaled + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * scaled else rounded + 8
-
-
-def scale(
-    rows: tuple[StageSpec, ...], *, width: float, depth: float = 1.0, fix_ends: bool = False
-) -> tuple[StageSpec, ...]:
-    """The table `rows` with channels and repeats multiplied (compound scaling: Tan and Le, ICML 2019).
-
-    Args:
-        rows: the table of the network at width and depth 1.
-        width: multiplies channels, rounded by `round_channels`.
-        depth: multiplies repeats, rounded up.
-        fix_ends: leave the repeats of the first and the last row as they are.
-    """
-    last = len(rows) - 1
-    return tuple(
-        dataclasses.replace(
-            row,
-            channels=round_channels(row.channels, width),
-            repeats=row.repeats if fix_ends and i in (0, last) else math.ceil(row.repeats * depth),
-        )
-        for i, row in enumerate(rows)
-    )
+    def build(self, settings: BlockSettings, name: str) -> nn.Module:
+        """The module; see `BlockSpec`."""
+        return InvertedResidual(self, settings, name=name)
 
 
 class InvertedResidual(nn.Module):
@@ -71,108 +69,34 @@ class InvertedResidual(nn.Module):
     With expansion 1 there is no first convolution; that is the depthwise separable block of the first stage.
 
     Attributes:
-        row: the block's kernel size, expansion and output channels.
-        stride: of the block.
-        padding: rule of the depthwise convolution.
-        epsilon: BatchNorm's.
-        dtype: dtype of the computation.
-        axis_name: mapped axis over which BatchNorm averages its statistics.
+        spec: the block in the network's table.
+        settings: those of the network.
     """
 
-    row: StageSpec
-    stride: int
-    padding: Padding
-    epsilon: float
-    dtype: Any
-    axis_name: str | None
+    spec: InvertedResidualSpec
+    settings: BlockSettings
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width c_in"], *, train: bool) -> Float[Array, "batch h w c_out"]:
         """Returns the block's output."""
-        norm = functools.partial(BatchNorm, self.epsilon, dtype=self.dtype, axis_name=self.axis_name)
-        depthwise = DepthwiseConv(self.row.kernel_size, self.stride, self.padding, self.dtype, name="conv_dw")
+        spec, conv, norm = self.spec, self.settings.conv, self.settings.norm
         c_in = x.shape[-1]
-        if self.row.expansion == 1:
-            y = norm("relu6", name="bn1")(depthwise(x), train=train)
-            y = Conv(self.row.channels, 1, dtype=self.dtype, name="conv_pw")(y)
-            y = norm(name="bn2")(y, train=train)
-        else:
-            y = Conv(c_in * self.row.expansion, 1, dtype=self.dtype, name="conv_pw")(x)
-            y = norm("relu6", name="bn1")(y, train=train)
-            y = norm("relu6", name="bn2")(depthwise(y), train=train)
-            y = Conv(self.row.channels, 1, dtype=self.dtype, name="conv_pwl")(y)
-            y = norm(name="bn3")(y, train=train)
-        return x + y if self.stride == 1 and c_in == self.row.channels else y
-
-
-class InvertedResidualNet(nn.Module):
-    """Stem, stages of inverted residuals, 1x1 head convolution, global average pooling and one linear layer.
-
-    Attributes:
-        num_classes: length of the logits.
-        rows: the table of the stages.
-        stem: channels of the first convolution.
-        head: channels of the last convolution.
-        spec: the images it is made for.
-        padding: rule of the convolutions.
-        epsilon: BatchNorm's.
-        dtype: dtype of the computation; parameters, batch statistics and logits are float32.
-        axis_name: mapped axis over which BatchNorm averages its statistics; None keeps them per device.
-        drop_rate: probability of Dropout before the classifier.
-        data_axis: mapped axis that splits the batch, for Dropout's masks.
-    """
-
-    num_classes: int
-    rows: tuple[StageSpec, ...]
-    stem: int
-    head: int
-    spec: InputSpec
-    padding: Padding
-    epsilon: float
-    dtype: Any = jnp.float32
-    axis_name: str | None = None
-    drop_rate: float = 0.0
-    data_axis: str | None = None
-
-    @property
-    def stages(self) -> tuple[Stage, ...]:
-        """The taps: the last block at each of the strides 4, 8, 16 and 32, before the head convolution."""
-        taps = {}
-        stride = 2
-        for i, row in enumerate(self.rows):
-            stride *= row.stride
-            taps[stride] = Stage(f"blocks.{i}", row.channels, stride)
-        return tuple(tap for stride, tap in taps.items() if stride >= 4)
-
-    @property
-    def input_spec(self) -> InputSpec:
-        """Mean, deviation and size of the images."""
-        return self.spec
-
-    @nn.compact
-    def __call__(self, images: Float[Array, "batch height width 3"], *, train: bool = False) -> Outputs:
-        """Runs the network on normalised images."""
-        norm = functools.partial(BatchNorm, self.epsilon, dtype=self.dtype, axis_name=self.axis_name)
-        x = Conv(self.stem, 3, 2, self.padding, self.dtype, name="conv_stem")(images)
-        x = norm("relu6", name="bn1")(x, train=train)
-        tapped = {tap.name for tap in self.stages}
-        taps = []
-        for i, row in enumerate(self.rows):
-            for j in range(row.repeats):
-                block = InvertedResidual(
-                    row,
-                    row.stride if j == 0 else 1,
-                    self.padding,
-                    self.epsilon,
-                    self.dtype,
-                    self.axis_name,
-                    name=f"blocks.{i}.{j}",
-                )
-                x = block(x, train=train)
-            if f"blocks.{i}" in tapped:
-                taps.append(x)
-        x = Conv(self.head, 1, dtype=self.dtype, name="conv_head")(x)
-        x = norm("relu6", name="bn2")(x, train=train)
-        features = Dropout(self.drop_rate, self.data_axis)(jnp.mean(x, (1, 2), dtype=jnp.float32), train=train)
-        logits, kernel = Classifier(self.num_classes, name="classifier")(features)
-        return Outputs(logits=logits, stages=tuple(taps), maps=x, kernel=kernel)
+        # timm numbers the BatchNorms in their order, and calls the last convolution by what is before it.
+        project, norms = ("conv_pw", ("bn1", "bn2")) if spec.expansion == 1 else ("conv_pwl", ("bn2", "bn3"))
+        y = x
+        if spec.expansion != 1:
+            y = conv(round_channels(c_in, spec.expansion), 1, name="conv_pw")(y)
+            y = norm(spec.activation, name="bn1")(y, train=train)
+        y = self.settings.depthwise(spec.kernel_size, spec.stride, name="conv_dw")(y)
+        y = norm(spec.activation, name=norms[0])(y, train=train)
+        if spec.squeeze is not None:
+            y = SqueezeExcite(
+                spec.squeeze.channels(c_in, y.shape[-1]),
+                spec.squeeze.activation,
+                spec.squeeze.gate,
+                ("conv_reduce", "conv_expand"),
+                self.settings.dtype,
+                name="se",
+            )(y)
+        y = norm(name=norms[1])(conv(spec.channels, 1, name=project)(y), train=train)
+        return x + y if spec.stride == 1 and c_in == spec.channels else y

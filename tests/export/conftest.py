@@ -69,3 +69,9 @@ def transformer():
 def mobilenet():
     """A network with depthwise convolutions."""
     return Student(model="mobilenetv2_035", options={}, image_size=64, shorter_side=73)
+
+
+@pytest.fixture(scope="session")
+def mobilenetv3():
+    """A network with squeeze-and-excitation, hard swish, and a hidden layer behind the pooling."""
+    return Student(model="mobilenetv3_small_100", options={}, image_size=64, shorter_side=73)

@@ -8,10 +8,14 @@ from flax import linen as nn
 from jdnet_jax.export.fold_batch_norm import fold
 from jdnet_jax.models import names
 from jdnet_jax.models.batch_norm import BatchNorm
+from jdnet_jax.models.block_network import BlockNetwork
+from jdnet_jax.models.conv_block import ConvBlockSpec
 from jdnet_jax.models.layers import Conv, DepthwiseConv
+from jdnet_jax.models.mobile_heads import HiddenHead
 from jdnet_jax.models.registry import create
 from jdnet_jax.models.spec import InputSpec
 from tests.export.conftest import draw
+from tests.models import network_checks
 
 
 class Net(nn.Module):
@@ -99,6 +103,22 @@ def test_whole_networks_compute_the_same(resnet, mobilenet, transformer):
 
 #: Families that normalise before they convolve, so that not every BatchNorm follows a convolution.
 PRE_ACTIVATION = ("densenet", "preact")
+
+
+def test_a_norm_in_the_hidden_layer_behind_the_pooling():
+    head = HiddenHead(6, "relu", norm=True)
+    table = ((ConvBlockSpec(5, 1, 2, "relu"),),)
+    spec = InputSpec((0.0,) * 3, (1.0,) * 3, 16)
+    module = BlockNetwork(3, table, stem=4, activation="relu", head=head, spec=spec, epsilon=1e-3)
+    variables, x = network_checks.initialised(module, size=16)
+    expected = module.apply(variables, x)
+    network = fold(module, variables)
+    assert network.params["norm_head"].keys() == {"bias"}
+    labels = jnp.array([0, 1, 2, 0])
+    found = network(x)
+    assert np.any(expected.activation(labels) > 0)
+    np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.activation(labels), expected.activation(labels), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", names())

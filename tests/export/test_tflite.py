@@ -4,6 +4,7 @@ import io
 import zipfile
 from collections import Counter
 
+import jax
 import numpy as np
 import pytest
 
@@ -76,6 +77,20 @@ def test_a_file_of_floats_computes_what_the_student_does(floats):
     expected = student.runner.run(student.images)
     np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(found.activation, expected.activation, rtol=1e-3, atol=1e-3)
+
+
+def test_a_file_of_a_network_with_a_hidden_layer_behind_the_pooling(mobilenetv3):
+    file = File(mobilenetv3, "none")
+    found = file.names()
+    assert found["DEPTHWISE_CONV_2D"] == 11
+    parameters = 4 * sum(leaf.size for leaf in jax.tree.leaves(mobilenetv3.variables["params"]))
+    assert len(file.content) < 1.02 * parameters  # the activation map shares the hidden layer's kernel
+    computed = tflite_runner.TfliteRunner(file.content, file.card).run(mobilenetv3.images)
+    expected = mobilenetv3.runner.run(mobilenetv3.images)
+    assert np.sum(expected.activation.max(axis=(1, 2)) > 0) >= 2  # the others have nothing that speaks for the class
+    np.testing.assert_allclose(computed.probabilities, expected.probabilities, rtol=1e-3, atol=1e-5)
+    largest = expected.activation.max()
+    np.testing.assert_allclose(computed.activation, expected.activation, rtol=1e-3, atol=1e-4 * largest)
 
 
 def test_an_int8_file_has_weights_and_activations_of_8_bits(int8):

@@ -26,8 +26,15 @@ def assert_outputs_match_the_description(name, *, params, stages, size=64, poole
     assert [(stage.channels, stage.stride) for stage in module.stages] == stages
     assert [o.shape for o in outputs.stages] == [(2, -(-size // s), -(-size // s), c) for c, s in stages]
     assert outputs.logits.shape == (2, 1000)
-    assert outputs.maps.shape[:3] == (2, *(side // pooled for side in outputs.stages[-1].shape[1:3]))
-    assert outputs.kernel.shape == (outputs.maps.shape[-1], 1000)
+    if outputs.hidden is None:
+        assert outputs.maps.shape[:3] == (2, *(side // pooled for side in outputs.stages[-1].shape[1:3]))
+        assert outputs.kernel.shape == (outputs.maps.shape[-1], 1000)
+    else:
+        assert outputs.maps is None
+        assert outputs.hidden.maps.shape[:3] == outputs.stages[-1].shape[:3]
+        assert outputs.hidden.kernel.shape == (outputs.hidden.maps.shape[-1], outputs.kernel.shape[0])
+        assert outputs.hidden.slopes.shape == (2, outputs.kernel.shape[0])
+        assert outputs.kernel.shape[1] == 1000
     assert outputs.attention is None
     every = {"/".join(str(key.key) for key in path) for path, _ in jax.tree_util.tree_leaves_with_path(variables)}
     for stage in module.stages:
@@ -67,7 +74,8 @@ def assert_bfloat16_is_close(module, variables, images):
     outputs, updated = run(module.clone(dtype=jnp.bfloat16))
     assert outputs.logits.dtype == jnp.float32
     assert all(leaf.dtype == jnp.float32 for leaf in jax.tree.leaves(updated))
-    assert all(stage.dtype == jnp.bfloat16 for stage in (*outputs.stages, outputs.maps))
+    maps = outputs.maps if outputs.hidden is None else outputs.hidden.maps
+    assert all(stage.dtype == jnp.bfloat16 for stage in (*outputs.stages, maps))
     before = jax.tree.leaves(variables["batch_stats"])
     assert all(np.any(old != new) for old, new in zip(before, jax.tree.leaves(updated), strict=True))
     wide, _ = run(module)

