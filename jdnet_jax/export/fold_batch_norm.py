@@ -57,6 +57,8 @@ def fold(module: nn.Module, variables: Mapping[str, PyTree]) -> Folded:
     """
     params = dict(flax.traverse_util.flatten_dict(variables["params"]))
     statistics = flax.traverse_util.flatten_dict(variables.get("batch_stats", {}))
+    if not statistics:
+        return Folded(module, variables["params"])
     for norm, (epsilon, conv) in _batch_norms(module, variables).items():
         scale, bias, mean, var = (
             np.asarray(value, np.float64)
@@ -144,12 +146,11 @@ def _apply_folded(call, args, kwargs, context):
     if not isinstance(layer, BatchNorm) or context.method_name not in ("__call__", "slope"):
         return call(*args, **kwargs)
     x = args[0]
-    slope = jnp.ones_like(x)
     if layer.has_variable("params", "scale"):
-        scale: Array = layer.get_variable("params", "scale")
-        x, slope = x * scale, slope * scale
+        x = x * layer.get_variable("params", "scale")
     if layer.has_variable("params", "bias"):
         x = x + layer.get_variable("params", "bias")
-    if context.method_name == "slope":
-        return pass_gradient(x, layer.activation, slope)
-    return activate(x, layer.activation)
+    if context.method_name == "__call__":
+        return activate(x, layer.activation)
+    scale = layer.get_variable("params", "scale", 1.0)
+    return pass_gradient(x, layer.activation, jnp.broadcast_to(scale, x.shape))

@@ -114,8 +114,8 @@ class _Graph:
     def _results(self, equation: Any, operands: list[_Operand]) -> Sequence[_Operand]:
         name, parameters = equation.primitive.name, equation.params
         if all(isinstance(operand, np.ndarray) for operand in operands):
-            if not all(isinstance(side, int) for result in equation.outvars for side in result.aval.shape):
-                raise NotImplementedError(f"{name} of a constant to the size of the batch has no form in ONNX here")
+            if name == "broadcast_in_dim":  # ONNX repeats a constant over the batch by itself
+                parameters = {**parameters, "shape": tuple(s if isinstance(s, int) else 1 for s in parameters["shape"])}
             found = equation.primitive.bind(*operands, **parameters)
             return [np.asarray(each) for each in (found if equation.primitive.multiple_results else [found])]
         if name == "jit" and parameters["name"] == "clip" and not any(isinstance(x, _Value) for x in operands[1:]):
@@ -172,9 +172,10 @@ def _cast(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
 def _broadcast(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
     shape, kept = equation.params["shape"], equation.params["broadcast_dimensions"]
     new = [axis for axis in range(len(shape)) if axis not in kept]
-    if len(shape) == 4 or any(shape[axis] != 1 for axis in new):
+    # The axes that are kept come in the same order in ONNX's layout, unless they are a map's of one rank less.
+    if any(shape[axis] != 1 for axis in new) or (len(shape) == 4 and kept not in ((0, 3), (0,), (3,))):
         raise NotImplementedError(f"a broadcast to {shape} has no form in ONNX here")
-    return graph.add("Unsqueeze", [*operands, np.array(new, np.int64)])
+    return graph.add("Unsqueeze", [*operands, np.array(sorted(_axes(new, len(shape))), np.int64)])
 
 
 def _conv(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
@@ -203,6 +204,21 @@ def _max_pool(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
     return graph.add("MaxPool", operands, kernel_shape=window[1:3], strides=strides[1:3], pads=_pads(padding[1:3]))
 
 
+def _sum_pool(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
+    """A sum over windows, which is their mean times what they hold."""
+    parameters = equation.params
+    window, strides, padding = (parameters[key] for key in ("window_dimensions", "window_strides", "padding"))
+    mean = graph.add(
+        "AveragePool",
+        operands,
+        kernel_shape=window[1:3],
+        strides=strides[1:3],
+        pads=_pads(padding[1:3]),
+        count_include_pad=1,
+    )
+    return graph.add("Mul", [mean, np.array(window[1] * window[2], np.float32)])
+
+
 def _pads(padding: Sequence[tuple[int, int]]) -> list[int]:
     (top, bottom), (left, right) = padding
     return [top, left, bottom, right]
@@ -211,6 +227,33 @@ def _pads(padding: Sequence[tuple[int, int]]) -> list[int]:
 def _sum(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
     axes = _axes(equation.params["axes"], _rank(equation, 0))
     return graph.add("ReduceSum", [*operands, np.array(axes, np.int64)], keepdims=0)
+
+
+def _squeeze(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
+    axes = _axes(equation.params["dimensions"], _rank(equation, 0))
+    return graph.add("Squeeze", [*operands, np.array(sorted(axes), np.int64)])
+
+
+def _select(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
+    which, if_false, if_true = (_laid_out(operand) for operand in operands)
+    return graph.add("Where", [which, if_true, if_false])
+
+
+def _concatenate(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
+    (axis,) = _axes([equation.params["dimension"]], _rank(equation, 0))
+    if any(isinstance(operand, np.ndarray) for operand in operands):
+        raise NotImplementedError("a concatenation with a constant has no form in ONNX here")
+    return graph.add("Concat", [_laid_out(operand) for operand in operands], axis=axis)
+
+
+def _slice(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
+    parameters, shape = equation.params, equation.invars[0].aval.shape
+    starts, limits = parameters["start_indices"], parameters["limit_indices"]
+    strides = parameters["strides"] or (1,) * len(shape)
+    cut = [axis for axis in range(len(shape)) if (starts[axis], limits[axis], strides[axis]) != (0, shape[axis], 1)]
+    columns = ([starts[axis] for axis in cut], [limits[axis] for axis in cut], _axes(cut, len(shape)))
+    steps = [strides[axis] for axis in cut]
+    return graph.add("Slice", [*operands, *(np.array(column, np.int64) for column in (*columns, steps))])
 
 
 def _argmax(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
@@ -247,6 +290,7 @@ def _lookup(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
 
 _WRITERS: dict[str, _Writer] = {
     "add": _elementwise("Add"),
+    "add_any": _elementwise("Add"),
     "sub": _elementwise("Sub"),
     "mul": _elementwise("Mul"),
     "div": _elementwise("Div"),
@@ -255,7 +299,16 @@ _WRITERS: dict[str, _Writer] = {
     "convert_element_type": _cast,
     "broadcast_in_dim": _broadcast,
     "conv_general_dilated": _conv,
+    "gt": _elementwise("Greater"),
+    "lt": _elementwise("Less"),
+    "and": _elementwise("And"),
+    "select_n": _select,
+    "squeeze": _squeeze,
+    "logistic": _elementwise("Sigmoid"),
+    "concatenate": _concatenate,
+    "slice": _slice,
     "reduce_window_max": _max_pool,
+    "reduce_window_sum": _sum_pool,
     "reduce_sum": _sum,
     "argmax": _argmax,
     "dot_general": _product,

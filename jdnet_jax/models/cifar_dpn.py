@@ -14,6 +14,7 @@ from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
+from jax import lax
 from jaxtyping import Array, Float
 
 from jdnet_jax.models.batch_norm import BatchNorm
@@ -60,8 +61,9 @@ class DualPathBlock(nn.Module):
         y = norm(name="bn3")(conv(both, 1, name="conv3")(y), train=train)
         if self.project:
             x = norm(name="shortcut.1")(conv(both, 1, self.stride, name="shortcut.0")(x), train=train)
-        added = x[..., : self.residual] + y[..., : self.residual]
-        return nn.relu(jnp.concatenate([added, x[..., self.residual :], y[..., self.residual :]], -1))
+        added = lax.slice_in_dim(x, 0, self.residual, axis=-1) + lax.slice_in_dim(y, 0, self.residual, axis=-1)
+        dense = [lax.slice_in_dim(features, self.residual, None, axis=-1) for features in (x, y)]
+        return nn.relu(jnp.concatenate([added, *dense], -1))
 
 
 class CifarDPN(nn.Module):

@@ -93,6 +93,6 @@ class HiddenHead:
             hidden, slopes = norm(y, train=train), norm.slope(y, train=train)
         else:
             hidden, slopes = activate(y, self.activation), pass_gradient(y, self.activation, jnp.ones_like(y))
-        logits, kernel = classify(hidden[:, 0, 0])
-        layer = HiddenLayer(x, conv.get_variable("params", "kernel")[0, 0], slopes[:, 0, 0])
+        logits, kernel = classify(jnp.squeeze(hidden, (1, 2)))
+        layer = HiddenLayer(x, conv.get_variable("params", "kernel")[0, 0], jnp.squeeze(slopes, (1, 2)))
         return Outputs(logits=logits, stages=(), kernel=kernel, hidden=layer)
