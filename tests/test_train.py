@@ -116,7 +116,7 @@ def test_the_same_command_on_a_finished_run_only_reads(finished, capsys):
     before = (workdir / "metrics.jsonl").read_bytes()
     assert train.train_and_evaluate(small_run(), workdir) == summary
     assert (workdir / "metrics.jsonl").read_bytes() == before
-    assert f"the run in {workdir} is finished, nothing is left to train" in capsys.readouterr().err
+    assert f"the run in {workdir} is finished: to train anew" in capsys.readouterr().err
 
 
 def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypatch):
