@@ -37,7 +37,7 @@ class Kill:
 
 def train_to_the_end(args: tuple[str, ...], workdir: Path, data: str) -> None:
     """Starts the command and waits until it ends well."""
-    with started("main", *args, f"--workdir={workdir}", TFDS_DATA_DIR=data) as process:
+    with started("jdnet_jax.main", *args, f"--workdir={workdir}", TFDS_DATA_DIR=data) as process:
         _, errors = process.communicate()
         assert process.returncode == 0, errors
 
@@ -48,7 +48,7 @@ def kill_once(args: tuple[str, ...], workdir: Path, data: str, moment: str, rng:
     `rng` draws how many such moments pass before, and the delay within the moment.
     """
     began, first_step, passed = time.monotonic(), None, rng.randint(0, 2) if moment == "step" else 0
-    with started("main", *args, f"--workdir={workdir}", TFDS_DATA_DIR=data) as process:
+    with started("jdnet_jax.main", *args, f"--workdir={workdir}", TFDS_DATA_DIR=data) as process:
         for line in process.stderr:
             if line.startswith("first step done"):
                 first_step = time.monotonic() - began

@@ -91,7 +91,7 @@ FLAGS = ("--config.log_every=3", "--config.eval_every=10", "--config.ema_decay=0
 def test_an_interrupted_run_goes_on_to_the_same_bits_and_the_same_lines(tmp_path, small_data):
     def run(name, then=None):
         args = (*SMALL, *FLAGS, "--config.steps=40", f"--workdir={tmp_path / name}")
-        with started("main", *args, TFDS_DATA_DIR=small_data) as process:
+        with started("jdnet_jax.main", *args, TFDS_DATA_DIR=small_data) as process:
             if then is not None:
                 # The first logged step is far from the end.
                 assert any(line.startswith("step ") for line in process.stderr)

@@ -14,6 +14,7 @@ from jdnet_jax.inference import flax_runner, labelled_photos, scoring
 from jdnet_jax.progress import Progress
 from jdnet_jax.workdir import Workdir
 from tests import tiny_recipe as tiny
+from tests.spoilt_run import spoilt
 
 pytestmark = pytest.mark.slow
 
@@ -217,15 +218,7 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_checkpoint(t
 
 
 def spoil(monkeypatch, numbers, seeds=None):
-    """Makes the batches of these steps not finite; only those of these data seeds, where they are given."""
-    made = train.data.train_batches
-
-    def batches(*args, seed, start_step, **options):
-        for number, batch in enumerate(made(*args, seed=seed, start_step=start_step, **options), start_step + 1):
-            spoilt = number in numbers and (seeds is None or seed in seeds)
-            yield {**batch, "image": batch["image"] * np.float32("nan" if spoilt else 1)}
-
-    monkeypatch.setattr(train.data, "train_batches", batches)
+    monkeypatch.setattr(train.data, "train_batches", spoilt(train.data.train_batches, numbers, seeds))
 
 
 def test_an_update_that_is_not_finite_can_be_skipped(tmp_path, monkeypatch, capsys):
