@@ -13,7 +13,7 @@ def test_a_run_killed_at_every_kind_of_moment_ends_with_the_same_bits_and_lines(
     args = (*kills.FLAGS, "--config.steps=50")
     moments = rng.sample(kills.MOMENTS, len(kills.MOMENTS))
     for moment in moments:
-        assert kills.kill_once(args, tmp_path / "killed", small_data, moment, rng) is not None, moment
+        assert kills.kill_once(args, tmp_path / "killed", small_data, moment, rng).killed, moment
     kills.train_to_the_end(args, tmp_path / "killed", small_data)
     kills.train_to_the_end(args, tmp_path / "untouched", small_data)
     untouched = kills.result(tmp_path / "untouched")

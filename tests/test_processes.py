@@ -98,10 +98,10 @@ def test_a_signal_to_one_process_ends_all_after_the_same_step(tmp_path, small_da
 
 @pytest.mark.slow
 def test_a_run_that_goes_back_and_loses_each_process_and_a_checkpoint_ends_with_the_same_bits(tmp_path, small_data):
-    """Step 5 is not finite, so the run goes back to step 4; later either process is killed, and a checkpoint damaged."""
+    """Step 5 is not finite, so the run goes back to step 4; then either process is killed, and a checkpoint damaged."""
     flags = (
-        "--config.steps=60",
-        "--config.eval_every=30",
+        "--config.steps=24",
+        "--config.eval_every=24",
         "--config.checkpoint_every=4",
         "--config.keep_checkpoints=3",
         "--config.on_non_finite=roll_back",
@@ -117,8 +117,8 @@ def test_a_run_that_goes_back_and_loses_each_process_and_a_checkpoint_ends_with_
             (status, errors), (killed, _) = ends(members)[:: -1 if dead == 0 else 1]
         assert (status, killed) == (75, -signal.SIGKILL), errors
         assert re.fullmatch(
-            rf"process {dead} of 2 stopped answering at step \d+; this process stops too: start all again with the same "
-            r"command to continue from step \d+",
+            rf"process {dead} of 2 stopped answering at step \d+; this process stops too: start all again with the "
+            r"same command to continue from step \d+",
             errors.strip().splitlines()[-1],
         )
         # Only the first start comes to step 5 with the data in their first order.
@@ -213,7 +213,7 @@ def test_a_mistake_of_one_process_stops_the_other_with_a_line():
 
 
 def test_a_process_alone_lets_errors_through():
-    with pytest.raises(UserError, match="^there are no photos$"), processes.together():
+    with pytest.raises(UserError, match=r"^there are no photos$"), processes.together():
         raise UserError("there are no photos")
 
 
