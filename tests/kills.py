@@ -22,6 +22,8 @@ FLAGS = (
     f"--config.eval_every={EVAL_EVERY}",
     "--config.ema_decay=0.9",
 )
+# The run of the tests; the fixture `untouched_run` is one.
+SHORT = (*FLAGS, "--config.steps=50")
 
 
 @dataclass(frozen=True)
