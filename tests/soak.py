@@ -4,7 +4,7 @@
 
 Each run gets ten kills at drawn moments (while compiling, in a step, in a save, in an evaluation) and is then compared
 with the untouched run. Prints a line a kill and a summary at the end; exit status 1 at the first difference. A kill
-takes as long as a start of the program, about ten seconds on an idle core.
+takes little longer than a start of the program; with its share of the compared runs 10 to 20 seconds on one core.
 """
 
 import random
