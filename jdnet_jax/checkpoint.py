@@ -194,10 +194,16 @@ class Checkpoints:
 
     def last_good(self) -> str:
         """A phrase that names the newest complete checkpoint, for messages."""
-        steps = sorted(self._complete_steps())
+        step = self.newest_complete()
         return (
-            f"the last good checkpoint is {self.directory / str(steps[-1])}" if steps else "there is no checkpoint yet"
+            "there is no checkpoint yet"
+            if step is None
+            else f"the last good checkpoint is {self.directory / str(step)}"
         )
+
+    def newest_complete(self) -> int | None:
+        """The newest step whose checkpoint is complete on disk now; None where there is none."""
+        return max(self._complete_steps(), default=None)
 
     def _complete_steps(self) -> list[int]:
         # Read from disk: after a failed save the manager may still list a step that was never finished.

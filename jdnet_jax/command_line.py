@@ -73,14 +73,14 @@ def log_warnings_only() -> None:
 def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None:
     """Parses the flags and runs `main`; a user's mistake is one line and exit status 2, never a traceback."""
     threading.excepthook = _log_thread_error
-    mistake = _run(main, argv)
+    text = _run(main, argv)
     # A save that failed leaves coroutines of Orbax behind, which warn when they are collected. That happens here, now
     # that nothing holds the error any more, and not at the interpreter's end, where the warnings would bury the line.
     warnings.filterwarnings("ignore", message=".*was never awaited", category=RuntimeWarning)
     gc.collect()
     # Writes that were under way report to an event loop that is gone by now.
     sys.excepthook = lambda kind, error, traceback: logging.info("after the error", exc_info=error)
-    print(f"error: {mistake}", file=sys.stderr)
+    print(f"error: {text}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -88,16 +88,23 @@ def _run(main: Callable[[list[str]], int], argv: list[str] | None) -> str:
     """Ends the process with the status of `main`, or returns what the user's mistake was."""
     try:
         app.run(main, argv=argv, flags_parser=_parse)
-    except UserError as error:
-        return str(error)
     except BrokenPipeError:
         # Who reads the output has had enough, as `head` has. What Python would still flush at its end goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    except (UserError, OSError) as error:
+        if (text := mistake(error)) is None:
             raise
+        return text
+
+
+def mistake(error: BaseException) -> str | None:
+    """The one line for an error whose cause lies outside the program; None for another."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"{error.filename or 'a file of the run'}: {error.strerror}: make room and run again"
+    return None
 
 
 def _log_thread_error(args: threading.ExceptHookArgs) -> None:

@@ -3,8 +3,9 @@
 The same command continues an interrupted run.
 
 SIGTERM and SIGINT (Ctrl-C) end it well: the step is finished, everything is saved, and the exit status is 75. A second
-signal leaves at once; then the run continues from the checkpoint before. Other statuses: 0 the run is finished, 2 a
-mistake that the last line tells.
+signal leaves at once, and so does a first one where no step is unsaved; then the run continues from the checkpoint
+before. Of several processes that train together the others stop with status 75 where one dies, and with 2 where one
+fails. Other statuses: 0 the run is finished, 2 a mistake that the last line tells.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from absl import flags, logging
 
 from jdnet_jax import command_line
 from jdnet_jax.errors import UserError
-from jdnet_jax.interruption import EXIT_STATUS, Interrupted
+from jdnet_jax.interruption import EXIT_STATUS, Interrupted, Interruption
 
 command_line.define_config("The run's config file, such as configs/demo.py.")
 flags.declare_key_flag("config")  # --help lists it
@@ -33,17 +34,18 @@ def main(argv: list[str]) -> int:
     config = command_line.required_config()
     workdir = str(Path(_WORKDIR.value or _default_workdir()).expanduser())
     _log_to(Path(workdir))
-    command_line.set_up_libraries()
+    with Interruption():  # importing, and waiting for the other processes, can take long; the run listens on its own
+        command_line.set_up_libraries()
 
-    from jdnet_jax import processes, train
+        from jdnet_jax import processes, train
 
-    processes.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
-    try:
-        with processes.losses():
-            summary = train.train_and_evaluate(config, workdir)
-    except Interrupted as interrupted:
-        print(interrupted, file=sys.stderr)
-        return EXIT_STATUS
+        processes.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+        try:
+            with processes.together():
+                summary = train.train_and_evaluate(config, workdir)
+        except Interrupted as interrupted:
+            print(interrupted, file=sys.stderr)
+            return EXIT_STATUS
     if not processes.is_first():
         return 0
     print(train.conclusion(summary, workdir))

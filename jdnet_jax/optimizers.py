@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 import optax
+from jaxtyping import Array, Int, PyTree
 
 
 def learning_rate(schedule: Mapping[str, Any], steps: int) -> optax.Schedule:
@@ -52,6 +53,19 @@ def build(optimizer: Mapping[str, Any], schedule: Mapping[str, Any], steps: int)
         case name:
             raise ValueError(f"unknown optimizer {name!r}")
     return optax.chain(*parts)
+
+
+def at_step(state: PyTree, step: Int[Array, ""]) -> PyTree:
+    """The optimiser's state with its schedule at another step of the run; all else stays as it is.
+
+    Optax counts the updates that were taken. The schedule must follow the run instead, so that it ends with it where
+    an update was left out; Adam's own count goes on with the updates that its moments have seen.
+    """
+    return optax.tree.set(state, _is_of_schedule, count=step)
+
+
+def _is_of_schedule(path: Sequence[Any], _: Any) -> bool:
+    return getattr(path[-1], "tuple_name", None) == optax.ScaleByScheduleState.__name__
 
 
 def decays(params: Any) -> Any:

@@ -4,16 +4,33 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import os
+import secrets
+import sys
+import time
+import traceback
 from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 import jax
 import numpy as np
+from absl import logging
+from jax._src import distributed  # what `jax.distributed` stores for its processes has no public name
 from jax.experimental import multihost_utils
 
+from jdnet_jax import command_line, heartbeats
 from jdnet_jax.errors import UserError
+from jdnet_jax.heartbeats import Heartbeats, Position
+from jdnet_jax.interruption import Interrupted
 
-# Seconds without a sign of life after which a process counts as dead, and that an ending one waits for the others.
-TIMEOUT = 30
+# Seconds that the processes wait for each other when they start, and one that ends well for the others.
+_START, _END = 300, 30
+# JAX's own watch, which ends a process with pages of its log, comes after ours.
+_LAST_RESORT = 3 * round(heartbeats.TIMEOUT)
+# Seconds in which the connection to a process that died is surely found closed.
+_NEWS = 1.0
+
+_heartbeats: Heartbeats | None = None
 
 
 def join(coordinator: str | None, processes: int | None, process: int | None) -> None:
@@ -39,18 +56,45 @@ def join(coordinator: str | None, processes: int | None, process: int | None) ->
             processes,
             process,
             cluster_detection_method="deactivate" if coordinator else None,
-            heartbeat_timeout_seconds=TIMEOUT,
-            shutdown_timeout_seconds=TIMEOUT,
+            initialization_timeout=_START,
+            heartbeat_timeout_seconds=_LAST_RESORT,
+            shutdown_timeout_seconds=_END,
         )
-        # Where another process dies, JAX says so and aborts this one; pages of stacks after it would bury the line.
+        # Where JAX aborts this process after all, pages of stacks would bury what it says.
         faulthandler.disable()
+        _watch()
     except ValueError as error:
         if coordinator is not None:
             raise UserError(f"--coordinator={coordinator} --process={process}: {error}") from error
         # No cluster: this process is alone.
-    except RuntimeError as error:
+    except (RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0][:200]
         raise UserError(f"the other processes of the run could not be joined ({reason}): start all of them") from error
+
+
+def _watch() -> None:
+    """Connects the processes for their signs of life, over a port that process 0 names in JAX's key-value store."""
+    global _heartbeats
+    shared = distributed.global_state
+    number, count, address = shared.process_id, shared.num_processes, shared.coordinator_address
+    if count == 1 or shared.client is None or address is None:
+        return
+    key = "jdnet_jax/heartbeats"
+    if number == 0:
+        server, token = heartbeats.listen(), secrets.token_hex(16)
+        shared.client.key_value_set(key, f"{server.getsockname()[1]} {token}")
+        connections = heartbeats.accept(server, count, token, _START)
+    else:
+        host = address.rpartition(":")[0].strip("[]")
+        port, token = shared.client.blocking_key_value_get(key, _START * 1000).split()
+        connections = heartbeats.connect(host, int(port), number, token, _START)
+    _heartbeats = Heartbeats(number, count, connections)
+
+
+def report(position: Callable[[], Position]) -> None:
+    """Says how to find where the run is, for the line that is printed where another process dies."""
+    if _heartbeats is not None:
+        _heartbeats.position = position
 
 
 def is_first() -> bool:
@@ -80,20 +124,36 @@ def of_the_first(value: Callable[[], int]) -> int:
 
 
 @contextlib.contextmanager
-def losses() -> Iterator[None]:
-    """Tells a failure of the work between processes, whose cause is in another one, in one line.
+def together() -> Iterator[None]:
+    """Ends the process with the others: where one fails, they are told why, and all leave at once.
 
-    Raises:
-        UserError: a process ended or can no longer be reached. Where the devices wait for it without noticing, JAX ends
-            this process `TIMEOUT` seconds after its last sign of life.
+    Where another one died, the watch ends this process, with a line of its own. Alone, a process lets every error
+    through.
     """
+    if _heartbeats is None:
+        yield
+        return
     try:
         yield
-    except jax.errors.JaxRuntimeError as error:
-        if jax.process_count() == 1:
-            raise
-        reason = str(error).splitlines()[0][:200]
-        raise UserError(
-            f"process {jax.process_index()} of {jax.process_count()} lost another one ({reason}): see why that one "
-            "ended, then start all of them with the same command to continue"
-        ) from error
+    except Interrupted:
+        _heartbeats.leave()
+        raise
+    except BaseException as error:
+        # The end of another process may be the cause; then the watch ends this one before it has waited.
+        time.sleep(heartbeats.TIMEOUT if isinstance(error, jax.errors.JaxRuntimeError) else _NEWS)
+        _fail(_heartbeats, error)
+    _heartbeats.leave()
+
+
+def _fail(watch: Heartbeats, error: BaseException) -> NoReturn:
+    """Tells the error here and to the others, and leaves: at the interpreter's end JAX would wait for those gone."""
+    mistake = command_line.mistake(error)
+    if mistake is None:
+        traceback.print_exception(error)
+    else:
+        print(f"error: {mistake}", file=sys.stderr)
+    watch.fail(" ".join((mistake or f"{type(error).__name__}: {error}").split())[:2000])
+    logging.flush()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(heartbeats.FAILURE_STATUS)

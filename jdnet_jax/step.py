@@ -19,6 +19,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, PyTree, UInt8
 
 from jdnet_jax import labels, losses
+from jdnet_jax import optimizers as optimizers_lib
 from jdnet_jax.losses.classification import cross_entropy
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.networks import DATA_AXIS, Network
@@ -54,7 +55,8 @@ def train_step(
             min(ema_decay, (1 + t) / (10 + t)), so that the average forgets the initial values quickly.
         sync_batch_norm: whether the layers already average their statistics over devices; where not, the running
             statistics are averaged here after the step.
-        skip_non_finite: whether a step with a metric that is not finite leaves everything but its number as it was.
+        skip_non_finite: whether a step with a metric that is not finite leaves everything as it was but its number and,
+            with it, the place in the schedules.
 
     Returns:
         a function of (state, batch) to the next state and the metrics, averaged over the global batch:
@@ -128,7 +130,8 @@ def train_step(
             state = dataclasses.replace(state, ema=_moving_average(state, ema_decay))
         if skip_non_finite:
             finite = jnp.all(jnp.isfinite(jnp.stack(list(metrics.values()))))
-            unchanged = dataclasses.replace(before, step=state.step)
+            opt_state = {name: optimizers_lib.at_step(before.opt_state[name], state.step) for name in optimizers}
+            unchanged = dataclasses.replace(before, step=state.step, opt_state=opt_state)
             state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), state, unchanged)
             metrics["skipped"] = 1.0 - finite.astype(jnp.float32)
         return state, metrics

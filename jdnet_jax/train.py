@@ -64,19 +64,21 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any
 
     Raises:
         UserError: a mistake in the config, data or weights; a full disk; a loss that is not finite.
-        Interrupted: SIGTERM or SIGINT came; the step was finished and saved.
+        Interrupted: SIGTERM or SIGINT came; the step was finished and saved. Where no step is unsaved (while data are
+            prepared, the first step is compiled, the networks are tested) a signal ends the process at once instead.
     """
     check(config)
     place = Workdir(workdir)
-    processes.by_the_first(lambda: place.claim(config))
-    if (summary := place.finished()) is not None:
-        say(f"the run in {place.path} is finished, nothing is left to train: to train anew, choose another --workdir")
-        return summary
-    dataset = data.prepare(config.dataset)
-    processes.by_the_first(lambda: place.claim_data(dataset.protocol))
-    run = _Run(config, place, dataset)
-    run.train()
-    return run.finish()
+    with Interruption() as interruption:
+        processes.by_the_first(lambda: place.claim(config))
+        if (summary := place.finished()) is not None:
+            say(f"the run in {place.path} is finished: to train anew, choose another --workdir")
+            return summary
+        dataset = data.prepare(config.dataset)
+        processes.by_the_first(lambda: place.claim_data(dataset.protocol))
+        run = _Run(config, place, dataset)
+        run.train(interruption)
+        return run.finish()
 
 
 def check(config: ConfigDict) -> None:
@@ -148,6 +150,7 @@ class _Run:
         self.roll_backs: list[int] = []  # the steps that they went back from
         self.stops: Any = None  # see `_agree`
         self._resume()
+        processes.report(lambda: (self.reached, self.checkpoints.newest_complete()))
         # One process speaks for all.
         out = None if self.is_writer else open(os.devnull, "w")  # noqa: SIM115
         self.progress = Progress(int(self.state.step), self.steps, config.batch_size, out)
@@ -157,17 +160,15 @@ class _Run:
         classes = len(self.dataset.class_names)
         return step.place(state.create(self.config, self.networks, self.terms, self.optimizers, classes))
 
-    def train(self) -> None:
+    def train(self, interruption: Interruption) -> None:
         """Runs the steps that are left, with logging, evaluation and checkpoints at their periods."""
-        with (
-            Interruption() as interruption,
-            metrics.RunWriter(self.place.metrics, self.place.tensorboard, is_writer=self.is_writer) as writer,
-        ):
+        with metrics.RunWriter(self.place.metrics, self.place.tensorboard, is_writer=self.is_writer) as writer:
             while True:
                 try:
                     self._train(writer, interruption)
                     with self.progress.alive("saving"):
                         self.checkpoints.wait()
+                    interruption.unsaved = False
                     break
                 except _NonFinite as error:
                     self._roll_back(error, writer)
@@ -187,7 +188,7 @@ class _Run:
                 if number == first + 1:
                     jax.block_until_ready(self.state)
             window.append(values)
-            interruption.unsaved = True
+            self.reached, interruption.unsaved = number, True
             # The step before this one has surely ended, so looking at it costs the device no pause.
             self._check_finite(number - 1, window[-2:-1])
             if number == first + 1:
@@ -274,7 +275,7 @@ class _Run:
             notes = self.checkpoints.notes(newest)
             self.unlogged = [{key: np.float32(v) for key, v in values.items()} for values in notes[_UNLOGGED]]
             self.skips, self.roll_backs = notes["skips"], notes["roll_backs"]
-        self.checked = int(self.state.step)
+        self.reached = self.checked = int(self.state.step)
         if self.is_writer:
             metrics.rewind(self.place.metrics, newest if newest is not None else -1)
 

@@ -36,10 +36,10 @@ def command(name, *args, **env):
 
 
 @contextlib.contextmanager
-def started(name, *args, **env):
-    """`python -m jdnet_jax.<name>` as `command` runs it, but going on beside the test, which may not outlive it."""
+def started(module, *args, **env):
+    """`python -m <module>` as `command` runs one, but going on beside the test, which may not outlive it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", f"jdnet_jax.{name}", *args],
+        [sys.executable, "-m", module, *args],
         cwd=ROOT,
         env=_environment(env),
         stdout=subprocess.PIPE,

@@ -3,7 +3,9 @@
 import json
 import random
 import subprocess
+import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,53 +22,79 @@ FLAGS = (
     f"--config.eval_every={EVAL_EVERY}",
     "--config.ema_decay=0.9",
 )
+# The run of the tests; the fixture `untouched_run` is one.
+SHORT = (*FLAGS, "--config.steps=50")
 
 
 @dataclass(frozen=True)
-class Kill:
-    """One process that was killed.
+class Start:
+    """One start of the command.
 
     Attributes:
-        moment: at which it was killed, one of MOMENTS.
-        start: seconds from its start to the end of its first step; None where it was killed before.
+        killed: whether it was; else it ended well.
+        first_step: seconds from the start to the end of its first step; None where it did not come so far.
+        resumed: the step that it went on from.
+        reached: the last step that it is known to have done.
     """
 
-    moment: str
-    start: float | None
+    killed: bool
+    first_step: float | None
+    resumed: int
+    reached: int
 
 
-def train_to_the_end(args: tuple[str, ...], workdir: Path, data: str) -> None:
+def train_to_the_end(args: tuple[str, ...], workdir: Path, data: str) -> Start:
     """Starts the command and waits until it ends well."""
-    with started("main", *args, f"--workdir={workdir}", TFDS_DATA_DIR=data) as process:
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors
+    return _start(args, workdir, data, lambda line, process: False)
 
 
-def kill_once(args: tuple[str, ...], workdir: Path, data: str, moment: str, rng: random.Random) -> Kill | None:
-    """Starts the command and sends it SIGKILL at the moment; None where it ended well before that came.
+def kill_once(args: tuple[str, ...], workdir: Path, data: str, moment: str, rng: random.Random) -> Start:
+    """Starts the command and sends it SIGKILL at the moment; it may end well before that comes.
 
     `rng` draws how many such moments pass before, and the delay within the moment.
     """
-    began, first_step, passed = time.monotonic(), None, rng.randint(0, 2) if moment == "step" else 0
-    with started("main", *args, f"--workdir={workdir}", TFDS_DATA_DIR=data) as process:
+    passed = rng.randint(0, 2) if moment == "step" else 0
+    delay = rng.random() * {"compiling": 1.0, "step": 0.1, "save": 0.02, "evaluation": 0.05}[moment]
+
+    def kill(line: str, process: subprocess.Popen) -> bool:
+        nonlocal passed
+        if not _comes(moment, line):
+            return False
+        if passed:
+            passed -= 1
+            return False
+        if moment == "save":
+            _wait_for_a_save(workdir, process)
+        time.sleep(delay)
+        if process.poll() is None:
+            process.kill()
+        return process.wait() != 0
+
+    if moment != "compiling":
+        return _start(args, workdir, data, kill)
+    # Every other start finds what was compiled before.
+    with tempfile.TemporaryDirectory(prefix="jdnet-jax-kills-") as empty:
+        return _start(args, workdir, data, kill, JAX_COMPILATION_CACHE_DIR=empty)
+
+
+def _start(
+    args: tuple[str, ...], workdir: Path, data: str, kill: Callable[[str, subprocess.Popen], bool], **env: str
+) -> Start:
+    began, first_step, resumed, reached = time.monotonic(), None, 0, 0
+    env = {"TFDS_DATA_DIR": data, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", **env}
+    with started("jdnet_jax.main", *args, f"--workdir={workdir}", **env) as process:
         for line in process.stderr:
-            if line.startswith("first step done"):
-                first_step = time.monotonic() - began
-            if not _comes(moment, line):
-                continue
-            if passed:
-                passed -= 1
-                continue
-            if moment == "save":
-                _wait_for_a_save(workdir, process)
-            time.sleep(rng.random() * {"compiling": 1.0, "step": 0.1, "save": 0.02, "evaluation": 0.05}[moment])
-            if process.poll() is None:
-                process.kill()
-                process.wait()
-                return Kill(moment, first_step)
+            if line.startswith("continuing after step "):
+                resumed = reached = int(line.split()[3])
+            elif line.startswith("first step done"):
+                first_step, reached = time.monotonic() - began, resumed + 1
+            elif line.startswith("step "):
+                reached = _number(line)
+            if kill(line, process):
+                return Start(True, first_step, resumed, reached)
         _, errors = process.communicate()
         assert process.returncode == 0, errors
-        return None
+        return Start(False, first_step, resumed, reached)
 
 
 def result(workdir: Path) -> list[dict]:
@@ -80,7 +108,7 @@ def result(workdir: Path) -> list[dict]:
 
 def _comes(moment: str, line: str) -> bool:
     """Whether the moment comes after this line of the progress."""
-    number = int(line.split()[1].partition("/")[0]) if line.startswith("step ") else None
+    number = _number(line) if line.startswith("step ") else None
     match moment:
         case "compiling":
             return line.startswith("compiling")
@@ -88,6 +116,10 @@ def _comes(moment: str, line: str) -> bool:
             return number is not None and number % EVAL_EVERY == 0
         case _:
             return number is not None or line.startswith("first step done")
+
+
+def _number(line: str) -> int:
+    return int(line.split()[1].partition("/")[0])
 
 
 def _wait_for_a_save(workdir: Path, process: subprocess.Popen) -> None:

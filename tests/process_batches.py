@@ -17,21 +17,12 @@ from jdnet_jax import command_line
 command_line.define_config("The config to read.")
 
 
-def main(argv):
-    port, processes, process, steps = map(int, argv[1:])
-    config = command_line.required_config()
-    command_line.set_up_libraries()
+def digests(config, rows, steps):
+    """{"batch row": digest of the example} of these rows of the first batches."""
+    from jdnet_jax import data
 
-    import jax
-
-    from jdnet_jax import data, step
-
-    jax.distributed.initialize(f"127.0.0.1:{port}", processes, process)
-    with contextlib.redirect_stdout(sys.stderr):
-        dataset = data.prepare(config.dataset)
-    rows = step.rows(config.batch_size, config.grad_accum).tolist()
     batches = data.train_batches(
-        dataset,
+        data.prepare(config.dataset),
         batch_size=config.batch_size,
         image_size=config.image_size,
         seed=config.seed,
@@ -44,6 +35,21 @@ def main(argv):
         for i, row in enumerate(rows):
             example = b"".join(batch[name][i].tobytes() for name in sorted(batch))
             found[f"{number} {row}"] = hashlib.sha256(example).hexdigest()
+    return found
+
+
+def main(argv):
+    port, processes, process, steps = map(int, argv[1:])
+    config = command_line.required_config()
+    command_line.set_up_libraries()
+
+    import jax
+
+    from jdnet_jax import step
+
+    jax.distributed.initialize(f"127.0.0.1:{port}", processes, process)
+    with contextlib.redirect_stdout(sys.stderr):
+        found = digests(config, step.rows(config.batch_size, config.grad_accum).tolist(), steps)
     print(json.dumps(found))
     jax.distributed.shutdown()
     return 0

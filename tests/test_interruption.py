@@ -1,14 +1,14 @@
 """Signals to processes of their own, and a whole run that is interrupted."""
 
-import json
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
-from jdnet_jax import metrics
-from tests.commands import ROOT, SMALL, started
+from tests import kills
+from tests.commands import ROOT, started
 
 WAITS = """
 import signal, sys, threading, time
@@ -84,33 +84,44 @@ def test_afterwards_signals_do_what_they_did_before():
     assert (result.returncode, result.stdout) == (-signal.SIGTERM, "as before\n")
 
 
-FLAGS = ("--config.log_every=3", "--config.eval_every=10", "--config.ema_decay=0.9")
+@pytest.mark.slow
+def test_an_interrupted_run_goes_on_to_the_same_bits_and_the_same_lines(tmp_path, small_data, untouched_run):
+    def run(at=None):
+        """Status and standard error of the command, which gets SIGTERM after a line that begins so."""
+        with started("jdnet_jax.main", *kills.SHORT, f"--workdir={tmp_path}", TFDS_DATA_DIR=small_data) as process:
+            if at is not None:
+                assert any(line.startswith(at) for line in process.stderr)
+                process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=600)
+            return process.returncode, errors.strip().splitlines()
+
+    status, lines = run("step ")  # the first that is logged is far from the end
+    assert status == 75, lines
+    assert lines[-1].startswith("interrupted: step ")
+    assert lines[-1].endswith(f"of 50 is saved in {tmp_path}, the same command continues from there")
+    stopped = int(lines[-1].split()[2])
+    assert 3 <= stopped < 50
+    assert (tmp_path / "checkpoints" / str(stopped) / "SHA256SUMS").exists()
+
+    # Once every step is saved a signal has nothing to wait for.
+    status, lines = run("testing the networks of step ")
+    assert status == 75, lines
+    assert lines[-1] == "SIGTERM: leaving at once; the same command continues from the newest checkpoint"
+    assert not (tmp_path / "summary.json").exists()
+
+    assert run()[0] == 0
+    assert kills.result(tmp_path) == kills.result(untouched_run)
 
 
 @pytest.mark.slow
-def test_an_interrupted_run_goes_on_to_the_same_bits_and_the_same_lines(tmp_path, small_data):
-    def run(name, then=None):
-        args = (*SMALL, *FLAGS, "--config.steps=40", f"--workdir={tmp_path / name}")
-        with started("main", *args, TFDS_DATA_DIR=small_data) as process:
-            if then is not None:
-                # The first logged step is far from the end.
-                assert any(line.startswith("step ") for line in process.stderr)
-                process.send_signal(then)
-            _, errors = process.communicate(timeout=600)
-            return process.returncode, errors.strip().splitlines()[-1]
-
-    def result(name):
-        summary = json.loads((tmp_path / name / "summary.json").read_text())
-        lines = metrics.read(tmp_path / name / "metrics.jsonl")
-        return [{k: v for k, v in entry.items() if k != "images_per_second"} for entry in (summary, *lines)]
-
-    status, last = run("interrupted", signal.SIGTERM)
-    assert status == 75, last
-    assert last.startswith("interrupted: step ")
-    assert last.endswith(f"of 40 is saved in {tmp_path / 'interrupted'}, the same command continues from there")
-    stopped = int(last.split()[2])
-    assert 3 <= stopped < 40
-    assert (tmp_path / "interrupted" / "checkpoints" / str(stopped) / "SHA256SUMS").exists()
-    assert run("interrupted")[0] == 0
-    assert run("untouched")[0] == 0
-    assert result("interrupted") == result("untouched")
+def test_a_signal_while_data_are_prepared_leaves_nothing_half_written(tmp_path):
+    flags = ("--config=configs/demo.py", f"--workdir={tmp_path / 'run'}")  # 5,800 pictures take seconds
+    with started("jdnet_jax.main", *flags, TFDS_DATA_DIR=str(tmp_path / "tfds")) as process:
+        while process.poll() is None and not list(tmp_path.glob("tfds/**/*incomplete*")):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 75, errors
+    assert errors.strip().splitlines()[-1].startswith("SIGTERM: leaving at once")
+    assert not list(tmp_path.glob("tfds/**/dataset_info.json"))
+    assert not (tmp_path / "run" / "checkpoints").exists()

@@ -8,14 +8,11 @@ from tests import kills
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_every_kind_of_moment_ends_with_the_same_bits_and_lines(tmp_path, small_data):
+def test_a_run_killed_at_every_kind_of_moment_ends_with_the_same_bits_and_lines(tmp_path, small_data, untouched_run):
     rng = random.Random(5)
-    args = (*kills.FLAGS, "--config.steps=50")
-    moments = rng.sample(kills.MOMENTS, len(kills.MOMENTS))
-    for moment in moments:
-        assert kills.kill_once(args, tmp_path / "killed", small_data, moment, rng) is not None, moment
-    kills.train_to_the_end(args, tmp_path / "killed", small_data)
-    kills.train_to_the_end(args, tmp_path / "untouched", small_data)
-    untouched = kills.result(tmp_path / "untouched")
+    for moment in rng.sample(kills.MOMENTS, len(kills.MOMENTS)):
+        assert kills.kill_once(kills.SHORT, tmp_path, small_data, moment, rng).killed, moment
+    kills.train_to_the_end(kills.SHORT, tmp_path, small_data)
+    untouched = kills.result(untouched_run)
     assert [entry["step"] for entry in untouched[1:]] == sorted({*range(0, 51, 3), *range(0, 51, 6), 50})
-    assert kills.result(tmp_path / "killed") == untouched
+    assert kills.result(tmp_path) == untouched

@@ -1,3 +1,4 @@
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -53,3 +54,17 @@ def test_clipping_is_of_the_whole_group():
     # The norm is 50, so the step is 0.1 * (0.6, 0.8).
     np.testing.assert_allclose(new["conv"]["kernel"], [2 - 0.06], rtol=1e-6)
     np.testing.assert_allclose(new["bn"]["scale"], [2 - 0.08], rtol=1e-6)
+
+
+def test_a_schedule_is_put_at_a_step_of_the_run_and_adam_goes_on_counting_its_updates():
+    schedule = settings("schedule", name="step", learning_rate=0.1, warmup=0.0, boundaries=(0.5,), decay=0.1)
+    tx = optimizers.build(settings("optimizer", name="adamw", weight_decay=0.0, clip_norm=1.0), schedule, 10)
+    before = tx.init(PARAMS)
+    moved = optimizers.at_step(before, jnp.int32(7))
+    counts = {path[-1].tuple_name: int(count) for path, count in optax.tree.get_all_with_path(moved, "count")}
+    assert counts == {"ScaleByAdamState": 0, "ScaleByScheduleState": 7}
+    # Adam's first update is the sign of the gradient times the learning rate, which is 0.01 behind the boundary.
+    ones = jax.tree.map(jnp.ones_like, PARAMS)
+    for start, rate in ((before, 0.1), (moved, 0.01)):
+        updates, _ = tx.update(ones, start, PARAMS)
+        np.testing.assert_allclose(updates["conv"]["kernel"], [-rate], rtol=1e-5)

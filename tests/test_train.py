@@ -14,6 +14,7 @@ from jdnet_jax.inference import flax_runner, labelled_photos, scoring
 from jdnet_jax.progress import Progress
 from jdnet_jax.workdir import Workdir
 from tests import tiny_recipe as tiny
+from tests.spoilt_run import spoilt
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +28,11 @@ def small_run(**changes):
     config.ema_decay, config.student.options = 0.9, {"width": 4, "drop_rate": 0.1}
     config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
     return config
+
+
+def alone(**changes):
+    """The student without its teacher: for what the loop does, whatever it trains, and compiled in less time."""
+    return config_lib.apply_recipe(small_run(**changes), "ce")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -116,7 +122,7 @@ def test_the_same_command_on_a_finished_run_only_reads(finished, capsys):
     before = (workdir / "metrics.jsonl").read_bytes()
     assert train.train_and_evaluate(small_run(), workdir) == summary
     assert (workdir / "metrics.jsonl").read_bytes() == before
-    assert f"the run in {workdir} is finished, nothing is left to train" in capsys.readouterr().err
+    assert f"the run in {workdir} is finished: to train anew" in capsys.readouterr().err
 
 
 def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypatch):
@@ -158,7 +164,7 @@ def test_a_run_whose_newest_checkpoint_is_damaged_ends_with_the_same_bits(finish
 
 
 def test_checkpoints_are_made_and_kept_at_multiples_too(tmp_path):
-    train.train_and_evaluate(small_run(keep_every=2, keep_checkpoints=1, select="last"), tmp_path)
+    train.train_and_evaluate(alone(keep_every=2, keep_checkpoints=1, select="last"), tmp_path)
     assert {"2", "4", "6"} <= {path.name for path in (tmp_path / "checkpoints").iterdir()}
 
 
@@ -217,20 +223,12 @@ def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_checkpoint(t
 
 
 def spoil(monkeypatch, numbers, seeds=None):
-    """Makes the batches of these steps not finite; only those of these data seeds, where they are given."""
-    made = train.data.train_batches
-
-    def batches(*args, seed, start_step, **options):
-        for number, batch in enumerate(made(*args, seed=seed, start_step=start_step, **options), start_step + 1):
-            spoilt = number in numbers and (seeds is None or seed in seeds)
-            yield {**batch, "image": batch["image"] * np.float32("nan" if spoilt else 1)}
-
-    monkeypatch.setattr(train.data, "train_batches", batches)
+    monkeypatch.setattr(train.data, "train_batches", spoilt(train.data.train_batches, numbers, seeds))
 
 
 def test_an_update_that_is_not_finite_can_be_skipped(tmp_path, monkeypatch, capsys):
     spoil(monkeypatch, {3, 4})
-    train.train_and_evaluate(small_run(on_non_finite="skip", max_skips=2), tmp_path)
+    train.train_and_evaluate(alone(on_non_finite="skip", max_skips=2), tmp_path)
     lines = {line["step"]: line for line in metrics.read(tmp_path / "metrics.jsonl")}
     assert {number: lines[number].get("skipped") for number in (2, 4, 6)} == {2: 0.0, 4: 2.0, 6: 0.0}
     assert np.isfinite(lines[6]["loss/total"])
@@ -240,15 +238,15 @@ def test_an_update_that_is_not_finite_can_be_skipped(tmp_path, monkeypatch, caps
 def test_skips_are_bounded_across_a_resume(tmp_path, monkeypatch):
     spoil(monkeypatch, {3, 4, 5})
     with pytest.raises(UserError, match=r"^step 5: .* is not finite \(nan\), as in the 2 steps before, which were sk"):
-        train.train_and_evaluate(small_run(on_non_finite="skip", max_skips=2), tmp_path)
+        train.train_and_evaluate(alone(on_non_finite="skip", max_skips=2), tmp_path)
     # It goes on from step 3, with the skip of that step counted.
     with pytest.raises(UserError, match=r"^step 5: .*; the last good checkpoint is \S+/checkpoints/3: lower"):
-        train.train_and_evaluate(small_run(on_non_finite="skip", max_skips=2), tmp_path)
+        train.train_and_evaluate(alone(on_non_finite="skip", max_skips=2), tmp_path)
 
 
 def test_a_roll_back_goes_on_with_other_data_and_a_resume_after_it_ends_with_the_same_bits(tmp_path, monkeypatch):
     spoil(monkeypatch, {5}, seeds={0})
-    config = small_run(on_non_finite="roll_back", checkpoint_every=2)
+    config = alone(on_non_finite="roll_back", checkpoint_every=2)
     summary = train.train_and_evaluate(config, tmp_path / "one")
     lines = metrics.read(tmp_path / "one" / "metrics.jsonl")
     assert [line["step"] for line in lines] == [0, 2, 3, 4, 6]
@@ -279,7 +277,7 @@ def test_roll_backs_are_bounded(tmp_path, monkeypatch):
     with pytest.raises(
         UserError, match=r"^step 2: .* is not finite \(nan\) \(after 2 roll-backs\); there is no checkpoint"
     ):
-        train.train_and_evaluate(small_run(on_non_finite="roll_back", max_roll_backs=2), tmp_path)
+        train.train_and_evaluate(alone(on_non_finite="roll_back", max_roll_backs=2), tmp_path)
 
 
 def test_the_student_alone_starts_where_jdnets_student_starts():
