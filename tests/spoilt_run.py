@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 
-from jdnet_jax import command_line, main
+from jdnet_jax import command_line
 
 
 def spoilt(train_batches: Callable, numbers: Collection[int], seeds: Collection[int] | None = None) -> Callable:
@@ -25,7 +25,7 @@ def spoilt(train_batches: Callable, numbers: Collection[int], seeds: Collection[
 
 if __name__ == "__main__":
     command_line.set_up_libraries()
-    from jdnet_jax import data
+    from jdnet_jax import data, main
 
     data.train_batches = spoilt(data.train_batches, {5}, {0})
     main.run()

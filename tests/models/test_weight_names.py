@@ -212,4 +212,8 @@ def test_the_networks_of_each_layout():
         },
         "torchvision's mobilenet_v3_*": {"mobilenet_v3_large", "mobilenet_v3_small"},
         "torchvision's efficientnet_*": {"efficientnet_b0", "efficientnet_b3", "efficientnet_b4"},
+        "torchvision's files of DenseNets": {f"densenet{depth}" for depth in (121, 161, 169, 201)},
+        "torchvision's regnet_y_16gf": {"regnety_160"},
+        "torchvision's vit_b_16": {"deit_base_patch16_224", "vit_base_patch16_224"},
+        "torchvision's convnext_*": {"convnext_tiny", "convnext_base"},
     }
