@@ -6,6 +6,7 @@ Names of modules and parameters are timm's.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from typing import Any, Literal
 
 import jax.numpy as jnp
@@ -14,7 +15,7 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.models.batch_norm import Activation
 from jdnet_jax.models.block import BlockSettings, BlockSpec
-from jdnet_jax.models.layers import Classifier, Dropout
+from jdnet_jax.models.linear_head import classify
 from jdnet_jax.models.mobile_heads import Head
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.padding import Padding
@@ -89,10 +90,5 @@ class BlockNetwork(nn.Module):
                 x = block.build(settings, f"blocks.{i}.{j}")(x, train=train)
             if f"blocks.{i}" in tapped:
                 taps.append(x)
-
-        def classify(features: Array) -> tuple[Array, Array]:
-            features = Dropout(self.drop_rate, self.data_axis)(features, train=train)
-            logits, kernel = Classifier(self.num_classes, name="classifier")(features)
-            return logits, kernel
-
-        return dataclasses.replace(self.head(x, classify, settings, train=train), stages=tuple(taps))
+        final = functools.partial(classify, self, name="classifier", train=train)
+        return dataclasses.replace(self.head(x, final, settings, train=train), stages=tuple(taps))

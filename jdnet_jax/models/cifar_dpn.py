@@ -18,7 +18,8 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jdnet_jax.models.batch_norm import BatchNorm
-from jdnet_jax.models.layers import Classifier, Conv, Dropout
+from jdnet_jax.models.layers import Conv
+from jdnet_jax.models.linear_head import linear_head
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.spec import CIFAR_SPEC, COMMON_OPTIONS, InputSpec, Stage, Variant
 
@@ -127,9 +128,7 @@ class CifarDPN(nn.Module):
                 )
                 x = block(x, train=train)
             taps.append(x)
-        features = Dropout(self.drop_rate, self.data_axis)(jnp.mean(x, (1, 2), dtype=jnp.float32), train=train)
-        logits, kernel = Classifier(self.num_classes, name="linear")(features)
-        return Outputs(logits=logits, stages=tuple(taps), maps=x, kernel=kernel)
+        return linear_head(self, x, taps, "linear", train=train)
 
 
 VARIANTS = {

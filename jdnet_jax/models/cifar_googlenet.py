@@ -17,7 +17,8 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from jdnet_jax.models.batch_norm import BatchNorm
-from jdnet_jax.models.layers import Classifier, Conv, Dropout, max_pool
+from jdnet_jax.models.layers import Conv, max_pool
+from jdnet_jax.models.linear_head import linear_head
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.spec import CIFAR_SPEC, COMMON_OPTIONS, InputSpec, Stage, Variant
 
@@ -129,9 +130,7 @@ class CifarGoogLeNet(nn.Module):
             x = Inception(widths, self.dtype, self.axis_name, name=f"inception{name}")(x, train=train)
             if f"inception{name}" in tapped:
                 taps.append(x)
-        features = Dropout(self.drop_rate, self.data_axis)(jnp.mean(x, (1, 2), dtype=jnp.float32), train=train)
-        logits, kernel = Classifier(self.num_classes, name="fc")(features)
-        return Outputs(logits=logits, stages=tuple(taps), maps=x, kernel=kernel)
+        return linear_head(self, x, taps, "fc", train=train)
 
 
 def _channels(widths: tuple[int, int, int, int, int, int]) -> int:

@@ -16,7 +16,8 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from jdnet_jax.models.batch_norm import BatchNorm
-from jdnet_jax.models.layers import Classifier, Conv, DepthwiseConv, Dropout
+from jdnet_jax.models.layers import Conv, DepthwiseConv
+from jdnet_jax.models.linear_head import linear_head
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.spec import CIFAR_SPEC, COMMON_OPTIONS, InputSpec, Stage, Variant
 
@@ -93,9 +94,7 @@ class CifarMobileNet(nn.Module):
                 block = DepthwiseSeparable(width, stride, self.dtype, self.axis_name, name=f"blocks.{i}.{j}")
                 x = block(x, train=train)
             taps.append(x)
-        features = Dropout(self.drop_rate, self.data_axis)(jnp.mean(x, (1, 2), dtype=jnp.float32), train=train)
-        logits, kernel = Classifier(self.num_classes, name="classifier")(features)
-        return Outputs(logits=logits, stages=tuple(taps), maps=x, kernel=kernel)
+        return linear_head(self, x, taps, "classifier", train=train)
 
 
 VARIANTS = {

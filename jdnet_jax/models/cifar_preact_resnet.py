@@ -15,7 +15,8 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from jdnet_jax.models.batch_norm import BatchNorm
-from jdnet_jax.models.layers import Classifier, Conv, Dropout
+from jdnet_jax.models.layers import Conv
+from jdnet_jax.models.linear_head import linear_head
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.spec import CIFAR_SPEC, COMMON_OPTIONS, InputSpec, Stage, Variant
 
@@ -97,9 +98,7 @@ class CifarPreActResNet(nn.Module):
                 )
                 x = block(x, train=train)
             taps.append(x)
-        features = Dropout(self.drop_rate, self.data_axis)(jnp.mean(x, (1, 2), dtype=jnp.float32), train=train)
-        logits, kernel = Classifier(self.num_classes, name="head.fc")(features)
-        return Outputs(logits=logits, stages=tuple(taps), maps=x, kernel=kernel)
+        return linear_head(self, x, taps, "head.fc", train=train)
 
 
 VARIANTS = {"cifar_preact_resnet18": Variant(CifarPreActResNet, {"depths": (2, 2, 2, 2)}, COMMON_OPTIONS)}

@@ -16,7 +16,8 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from jdnet_jax.models.batch_norm import BatchNorm
-from jdnet_jax.models.layers import Classifier, Conv, Dropout, max_pool
+from jdnet_jax.models.layers import Conv, max_pool
+from jdnet_jax.models.linear_head import linear_head
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.spec import CIFAR_SPEC, COMMON_OPTIONS, InputSpec, Stage, Variant
 
@@ -80,9 +81,7 @@ class CifarVGG(nn.Module):
             taps.append(x)
             x = max_pool(x, window=2, stride=2, padding=0)
             index += 1
-        features = Dropout(self.drop_rate, self.data_axis)(jnp.mean(x, (1, 2), dtype=jnp.float32), train=train)
-        logits, kernel = Classifier(self.num_classes, name="classifier")(features)
-        return Outputs(logits=logits, stages=tuple(taps), maps=x, kernel=kernel)
+        return linear_head(self, x, taps, "classifier", train=train)
 
 
 VARIANTS = {

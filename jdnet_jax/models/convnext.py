@@ -13,7 +13,8 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from jdnet_jax.models.layers import Classifier, DepthwiseConv, Dropout, StochasticDepth
+from jdnet_jax.models.layers import DepthwiseConv, StochasticDepth
+from jdnet_jax.models.linear_head import classify
 from jdnet_jax.models.mlp import Mlp, linear_init
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.patches import PatchConv
@@ -135,8 +136,7 @@ class ConvNeXt(nn.Module):
                 x = block(x, train=train)
             taps.append(x)
         features, maps = PooledNorm(self.dtype, name="head.norm")(x)
-        features = Dropout(self.drop_rate, self.data_axis)(features, train=train)
-        logits, kernel = Classifier(self.num_classes, name="head.fc")(features)
+        logits, kernel = classify(self, features, "head.fc", train=train)
         return Outputs(logits=logits, stages=tuple(taps), maps=maps, kernel=kernel)
 
 

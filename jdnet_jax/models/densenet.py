@@ -2,6 +2,13 @@
 
 Sizes, names and parameter names are timm's (torchvision's are the same). Initialisation: He fan-out for convolutions,
 as in the code released with the paper (github.com/liuzhuang13/DenseNet); timm has fan-in.
+
+`cifar_densenet` is for CIFAR's 32x32 images: three blocks of 8, 24 and 24 layers with growth rate 40, the network that
+MEAL (AAAI 2019) trained; its code is derived from pytorch-cifar's (github.com/kuangliu/pytorch-cifar), which has four
+blocks. In those two a layer's new channels come first, which is the same network with its channels in another order.
+The head is the paper's: all positions are averaged. MEAL's classifier read the averages of the map's four quarters
+instead, as pytorch-cifar's pooling, made for maps of 4x4, leaves them of its 8x8. MEAL tapped the third block's input
+and its output before BatchNorm.
 """
 
 from __future__ import annotations
@@ -14,9 +21,10 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from jdnet_jax.models.batch_norm import BatchNorm
-from jdnet_jax.models.layers import Classifier, Conv, Dropout, average_pool, max_pool
+from jdnet_jax.models.layers import Conv, average_pool, max_pool
+from jdnet_jax.models.linear_head import linear_head
 from jdnet_jax.models.outputs import Outputs
-from jdnet_jax.models.spec import COMMON_OPTIONS, IMAGENET_MEAN, IMAGENET_STD, InputSpec, Stage, Variant
+from jdnet_jax.models.spec import CIFAR_SPEC, COMMON_OPTIONS, IMAGENET_MEAN, IMAGENET_STD, InputSpec, Stage, Variant
 
 _EPSILON = 1e-5  # of BatchNorm
 
@@ -45,7 +53,7 @@ class DenseLayer(nn.Module):
 
 
 class DenseNet(nn.Module):
-    """Stem with max-pooling, dense blocks and the transitions between them, global average pooling, one linear layer.
+    """Stem, dense blocks and the transitions between them, global average pooling and one linear layer.
 
     A transition halves the channels and both sides of the map.
 
@@ -53,6 +61,9 @@ class DenseNet(nn.Module):
         num_classes: length of the logits.
         depths: layers in each block.
         growth: channels that each layer adds; the stem has twice as many.
+        small_stem: a 3x3 convolution of stride 1 alone, which is tapped too, in place of a 7x7 convolution of stride 2,
+            BatchNorm, ReLU and max-pooling.
+        spec: the images it is made for.
         dtype: dtype of the computation; parameters, batch statistics and logits are float32.
         axis_name: mapped axis over which BatchNorm averages its statistics; None keeps them per device.
         drop_rate: probability of Dropout before the classifier.
@@ -62,6 +73,8 @@ class DenseNet(nn.Module):
     num_classes: int
     depths: tuple[int, ...]
     growth: int
+    small_stem: bool = False
+    spec: InputSpec = InputSpec(IMAGENET_MEAN, IMAGENET_STD, 224)
     dtype: Any = jnp.float32
     axis_name: str | None = None
     drop_rate: float = 0.0
@@ -69,28 +82,35 @@ class DenseNet(nn.Module):
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The taps: the output of each block, of the last one behind its BatchNorm and ReLU, at strides 4, 8, ..."""
-        taps = []
+        """The taps: the output of each block, of the last one behind its BatchNorm and ReLU; a small stem before."""
         channels = 2 * self.growth
+        taps = [Stage("features.conv0", channels, 1)] if self.small_stem else []
         for i, depth in enumerate(self.depths):
             channels += depth * self.growth
             last = i == len(self.depths) - 1
-            taps.append(Stage("features.norm5" if last else f"features.denseblock{i + 1}", channels, 4 * 2**i))
+            stride = 2**i if self.small_stem else 4 * 2**i
+            taps.append(Stage("features.norm5" if last else f"features.denseblock{i + 1}", channels, stride))
             channels //= 2
         return tuple(taps)
 
     @property
     def input_spec(self) -> InputSpec:
         """Mean, deviation and size of the images."""
-        return InputSpec(IMAGENET_MEAN, IMAGENET_STD, 224)
+        return self.spec
 
     @nn.compact
     def __call__(self, images: Float[Array, "batch height width 3"], *, train: bool = False) -> Outputs:
-        """Runs the network on normalised images."""
+        """Runs the network on normalised images.
+
+        Raises:
+            UserError: the images are smaller than a transition can halve.
+        """
         norm = functools.partial(BatchNorm, _EPSILON, "relu", dtype=self.dtype, axis_name=self.axis_name)
-        x = Conv(2 * self.growth, 7, 2, dtype=self.dtype, name="features.conv0")(images)
-        x = max_pool(norm(name="features.norm0")(x, train=train))
-        taps = []
+        kernel_size, stride = (3, 1) if self.small_stem else (7, 2)
+        x = Conv(2 * self.growth, kernel_size, stride, dtype=self.dtype, name="features.conv0")(images)
+        taps = [x] if self.small_stem else []
+        if not self.small_stem:
+            x = max_pool(norm(name="features.norm0")(x, train=train))
         for i, depth in enumerate(self.depths, start=1):
             if i > 1:
                 transition = f"features.transition{i - 1}"
@@ -104,9 +124,7 @@ class DenseNet(nn.Module):
                 x = jnp.concatenate([x, layer(x, train=train)], axis=-1)
             taps.append(x)
         taps[-1] = x = norm(name="features.norm5")(x, train=train)
-        features = Dropout(self.drop_rate, self.data_axis)(jnp.mean(x, (1, 2), dtype=jnp.float32), train=train)
-        logits, kernel = Classifier(self.num_classes, name="classifier")(features)
-        return Outputs(logits=logits, stages=tuple(taps), maps=x, kernel=kernel)
+        return linear_head(self, x, taps, "classifier", train=train)
 
 
 def _variant(depths: tuple[int, ...], growth: int = 32) -> Variant:
@@ -119,4 +137,7 @@ VARIANTS = {
     "densenet161": _variant((6, 12, 36, 24), growth=48),
     "densenet169": _variant((6, 12, 32, 32)),
     "densenet201": _variant((6, 12, 48, 32)),
+    "cifar_densenet": Variant(
+        DenseNet, {"depths": (8, 24, 24), "growth": 40, "small_stem": True, "spec": CIFAR_SPEC}, COMMON_OPTIONS
+    ),
 }

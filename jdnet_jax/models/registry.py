@@ -11,7 +11,6 @@ from flax import linen as nn
 
 from jdnet_jax.errors import UserError
 from jdnet_jax.models import (
-    cifar_densenet,
     cifar_dpn,
     cifar_googlenet,
     cifar_mobilenet,
@@ -46,7 +45,6 @@ _ZOO: Mapping[str, Variant] = {
     **cifar_vgg.VARIANTS,
     **cifar_preact_resnet.VARIANTS,
     **cifar_googlenet.VARIANTS,
-    **cifar_densenet.VARIANTS,
     **cifar_mobilenet.VARIANTS,
     **cifar_dpn.VARIANTS,
 }

@@ -14,7 +14,8 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from jdnet_jax.models.batch_norm import BatchNorm
-from jdnet_jax.models.layers import Classifier, Conv, Dropout
+from jdnet_jax.models.layers import Conv
+from jdnet_jax.models.linear_head import linear_head
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.spec import COMMON_OPTIONS, IMAGENET_MEAN, IMAGENET_STD, InputSpec, Stage, Variant
 from jdnet_jax.models.squeeze_excite import SqueezeExcite
@@ -103,9 +104,7 @@ class RegNet(nn.Module):
                 block = Block(width, stride, self.group_width, self.dtype, self.axis_name, name=f"s{i}.b{j + 1}")
                 x = block(x, train=train)
             taps.append(x)
-        features = Dropout(self.drop_rate, self.data_axis)(jnp.mean(x, (1, 2), dtype=jnp.float32), train=train)
-        logits, kernel = Classifier(self.num_classes, name="head.fc")(features)
-        return Outputs(logits=logits, stages=tuple(taps), maps=x, kernel=kernel)
+        return linear_head(self, x, taps, "head.fc", train=train)
 
 
 VARIANTS = {

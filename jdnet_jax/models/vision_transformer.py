@@ -22,7 +22,8 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.errors import UserError
 from jdnet_jax.models import position_embedding
-from jdnet_jax.models.layers import Classifier, Dropout, StochasticDepth
+from jdnet_jax.models.layers import StochasticDepth
+from jdnet_jax.models.linear_head import classify
 from jdnet_jax.models.mlp import Mlp, linear_init
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.patches import PatchConv
@@ -220,7 +221,7 @@ class VisionTransformer(nn.Module):
             pooled, weights = AttentionPool(self.heads, self.dtype, name="attn_pool")(x)
             features = [pooled]
         heads = [
-            Classifier(self.num_classes, name=name)(Dropout(self.drop_rate, self.data_axis)(feature, train=train))[0]
+            classify(self, feature, name, train=train)[0]
             for name, feature in zip(("head", "head_dist"), features, strict=False)
         ]
         readers = max(prefix, 1)

@@ -5,13 +5,14 @@ The zoo's own names are timm's. ResNets and ResNeXts have the same names in torc
 
 from __future__ import annotations
 
+import abc
 import dataclasses
 import re
 from collections.abc import Callable, Collection, Mapping
 
 
 @dataclasses.dataclass(frozen=True)
-class Naming:
+class Naming(abc.ABC):
     """Names of a family's tensors in somebody's files.
 
     Attributes:
@@ -23,6 +24,7 @@ class Naming:
     source: str
     networks: re.Pattern[str]
 
+    @abc.abstractmethod
     def rename(self, names: Collection[str], expected: Collection[str]) -> dict[str, str]:
         """Maps each of the file's names to timm's; a name that is not known stays as it is.
 
@@ -30,7 +32,6 @@ class Naming:
             names: the file's tensor names.
             expected: the network's tensor names.
         """
-        raise NotImplementedError
 
     def match(self, names: Collection[str], expected: Collection[str]) -> dict[str, str]:
         """The file's name of each expected tensor that it has; the arguments are those of `rename`."""

@@ -5,6 +5,7 @@ import pytest
 
 from jdnet_jax.models import lowering
 from jdnet_jax.models.densenet import DenseLayer, DenseNet
+from jdnet_jax.models.registry import create
 from tests.models import network_checks
 
 
@@ -38,6 +39,33 @@ def test_names_of_parameters_are_timms():
     assert layer["conv1"]["kernel"].shape == (1, 1, 128 + 11 * 32, 128)
     assert layer["conv2"]["kernel"].shape == (3, 3, 128, 32)
     assert params["features.transition1.conv"]["kernel"].shape == (1, 1, 256, 128)
+
+
+def test_sizes_of_the_network_for_cifar_by_hand():
+    # A layer on c channels: BatchNorm of c, 1x1 to 160, BatchNorm of 160, 3x3 to 40. A transition halves the channels.
+    params, channels, stages = 3 * 9 * 80, 80, [(80, 1)]
+    for i, depth in enumerate((8, 24, 24)):
+        for _ in range(depth):
+            params += 2 * channels + channels * 160 + 2 * 160 + 160 * 9 * 40
+            channels += 40
+        stages.append((channels, 2**i))
+        params += 2 * channels
+        if i < 2:
+            params += channels * (channels // 2)
+            channels //= 2
+    params += (channels + 1) * 1000
+    network_checks.assert_outputs_match_the_description("cifar_densenet", params=params, stages=stages)
+    assert create("cifar_densenet", 10).input_spec.size == 32
+
+
+def test_names_of_the_network_for_cifar():
+    _, variables, _ = network_checks.shapes("cifar_densenet")
+    params = variables["params"]
+    assert params["features.denseblock3.denselayer24"]["conv1"]["kernel"].shape == (1, 1, 580 + 23 * 40, 160)
+    assert params["features.transition2.conv"]["kernel"].shape == (1, 1, 1160, 580)
+    assert params["features.transition2.norm"]["scale"].shape == (1160,)
+    assert params["features.norm5"]["scale"].shape == (1540,)
+    assert "features.norm0" not in params
 
 
 def test_a_side_that_is_odd_loses_its_last_pixel():
@@ -77,8 +105,23 @@ def test_the_plain_form_is_the_same_network(tiny):
     np.testing.assert_allclose(plain, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_head(tiny):
-    module, variables, images = tiny
+@pytest.fixture(scope="module")
+def small():
+    """With the stem for small images."""
+    module = DenseNet(5, depths=(1, 1), growth=4, small_stem=True)
+    return module, *network_checks.initialised(module, size=8)
+
+
+def test_the_small_stem_is_tapped_and_read_as_it_is(small):
+    module, variables, images = small
+    stages = jax.jit(module.apply)(variables, images).stages
+    assert [stage.shape[1:] for stage in stages] == [(8, 8, 8), (8, 8, 12), (4, 4, 10)]
+    np.testing.assert_allclose(stages[1][..., :8], stages[0], rtol=1e-6)  # the layer's own channels come behind
+
+
+@pytest.mark.parametrize("fixture", ["tiny", "small"])
+def test_head(fixture, request):
+    module, variables, images = request.getfixturevalue(fixture)
     outputs = jax.jit(module.apply)(variables, images)
     network_checks.assert_head_is_gap_and_linear(module, variables, outputs, "classifier")
     np.testing.assert_array_equal(outputs.maps, outputs.stages[-1])
@@ -89,5 +132,6 @@ def test_training_moves_every_statistic(tiny):
     network_checks.assert_training_moves_every_statistic(*tiny)
 
 
-def test_bfloat16(tiny):
-    network_checks.assert_bfloat16_is_close(*tiny)
+@pytest.mark.parametrize("fixture", ["tiny", "small"])
+def test_bfloat16(fixture, request):
+    network_checks.assert_bfloat16_is_close(*request.getfixturevalue(fixture))

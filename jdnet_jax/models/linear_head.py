@@ -1,0 +1,45 @@
+"""The head of most networks: global average pooling and one linear layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array, Float
+
+from jdnet_jax.models.layers import Classifier, Dropout
+from jdnet_jax.models.outputs import Outputs
+
+
+def linear_head(
+    network: nn.Module,
+    maps: Float[Array, "batch height width channels"],
+    taps: Sequence[Array],
+    name: str,
+    *,
+    train: bool,
+) -> Outputs:
+    """What a network returns: the logits are the linear layer of the positions' mean, which is float32.
+
+    To be called in the network's compact method, whose modules the layers become.
+
+    Args:
+        network: has `num_classes`, `drop_rate` and `data_axis`, for Dropout before the linear layer.
+        maps: the last feature maps.
+        taps: the feature maps of the stages.
+        name: of the linear layer.
+        train: whether Dropout drops anything.
+    """
+    features = jnp.mean(maps, (1, 2), dtype=jnp.float32)
+    logits, kernel = classify(network, features, name, train=train)
+    return Outputs(logits=logits, stages=tuple(taps), maps=maps, kernel=kernel)
+
+
+def classify(
+    network: nn.Module, features: Float[Array, "batch channels"], name: str, *, train: bool
+) -> tuple[Float[Array, "batch classes"], Float[Array, "channels classes"]]:
+    """Dropout and the linear layer, see `linear_head`: the logits, and the kernel that made them."""
+    features = Dropout(network.drop_rate, network.data_axis)(features, train=train)
+    logits, kernel = Classifier(network.num_classes, name=name)(features)
+    return logits, kernel
