@@ -6,11 +6,9 @@ This module imports neither JAX nor TensorFlow, so that `--help` and a mistyped 
 from __future__ import annotations
 
 import errno
-import gc
 import os
 import sys
 import threading
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -74,13 +72,10 @@ def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None
     """Parses the flags and runs `main`; a user's mistake is one line and exit status 2, never a traceback."""
     threading.excepthook = _log_thread_error
     text = _run(main, argv)
-    # A save that failed leaves coroutines of Orbax behind, which warn when they are collected. That happens here, now
-    # that nothing holds the error any more, and not at the interpreter's end, where the warnings would bury the line.
-    warnings.filterwarnings("ignore", message=".*was never awaited", category=RuntimeWarning)
-    gc.collect()
-    # Writes that were under way report to an event loop that is gone by now.
-    sys.excepthook = lambda kind, error, traceback: logging.info("after the error", exc_info=error)
-    print(f"error: {text}", file=sys.stderr)
+    print(f"error: {text}", file=sys.stderr, flush=True)
+    # A save that failed leaves coroutines and threads of Orbax behind. What they still have to say goes nowhere, as it
+    # would bury the line.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     sys.exit(2)
 
 

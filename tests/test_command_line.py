@@ -42,3 +42,16 @@ def test_output_that_nobody_reads_any_more_ends_the_command_quietly(argument):
         process.stdout.close()
         assert process.wait(60) == 1
         assert process.stderr.read() == ""
+
+
+def test_nothing_follows_the_line_of_a_mistake():
+    code = "import atexit, os, sys\n"
+    code += "from jdnet_jax import command_line\nfrom jdnet_jax.errors import UserError\n"
+    code += "def main(argv):\n"
+    code += "    atexit.register(lambda: os.write(2, b'written at the end'))\n"
+    code += "    atexit.register(lambda: 1 / 0)\n"
+    code += "    print('before', file=sys.stderr)\n"
+    code += "    raise UserError('there are no photos')\n"
+    code += "command_line.run(main, ['wrong'])"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (2, "before\nerror: there are no photos\n")
