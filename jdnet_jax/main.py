@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     with Interruption():  # importing, and waiting for the other processes, can take long; the run listens on its own
         command_line.set_up_libraries()
 
-        from jdnet_jax import processes, train
+        from jdnet_jax import outcome, processes, train
 
         processes.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
         try:
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
             return EXIT_STATUS
     if not processes.is_first():
         return 0
-    print(train.conclusion(summary, workdir))
+    print(outcome.conclusion(summary, workdir))
     print(_next_steps(workdir))
     return 0
 

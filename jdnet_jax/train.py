@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import math
 import os
 import time
 from collections import deque
@@ -20,16 +19,17 @@ from clu import parameter_overview
 from ml_collections import ConfigDict
 
 from jdnet_jax import (
-    __version__,
     atomic,
     calibration,
     config_check,
     data,
     evaluation,
     handoff,
+    host_batches,
     metrics,
     networks,
     optimizers,
+    outcome,
     processes,
     state,
     step,
@@ -38,7 +38,6 @@ from jdnet_jax import config as config_lib
 from jdnet_jax.checkpoint import Checkpoints
 from jdnet_jax.data import mixing
 from jdnet_jax.errors import UserError
-from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.interruption import Interrupted, Interruption
 from jdnet_jax.progress import Progress, duration, say
 from jdnet_jax.routing import STUDENT
@@ -262,7 +261,11 @@ class _Run:
             "teachers": {name: entry for name, entry in entries.items() if name != STUDENT},
         }
         if self.is_writer:
-            handoff.save(self.place.student, student, self._card(summary))
+            handoff.save(
+                self.place.student,
+                student,
+                outcome.card(self.config, self.networks[STUDENT], self.dataset.class_names, summary),
+            )
             atomic.write_text(self.place.summary, json.dumps(summary, indent=2) + "\n")
         self.checkpoints.close()
         processes.wait("the summary")
@@ -334,15 +337,7 @@ class _Run:
         say(f"{start}, batch {self.config.batch_size}, {self.config.image_size} px; workdir {self.place.path}")
 
     def _train_batches(self, first: int) -> Iterator[step.Batch]:
-        host = data.train_batches(
-            self.dataset,
-            batch_size=self.config.batch_size,
-            image_size=self.config.image_size,
-            seed=self.data_seed,
-            start_step=first,
-            augment=self.config.augment,
-            rows=step.rows(self.config.batch_size, self.config.grad_accum).tolist(),
-        )
+        host = host_batches.training(self.dataset, self.config, seed=self.data_seed, start_step=first)
         queue: deque[step.Batch] = deque()
         for batch in host:
             # One batch is on its way to the devices while the step works on another.
@@ -408,16 +403,7 @@ class _Run:
         return {"temperature": temperature, **errors}
 
     def _eval_batches(self, role: str) -> Iterator[Mapping[str, np.ndarray]]:
-        size = self.config.eval_batch_size or self.config.batch_size
-        size = math.ceil(size / jax.device_count()) * jax.device_count()
-        return data.eval_batches(
-            self.dataset,
-            role,
-            batch_size=size,
-            image_size=self.config.image_size,
-            crop_fraction=self.config.crop_fraction,
-            rows=step.rows(size).tolist(),
-        )
+        return host_batches.evaluation(self.dataset, self.config, role)
 
     def _check_finite(self, number: int, window: list[dict[str, Any]]) -> None:
         """Looks at the metrics of the step `number`, the last of `window`, unless it was looked at before."""
@@ -439,56 +425,3 @@ class _Run:
         if self.skips > self.config.max_skips:
             raise _NonFinite(number, f"{error}, as in the {self.config.max_skips} steps before, which were skipped")
         self.progress.say(f"{error}: its update is left out")
-
-    def _card(self, summary: Mapping[str, Any]) -> ModelCard:
-        network = self.networks[STUDENT]
-        spec = network.module.input_spec
-        size = network.image_size
-        return ModelCard(
-            model=network.model,
-            options=dict(network.options),
-            parameters=summary["student"]["params"],
-            classes=self.dataset.class_names,
-            image_size=size,
-            mean=spec.mean,
-            std=spec.std,
-            shorter_side=round(size / self.config.crop_fraction),
-            temperature=summary["student"]["calibration"]["temperature"],
-            dtype=self.config.compute_dtype,
-            trained={
-                "with": f"jdnet_jax {__version__}, jax {jax.__version__}",
-                "on": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
-                **{key: summary[key] for key in ("recipe", "dataset", "protocol", "step", "seed")},
-            },
-            accuracy={role: summary["student"][role] for role in ("val", "test")},
-            sha256=summary["student"]["sha256"],
-        )
-
-
-def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
-    """What a person reads at the end of a run: the figures, what lies where, what to try next."""
-    place = Workdir(workdir)
-    lines = [
-        "",
-        f"test top-1 on {summary['student']['test']['count']} images ({summary['recipe']}, {summary['dataset']}):",
-    ]
-    for name, entry in {STUDENT: summary["student"], **summary["teachers"]}.items():
-        test = entry["test"]
-        lines.append(
-            f"  {name:<10} {test['top1']:7.2%}   top-5 {test['top5']:.2%}   macro-F1 {test['macro_f1']:.3f}   "
-            f"{entry['params'] / 1e6:.2f} M parameters ({entry['model']})"
-        )
-    if found := summary["student"].get("calibration"):  # a run that an earlier version finished has none
-        lines.append(
-            f"  the student's probabilities at temperature {found['temperature']:.2f}, fitted on val: calibration "
-            f"error {found['test']['ece_after']:.3f} on test ({found['test']['ece_before']:.3f} at 1)"
-        )
-    lines += [
-        f"in {place.path}:",
-        "  student/        the student alone, ready for export (model.json says what it is)",
-        "  summary.json    these figures and more    config.json   the config they come from",
-        "  metrics.jsonl   every logged step         tensorboard/  the same as curves: tensorboard --logdir "
-        + str(place.path),
-        "  checkpoints/    the whole state at the last steps and at the best on val",
-    ]
-    return "\n".join(lines)

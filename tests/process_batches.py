@@ -17,27 +17,6 @@ from jdnet_jax import command_line
 command_line.define_config("The config to read.")
 
 
-def digests(config, rows, steps):
-    """{"batch row": digest of the example} of these rows of the first batches."""
-    from jdnet_jax import data
-
-    batches = data.train_batches(
-        data.prepare(config.dataset),
-        batch_size=config.batch_size,
-        image_size=config.image_size,
-        seed=config.seed,
-        start_step=0,
-        augment=config.augment,
-        rows=rows,
-    )
-    found = {}
-    for number, batch in enumerate(itertools.islice(batches, steps)):
-        for i, row in enumerate(rows):
-            example = b"".join(batch[name][i].tobytes() for name in sorted(batch))
-            found[f"{number} {row}"] = hashlib.sha256(example).hexdigest()
-    return found
-
-
 def main(argv):
     port, processes, process, steps = map(int, argv[1:])
     config = command_line.required_config()
@@ -45,11 +24,18 @@ def main(argv):
 
     import jax
 
-    from jdnet_jax import step
+    from jdnet_jax import data, host_batches, step
 
     jax.distributed.initialize(f"127.0.0.1:{port}", processes, process)
     with contextlib.redirect_stdout(sys.stderr):
-        found = digests(config, step.rows(config.batch_size, config.grad_accum).tolist(), steps)
+        dataset = data.prepare(config.dataset)
+    rows = step.rows(config.batch_size, config.grad_accum).tolist()
+    batches = host_batches.training(dataset, config, seed=config.seed)
+    found = {}
+    for number, batch in enumerate(itertools.islice(batches, steps)):
+        for i, row in enumerate(rows):
+            example = b"".join(batch[name][i].tobytes() for name in sorted(batch))
+            found[f"{number} {row}"] = hashlib.sha256(example).hexdigest()
     print(json.dumps(found))
     jax.distributed.shutdown()
     return 0

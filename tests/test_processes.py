@@ -84,7 +84,7 @@ def test_two_processes_with_four_devices_train_what_one_with_eight_does(tmp_path
 
 @pytest.mark.slow
 def test_a_signal_to_one_process_ends_all_after_the_same_step(tmp_path, small_data):
-    with joined(2, 1, tmp_path, small_data, *ALONE, "--config.steps=400", "--config.eval_every=400") as members:
+    with joined(2, 4, tmp_path, small_data, *FLAGS, "--config.steps=400", "--config.eval_every=400") as members:
         assert any(line.startswith("step 2/") for line in members[0].stderr)
         members[1].send_signal(signal.SIGTERM)
         found = ends(members)

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from jdnet_jax import config_check, data, step
+from jdnet_jax import config_check, data, host_batches, step
 from jdnet_jax.data import augment, records
 from jdnet_jax.data.datasets import Dataset
 from jdnet_jax.data.pipeline import DECODED_TOGETHER
@@ -97,15 +97,7 @@ def _augment(dataset: Dataset, config: ConfigDict) -> Iterator[int]:
 
 
 def _batches(dataset: Dataset, config: ConfigDict) -> Iterator[Mapping[str, np.ndarray]]:
-    return data.train_batches(
-        dataset,
-        batch_size=config.batch_size,
-        image_size=config.image_size,
-        seed=config.seed,
-        start_step=0,
-        augment=config.augment,
-        rows=step.rows(config.batch_size, config.grad_accum).tolist(),
-    )
+    return host_batches.training(dataset, config, seed=config.seed)
 
 
 def _batch(dataset: Dataset, config: ConfigDict) -> Iterator[int]:

@@ -13,7 +13,7 @@ import gc
 import importlib.util
 from pathlib import Path
 
-from jdnet_jax import data
+from jdnet_jax import data, host_batches
 
 _PAGE = 4096
 
@@ -36,14 +36,7 @@ def main() -> None:
     config = module.get_config()
     config.dataset.data_dir = args.data_dir or config.dataset.data_dir
     dataset = data.prepare(config.dataset)
-    batches = data.train_batches(
-        dataset,
-        batch_size=config.batch_size,
-        image_size=config.image_size,
-        seed=config.seed,
-        start_step=0,
-        augment=config.augment,
-    )
+    batches = host_batches.training(dataset, config, seed=config.seed)
     print(f"{dataset.protocol}\nbefore: {resident():.0f} MB")
     for epoch in range(args.epochs):
         for _ in range(dataset.sizes["train"] // config.batch_size):

@@ -19,7 +19,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jdnet_jax import config as config_lib
-from jdnet_jax import data, networks, state, step
+from jdnet_jax import data, host_batches, networks, state, step
 from jdnet_jax.checkpoint import Checkpoints
 from jdnet_jax.routing import STUDENT
 from jdnet_jax.workdir import Workdir
@@ -70,14 +70,7 @@ def report(workdir: Path) -> None:
     for number in (0, *saved):
         current = first if number == 0 else checkpoints.restore(number, step.place(first))
         current = jax.device_put(jax.device_get(current), jax.devices()[0])
-        batches = data.train_batches(
-            dataset,
-            batch_size=config.batch_size,
-            image_size=config.image_size,
-            seed=config.seed,
-            start_step=number,
-            augment=config.augment,
-        )
+        batches = host_batches.training(dataset, config, seed=config.seed, start_step=number)
         gradients = gradients_of(nets, terms, current)
         found = [jax.device_get(gradients(next(batches))) for _ in range(BATCHES)]
         mean = {name: np.mean([of[name][1] for of in found], 0) for name in found[0]}

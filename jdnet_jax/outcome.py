@@ -1,0 +1,77 @@
+"""What a finished run says of itself: the description of its student, and the words for the person who ran it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+from ml_collections import ConfigDict
+
+from jdnet_jax import __version__
+from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.networks import Network
+from jdnet_jax.routing import STUDENT
+from jdnet_jax.workdir import Workdir
+
+
+def card(config: ConfigDict, network: Network, class_names: tuple[str, ...], summary: Mapping[str, Any]) -> ModelCard:
+    """The student's `model.json`.
+
+    Args:
+        config: of the run.
+        network: the student.
+        class_names: of the dataset.
+        summary: the content of `summary.json`.
+    """
+    spec = network.module.input_spec
+    size = network.image_size
+    return ModelCard(
+        model=network.model,
+        options=dict(network.options),
+        parameters=summary["student"]["params"],
+        classes=class_names,
+        image_size=size,
+        mean=spec.mean,
+        std=spec.std,
+        shorter_side=round(size / config.crop_fraction),
+        temperature=summary["student"]["calibration"]["temperature"],
+        dtype=config.compute_dtype,
+        trained={
+            "with": f"jdnet_jax {__version__}, jax {jax.__version__}",
+            "on": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+            **{key: summary[key] for key in ("recipe", "dataset", "protocol", "step", "seed")},
+        },
+        accuracy={role: summary["student"][role] for role in ("val", "test")},
+        sha256=summary["student"]["sha256"],
+    )
+
+
+def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
+    """What a person reads at the end of a run: the figures, what lies where, what to try next."""
+    place = Workdir(workdir)
+    lines = [
+        "",
+        f"test top-1 on {summary['student']['test']['count']} images ({summary['recipe']}, {summary['dataset']}):",
+    ]
+    for name, entry in {STUDENT: summary["student"], **summary["teachers"]}.items():
+        test = entry["test"]
+        lines.append(
+            f"  {name:<10} {test['top1']:7.2%}   top-5 {test['top5']:.2%}   macro-F1 {test['macro_f1']:.3f}   "
+            f"{entry['params'] / 1e6:.2f} M parameters ({entry['model']})"
+        )
+    if found := summary["student"].get("calibration"):  # a run that an earlier version finished has none
+        lines.append(
+            f"  the student's probabilities at temperature {found['temperature']:.2f}, fitted on val: calibration "
+            f"error {found['test']['ece_after']:.3f} on test ({found['test']['ece_before']:.3f} at 1)"
+        )
+    lines += [
+        f"in {place.path}:",
+        "  student/        the student alone, ready for export (model.json says what it is)",
+        "  summary.json    these figures and more    config.json   the config they come from",
+        "  metrics.jsonl   every logged step         tensorboard/  the same as curves: tensorboard --logdir "
+        + str(place.path),
+        "  checkpoints/    the whole state at the last steps and at the best on val",
+    ]
+    return "\n".join(lines)
