@@ -13,6 +13,7 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from jdnet_jax.models.layer_norm import EPSILON, layer_norm
 from jdnet_jax.models.layers import DepthwiseConv, StochasticDepth
 from jdnet_jax.models.linear_head import classify
 from jdnet_jax.models.mlp import Mlp, linear_init
@@ -28,13 +29,7 @@ from jdnet_jax.models.spec import (
     Variant,
 )
 
-_EPSILON = 1e-6  # of LayerNorm
 Map = Float[Array, "batch height width channels"]
-
-
-def _norm(dtype: Any, name: str) -> nn.LayerNorm:
-    """Layer normalisation over channels, its statistics in float32."""
-    return nn.LayerNorm(epsilon=_EPSILON, dtype=dtype, use_fast_variance=False, name=name)
 
 
 class Block(nn.Module):
@@ -54,7 +49,7 @@ class Block(nn.Module):
     def __call__(self, x: Map, *, train: bool) -> Map:
         """Returns the block's output."""
         conv = DepthwiseConv(7, dtype=self.dtype, use_bias=True, kernel_init=linear_init, name="conv_dw")
-        y = Mlp(self.dtype, name="mlp")(_norm(self.dtype, "norm")(conv(x)))
+        y = Mlp(self.dtype, name="mlp")(layer_norm(self.dtype, "norm")(conv(x)))
         gamma = self.param("gamma", nn.initializers.constant(1e-6), (x.shape[-1],), jnp.float32)
         y = y * gamma.astype(self.dtype)[None, None, None]
         return x + StochasticDepth(self.drop_path_rate, self.data_axis, name="drop_path")(y, train=train)
@@ -76,7 +71,7 @@ class PooledNorm(nn.Module):
         bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],), jnp.float32)
         pooled = jnp.mean(x, (1, 2), dtype=jnp.float32)
         mean, var = jnp.mean(pooled, -1, keepdims=True), jnp.var(pooled, -1, keepdims=True)
-        factor = scale[None] / jnp.sqrt(var + _EPSILON)
+        factor = scale[None] / jnp.sqrt(var + EPSILON)
         offset = bias[None] - mean * factor
         maps = x.astype(jnp.float32) * factor[:, None, None] + offset[:, None, None]
         return (pooled - mean) * factor + bias[None], maps.astype(self.dtype)
@@ -124,12 +119,12 @@ class ConvNeXt(nn.Module):
     def __call__(self, images: Float[Array, "batch height width 3"], *, train: bool = False) -> Outputs:
         """Runs the network on normalised images."""
         x = PatchConv(self.widths[0], 4, linear_init, self.dtype, name="stem.0")(images)
-        x = _norm(self.dtype, "stem.1")(x)
+        x = layer_norm(self.dtype, "stem.1")(x)
         rates = iter(np.linspace(0, self.drop_path_rate, sum(self.depths)))
         taps = []
         for i, (depth, width) in enumerate(zip(self.depths, self.widths, strict=True)):
             if i > 0:
-                x = _norm(self.dtype, f"stages.{i}.downsample.0")(x)
+                x = layer_norm(self.dtype, f"stages.{i}.downsample.0")(x)
                 x = PatchConv(width, 2, linear_init, self.dtype, name=f"stages.{i}.downsample.1")(x)
             for j in range(depth):
                 block = Block(float(next(rates)), self.data_axis, self.dtype, name=f"stages.{i}.blocks.{j}")

@@ -22,6 +22,7 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.errors import UserError
 from jdnet_jax.models import position_embedding
+from jdnet_jax.models.layer_norm import layer_norm
 from jdnet_jax.models.layers import StochasticDepth
 from jdnet_jax.models.linear_head import classify
 from jdnet_jax.models.mlp import Mlp, linear_init
@@ -39,11 +40,6 @@ from jdnet_jax.models.spec import (
 
 Tokens = Float[Array, "batch tokens width"]
 Attention = Float[Array, "batch heads queries keys"]
-
-
-def layer_norm(dtype: Any, name: str) -> nn.LayerNorm:
-    """Layer normalisation over channels, its statistics in float32."""
-    return nn.LayerNorm(epsilon=1e-6, dtype=dtype, use_fast_variance=False, name=name)
 
 
 def attend(
