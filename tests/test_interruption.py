@@ -86,9 +86,12 @@ def test_afterwards_signals_do_what_they_did_before():
 
 @pytest.mark.slow
 def test_an_interrupted_run_goes_on_to_the_same_bits_and_the_same_lines(tmp_path, small_data, untouched_run):
-    def run(at=None):
+    workdir = tmp_path / "run"
+
+    def run(at=None, **env):
         """Status and standard error of the command, which gets SIGTERM after a line that begins so."""
-        with started("jdnet_jax.main", *kills.SHORT, f"--workdir={tmp_path}", TFDS_DATA_DIR=small_data) as process:
+        env = {"TFDS_DATA_DIR": small_data, **env}
+        with started("jdnet_jax.main", *kills.SHORT, f"--workdir={workdir}", **env) as process:
             if at is not None:
                 assert any(line.startswith(at) for line in process.stderr)
                 process.send_signal(signal.SIGTERM)
@@ -98,19 +101,25 @@ def test_an_interrupted_run_goes_on_to_the_same_bits_and_the_same_lines(tmp_path
     status, lines = run("step ")  # the first that is logged is far from the end
     assert status == 75, lines
     assert lines[-1].startswith("interrupted: step ")
-    assert lines[-1].endswith(f"of 50 is saved in {tmp_path}, the same command continues from there")
+    assert lines[-1].endswith(f"of 50 is saved in {workdir}, the same command continues from there")
     stopped = int(lines[-1].split()[2])
     assert 3 <= stopped < 50
-    assert (tmp_path / "checkpoints" / str(stopped) / "SHA256SUMS").exists()
+    assert (workdir / "checkpoints" / str(stopped) / "SHA256SUMS").exists()
+
+    # Python itself cannot see a signal while it waits for the compiler.
+    status, lines = run("compiling the train step", JAX_COMPILATION_CACHE_DIR=str(tmp_path / "nothing compiled"))
+    assert status == 75, lines
+    assert lines[-1] == "SIGTERM: leaving at once; the same command continues from the newest checkpoint"
+    assert not any(line.startswith("first step done") for line in lines)
 
     # Once every step is saved a signal has nothing to wait for.
     status, lines = run("testing the networks of step ")
     assert status == 75, lines
     assert lines[-1] == "SIGTERM: leaving at once; the same command continues from the newest checkpoint"
-    assert not (tmp_path / "summary.json").exists()
+    assert not (workdir / "summary.json").exists()
 
     assert run()[0] == 0
-    assert kills.result(tmp_path) == kills.result(untouched_run)
+    assert kills.result(workdir) == kills.result(untouched_run)
 
 
 @pytest.mark.slow
