@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
     if not processes.is_first():
         return 0
     print(outcome.conclusion(summary, workdir))
-    print(_next_steps(workdir, summary["recipe"]))
+    print(_next_steps(workdir, command_line.config_file(), summary["recipe"]))
     return 0
 
 
@@ -72,8 +72,8 @@ def _log_to(workdir: Path) -> None:
     logging.set_stderrthreshold("warning")
 
 
-def _next_steps(workdir: str, recipe: str) -> str:
-    file, _, argument = command_line.config_file().partition(":")
+def _next_steps(workdir: str, config_file: str, recipe: str) -> str:
+    file, _, argument = config_file.partition(":")
     if "stage=teacher" in argument.split(","):
         other = [
             f"  another teacher:  python -m jdnet_jax.main --config={file}:stage=teacher,model=NAME",

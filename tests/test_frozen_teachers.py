@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jdnet_jax import frozen_teachers, networks
+from jdnet_jax import frozen_teachers, networks, step
 from jdnet_jax.frozen_teachers import FrozenTeachers
 from tests import tiny_recipe as tiny
 from tests import tiny_teachers
@@ -29,10 +29,10 @@ def compiled(recipe):
     return tiny.mapped(recipe.step(), 1).lower(recipe.state, tiny.cut(tiny.batch(), 1)).compile()
 
 
-def run(step, state, devices, steps):
+def run(train, state, devices, steps):
     history = []
     for number in range(steps):
-        state, metrics = step(state, tiny.cut(tiny.batch(seed=number), devices))
+        state, metrics = train(state, tiny.cut(tiny.batch(seed=number), devices))
         history.append((state, {key: float(value) for key, value in metrics.items()}))
     return history
 
@@ -79,7 +79,7 @@ def test_teachers_that_are_not_drawn_cost_no_forward(compiled):
 
 def test_each_teacher_is_drawn_as_often():
     frozen = FrozenTeachers(dict.fromkeys("abc"), "random")
-    keys = jax.vmap(lambda step: jax.random.fold_in(jax.random.key(0), step))(jnp.arange(3000))
+    keys = jax.vmap(lambda number: jax.random.fold_in(jax.random.key(0), number))(jnp.arange(3000))
     counts = np.bincount(jax.vmap(frozen.chosen)(keys), minlength=3)
     assert counts.sum() == 3000
     assert np.abs(counts - 1000).max() < 100  # standard deviation 26
@@ -141,6 +141,26 @@ def test_the_mean_takes_every_teacher(recipe):
     np.testing.assert_allclose(jax.nn.softmax(found.logits), np.mean(softmaxes, 0), rtol=1e-5)
     firsts = [recipe.frozen.readers[name](outputs)[0] for name, outputs in each.items()]
     np.testing.assert_allclose(recipe.frozen.readers["ensemble"](found)[0], np.mean(firsts, 0), rtol=1e-4, atol=1e-6)
+
+
+def test_the_ensemble_is_evaluated_by_the_mean_of_the_softmaxes(recipe):
+    names = list(recipe.frozen.members)
+    variables = {name: recipe.state.variables(name) for name in names}
+    batch = {**tiny.batch(8), "mask": np.arange(8) < 7}
+    counts = tiny.mapped(step.eval_step(recipe.networks), 1)(variables, {key: v[None] for key, v in batch.items()})
+    params, stats, images = recipe.state.params, recipe.state.batch_stats, jnp.asarray(batch["image"])
+    each = dataclasses.replace(recipe.frozen, selection="all")(params, stats, images, jax.random.key(0))
+    mean = np.mean([jax.nn.softmax(outputs.logits) for outputs in each.values()], 0)[:7]
+    confusion = np.zeros((tiny.CLASSES, tiny.CLASSES), int)
+    np.add.at(confusion, (batch["label"][:7], mean.argmax(-1)), 1)
+    np.testing.assert_array_equal(counts["ensemble/confusion"], confusion)
+    assert float(counts["ensemble/loss"]) == pytest.approx(
+        -np.log(mean[np.arange(7), batch["label"][:7]]).sum(), rel=1e-4
+    )
+    alone = {names[0]: variables[names[0]]}
+    assert "ensemble/top5" not in jax.eval_shape(
+        tiny.mapped(step.eval_step(recipe.networks), 1), alone, {key: v[None] for key, v in batch.items()}
+    )
 
 
 def test_faithful_teachers_take_the_statistics_of_the_batch(recipe):
