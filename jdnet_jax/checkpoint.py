@@ -10,7 +10,7 @@ import asyncio
 import errno
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -53,18 +53,19 @@ class _SealedPath(ocp.path.atomicity.AtomicRenameTemporaryPath):
 class Checkpoints:
     """The folder `checkpoints/` of a workdir."""
 
-    def __init__(self, directory: Path, keep: int, keep_every: int = 0):
+    def __init__(self, directory: Path, keep: int, keep_every: int = 0, frozen: Collection[str] = ()):
         """Opens or makes the folder; damaged checkpoints newer than the newest good one are named and set aside.
 
         Args:
             directory: where the checkpoints lie, one subfolder a step.
             keep: how many of the newest are kept; the best on val is kept beside them.
             keep_every: those at multiples of so many steps are kept as well; 0 = none.
+            frozen: networks whose parameters never change and are left out: who restores has them.
 
         Raises:
             UserError: there are checkpoints, but none is good; or the folder cannot be used.
         """
-        self.directory = directory
+        self.directory, self._frozen = directory, frozen
         kept = [
             policies.LatestN(keep),
             policies.BestN(get_metric_fn=lambda m: m[_METRIC], n=1, keep_checkpoints_without_metrics=False),
@@ -98,7 +99,7 @@ class Checkpoints:
         with self._failures(f"save step {step}"):
             self._manager.save(
                 step,
-                args=ocp.args.StandardSave(state),
+                args=ocp.args.StandardSave(state.without(self._frozen)),
                 metrics=metrics,
                 custom_metadata=dict(notes or {}),
             )
@@ -136,14 +137,14 @@ class Checkpoints:
         return -1
 
     def restore(self, step: int, like: TrainState) -> TrainState:
-        """The state saved at `step`, with the shapes, dtypes and placement of `like`.
+        """The state saved at `step`, with the shapes, dtypes and placement of `like`, and its frozen networks.
 
         Raises:
             UserError: the checkpoint does not fit `like` or cannot be read.
         """
-        target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like.without(self._frozen))
         try:
-            return self._manager.restore(step, args=ocp.args.StandardRestore(target))
+            return self._manager.restore(step, args=ocp.args.StandardRestore(target)).with_missing(like)
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
             raise UserError(
                 f"checkpoint {self.directory / str(step)} cannot be restored ({_reason(error)}): "

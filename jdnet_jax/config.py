@@ -12,9 +12,9 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jdnet_jax.errors import UserError, unknown
-from jdnet_jax.routing import ROUTING, STUDENT, TEACHER
+from jdnet_jax.routing import DISCRIMINATORS, ROUTING, STUDENT, TEACHER
 
-COUPLINGS = ("mskd", "ial", "kl")  # the terms between the student and a teacher
+COUPLINGS = ("mskd", "ial", "kl")  # JDNet's terms between the student and a teacher
 MSKD_VARIANTS = ("cosine", "l2", "attention", "logits")
 IAL_VARIANTS = ("l2", "kl")
 WEIGHT_SCHEDULES = ("constant", "linear")
@@ -22,7 +22,17 @@ OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("cosine", "constant", "step")
 DTYPES = ("float32", "bfloat16")
 NON_FINITE = ("stop", "skip", "roll_back")
-RECIPES = ("jdnet", "ce", "kd", "dml", "jdnet_oneway", "jdnet-mskd", "jdnet-ial")
+BLOCK_POOLS = ("average", "max")
+BLOCK_DISTANCES = ("l1", "l2", "soft_l1", "soft_l2", "ce")
+#: MEAL's recipes: from frozen teachers alone, without labels; each with the mode of its discriminators.
+MEAL_RECIPES = {
+    "meal": "reversal",
+    "meal_none": "none",
+    "meal_joint": "joint",
+    "meal_alternate": "alternate",
+    "meal_v2": "reversal",
+}
+RECIPES = ("jdnet", "ce", "kd", "dml", "jdnet_oneway", "jdnet-mskd", "jdnet-ial", *MEAL_RECIPES, "jdnet_meal")
 
 
 def default() -> ConfigDict:
@@ -42,6 +52,7 @@ def default() -> ConfigDict:
     config.augment = ConfigDict()
     config.augment.crop_scale = (0.35, 1.0)  # area of the random crop as a share of the photo
     config.augment.crop_ratio = (3 / 4, 4 / 3)  # width / height of the random crop
+    config.augment.pad = 0  # pixels of black around the view, of which a random part of the view's size is taken
     config.augment.flip = True
     config.augment.color_jitter = ConfigDict({"brightness": 0.0, "contrast": 0.0, "saturation": 0.0, "hue": 0.0})
     config.augment.rand_augment = ConfigDict({"layers": 0, "magnitude": 9.0})  # layers 0 = off; magnitude 0 to 30
@@ -62,12 +73,27 @@ def default() -> ConfigDict:
     config.student = ConfigDict({"model": "mobilenetv2_100", "init": "random", "options": {}})
     config.teachers = ConfigDict({"teacher": teacher("resnet50")})
 
-    config.losses = ConfigDict({name: loss() for name in ("ce", "mskd", "ial", "kl")})
-    config.losses.kl.weight = 0.0
+    # The frozen ones of them: each for itself ("all"), one drawn for each step ("random"), or the mean of their softmax
+    # ("mean"). Where they stand together, mskd and ial leave them out.
+    config.teacher_selection = "all"
+    # What the terms similarity and adversarial compare, see `losses.blocks`: the feature maps of all stages, each
+    # pooled to one of the lengths, and last the logits; without lengths the logits alone.
+    config.blocks = ConfigDict({"lengths": (), "pool": "average"})
+    config.blocks.stages = ConfigDict()  # network name -> the stages to take, for networks that have others as well
+
+    config.losses = ConfigDict({name: loss() for name in ("ce", "mskd", "ial", "kl", "similarity", "adversarial")})
+    for term in ("kl", "similarity", "adversarial"):
+        config.losses[term].weight = 0.0
     config.losses.ce.options = {"label_smoothing": 0.0}
     config.losses.mskd.options = {"variant": "cosine", "stages": (0, 1, 2, 3), "stage_weights": ()}
     config.losses.ial.options = {"variant": "l2"}
     config.losses.kl.options = {"temperature": 4.0}
+    config.losses.similarity.options = {"distance": "ce", "gammas": ()}  # a weight for each block; () = 1 each
+    # etas: a weight for each block, 0 for no discriminator there; divisors: of the block's length, for the two hidden
+    # layers; faithful: with the defects of the released code, see `losses.adversarial`, and teachers whose batch norm
+    # takes the batch's statistics, and the student's learning rate for the discriminators.
+    adversarial = {"mode": "reversal", "etas": (), "divisors": (2, 4), "faithful": False}
+    config.losses.adversarial.options = adversarial
 
     config.optimizer = ConfigDict()
     config.optimizer.name = "adamw"
@@ -116,19 +142,24 @@ def teacher(model: str, init: str = "random", trainable: bool = True, **options:
 def loss(weight: float = 1.0) -> dict[str, Any]:
     """The entry of one term in `config.losses`: constant weight, the routing table's own strengths, no options.
 
-    `routing` maps names of networks (`student`, a teacher, `adapters`) to the strength of the gradient that the term
-    sends them, instead of the table's; `apply_recipe` writes each teacher's strength r there, to be seen and changed.
+    `routing` maps names of networks (`student`, a teacher, `adapters`, `discriminators`) to the strength of the
+    gradient that the term sends them, instead of the table's; `apply_recipe` writes each teacher's strength r there, to
+    be seen and changed.
     """
     return {"weight": weight, "schedule": {"name": "constant", "warmup": 0.1}, "routing": {}, "options": {}}
 
 
 def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
-    """Turns a JDNet config into one of the controls at equal budget, data order and initialisation.
+    """Turns a config into one of the recipes at equal budget, data order and initialisation.
 
     `ce`: the student alone. `kd`: one-way from a frozen teacher (`config.teachers.*.init` must then name trained
     weights), KL only. `dml`: Deep Mutual Learning (Zhang et al., CVPR 2018): KL both ways at full strength.
     `jdnet_oneway`: no gradient of the coupling terms into the teachers (r = 0). `jdnet-mskd` and `jdnet-ial`: JDNet
-    without that term. `jdnet`: unchanged.
+    without that term. `jdnet`: JDNet's terms as they are, and no others.
+    `meal` (Shen, He, Xue, AAAI 2019): from frozen teachers, one drawn for each step, without labels, the student
+    against discriminators. `meal_none`, `meal_joint`, `meal_alternate`: the same with that mode instead of `reversal`.
+    `meal_v2`: from the mean of their softmax, with one discriminator on the logits. `jdnet_meal`: JDNet with the
+    teachers that are trained, MEAL with the frozen ones.
 
     Raises:
         UserError: unknown recipe.
@@ -139,10 +170,21 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
     losses = config.losses
     trained = (STUDENT,) if recipe == "ce" else (STUDENT, *config.teachers)
     config.resolutions = {name: config.resolutions.get(name, 0) for name in trained}
+    if recipe in (*MEAL_RECIPES, "jdnet_meal"):
+        losses.similarity.weight = losses.similarity.weight or 1.0
+        losses.adversarial.weight = losses.adversarial.weight or 1.0
+        config.teacher_selection = "mean" if recipe == "meal_v2" else "random"
+    else:
+        losses.similarity.weight = losses.adversarial.weight = 0.0
+        config.teacher_selection = "all"
+    if recipe in MEAL_RECIPES:
+        _apply_meal(config, recipe)
+        return config
     if recipe == "ce":
         for loss_entry in losses.values():
             loss_entry.routing = {k: v for k, v in loss_entry.routing.items() if k not in config.teachers}
         config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
+        config.blocks.stages = {k: v for k, v in config.blocks.stages.items() if k not in config.teachers}
         config.teachers = ConfigDict()
         return config
     for term in COUPLINGS:
@@ -170,9 +212,28 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
     return config
 
 
+def _apply_meal(config: ConfigDict, recipe: str) -> None:
+    losses = config.losses
+    for term in ("ce", *COUPLINGS):
+        losses[term].weight = 0.0
+    losses.adversarial.options.mode = MEAL_RECIPES[recipe]
+    if recipe == "meal_v2":
+        config.blocks.lengths = losses.similarity.options.gammas = losses.adversarial.options.etas = ()
+        config.blocks.stages = {}
+        losses.adversarial.options.divisors = (8, 64)
+    for entry in config.teachers.values():
+        entry.trainable = False
+    config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
+
+
 def group_settings(config: ConfigDict, name: str) -> dict[str, Mapping[str, Any]]:
-    """`optimizer` and `schedule` of one network or group: the config's own, overridden by `config.groups[name]`."""
-    overrides = config.groups.get(name, {})
+    """`optimizer` and `schedule` of one network or group: the config's own, overridden by `config.groups[name]`.
+
+    Where the adversarial term is faithful, the discriminators have the student's schedule.
+    """
+    overrides = dict(config.groups.get(name, {}))
+    if name == DISCRIMINATORS and config.losses.adversarial.options.faithful:
+        overrides["schedule"] = config.groups.get(STUDENT, {}).get("schedule", {})
     settings: dict[str, Mapping[str, Any]] = {}
     for part in ("optimizer", "schedule"):
         settings[part] = {**config[part].to_dict(), **dict(overrides.get(part, {}))}

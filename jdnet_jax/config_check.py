@@ -12,9 +12,12 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import (
+    BLOCK_DISTANCES,
+    BLOCK_POOLS,
     COUPLINGS,
     DTYPES,
     IAL_VARIANTS,
+    MEAL_RECIPES,
     MSKD_VARIANTS,
     NON_FINITE,
     OPTIMIZERS,
@@ -26,7 +29,7 @@ from jdnet_jax.config import (
     teacher,
 )
 from jdnet_jax.errors import UserError, unknown
-from jdnet_jax.routing import ADAPTERS, ROUTING, STUDENT, TEACHER
+from jdnet_jax.routing import ADVERSARIAL_MODES, ENSEMBLE, OWN_GROUPS, ROUTING, SELECTIONS, STUDENT, TEACHER
 
 
 def check(config: ConfigDict) -> None:
@@ -36,7 +39,8 @@ def check(config: ConfigDict) -> None:
         UserError: names the first key that is wrong, what it is, and what it may be.
     """
     reference = default()
-    _same_keys(config, reference, "config", open_keys={"teachers", "groups", "resolutions"})
+    _same_keys(config, reference, "config", open_keys={"teachers", "groups", "resolutions", "stages"})
+    _choice("config.teacher_selection", config.teacher_selection, SELECTIONS)
     _choice("config.recipe", config.recipe, RECIPES)
     _choice("config.compute_dtype", config.compute_dtype, DTYPES)
     _choice("config.select", config.select, ("best", "last"))
@@ -72,9 +76,11 @@ def check(config: ConfigDict) -> None:
         _whole(f"config.resolutions.{name}", size, low=0)
         _number(f"config.resolutions.{name}", size, high=config.image_size)
     _check_losses(config)
+    _check_blocks(config)
+    _check_frozen_teachers(config)
     _check_recipe(config)
     _check_optimizer("config", config.optimizer, config.schedule)
-    known = {STUDENT, ADAPTERS, *config.teachers}
+    known = {STUDENT, *OWN_GROUPS, *config.teachers}
     for name, entry in config.groups.items():
         _require(isinstance(entry, Mapping | ConfigDict), f"config.groups.{name}", "is not a section: see config.py")
         if name not in known:
@@ -109,6 +115,7 @@ def _check_augment(augment: ConfigDict) -> None:
         _number(f"config.augment.color_jitter.{key}", strength, low=0, high=1)
     _whole("config.augment.rand_augment.layers", augment.rand_augment.layers, low=0)
     _number("config.augment.rand_augment.magnitude", augment.rand_augment.magnitude, low=0, high=30)
+    _whole("config.augment.pad", augment.pad, low=0)
     for key in ("erasing", "mix_probability"):
         _number(f"config.augment.{key}", augment[key], low=0, high=1)
     for key in ("mixup", "cutmix"):
@@ -122,14 +129,15 @@ def _check_augment(augment: ConfigDict) -> None:
 def _check_teachers(config: ConfigDict) -> None:
     for name, entry in config.teachers.items():
         _same_keys(entry, ConfigDict(teacher("")), f"config.teachers.{name}", open_keys={"options"})
-        reserved = name in (STUDENT, ADAPTERS) or "/" in name or "." in name
+        reserved = name in (STUDENT, ENSEMBLE, *OWN_GROUPS) or "/" in name or "." in name
         _require(not reserved, f"config.teachers.{name}", "is not a name that a teacher can have")
-        untrained = config.recipe == "kd" and entry.init == "random"
-        _require(not untrained, f"config.teachers.{name}.init", "is random: recipe kd needs a teacher that is trained")
+        needs_trained = config.recipe in ("kd", "jdnet_meal", *MEAL_RECIPES) and not entry.trainable
+        message = f"is random: recipe {config.recipe} needs a teacher that is trained"
+        _require(not needs_trained or entry.init != "random", f"config.teachers.{name}.init", message)
 
 
 def _check_losses(config: ConfigDict) -> None:
-    networks = {STUDENT, ADAPTERS, *config.teachers}
+    networks = {STUDENT, *OWN_GROUPS, *config.teachers}
     for name, entry in config.losses.items():
         path = f"config.losses.{name}"
         _number(f"{path}.weight", entry.weight, low=0)
@@ -160,21 +168,75 @@ def _check_losses(config: ConfigDict) -> None:
     _require(bool(acting), "config.losses", "leave nothing to train: every term that applies has weight 0")
 
 
+def _check_blocks(config: ConfigDict) -> None:
+    """The blocks, and the options of the terms that compare them."""
+    blocks, similarity, adversarial = config.blocks, config.losses.similarity.options, config.losses.adversarial.options
+    _choice("config.blocks.pool", blocks.pool, BLOCK_POOLS)
+    _choice("config.losses.similarity.options.distance", similarity.distance, BLOCK_DISTANCES)
+    _choice("config.losses.adversarial.options.mode", adversarial.mode, ADVERSARIAL_MODES)
+    path = "config.losses.adversarial.options"
+    _require(isinstance(adversarial.faithful, bool), f"{path}.faithful", f"is {adversarial.faithful!r}, not a bool")
+    for key, values in (("config.blocks.lengths", blocks.lengths), (f"{path}.divisors", adversarial.divisors)):
+        _numbers(key, values)
+        for value in values:
+            _whole(key, value, low=1)
+    _require(len(adversarial.divisors) == 2, f"{path}.divisors", "must be two numbers, for two hidden layers")
+    count = len(blocks.lengths) + 1
+    for key, values in (
+        ("similarity.options.gammas", similarity.gammas),
+        ("adversarial.options.etas", adversarial.etas),
+    ):
+        _numbers(f"config.losses.{key}", values)
+        fits = not values or (len(values) == count and min(values) >= 0 and sum(values) > 0)
+        message = f"is {tuple(values)}: it must be empty, or one number not negative for each of the {count} blocks"
+        _require(fits, f"config.losses.{key}", f"{message} (config.blocks.lengths, then the logits)")
+    for name, stages in blocks.stages.items():
+        if name not in (STUDENT, *config.teachers):
+            raise UserError(f"config.blocks.stages.{name}: {unknown('network', name, (STUDENT, *config.teachers))}")
+        _numbers(f"config.blocks.stages.{name}", stages)
+        for stage in stages:
+            _whole(f"config.blocks.stages.{name}", stage, low=0)
+
+
+def _check_frozen_teachers(config: ConfigDict) -> None:
+    """That the terms which need frozen teachers, and those which need others, have some."""
+    losses = config.losses
+    frozen = [name for name, entry in config.teachers.items() if not entry.trainable]
+    for name in ("similarity", "adversarial"):
+        used = losses[name].weight > 0 and losses[name].options.get("mode") != "none"
+        message = "needs a frozen teacher: set config.teachers.NAME.trainable=False, or this weight to 0"
+        _require(not used or bool(frozen), f"config.losses.{name}.weight", message)
+    for name in ("mskd", "ial"):
+        used = losses[name].weight > 0 and config.teacher_selection != "all" and len(frozen) == len(config.teachers) > 0
+        message = f"has no teacher to work on: under config.teacher_selection = {config.teacher_selection!r} it leaves "
+        _require(not used, f"config.losses.{name}.weight", f"{message}frozen teachers out; set it to 0")
+
+
 def _check_recipe(config: ConfigDict) -> None:
     """The recipe's name goes into tables, so it must be what is trained: it is applied when the config is made."""
     losses, teachers = config.losses, config.teachers
     mskd, ial, some = losses.mskd.weight > 0, losses.ial.weight > 0, len(teachers) > 0
-    only_kl = some and losses.kl.weight > 0 and not (mskd or ial)
+    frozen = [name for name, entry in teachers.items() if not entry.trainable]
+    similar, mode = losses.similarity.weight > 0, losses.adversarial.options.mode
+    opposed = losses.adversarial.weight > 0 and mode != "none"
+    only_kl = some and losses.kl.weight > 0 and not (mskd or ial or similar or opposed)
+    jdnet = some and not (similar or opposed)
+    meal = len(frozen) == len(teachers) > 0 and similar
+    meal = meal and not (mskd or ial or losses.ce.weight > 0 or losses.kl.weight > 0)
+    mode = mode if opposed else "none"
     pulls = [losses[term].routing.get(name, ROUTING[term][TEACHER]) for term in COUPLINGS for name in teachers]
     fits = {
-        "jdnet": some and mskd and ial,
+        "jdnet": jdnet and mskd and ial,
         "ce": not some,
-        "kd": only_kl and not any(entry.trainable for entry in teachers.values()),
-        "dml": only_kl and all(entry.trainable for entry in teachers.values()),
-        "jdnet_oneway": some and mskd and ial and not any(pulls),
-        "jdnet-mskd": some and ial and not mskd,
-        "jdnet-ial": some and mskd and not ial,
+        "kd": only_kl and len(frozen) == len(teachers),
+        "dml": only_kl and not frozen,
+        "jdnet_oneway": jdnet and mskd and ial and not any(pulls),
+        "jdnet-mskd": jdnet and ial and not mskd,
+        "jdnet-ial": jdnet and mskd and not ial,
+        **{recipe: meal and mode == own for recipe, own in MEAL_RECIPES.items()},
+        "jdnet_meal": 0 < len(frozen) < len(teachers) and mskd and ial and similar,
     }
+    fits["meal_v2"] = fits["meal_v2"] and config.teacher_selection == "mean" and not config.blocks.lengths
     message = f"is {config.recipe!r}, but these teachers, weights and routing are not: run --config=FILE:RECIPE with "
     _require(fits[config.recipe], "config.recipe", message + f"one of {', '.join(RECIPES)}")
 
@@ -211,7 +273,7 @@ def _same_keys(
             expected = "a section with keys of its own" if is_section else "a single value"
             raise UserError(f"{path}.{key} is {config[key]!r}: it must be {expected}")
         if is_section and key not in open_keys and key not in ("options", "routing") and not partial:
-            _same_keys(config[key], reference[key], f"{path}.{key}")
+            _same_keys(config[key], reference[key], f"{path}.{key}", open_keys)
     # Loss options are closed: each term knows its own.
     if path.startswith("config.losses."):
         _same_open(config, reference, path)

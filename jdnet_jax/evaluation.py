@@ -94,6 +94,9 @@ def evaluate(
         step: `step.mapped(step.eval_step(networks))`.
         variables: network name -> its variables.
         batches: this process's share of each padded batch (`image`, `label`, `mask`).
+
+    Returns:
+        the result of each network, and of `ensemble` where the step counts it.
     """
     totals: dict[str, Any] = {}
     pending = None
@@ -106,7 +109,7 @@ def evaluate(
     count = int(totals["count"])
     return {
         name: Result(totals[f"{name}/confusion"], int(totals[f"{name}/top5"]), float(totals[f"{name}/loss"]) / count)
-        for name in variables
+        for name in (key.removesuffix("/top5") for key in totals if key.endswith("/top5"))
     }
 
 

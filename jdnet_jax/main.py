@@ -16,6 +16,7 @@ from pathlib import Path
 from absl import flags, logging
 
 from jdnet_jax import command_line
+from jdnet_jax.config import MEAL_RECIPES
 from jdnet_jax.errors import UserError
 from jdnet_jax.interruption import EXIT_STATUS, Interrupted, Interruption
 
@@ -49,7 +50,7 @@ def main(argv: list[str]) -> int:
     if not processes.is_first():
         return 0
     print(outcome.conclusion(summary, workdir))
-    print(_next_steps(workdir))
+    print(_next_steps(workdir, command_line.config_file(), summary["recipe"]))
     return 0
 
 
@@ -71,13 +72,23 @@ def _log_to(workdir: Path) -> None:
     logging.set_stderrthreshold("warning")
 
 
-def _next_steps(workdir: str) -> str:
+def _next_steps(workdir: str, config_file: str, recipe: str) -> str:
+    file, _, argument = config_file.partition(":")
+    if "stage=teacher" in argument.split(","):
+        other = [
+            f"  another teacher:  python -m jdnet_jax.main --config={file}:stage=teacher,model=NAME",
+            f"  when all are trained, the student:  python -m jdnet_jax.main --config={file}",
+        ]
+    elif recipe in MEAL_RECIPES:
+        other = [f"  without discriminators, or alone:  --config={file}:meal_none, --config={file}:ce"]
+    else:
+        other = ["  the student without its teacher, for comparison:  --config=<the same file>:ce"]
     return "\n".join(
         [
             "next:",
             f"  what the student sees in a photo:  python -m jdnet_jax.predict --model={workdir} photo.jpg",
             f"  each class on test:  python -m jdnet_jax.evaluate --model={workdir}",
-            "  the student without its teacher, for comparison:  --config=<the same file>:ce",
+            *other,
             "  real photos of food:  python -m jdnet_jax.main --config=configs/grocery.py",
             "  any value of a config:  --config.epochs=20 --config.losses.ial.weight=0.5 --workdir=runs/mine",
         ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,9 +18,10 @@ from ml_collections import ConfigDict
 from jdnet_jax import handoff, losses, models
 from jdnet_jax.errors import UserError
 from jdnet_jax.losses.alignment import grids_align
+from jdnet_jax.losses.blocks import BlockReader
 from jdnet_jax.models import position_embedding
 from jdnet_jax.models.outputs import Outputs
-from jdnet_jax.routing import STUDENT
+from jdnet_jax.routing import ENSEMBLE, STUDENT
 
 DATA_AXIS = "data"
 
@@ -102,7 +103,16 @@ def objective(config: ConfigDict, networks: Mapping[str, Network], steps: int) -
         steps,
         dtype=jnp.dtype(config.compute_dtype),
         axis_name=DATA_AXIS if config.sync_batch_norm else None,
+        selection=config.teacher_selection,
+        readers=readers(config, networks),
     )
+
+
+def readers(config: ConfigDict, networks: Iterable[str]) -> dict[str, BlockReader]:
+    """What reads the blocks of each network, and those of the frozen teachers where they stand together."""
+    lengths, pool, stages = tuple(config.blocks.lengths), config.blocks.pool, config.blocks.stages
+    of_networks = {n: BlockReader(lengths, pool, tuple(stages[n]) if n in stages else None) for n in networks}
+    return {**of_networks, ENSEMBLE: BlockReader(lengths, pool)}
 
 
 def shapes(network: Network) -> tuple[Outputs, Variables]:
@@ -130,7 +140,10 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
             multiples of each other; names the key.
     """
     outputs = {name: shapes(network)[0] for name, network in networks.items()}
-    for teacher in (name for name in networks if name != STUDENT):
+    if config.losses.similarity.weight or config.losses.adversarial.weight or config.teacher_selection != "all":
+        _check_blocks(config, networks)
+    together = config.teacher_selection != "all"  # such teachers have no maps of their own
+    for teacher in (n for n, own in networks.items() if n != STUDENT and (own.trainable or not together)):
         if config.losses.mskd.weight:
             for stage in config.losses.mskd.options.stages:
                 _check_stage(stage, networks[STUDENT], networks[teacher])
@@ -144,6 +157,39 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
                     f"config.losses.ial: activation maps of student {_grid(maps[0])} and {teacher} {_grid(maps[1])} "
                     f"do not align at {_sizes(networks[STUDENT], networks[teacher])}"
                 )
+
+
+def _check_blocks(config: ConfigDict, networks: Mapping[str, Network]) -> None:
+    """Checks that the student and each frozen teacher have as many blocks as there are lengths."""
+    frozen = [network for network in networks.values() if not network.trainable]
+    lengths = config.blocks.lengths
+    if not lengths or not frozen:
+        return
+    student = networks[STUDENT]
+    for network in (student, *frozen):
+        count = len(network.module.stages)
+        chosen = tuple(config.blocks.stages.get(network.name, range(count)))
+        wrong = [stage for stage in chosen if stage >= count]
+        if wrong:
+            raise UserError(
+                f"config.blocks.stages.{network.name}: stage {wrong[0]} does not exist in {network.model}, which has "
+                f"stages 0 to {count - 1}"
+            )
+        if len(chosen) != len(lengths):
+            other = frozen[0] if network is student else student
+            raise UserError(
+                f"config.blocks: {_blocks(config, network)}, {_blocks(config, other)}, and config.blocks.lengths asks "
+                f"for {len(lengths)} beside the logits: choose as many with config.blocks.stages.{network.name} or "
+                "change the lengths"
+            )
+
+
+def _blocks(config: ConfigDict, network: Network) -> str:
+    """The blocks of a network before its logits, in words."""
+    stages = network.module.stages
+    chosen = [stages[i] for i in config.blocks.stages.get(network.name, range(len(stages)))]
+    names = ", ".join(f"{stage.name} at stride {stage.stride}" for stage in chosen)
+    return f"{network.name} ({network.model}) has {len(chosen)} blocks ({names})"
 
 
 def check_weights(networks: Mapping[str, Network]) -> None:

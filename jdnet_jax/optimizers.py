@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Int, PyTree
+from jaxtyping import Array, Bool, Int, PyTree
 
 
 def learning_rate(schedule: Mapping[str, Any], steps: int) -> optax.Schedule:
@@ -34,7 +35,9 @@ def learning_rate(schedule: Mapping[str, Any], steps: int) -> optax.Schedule:
     return optax.join_schedules([optax.linear_schedule(schedule["initial"] * peak, peak, warmup), decay], [warmup])
 
 
-def build(optimizer: Mapping[str, Any], schedule: Mapping[str, Any], steps: int) -> optax.GradientTransformation:
+def build(
+    optimizer: Mapping[str, Any], schedule: Mapping[str, Any], steps: int
+) -> optax.GradientTransformationExtraArgs:
     """Clip the group's gradient norm, decay the kernels, and take a step of SGD or AdamW (Loshchilov & Hutter, 2019).
 
     SGD's decay is added to the gradient (coupled); AdamW's is decoupled and scaled by the learning rate.
@@ -52,7 +55,26 @@ def build(optimizer: Mapping[str, Any], schedule: Mapping[str, Any], steps: int)
             parts.append(optax.adamw(rate, **moments, weight_decay=decay, mask=decays))
         case name:
             raise ValueError(f"unknown optimizer {name!r}")
-    return optax.chain(*parts)
+    return optax.with_extra_args_support(optax.chain(*parts))
+
+
+def in_turns(
+    tx: optax.GradientTransformationExtraArgs, is_turn: Callable[[Int[Array, ""]], Bool[Array, ""]]
+) -> optax.GradientTransformationExtraArgs:
+    """Updates in some steps only; in the others parameters, momentum and moments stand still.
+
+    Args:
+        tx: the optimiser.
+        is_turn: of the run's step, which `update` is given as `step`.
+    """
+
+    def update(updates, state, params=None, *, step, **extra):
+        turn = is_turn(step)
+        taken, moved = tx.update(updates, state, params, step=step, **extra)
+        updates = jax.tree.map(lambda new: jnp.where(turn, new, jnp.zeros_like(new)), taken)
+        return updates, jax.tree.map(lambda new, old: jnp.where(turn, new, old), moved, state)
+
+    return optax.GradientTransformationExtraArgs(tx.init, update)
 
 
 def at_step(state: PyTree, step: Int[Array, ""]) -> PyTree:

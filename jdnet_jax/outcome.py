@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from jdnet_jax import __version__
 from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.networks import Network
-from jdnet_jax.routing import STUDENT
+from jdnet_jax.routing import ENSEMBLE, STUDENT
 from jdnet_jax.workdir import Workdir
 
 
@@ -48,6 +48,17 @@ def card(config: ConfigDict, network: Network, class_names: tuple[str, ...], sum
     )
 
 
+def ensemble(teachers: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry `ensemble` of `summary.json`: the mean of the frozen teachers' softmax, and what all of them cost.
+
+    Args:
+        teachers: their entries in the summary.
+        scores: of their mean on each split.
+    """
+    cost = {key: sum(entry[key] for entry in teachers.values()) for key in ("params", "multiply_adds")}
+    return {"teachers": list(teachers), **cost, **scores}
+
+
 def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
     """What a person reads at the end of a run: the figures, what lies where, what to try next."""
     place = Workdir(workdir)
@@ -60,6 +71,12 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
         lines.append(
             f"  {name:<10} {test['top1']:7.2%}   top-5 {test['top5']:.2%}   macro-F1 {test['macro_f1']:.3f}   "
             f"{entry['params'] / 1e6:.2f} M parameters ({entry['model']})"
+        )
+    if together := summary.get("ensemble"):
+        test = together["test"]
+        lines.append(
+            f"  {ENSEMBLE:<10} {test['top1']:7.2%}   top-5 {test['top5']:.2%}   macro-F1 {test['macro_f1']:.3f}   "
+            f"{together['params'] / 1e6:.2f} M parameters (the mean of {' + '.join(together['teachers'])})"
         )
     if found := summary["student"].get("calibration"):  # a run that an earlier version finished has none
         lines.append(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import flax.struct
@@ -14,17 +15,18 @@ import optax
 from jaxtyping import Array, Int, PyTree, UInt32
 from ml_collections import ConfigDict
 
-from jdnet_jax import losses, networks, optimizers
+from jdnet_jax import frozen_teachers, losses, networks, optimizers
 from jdnet_jax.config import group_settings
+from jdnet_jax.losses.adversarial import discriminators_turn
 from jdnet_jax.networks import Network
-from jdnet_jax.routing import STUDENT
+from jdnet_jax.routing import DISCRIMINATORS, STUDENT
 
-Optimizers = Mapping[str, optax.GradientTransformation]
+Optimizers = Mapping[str, optax.GradientTransformationExtraArgs]
 
 
 @flax.struct.dataclass
 class TrainState:
-    """Every leaf is a `jax.Array`. `Params` of a group are at `params[group]`: student, each teacher, adapters.
+    """Every leaf is a `jax.Array`. `Params` of a group are at `params[group]`: each network, adapters, discriminators.
 
     Attributes:
         step: how many optimiser steps were taken.
@@ -48,10 +50,25 @@ class TrainState:
             return self.ema
         return {"params": self.params[name], "batch_stats": self.batch_stats[name]}
 
+    def without(self, names: Collection[str]) -> TrainState:
+        """The state less the parameters and statistics of some networks, such as the frozen ones."""
+        params, batch_stats = (
+            {name: tree for name, tree in part.items() if name not in names} for part in (self.params, self.batch_stats)
+        )
+        return dataclasses.replace(self, params=params, batch_stats=batch_stats)
+
+    def with_missing(self, other: TrainState) -> TrainState:
+        """The state and, of the networks that it lacks, the parameters and statistics of another."""
+        params, batch_stats = {**other.params, **self.params}, {**other.batch_stats, **self.batch_stats}
+        return dataclasses.replace(self, params=params, batch_stats=batch_stats)
+
 
 def build_optimizers(config: ConfigDict, groups: Sequence[str], steps: int) -> Optimizers:
     """One optimiser for each trained group."""
-    return {name: optimizers.build(**group_settings(config, name), steps=steps) for name in groups}
+    built = {name: optimizers.build(**group_settings(config, name), steps=steps) for name in groups}
+    if DISCRIMINATORS in built and config.losses.adversarial.options.mode == "alternate":
+        built[DISCRIMINATORS] = optimizers.in_turns(built[DISCRIMINATORS], discriminators_turn)
+    return built
 
 
 def trained_groups(nets: Mapping[str, Network], terms: Sequence[losses.Term]) -> tuple[str, ...]:
@@ -77,6 +94,7 @@ def create(
         name: jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), networks.shapes(network)[0])
         for name, network in nets.items()
     }
+    outputs = frozen_teachers.build(config, nets).stand_ins(outputs)
     own_params, own_stats = networks.run_once(
         lambda key: losses.init(terms, key, outputs, jnp.zeros((1,), jnp.int32)),
         jax.random.fold_in(jax.random.key(config.seed), 1),

@@ -16,14 +16,15 @@ import numpy as np
 import optax
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Bool, Float, Int, PyTree, UInt8
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree, UInt8
 
-from jdnet_jax import labels, losses
+from jdnet_jax import frozen_teachers, labels, losses
 from jdnet_jax import optimizers as optimizers_lib
+from jdnet_jax.frozen_teachers import FrozenTeachers
 from jdnet_jax.losses.classification import cross_entropy
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.networks import DATA_AXIS, Network
-from jdnet_jax.routing import STUDENT
+from jdnet_jax.routing import ENSEMBLE, STUDENT
 from jdnet_jax.state import Optimizers, TrainState
 
 Batch = Mapping[str, Array]
@@ -35,6 +36,7 @@ def train_step(
     terms: Sequence[losses.Term],
     optimizers: Optimizers,
     *,
+    frozen: FrozenTeachers | None = None,
     ema_decay: float = 0.0,
     sync_batch_norm: bool = False,
     skip_non_finite: bool = False,
@@ -51,6 +53,7 @@ def train_step(
         networks: all networks, the student first.
         terms: the objective.
         optimizers: trained group -> optimiser.
+        frozen: the networks that are not trained, as the terms see them; None for each of them for itself.
         ema_decay: of the student's moving average, 0 for none. The effective decay after step t is
             min(ema_decay, (1 + t) / (10 + t)), so that the average forgets the initial values quickly.
         sync_batch_norm: whether the layers already average their statistics over devices; where not, the running
@@ -60,32 +63,36 @@ def train_step(
 
     Returns:
         a function of (state, batch) to the next state and the metrics, averaged over the global batch:
-        `loss/total`, `loss/<term>` unweighted, `accuracy/<network>`, `grad_norm/<group>`, and after the update
-        `param_norm/<group>`; with `skip_non_finite` also `skipped`, 1 where the update was left out and 0 elsewhere.
+        `loss/total`, `loss/<term>` unweighted, `accuracy/<network>`, for discriminators `accuracy/<term>`,
+        `grad_norm/<group>`, and after the update `param_norm/<group>`; with `skip_non_finite`
+        also `skipped`, 1 where the update was left out and 0 elsewhere.
     """
+
+    trainable = {name: network for name, network in networks.items() if network.trainable}
+    if frozen is None:
+        frozen = FrozenTeachers({name: network for name, network in networks.items() if name not in trainable})
 
     def forward(params, batch_stats, images, key):
         outputs, updated = {}, {}
-        for name, network in networks.items():
+        for name, network in trainable.items():
             x = network.prepare(images)
             variables = {"params": params[name], "batch_stats": batch_stats[name]}
-            if network.trainable:
-                outputs[name], mutated = network.module.apply(
-                    variables, x, train=True, mutable=["batch_stats"], rngs={"dropout": key}
-                )
-                updated[name] = mutated.get("batch_stats", {})
-            else:
-                outputs[name] = network.module.apply(variables, x, train=False)
+            outputs[name], mutated = network.module.apply(
+                variables, x, train=True, mutable=["batch_stats"], rngs={"dropout": key}
+            )
+            updated[name] = mutated.get("batch_stats", {})
         return outputs, updated
 
     def gradients(state: TrainState, batch_stats, batch: Batch, key):
         def loss(trained):
             params = {**state.params, **trained}
             outputs, updated = forward(params, batch_stats, batch["image"], key)
+            outputs |= frozen(params, batch_stats, batch["image"], _step_key(state))
             of_batch = labels.of_batch(batch, outputs[STUDENT].logits.shape[-1])
-            total, values, own = losses.evaluate(terms, params, batch_stats, outputs, of_batch, state.step)
+            total, values, own, figures = losses.evaluate(terms, params, batch_stats, outputs, of_batch, state.step)
             accuracy = {f"accuracy/{name}": _accuracy(out, labels.largest(batch)) for name, out in outputs.items()}
-            metrics = {f"loss/{name}": value for name, value in values.items()} | {"loss/total": total} | accuracy
+            metrics = {f"loss/{name}": value for name, value in values.items()} | {"loss/total": total}
+            metrics |= accuracy | figures
             return total, ({**batch_stats, **updated, **own}, metrics)
 
         trained = {name: state.params[name] for name in optimizers}
@@ -94,7 +101,7 @@ def train_step(
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         before = state
-        key = jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
+        key = _step_key(state)
         accum = batch["image"].shape[0]
         if accum == 1:
             first = {name: values[0] for name, values in batch.items()}
@@ -120,7 +127,8 @@ def train_step(
         params, opt_state = dict(state.params), dict(state.opt_state)
         for name, tx in optimizers.items():
             metrics[f"grad_norm/{name}"] = optax.tree.norm(grads[name])
-            updates, opt_state[name] = tx.update(grads[name], state.opt_state[name], state.params[name])
+            in_time = optimizers_lib.at_step(state.opt_state[name], state.step)
+            updates, opt_state[name] = tx.update(grads[name], in_time, state.params[name], step=state.step)
             params[name] = optax.apply_updates(state.params[name], updates)
             metrics[f"param_norm/{name}"] = optax.tree.norm(params[name])
         state = dataclasses.replace(
@@ -130,8 +138,7 @@ def train_step(
             state = dataclasses.replace(state, ema=_moving_average(state, ema_decay))
         if skip_non_finite:
             finite = jnp.all(jnp.isfinite(jnp.stack(list(metrics.values()))))
-            opt_state = {name: optimizers_lib.at_step(before.opt_state[name], state.step) for name in optimizers}
-            unchanged = dataclasses.replace(before, step=state.step, opt_state=opt_state)
+            unchanged = dataclasses.replace(before, step=state.step)
             state = jax.tree.map(lambda new, old: jnp.where(finite, new, old), state, unchanged)
             metrics["skipped"] = 1.0 - finite.astype(jnp.float32)
         return state, metrics
@@ -146,14 +153,20 @@ def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree]
     [batch], False for padding. It returns, for each network, sums over the examples that are not padding:
     `<network>/confusion` int32 [classes, classes] (row: label, column: prediction), `<network>/top5` int32 (label among
     the five best; none where a logit is not finite), `<network>/loss` (sum of cross-entropies), and `count` int32.
+    Where several frozen teachers are among the networks also those of `ensemble`, the mean of their softmaxes.
     """
 
     def step(variables: Mapping[str, PyTree], batch: Batch) -> Metrics:
         label, mask = batch["label"], batch["mask"]
         sums: Metrics = {"count": mask.sum(dtype=jnp.int32)}
-        for name, own in variables.items():
-            network = networks[name]
-            logits = network.module.apply(own, network.prepare(batch["image"]), train=False).logits
+        logits_of = {
+            name: networks[name].module.apply(own, networks[name].prepare(batch["image"]), train=False).logits
+            for name, own in variables.items()
+        }
+        teachers = [logits for name, logits in logits_of.items() if not networks[name].trainable]
+        if len(teachers) > 1:
+            logits_of[ENSEMBLE] = frozen_teachers.mean_softmax(teachers)
+        for name, logits in logits_of.items():
             classes = logits.shape[-1]
             confusion = jnp.zeros((classes, classes), jnp.int32)
             of_label = jnp.take_along_axis(logits, label[:, None], axis=1)
@@ -253,6 +266,11 @@ _any_device = jax.pmap(lambda value: lax.pmax(value.any(), DATA_AXIS), axis_name
 
 def _filled(lead: tuple[int, ...], size: int) -> tuple[int, ...]:
     return (*lead[:-1], size // int(np.prod(lead[:-1])))
+
+
+def _step_key(state: TrainState) -> PRNGKeyArray:
+    """The key of a step: of the run's key and the number of steps that were taken before."""
+    return jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
 
 
 def _accuracy(outputs: Outputs, label: Int[Array, " batch"]) -> Float[Array, ""]:

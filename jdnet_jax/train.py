@@ -24,6 +24,7 @@ from jdnet_jax import (
     config_check,
     data,
     evaluation,
+    frozen_teachers,
     handoff,
     host_batches,
     metrics,
@@ -39,8 +40,9 @@ from jdnet_jax.checkpoint import Checkpoints
 from jdnet_jax.data import mixing
 from jdnet_jax.errors import UserError
 from jdnet_jax.interruption import Interrupted, Interruption
+from jdnet_jax.models.multiply_adds import multiply_adds
 from jdnet_jax.progress import Progress, duration, say
-from jdnet_jax.routing import STUDENT
+from jdnet_jax.routing import ENSEMBLE, STUDENT
 from jdnet_jax.workdir import Workdir
 
 # Stands in for the number of classes while shapes are checked, before the dataset is there to tell it.
@@ -135,6 +137,7 @@ class _Run:
                 self.networks,
                 self.terms,
                 self.optimizers,
+                frozen=frozen_teachers.build(config, self.networks),
                 ema_decay=config.ema_decay,
                 sync_batch_norm=config.sync_batch_norm,
                 skip_non_finite=config.on_non_finite == "skip",
@@ -143,7 +146,9 @@ class _Run:
         )
         self.eval_step = step.mapped(step.eval_step(self.networks))
         self.state = self._initial_state()
-        self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every)
+        frozen = [name for name, network in self.networks.items() if not network.trainable]
+        self.frozen = {name: state.sha256(jax.device_get(self.state.variables(name))) for name in frozen}
+        self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every, frozen)
         self.unlogged: list[dict[str, np.float32]] = []  # from before a resume, see _UNLOGGED
         self.skips = 0  # updates left out, one after the other, up to the step `checked`
         self.roll_backs: list[int] = []  # the steps that they went back from
@@ -243,6 +248,7 @@ class _Run:
             name: {
                 "model": network.model,
                 "params": networks.parameter_count(self.state.params[name]),
+                "multiply_adds": multiply_adds(network.module, network.image_size),
                 **{role: results[role][name].summary() for role in results},
             }
             for name, network in self.networks.items()
@@ -260,6 +266,9 @@ class _Run:
             "student": entries[STUDENT],
             "teachers": {name: entry for name, entry in entries.items() if name != STUDENT},
         }
+        if ENSEMBLE in results["test"]:
+            scores = {role: results[role][ENSEMBLE].summary() for role in results}
+            summary["ensemble"] = outcome.ensemble({name: entries[name] for name in self.frozen}, scores)
         if self.is_writer:
             handoff.save(
                 self.place.student,
@@ -278,6 +287,12 @@ class _Run:
             notes = self.checkpoints.notes(newest)
             self.unlogged = [{key: np.float32(v) for key, v in values.items()} for values in notes[_UNLOGGED]]
             self.skips, self.roll_backs = notes["skips"], notes["roll_backs"]
+            for name, digest in self.frozen.items():
+                if notes["frozen"].get(name) != digest:
+                    raise UserError(
+                        f"config.teachers.{name}.init: the weights at {self.networks[name].init} are not those that "
+                        "this run began with: put those back to continue it, or choose another --workdir"
+                    )
         self.reached = self.checked = int(self.state.step)
         if self.is_writer:
             metrics.rewind(self.place.metrics, newest if newest is not None else -1)
@@ -285,7 +300,7 @@ class _Run:
     def _notes(self, window: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What a checkpoint must say beside the state for the run to go on exactly."""
         unlogged = [{key: float(value) for key, value in values.items()} for values in jax.device_get(window)]
-        return {_UNLOGGED: unlogged, "skips": self.skips, "roll_backs": self.roll_backs}
+        return {_UNLOGGED: unlogged, "skips": self.skips, "roll_backs": self.roll_backs, "frozen": self.frozen}
 
     def _roll_back(self, error: _NonFinite, writer: metrics.RunWriter) -> None:
         """Goes back to the newest good checkpoint, from where `data_seed` gives another order.
@@ -363,9 +378,9 @@ class _Run:
         writer.write_scalars(number, {**means, **rates, **weights, **speed, **roll_backs})
 
     def _evaluate(self, writer: metrics.RunWriter, number: int) -> float:
-        """Evaluates all networks on val and returns the student's top-1."""
+        """Evaluates the networks on val and returns the student's top-1; those that are frozen at step 0 only."""
         began = time.monotonic()
-        results = self._results("val")
+        results = self._results("val", frozen=number == 0)
         accuracies = "  ".join(f"{name} {result.top1:.1%}" for name, result in results.items())
         count = next(iter(results.values())).count
         self.progress.say(
@@ -381,8 +396,9 @@ class _Run:
         writer.flush()
         return results[STUDENT].top1
 
-    def _results(self, role: str) -> dict[str, evaluation.Result]:
-        variables = {name: self.state.variables(name) for name in self.networks}
+    def _results(self, role: str, *, frozen: bool = True) -> dict[str, evaluation.Result]:
+        chosen = [name for name, network in self.networks.items() if frozen or network.trainable]
+        variables = {name: self.state.variables(name) for name in chosen}
         with self.progress.alive(f"evaluating on {role}"):
             return evaluation.evaluate(self.eval_step, variables, self._eval_batches(role))
 

@@ -10,6 +10,9 @@ from jdnet_jax.errors import UserError
 from jdnet_jax.losses import ial, mskd, schedule
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
+# MEAL's configs and recipes, which need frozen teachers, are tested in `test_meal`.
+JDNETS = [path for path in CONFIGS if not path.stem.startswith("meal_")]
+CONTROLS = [recipe for recipe in config_lib.RECIPES if recipe != "kd" and "meal" not in recipe]
 
 
 def load(path: Path, *args):
@@ -32,8 +35,8 @@ def test_every_config_resolves_and_says_how_it_is_run(path):
     assert f"python -m jdnet_jax.main --config=configs/{path.name}" in module.__doc__
 
 
-@pytest.mark.parametrize("recipe", [recipe for recipe in config_lib.RECIPES if recipe != "kd"])
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("recipe", CONTROLS)
+@pytest.mark.parametrize("path", JDNETS, ids=lambda path: path.stem)
 def test_every_control_resolves_and_changes_neither_budget_nor_data(path, recipe):
     _, jdnet = load(path)
     _, control = load(path, recipe)
@@ -43,7 +46,7 @@ def test_every_control_resolves_and_changes_neither_budget_nor_data(path, recipe
 
 
 def test_controls():
-    _, path = None, CONFIGS[0]
+    path = JDNETS[0]
     ce = load(path, "ce")[1]
     assert len(ce.teachers) == 0
     oneway = load(path, "jdnet_oneway")[1]
@@ -56,7 +59,7 @@ def test_controls():
     assert dml.losses.kl.routing.teacher == 1
 
 
-@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", JDNETS, ids=lambda path: path.stem)
 def test_the_strength_of_each_teacher_can_be_changed_by_its_name(path):
     jdnet = load(path)[1]
     assert {loss: jdnet.losses[loss].routing.teacher for loss in config_lib.COUPLINGS} == dict.fromkeys(
@@ -253,3 +256,94 @@ def test_the_names_that_the_config_allows_are_those_that_the_losses_know():
     assert config_lib.MSKD_VARIANTS == mskd.VARIANTS
     assert config_lib.IAL_VARIANTS == ial.VARIANTS
     assert config_lib.WEIGHT_SCHEDULES == schedule.NAMES
+
+
+def meal(recipe="meal", **changes):
+    config = config_lib.default()
+    config.teachers = {name: config_lib.teacher("resnet_tiny", init="runs/x", trainable=False) for name in "ab"}
+    config = config_lib.apply_recipe(config, recipe)
+    config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
+    return config
+
+
+@pytest.mark.parametrize(
+    ("recipe", "mode", "selection"),
+    [
+        ("meal", "reversal", "random"),
+        ("meal_none", "none", "random"),
+        ("meal_joint", "joint", "random"),
+        ("meal_alternate", "alternate", "random"),
+        ("meal_v2", "reversal", "mean"),
+    ],
+)
+def test_meals_recipes_have_frozen_teachers_and_no_labels(recipe, mode, selection):
+    config = meal(recipe)
+    config_check.check(config)
+    assert {name for name, entry in config.losses.items() if entry.weight} == {"similarity", "adversarial"}
+    assert (config.losses.adversarial.options.mode, config.teacher_selection) == (mode, selection)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"losses__ce__weight": 1.0}, "config.recipe is 'meal', but these teachers, weights and routing are not"),
+        ({"losses__adversarial__options__mode": "joint"}, "config.recipe is 'meal', but these"),
+        ({"losses__adversarial__options__mode": "revers"}, "config.losses.adversarial.options.mode: unknown value"),
+        ({"losses__similarity__options__distance": "l3"}, "config.losses.similarity.options.distance: unknown value"),
+        ({"teacher_selection": "any"}, "config.teacher_selection: unknown value 'any'"),
+        ({"teachers__a__init": "random"}, "config.teachers.a.init is random: recipe meal needs a teacher that is tr"),
+        ({"teachers__a__trainable": True}, "config.recipe is 'meal', but these teachers"),
+        ({"blocks__lengths": (4, 0)}, "config.blocks.lengths is 0: it must be a whole number of at least 1"),
+        ({"blocks__pool": "mean"}, "config.blocks.pool: unknown value 'mean'"),
+        (
+            {"losses__similarity__options__gammas": (1.0, 2.0)},
+            "config.losses.similarity.options.gammas is (1.0, 2.0): it must be empty, or one number not negative for "
+            "each of the 1 blocks (config.blocks.lengths, then the logits)",
+        ),
+        ({"losses__adversarial__options__etas": (-1.0,)}, "config.losses.adversarial.options.etas is (-1.0,)"),
+        ({"losses__adversarial__options__divisors": (2,)}, "config.losses.adversarial.options.divisors must be two"),
+        (
+            {"losses__mskd__weight": 1.0},
+            "config.losses.mskd.weight has no teacher to work on: under config.teacher_sel",
+        ),
+    ],
+)
+def test_impossible_values_of_meal_name_their_key(change, message):
+    with pytest.raises(UserError) as error:
+        config_check.check(meal(**change))
+    assert str(error.value).startswith(message)
+    assert "\n" not in str(error.value)
+
+
+def test_meals_terms_need_a_frozen_teacher():
+    config = config_lib.default()
+    config.losses.similarity.weight = 1.0
+    with pytest.raises(
+        UserError, match=r"^config.losses.similarity.weight needs a frozen teacher: set config.teachers"
+    ):
+        config_check.check(config)
+
+
+def test_stages_of_a_network_that_does_not_exist():
+    config = meal()
+    config.blocks.stages = {"c": (0,)}
+    with pytest.raises(UserError, match=r"^config.blocks.stages.c: unknown network 'c'; known: student, a, b$"):
+        config_check.check(config)
+
+
+def test_faithful_discriminators_have_the_students_learning_rate():
+    config = meal()
+    config.groups = {"discriminators": {"schedule": {"learning_rate": 1e-5}}}
+    assert config_lib.group_settings(config, "discriminators")["schedule"]["learning_rate"] == 1e-5
+    config.losses.adversarial.options.faithful = True
+    config_check.check(config)
+    assert config_lib.group_settings(config, "discriminators")["schedule"]["learning_rate"] == 1e-3
+    config.groups.student = {"schedule": {"learning_rate": 0.5}}
+    assert config_lib.group_settings(config, "discriminators")["schedule"]["learning_rate"] == 0.5
+
+
+def test_the_controls_leave_meals_terms_out():
+    config = config_lib.apply_recipe(meal(), "kd")
+    config_check.check(config)
+    assert config.losses.similarity.weight == config.losses.adversarial.weight == 0
+    assert config.teacher_selection == "all"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from jdnet_jax import train
+from tests import tiny_student
 from tests.data.drawn_dataset import prepare_drawn
 from tests.data.tiny import encode, smooth_photo
 from tests.data.uec_food.tree import make_tree as make_uec_food
@@ -76,3 +77,40 @@ def test_image_folder_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
     model = json.loads((tmp_path / "run" / "student" / "model.json").read_text(encoding="utf-8"))
     assert model["classes"] == ["crème brûlée", "pear", "寿司"]
     assert train.train_and_evaluate(config, tmp_path / "run") == summary  # the same command, on the same photos
+
+
+def meal_run(name, argument, features, counts, tmp_path, monkeypatch):
+    """Two steps of one of MEAL's configs, on drawn photos, with small networks in the place of its own."""
+    classes = tuple(f"class {i}" for i in range(1000 if features == "imagenet2012" else 10))
+    config = config_of(name, argument)
+    prepare_drawn(features, counts, tmp_path / "tfds", monkeypatch)
+    config.dataset.data_dir = str(tmp_path / "tfds")
+    config.dataset.splits.update(train="train[:-8]", val="train[-8:]")
+    config.image_size, config.batch_size, config.eval_batch_size, config.steps, config.log_every = 32, 16, 16, 2, 1
+    config.student.update(model="resnet_tiny", init="random", options={"width": 4})
+    for width, (teacher, entry) in enumerate(config.teachers.items(), start=4):
+        at = tiny_student.save(tmp_path / teacher, options={"width": width}, classes=classes)
+        entry.update(model="resnet_tiny", init=str(at), options={"width": width})
+    if config.blocks.lengths:
+        config.blocks.lengths, config.losses.similarity.options.gammas = (16, 8, 4), (0.01, 0.1, 0.1, 1.0)
+    config.blocks.stages = {}
+    return train.train_and_evaluate(config, tmp_path / "run")
+
+
+@pytest.mark.slow
+def test_meal_on_svhn_trains_from_drawn_teachers(tmp_path, monkeypatch):
+    counts = {"train": 48, "test": 20, "extra": 1}
+    argument = "meal,teachers=vgg19_bn+resnet18"
+    assert config_of("meal_svhn", argument).dataset.splits.val == "train[-6000:]"
+    summary = meal_run("meal_svhn", argument, "svhn_cropped", counts, tmp_path, monkeypatch)
+    assert summary["protocol"].startswith("svhn_cropped/3")
+    assert summary["student"]["test"]["count"] == 20
+    assert summary["ensemble"]["teachers"] == ["vgg19_bn", "resnet18"]
+
+
+@pytest.mark.slow
+def test_meal_v2_on_imagenet_trains_from_the_mean(tmp_path, monkeypatch):
+    counts = {"train": 48, "validation": 20, "test": 1}
+    summary = meal_run("meal_imagenet", "", "imagenet2012", counts, tmp_path, monkeypatch)
+    assert summary["recipe"] == "meal_v2"
+    assert summary["ensemble"]["test"]["count"] == 20

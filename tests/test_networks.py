@@ -133,3 +133,23 @@ def test_a_hand_off_of_a_transformer_for_another_size_is_resized(tmp_path, capsy
     assert networks.fits(network, variables)
     assert variables["batch_stats"] == {}
     assert capsys.readouterr().err == "vit_tiny_test: positional embeddings resized from 8x8 to 4x4 patches\n"
+
+
+def test_blocks_that_do_not_match_in_number_name_both_sides():
+    config = tiny.config()
+    config.teachers.teacher.update(trainable=False)
+    config.losses.mskd.weight = config.losses.ial.weight = 0.0
+    config.losses.similarity.weight, config.blocks.lengths = 1.0, (8, 4)
+    config.blocks.stages = {"student": (1, 2)}
+    with pytest.raises(UserError) as error:
+        networks.check_alignment(config, networks.build(config, 5))
+    assert str(error.value) == (
+        "config.blocks: teacher (resnet_tiny) has 3 blocks (layer1 at stride 4, layer2 at stride 8, layer3 at stride "
+        "16), student (resnet_tiny) has 2 blocks (layer2 at stride 8, layer3 at stride 16), and config.blocks.lengths "
+        "asks for 2 beside the logits: choose as many with config.blocks.stages.teacher or change the lengths"
+    )
+    config.blocks.stages = {"student": (1, 2), "teacher": (0, 3)}
+    with pytest.raises(UserError, match=r"^config.blocks.stages.teacher: stage 3 does not exist in resnet_tiny, which"):
+        networks.check_alignment(config, networks.build(config, 5))
+    config.blocks.stages = {"student": (1, 2), "teacher": (0, 2)}
+    networks.check_alignment(config, networks.build(config, 5))

@@ -68,3 +68,21 @@ def test_a_schedule_is_put_at_a_step_of_the_run_and_adam_goes_on_counting_its_up
     for start, rate in ((before, 0.1), (moved, 0.01)):
         updates, _ = tx.update(ones, start, PARAMS)
         np.testing.assert_allclose(updates["conv"]["kernel"], [-rate], rtol=1e-5)
+
+
+def test_in_turns_nothing_moves_in_the_other_steps_and_the_schedule_follows_the_run():
+    """The rate falls by a hundredth a step: an update in step 2 has that of step 2, with the momentum of step 0."""
+    schedule = settings("schedule", name="cosine", learning_rate=1.0, warmup=1.0 - 1e-9, initial=0.0)
+    tx = optimizers.build(settings("optimizer", name="sgd", nesterov=False, weight_decay=0.0), schedule, 100)
+    tx = optimizers.in_turns(tx, lambda step: step % 2 == 0)
+    params, state, moved = jnp.array([1.0]), tx.init(jnp.array([1.0])), []
+    for step in range(4):
+        state = optimizers.at_step(state, jnp.int32(step))
+        before = state
+        updates, state = tx.update(jnp.array([1.0]), state, params, step=jnp.int32(step))
+        moved.append(float(updates[0]))
+        if step % 2:
+            for a, b in zip(jax.tree.leaves(before), jax.tree.leaves(state), strict=True):
+                np.testing.assert_array_equal(a, b)
+    # Momentum: 1, then 0.9 * 1 + 1 in the second update.
+    assert moved == pytest.approx([0.0, 0.0, -0.02 * 1.9, 0.0], rel=1e-5)

@@ -34,3 +34,12 @@ def test_the_words_at_the_end_by_hand(tmp_path):
         "the student's probabilities at temperature 1.50, fitted on val: calibration error 0.062 on test (0.125 at 1)"
     )
     assert lines[5] == f"in {tmp_path}:"
+
+
+def test_the_ensemble_costs_what_its_teachers_cost_together(tmp_path):
+    entries = {"a": {"params": 2_000_000, "multiply_adds": 5}, "b": {"params": 1_000_000, "multiply_adds": 7}}
+    found = outcome.ensemble(entries, {"val": SCORES, "test": SCORES})
+    costs = {"params": 3_000_000, "multiply_adds": 12}
+    assert found == {"teachers": ["a", "b"], **costs, "val": SCORES, "test": SCORES}
+    lines = outcome.conclusion({**SUMMARY, "ensemble": found}, tmp_path).splitlines()
+    assert "  ensemble    75.00%   top-5 50.00%   macro-F1 0.250   3.00 M parameters (the mean of a + b)" in lines

@@ -5,12 +5,21 @@ import pytest
 
 from jdnet_jax.routing import ROUTING
 
+JDNETS = ("ce", "ial", "kl", "mskd")
 
-@pytest.mark.parametrize("term", sorted(ROUTING))
+
+@pytest.mark.parametrize("term", JDNETS)
 def test_the_student_learns_at_full_strength_and_a_teacher_feels_a_coupling_weakly(term):
     assert ROUTING[term]["student"] == 1.0
     assert ROUTING[term]["teacher"] == (1.0 if term == "ce" else 0.1)
     assert ROUTING[term]["adapters"] == (1.0 if term == "mskd" else 0.0)
+    assert ROUTING[term]["discriminators"] == 0.0
+
+
+def test_meals_terms_leave_teachers_alone_and_set_student_and_discriminators_against_each_other():
+    assert set(ROUTING) == {*JDNETS, "similarity", "adversarial"}
+    assert ROUTING["similarity"] == {"student": 1.0, "teacher": 0.0, "adapters": 0.0, "discriminators": 0.0}
+    assert ROUTING["adversarial"] == {"student": -1.0, "teacher": 0.0, "adapters": 0.0, "discriminators": 1.0}
 
 
 def test_the_table_can_be_read_without_jax():

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from jdnet_jax import config as config_lib
-from jdnet_jax import config_check, networks, state, step
+from jdnet_jax import config_check, frozen_teachers, networks, state, step
 
 CLASSES, SIZE = 5, 32
 
@@ -24,6 +24,19 @@ def config(**changes):
     return result
 
 
+def meal_config(teachers, recipe="meal", **changes):
+    """One of MEAL's recipes with frozen teachers of these widths, from their hand-offs: name -> (width, folder)."""
+    result = config()
+    frozen = {name: config_lib.teacher("resnet_tiny", str(at), False, width=w) for name, (w, at) in teachers.items()}
+    result.teachers = {**(result.teachers if recipe == "jdnet_meal" else {}), **frozen}
+    result.blocks.lengths = (16, 8, 4)
+    result.groups = {"discriminators": {"schedule": {"learning_rate": 1e-3}}}
+    result = config_lib.apply_recipe(result, recipe)
+    result.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
+    config_check.check(result)
+    return result
+
+
 class Recipe:
     """Networks, terms, optimisers and the state at step 0 of a config."""
 
@@ -31,6 +44,7 @@ class Recipe:
         self.config = conf
         self.networks = networks.build(conf, CLASSES)
         self.terms = networks.objective(conf, self.networks, conf.steps)
+        self.frozen = frozen_teachers.build(conf, self.networks)
         groups = state.trained_groups(self.networks, self.terms)
         self.optimizers = state.build_optimizers(conf, groups, conf.steps)
         self.state = state.create(conf, self.networks, self.terms, self.optimizers, CLASSES)
@@ -41,6 +55,7 @@ class Recipe:
             self.networks,
             self.terms,
             self.optimizers,
+            frozen=self.frozen,
             ema_decay=self.config.ema_decay,
             sync_batch_norm=self.config.sync_batch_norm,
         )

@@ -24,7 +24,7 @@ from jdnet_jax.data.random_erasing import erase
 
 # Added to a photo's key, so that its crop, flip and colours are independent draws: TensorFlow scrambles a stateless
 # seed with Philox, so neighbouring seeds are as good as distant ones.
-_GEOMETRY, _COLOR, _RAND_AUGMENT, _ERASE = ((i, 0) for i in range(4))
+_GEOMETRY, _COLOR, _RAND_AUGMENT, _ERASE, _SHIFT = ((i, 0) for i in range(5))
 
 _CROP_DRAWS = 10  # before the whole photo is taken
 _JPEG_SCALES = (1, 2, 4, 8)  # the decoder's denominators
@@ -35,7 +35,7 @@ _TRAIN_ANTIALIAS_FROM = 3  # factor of shrinking at which plain bilinear skips o
 def random_view(
     encoded: tf.Tensor, key: Int[tf.Tensor, " 2"], image_size: int, augment: ConfigDict
 ) -> UInt8[tf.Tensor, "size size 3"]:
-    """One random training view: crop, resize, colours, RandAugment, erasing, flip, rounded to uint8.
+    """One random training view: crop, resize, shift, colours, RandAugment, erasing, flip, rounded to uint8.
 
     The crop is Inception's (Szegedy et al., CVPR 2015, section 6), drawn by `crop_window`.
 
@@ -43,13 +43,16 @@ def random_view(
         encoded: the photo's bytes, JPEG or anything that `tf.io.decode_image` reads.
         key: the photo's own key.
         image_size: side of the result in pixels.
-        augment: `crop_scale` (low, high) as fractions of the area, `crop_ratio` (low, high) width / height, `flip`
-            bool, `color_jitter` {brightness, contrast, saturation, hue: strength} as in `color_jitter`, `rand_augment`
-            {layers, magnitude} as in `rand_augment.rand_augment`, `erasing`: probability of `random_erasing.erase`.
+        augment: `crop_scale` (low, high) as fractions of the area, `crop_ratio` (low, high) width / height, `pad`
+            pixels as in `shift`, `flip` bool, `color_jitter` {brightness, contrast, saturation, hue: strength} as in
+            `color_jitter`, `rand_augment` {layers, magnitude} as in `rand_augment.rand_augment`, `erasing`:
+            probability of `random_erasing.erase`.
     """
     draws = _geometry_draws(key)
     crop = _crop(encoded, draws, image_size, augment)
     image = _resize(crop, [image_size, image_size], antialias_from=_TRAIN_ANTIALIAS_FROM)
+    if augment.pad:
+        image = shift(image, key + _SHIFT, augment.pad)
     if any(augment.color_jitter.values()):
         image = tf.clip_by_value(color_jitter(image, key + _COLOR, **augment.color_jitter), 0.0, 255.0)
     if augment.rand_augment.layers:
@@ -145,6 +148,20 @@ def crop_window(
     # A draw just below 1 may round up to the place after the last.
     begin = tf.minimum(tf.floor(place * (room + 1.0)), room)
     return tf.cast(tf.concat([begin, size], 0), tf.int32)
+
+
+def shift(image: Float[tf.Tensor, "h w 3"], key: Int[tf.Tensor, " 2"], pad: int) -> Float[tf.Tensor, "h w 3"]:
+    """A random part, of the view's own size, of the view with black around it: CIFAR's customary augmentation.
+
+    The place is uniform among the (2 pad + 1)^2 that there are. (He et al., CVPR 2016, section 4.2, pad by 4.)
+
+    Args:
+        image: a view.
+        key: the key of this draw.
+        pad: pixels of black on each side.
+    """
+    begin = tf.random.stateless_uniform([2], key, 0, 2 * pad + 1, tf.int32, alg="philox")
+    return tf.slice(tf.pad(image, [[pad, pad], [pad, pad], [0, 0]]), tf.concat([begin, [0]], 0), tf.shape(image))
 
 
 def central_view(encoded: tf.Tensor, image_size: int, crop_fraction: float) -> UInt8[tf.Tensor, "size size 3"]:

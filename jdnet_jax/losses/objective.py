@@ -12,13 +12,16 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jdnet_jax.labels import Labels
+from jdnet_jax.losses.adversarial import FIGURES, Adversarial, discriminators_turn
+from jdnet_jax.losses.blocks import BlockReader
 from jdnet_jax.losses.classification import CrossEntropy, Kl
 from jdnet_jax.losses.ial import Ial
 from jdnet_jax.losses.mskd import Mskd
-from jdnet_jax.losses.routing import route
+from jdnet_jax.losses.routing import only_if, route
 from jdnet_jax.losses.schedule import weight_schedule
+from jdnet_jax.losses.similarity import Similarity
 from jdnet_jax.models.outputs import Outputs
-from jdnet_jax.routing import ADAPTERS, ROUTING, STUDENT, TEACHER
+from jdnet_jax.routing import ENSEMBLE, OWN_GROUPS, ROUTING, STUDENT, TEACHER
 
 Variables = Mapping[str, Any]
 
@@ -34,6 +37,7 @@ class Term:
         networks: whose outputs it reads, in the order of the module's arguments.
         routing: strength of the gradient that it sends to each of these networks and to its own parameters.
         weight: of the optimiser step.
+        alternates: whether the networks receive its gradient in odd steps only, and its own parameters in even ones.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Term:
     networks: tuple[str, ...]
     routing: Mapping[str, float]
     weight: Callable[[Int[Array, ""]], Float[Array, ""]]
+    alternates: bool = False
 
     @property
     def group(self) -> str | None:
@@ -52,16 +57,20 @@ class Term:
         return self.module.init(key, *[outputs[name] for name in self.networks], labels, train=False)
 
     def apply(
-        self, variables: Variables, outputs: Mapping[str, Outputs], labels: Labels
+        self, variables: Variables, outputs: Mapping[str, Outputs], labels: Labels, step: Int[Array, ""]
     ) -> tuple[Float[Array, ""], Variables]:
-        """The term's value in training, and its updated batch statistics ({} where it has none)."""
+        """The term's value in training; its updated `batch_stats` and its `figures`, where it has such."""
         inputs = [route(outputs[name], self.routing[name]) for name in self.networks]
         if self.group is None:
             value: Any = self.module.apply({}, *inputs, labels, train=True)
             return value, {}
-        routed = {**variables, "params": route(variables["params"], self.routing[self.group])}
-        value, updates = self.module.apply(routed, *inputs, labels, train=True, mutable=["batch_stats"])
-        return value, updates.get("batch_stats", {})
+        params = route(variables["params"], self.routing[self.group])
+        if self.alternates:
+            own_turn = discriminators_turn(step)
+            inputs, params = only_if(~own_turn, inputs), only_if(own_turn, params)
+        routed = {**variables, "params": params}
+        value, updates = self.module.apply(routed, *inputs, labels, train=True, mutable=["batch_stats", FIGURES])
+        return value, updates
 
 
 def build(
@@ -70,6 +79,8 @@ def build(
     steps: int,
     dtype: jnp.dtype = jnp.float32,
     axis_name: str | None = None,
+    selection: str = "all",
+    readers: Mapping[str, BlockReader] | None = None,
 ) -> tuple[Term, ...]:
     """The terms of a resolved config.
 
@@ -79,38 +90,48 @@ def build(
         steps: length of the run, for the weight schedules.
         dtype: compute dtype of the terms' own layers.
         axis_name: mesh axis for their batch statistics, None for per device.
+        selection: how the frozen teachers take part; under `random` and `mean` they are one network, `ENSEMBLE`.
+        readers: of the blocks of each network and of `ENSEMBLE`, for MEAL's terms.
     """
     teachers = [name for name in trainable if name != STUDENT]
+    frozen = [name for name in teachers if not trainable[name]]
+    together = [ENSEMBLE] if frozen and selection != "all" else []
+    # The terms on maps need a network's own outputs; those on logits and blocks take the ensemble's as well.
+    alone = [name for name in teachers if not together or trainable[name]]
+    of_coupling = {"mskd": alone, "ial": alone, "kl": alone + together}
     terms = []
     for name, loss in losses.items():
-        if loss["weight"] == 0:
+        if loss["weight"] == 0 or loss["options"].get("mode") == "none":
             continue
         weight = weight_schedule(loss["weight"], loss["schedule"]["name"], loss["schedule"]["warmup"], steps)
         if name == "ce":
             learners = [n for n in trainable if strengths(name, loss["routing"], (n,), trainable)[n] != 0]
             groups: Sequence[tuple[str, ...]] = [(n,) for n in learners]
         else:
-            groups = [(STUDENT, teacher) for teacher in teachers]
+            groups = [(STUDENT, teacher) for teacher in of_coupling.get(name, together or frozen)]
         for networks in groups:
             routing = strengths(name, loss["routing"], networks, trainable)
-            module = _module(name, dict(loss["options"]), routing, networks, dtype, axis_name)
-            terms.append(Term(f"{name}_{networks[-1]}", module, networks, routing, weight))
+            module = _module(name, dict(loss["options"]), routing, networks, dtype, axis_name, readers or {})
+            mode = loss["options"].get("mode")
+            if mode == "joint":
+                routing[STUDENT] = -routing[STUDENT]
+            terms.append(Term(f"{name}_{networks[-1]}", module, networks, routing, weight, mode == "alternate"))
     return tuple(terms)
 
 
 def strengths(
     loss: str, override: Mapping[str, float], networks: Sequence[str], trainable: Mapping[str, bool]
 ) -> dict[str, float]:
-    """The row of the routing table for these networks and the adapters, with the config's cells over the defaults."""
+    """The row of the table for these networks and the terms' own parameters, the config's cells over the defaults."""
     table = ROUTING[loss]
-    row = {ADAPTERS: float(override.get(ADAPTERS, table[ADAPTERS]))}
+    row = {group: float(override.get(group, table[group])) for group in OWN_GROUPS}
     for name in networks:
         role = STUDENT if name == STUDENT else TEACHER
-        row[name] = float(override.get(name, table[role])) if trainable[name] else 0.0
+        row[name] = float(override.get(name, table[role])) if trainable.get(name, False) else 0.0
     return row
 
 
-def _module(name, options, routing, networks, dtype, axis_name) -> nn.Module:
+def _module(name, options, routing, networks, dtype, axis_name, readers) -> nn.Module:
     match name:
         case "ce":
             return CrossEntropy(label_smoothing=options["label_smoothing"])
@@ -127,7 +148,18 @@ def _module(name, options, routing, networks, dtype, axis_name) -> nn.Module:
                 dtype=dtype,
                 axis_name=axis_name,
             )
+        case "similarity":
+            student, teacher = (readers[network] for network in networks)
+            return Similarity(student, teacher, _of_blocks(options["gammas"], student), options["distance"])
+        case "adversarial":
+            student, teacher = (readers[network] for network in networks)
+            etas, divisors = _of_blocks(options["etas"], student), tuple(options["divisors"])
+            return Adversarial(student, teacher, etas, divisors, final_relu=options["faithful"])
     raise ValueError(f"unknown loss {name!r}")
+
+
+def _of_blocks(weights: Sequence[float], reader: BlockReader) -> tuple[float, ...]:
+    return tuple(weights) or (1.0,) * (len(reader.lengths) + 1)
 
 
 def evaluate(
@@ -137,7 +169,7 @@ def evaluate(
     outputs: Mapping[str, Outputs],
     labels: Labels,
     step: Int[Array, ""],
-) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]], dict[str, Any]]:
+) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]], dict[str, Any], dict[str, Float[Array, ""]]]:
     """The weighted sum of all terms in training.
 
     Args:
@@ -149,21 +181,24 @@ def evaluate(
         step: the optimiser step, for the weights.
 
     Returns:
-        the total; each term's unweighted value by name; the terms' updated batch statistics, group -> name -> tree.
+        the total; each term's unweighted value by name; the terms' updated batch statistics, group -> name -> tree;
+        the terms' figures by `<figure>/<term>`, such as the discriminators' accuracy.
     """
     total = jnp.float32(0.0)
     values: dict[str, Float[Array, ""]] = {}
     updated: dict[str, Any] = {}
+    figures: dict[str, Float[Array, ""]] = {}
     for term in terms:
         own = {}
         if term.group is not None:
             own = {"params": params[term.group][term.name], "batch_stats": batch_stats[term.group][term.name]}
-        value, stats = term.apply(own, outputs, labels)
+        value, mutated = term.apply(own, outputs, labels, step)
         if term.group is not None:
-            updated.setdefault(term.group, {})[term.name] = stats
+            updated.setdefault(term.group, {})[term.name] = mutated.get("batch_stats", {})
+        figures |= {f"{name}/{term.name}": figure for name, figure in mutated.get(FIGURES, {}).items()}
         values[term.name] = value
         total = total + term.weight(step) * value
-    return total, values, updated
+    return total, values, updated, figures
 
 
 def init(

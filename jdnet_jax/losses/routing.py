@@ -11,6 +11,8 @@ from __future__ import annotations
 from typing import TypeVar
 
 import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool
 
 Tree = TypeVar("Tree")
 
@@ -27,6 +29,11 @@ def route(tree: Tree, strength: float) -> Tree:
     if strength == 1.0:
         return tree
     return jax.tree.map(lambda leaf: _scale_gradient(leaf, strength), tree)
+
+
+def only_if(condition: Bool[Array, ""], tree: Tree) -> Tree:
+    """`tree` unchanged; no gradient, exactly none, flows into it where the condition does not hold."""
+    return jax.tree.map(lambda leaf: jnp.where(condition, leaf, jax.lax.stop_gradient(leaf)), tree)
 
 
 def _identity(x, strength):

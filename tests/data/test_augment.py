@@ -238,3 +238,23 @@ def test_odd_shapes_have_views(shape):
     encoded = tf.constant(encode(smooth_photo(2, *shape), "JPEG"))
     assert view(encoded).shape == (16, 16, 3)
     assert augment.central_view(encoded, 16, 0.875).numpy().shape == (16, 16, 3)
+
+
+def test_a_shift_takes_every_part_of_the_padded_view_alike():
+    photo = tf.constant(columns_photo(8, 8) + 50, tf.float32)  # nothing of it is black
+    padded = np.pad(photo.numpy(), ((2, 2), (2, 2), (0, 0)))
+    places = {(top, left): 0 for top in range(5) for left in range(5)}
+    keys = tf.data.Dataset.range(1000).map(lambda i: augment.shift(photo, KEY + i, 2))
+    for view_of in keys.as_numpy_iterator():
+        [place] = [(t, le) for t, le in places if np.array_equal(view_of, padded[t : t + 8, le : le + 8])]
+        places[place] += 1
+    assert min(places.values()) > 15  # 40 expected, standard deviation 6
+    assert max(places.values()) < 65
+
+
+def test_views_are_padded_when_asked():
+    encoded, whole = encode(columns_photo(16, 16) + 50, "PNG"), {"crop_scale": (1.0, 1.0), "crop_ratio": (1.0, 1.0)}
+    plain, padded = view(encoded, **whole), [view(encoded, KEY + i, pad=4, **whole) for i in range(4)]
+    assert plain.min() > 0
+    assert any(pixels.min() == 0 for pixels in padded)
+    assert np.array_equal(view(encoded, KEY, pad=4, **whole), padded[0])

@@ -63,6 +63,7 @@ def augment_config(**changes) -> ConfigDict:
     defaults = {
         "crop_scale": (0.3, 1.0),
         "crop_ratio": (0.75, 4 / 3),
+        "pad": 0,
         "flip": True,
         "color_jitter": {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1},
         "rand_augment": {"layers": 0, "magnitude": 9.0},

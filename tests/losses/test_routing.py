@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jdnet_jax.losses.routing import route
+from jdnet_jax.losses.routing import only_if, route
 
 
 @given(strength=st.floats(-2, 2).filter(lambda s: s == 0 or abs(s) > 1e-6))
@@ -27,3 +27,11 @@ def test_infinite_values_pass_unharmed():
 def test_bfloat16_gradient_stays_bfloat16():
     gradient = jax.grad(lambda x: route(x, 0.1).astype(jnp.float32).sum())(jnp.ones(3, jnp.bfloat16))
     assert gradient.dtype == jnp.bfloat16
+
+
+def test_a_condition_lets_all_of_the_gradient_through_or_none():
+    for condition, expected in ((True, [3.0, -4.0]), (False, [0.0, 0.0])):
+        f = lambda x, c=condition: jnp.sum(only_if(jnp.bool_(c), x) ** 2)  # noqa: E731
+        value, gradient = jax.value_and_grad(f)(jnp.array([1.5, -2.0]))
+        assert value == 6.25
+        np.testing.assert_array_equal(gradient, expected)

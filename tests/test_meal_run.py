@@ -1,0 +1,96 @@
+"""MEAL's student as a whole run: what it leaves, what it leaves out, and how it goes on."""
+
+import json
+
+import jax
+import pytest
+
+from jdnet_jax import metrics, train
+from jdnet_jax.errors import UserError
+from jdnet_jax.progress import Progress
+from tests import tiny_recipe as tiny
+from tests import tiny_student, tiny_teachers
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _prepared_data(small_data):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFDS_DATA_DIR", small_data)
+        yield
+
+
+@pytest.fixture(scope="module")
+def teachers(tmp_path_factory):
+    return tiny_teachers.save(tmp_path_factory.mktemp("teachers"), 12)
+
+
+def config_of(teachers):
+    config = tiny.meal_config(teachers, "meal_alternate")
+    config.dataset.options = {"counts": (64, 24, 41)}
+    config.crop_fraction = 1.0
+    config.steps, config.eval_every, config.log_every = 6, 3, 2
+    return config
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory, teachers):
+    """(workdir, summary) of a run that was never touched."""
+    workdir = tmp_path_factory.mktemp("untouched")
+    return workdir, train.train_and_evaluate(config_of(teachers), workdir)
+
+
+def test_the_ensemble_itself_is_tested_with_its_cost(finished):
+    _, summary = finished
+    together, entries = summary["ensemble"], summary["teachers"]
+    assert together["teachers"] == list(entries) == ["a", "b", "c"]
+    for key in ("params", "multiply_adds"):
+        assert together[key] == sum(entry[key] for entry in entries.values()) > summary["student"][key] > 0
+    assert (together["val"]["count"], together["test"]["count"]) == (24, 41)
+
+
+def test_frozen_teachers_are_evaluated_once_and_the_accuracy_of_discriminators_is_logged(finished):
+    lines = {line["step"]: line for line in metrics.read(finished[0] / "metrics.jsonl")}
+    assert {"val/a/top1", "val/ensemble/top1", "val/student/top1"} <= set(lines[0])
+    assert "val/student/top1" in lines[6]
+    assert not any(name.startswith(("val/a", "val/ensemble")) for name in lines[6])
+    assert 0 <= lines[6]["accuracy/adversarial_ensemble"] <= 1
+
+
+def test_checkpoints_have_no_frozen_teacher(finished):
+    [metadata] = (finished[0] / "checkpoints" / "6").glob("default/_METADATA")
+    keys = {
+        tuple(entry["key"] for entry in leaf["key_metadata"])
+        for leaf in json.loads(metadata.read_text())["tree_metadata"].values()
+    }
+    assert {key[1] for key in keys if key[0] == "params"} == {"student", "discriminators"}
+    assert {key[1] for key in keys if key[0] == "batch_stats"} <= {"student", "discriminators"}
+
+
+def test_an_interrupted_run_ends_with_the_same_bits_if_its_teachers_are_the_same(
+    finished, teachers, tmp_path, monkeypatch
+):
+    class Killed(Exception):
+        pass
+
+    def line(self, step, *args):
+        if step == 4:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Progress, "line", line)
+        with pytest.raises(Killed):
+            train.train_and_evaluate(config_of(teachers), tmp_path)
+    folder, variables = teachers["a"][1].parent, tiny_student.variables
+    with monkeypatch.context() as patch:
+        patch.setattr(tiny_student, "variables", lambda card: jax.tree.map(lambda leaf: leaf + 1e-3, variables(card)))
+        tiny_teachers.save(folder, 12)
+    with pytest.raises(UserError) as error:
+        train.train_and_evaluate(config_of(teachers), tmp_path)
+    assert str(error.value).startswith("config.teachers.a.init: the weights at ")
+    assert "are not those that this run began with: put those back" in str(error.value)
+    tiny_teachers.save(folder, 12)
+    resumed = train.train_and_evaluate(config_of(teachers), tmp_path)
+    assert resumed["student"]["sha256"] == finished[1]["student"]["sha256"]
+    assert resumed["ensemble"] == finished[1]["ensemble"]
