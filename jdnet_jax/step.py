@@ -42,6 +42,7 @@ def train_step(
     """The step of a recipe, for one device inside a mapped axis `data`.
 
     The batch it takes is one device's share: `image` [accum, batch, h, w, 3] in [0, 255] and `label` [accum, batch];
+    where the photo comes in two parts also `context` like `image`, see `views`;
     where photos are mixed also `mixed_label` and `share` [accum, batch], see `labels.of_batch`.
     Gradients are averaged over the `accum` micro-batches, which are computed one after the other, and over the devices.
     Micro-batch m of all devices together holds consecutive examples of the global batch (see `rows`), so that which
@@ -64,10 +65,10 @@ def train_step(
         `param_norm/<group>`; with `skip_non_finite` also `skipped`, 1 where the update was left out and 0 elsewhere.
     """
 
-    def forward(params, batch_stats, images, key):
+    def forward(params, batch_stats, batch, key):
         outputs, updated = {}, {}
         for name, network in networks.items():
-            x = network.prepare(images)
+            x = network.prepare(batch)
             variables = {"params": params[name], "batch_stats": batch_stats[name]}
             if network.trainable:
                 outputs[name], mutated = network.module.apply(
@@ -81,7 +82,7 @@ def train_step(
     def gradients(state: TrainState, batch_stats, batch: Batch, key):
         def loss(trained):
             params = {**state.params, **trained}
-            outputs, updated = forward(params, batch_stats, batch["image"], key)
+            outputs, updated = forward(params, batch_stats, batch, key)
             of_batch = labels.of_batch(batch, outputs[STUDENT].logits.shape[-1])
             total, values, own = losses.evaluate(terms, params, batch_stats, outputs, of_batch, state.step)
             accuracy = {f"accuracy/{name}": _accuracy(out, labels.largest(batch)) for name, out in outputs.items()}
@@ -142,8 +143,8 @@ def train_step(
 def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree], Batch], Metrics]:
     """Exact counts over the global batch, for one device inside a mapped axis `data`.
 
-    The function takes {network: variables} and one device's share: `image` [batch, h, w, 3], `label` [batch] and `mask`
-    [batch], False for padding. It returns, for each network, sums over the examples that are not padding:
+    The function takes {network: variables} and one device's share: `image` [batch, h, w, 3] (and `context`, see
+    `views`), `label` [batch] and `mask` [batch], False for padding. It returns, for each network, sums over the examples that are not padding:
     `<network>/confusion` int32 [classes, classes] (row: label, column: prediction), `<network>/top5` int32 (label among
     the five best; none where a logit is not finite), `<network>/loss` (sum of cross-entropies), and `count` int32.
     """
@@ -153,7 +154,7 @@ def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree]
         sums: Metrics = {"count": mask.sum(dtype=jnp.int32)}
         for name, own in variables.items():
             network = networks[name]
-            logits = network.module.apply(own, network.prepare(batch["image"]), train=False).logits
+            logits = network.module.apply(own, network.prepare(batch), train=False).scores
             classes = logits.shape[-1]
             confusion = jnp.zeros((classes, classes), jnp.int32)
             of_label = jnp.take_along_axis(logits, label[:, None], axis=1)
@@ -176,7 +177,7 @@ def logits_step(network: Network) -> Callable[[PyTree, Batch], dict[str, Array]]
     """
 
     def step(variables: PyTree, batch: Batch) -> dict[str, Array]:
-        logits = network.module.apply(variables, network.prepare(batch["image"]), train=False).logits
+        logits = network.module.apply(variables, network.prepare(batch), train=False).scores
         rows = {"logits": logits, "label": batch["label"], "mask": batch["mask"]}
         return lax.all_gather(rows, DATA_AXIS, tiled=True)
 
