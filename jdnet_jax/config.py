@@ -14,15 +14,17 @@ from ml_collections import ConfigDict
 from jdnet_jax.errors import UserError, unknown
 from jdnet_jax.routing import ROUTING, STUDENT, TEACHER
 
-COUPLINGS = ("mskd", "ial", "kl")  # the terms between the student and a teacher
+COUPLINGS = ("mskd", "ial", "kl", "distill")  # the terms between the student and a teacher
 MSKD_VARIANTS = ("cosine", "l2", "attention", "logits")
 IAL_VARIANTS = ("l2", "kl")
+DISTILL_VARIANTS = ("hard", "soft")
 WEIGHT_SCHEDULES = ("constant", "linear")
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("cosine", "constant", "step")
 DTYPES = ("float32", "bfloat16")
+FITS = ("crop", "pad")
 NON_FINITE = ("stop", "skip", "roll_back")
-RECIPES = ("jdnet", "ce", "kd", "dml", "jdnet_oneway", "jdnet-mskd", "jdnet-ial")
+RECIPES = ("jdnet", "ce", "kd", "dml", "jdnet_oneway", "jdnet-mskd", "jdnet-ial", "deit_hard", "deit_soft")
 
 
 def default() -> ConfigDict:
@@ -36,6 +38,8 @@ def default() -> ConfigDict:
     config.dataset.data_dir = ""  # raw files for our builders, TFDS's data_dir for the others; "" = the default
     config.dataset.splits = ConfigDict({"train": "train", "val": "val", "test": "test"})
     config.dataset.options = ConfigDict()  # of the builder
+    # What is seen of each photo: "photo", its region of interest ("roi"), the rest ("context"), or "roi+context" apart.
+    config.dataset.view = "photo"
     config.dataset.shuffle_buffer = 16384  # encoded examples
     config.dataset.cache = False  # keep the encoded photos of train and val in memory; refused where they do not fit
 
@@ -53,6 +57,7 @@ def default() -> ConfigDict:
     config.image_size = 224
     # network name -> its own resolution: the same view, shrunk on the device; 0, or no entry = image_size.
     config.resolutions = ConfigDict()
+    config.fit = "crop"  # or "pad": the whole photo (in training: crop) with its aspect, the rest grey
     config.crop_fraction = 0.875  # evaluation: shorter side to image_size / crop_fraction, then the central square
     config.batch_size = 128  # global, training
     config.eval_batch_size = 0  # 0 = batch_size
@@ -62,12 +67,14 @@ def default() -> ConfigDict:
     config.student = ConfigDict({"model": "mobilenetv2_100", "init": "random", "options": {}})
     config.teachers = ConfigDict({"teacher": teacher("resnet50")})
 
-    config.losses = ConfigDict({name: loss() for name in ("ce", "mskd", "ial", "kl")})
-    config.losses.kl.weight = 0.0
+    config.losses = ConfigDict({name: loss() for name in ("ce", "mskd", "ial", "kl", "distill")})
+    config.losses.kl.weight = config.losses.distill.weight = 0.0
     config.losses.ce.options = {"label_smoothing": 0.0}
     config.losses.mskd.options = {"variant": "cosine", "stages": (0, 1, 2, 3), "stage_weights": ()}
     config.losses.ial.options = {"variant": "l2"}
     config.losses.kl.options = {"temperature": 4.0}
+    # Of DeiT, for a student with a distillation token: `share` of the loss is the teacher's, the rest the label's.
+    config.losses.distill.options = {"variant": "hard", "temperature": 3.0, "share": 0.5}
 
     config.optimizer = ConfigDict()
     config.optimizer.name = "adamw"
@@ -128,7 +135,8 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
     `ce`: the student alone. `kd`: one-way from a frozen teacher (`config.teachers.*.init` must then name trained
     weights), KL only. `dml`: Deep Mutual Learning (Zhang et al., CVPR 2018): KL both ways at full strength.
     `jdnet_oneway`: no gradient of the coupling terms into the teachers (r = 0). `jdnet-mskd` and `jdnet-ial`: JDNet
-    without that term. `jdnet`: unchanged.
+    without that term. `jdnet`: unchanged. `deit_hard` and `deit_soft`: DeiT's distillation (Touvron et al., ICML 2021)
+    into a student with a distillation token, from a frozen teacher, instead of cross-entropy and the couplings.
 
     Raises:
         UserError: unknown recipe.
@@ -152,9 +160,7 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
         case "kd":
             losses.mskd.weight = losses.ial.weight = 0.0
             losses.kl.weight = losses.kl.weight or 1.0
-            for entry in config.teachers.values():
-                entry.trainable = False
-            config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
+            _freeze_teachers(config)
         case "dml":
             losses.mskd.weight = losses.ial.weight = 0.0
             losses.kl.weight = losses.kl.weight or 1.0
@@ -167,7 +173,18 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
             losses.mskd.weight = 0.0
         case "jdnet-ial":
             losses.ial.weight = 0.0
+        case "deit_hard" | "deit_soft":
+            losses.ce.weight = losses.mskd.weight = losses.ial.weight = losses.kl.weight = 0.0
+            losses.distill.weight = losses.distill.weight or 1.0
+            losses.distill.options.variant = recipe.removeprefix("deit_")
+            _freeze_teachers(config)
     return config
+
+
+def _freeze_teachers(config: ConfigDict) -> None:
+    for entry in config.teachers.values():
+        entry.trainable = False
+    config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
 
 
 def group_settings(config: ConfigDict, name: str) -> dict[str, Mapping[str, Any]]:

@@ -13,7 +13,9 @@ from ml_collections import ConfigDict
 
 from jdnet_jax.config import (
     COUPLINGS,
+    DISTILL_VARIANTS,
     DTYPES,
+    FITS,
     IAL_VARIANTS,
     MSKD_VARIANTS,
     NON_FINITE,
@@ -27,6 +29,7 @@ from jdnet_jax.config import (
 )
 from jdnet_jax.errors import UserError, unknown
 from jdnet_jax.routing import ADAPTERS, ROUTING, STUDENT, TEACHER
+from jdnet_jax.views import PHOTO, VIEWS
 
 
 def check(config: ConfigDict) -> None:
@@ -39,6 +42,7 @@ def check(config: ConfigDict) -> None:
     _same_keys(config, reference, "config", open_keys={"teachers", "groups", "resolutions"})
     _choice("config.recipe", config.recipe, RECIPES)
     _choice("config.compute_dtype", config.compute_dtype, DTYPES)
+    _choice("config.fit", config.fit, FITS)
     _choice("config.select", config.select, ("best", "last"))
     _choice("config.on_non_finite", config.on_non_finite, NON_FINITE)
     for key in (
@@ -65,6 +69,11 @@ def check(config: ConfigDict) -> None:
     )
     _check_dataset(config)
     _check_augment(config.augment)
+    _require(
+        config.dataset.view == PHOTO or config.augment.rand_augment.layers == 0,
+        "config.augment.rand_augment.layers",
+        f"must be 0 with config.dataset.view={config.dataset.view!r}: it moves pixels of photos and not of masks",
+    )
     _check_teachers(config)
     for name, size in config.resolutions.items():
         if name not in (STUDENT, *config.teachers):
@@ -92,6 +101,7 @@ def check(config: ConfigDict) -> None:
 
 def _check_dataset(config: ConfigDict) -> None:
     _require(bool(config.dataset.name), "config.dataset.name", "is empty: name a dataset, such as 'food101'")
+    _choice("config.dataset.view", config.dataset.view, VIEWS)
     _number("config.dataset.shuffle_buffer", config.dataset.shuffle_buffer, low=1)
     for role in ("train", "val", "test"):
         _require(bool(config.dataset.splits[role]), f"config.dataset.splits.{role}", "is empty: name a TFDS split")
@@ -124,8 +134,9 @@ def _check_teachers(config: ConfigDict) -> None:
         _same_keys(entry, ConfigDict(teacher("")), f"config.teachers.{name}", open_keys={"options"})
         reserved = name in (STUDENT, ADAPTERS) or "/" in name or "." in name
         _require(not reserved, f"config.teachers.{name}", "is not a name that a teacher can have")
-        untrained = config.recipe == "kd" and entry.init == "random"
-        _require(not untrained, f"config.teachers.{name}.init", "is random: recipe kd needs a teacher that is trained")
+        untrained = config.recipe in ("kd", "deit_hard", "deit_soft") and entry.init == "random"
+        message = f"is random: recipe {config.recipe} needs a teacher that is trained"
+        _require(not untrained, f"config.teachers.{name}.init", message)
 
 
 def _check_losses(config: ConfigDict) -> None:
@@ -142,6 +153,10 @@ def _check_losses(config: ConfigDict) -> None:
     losses = config.losses
     _number("config.losses.ce.options.label_smoothing", losses.ce.options.label_smoothing, 0, 1, open_high=True)
     _number("config.losses.kl.options.temperature", losses.kl.options.temperature, low=1e-3)
+    distill = losses.distill.options
+    _choice("config.losses.distill.options.variant", distill.variant, DISTILL_VARIANTS)
+    _number("config.losses.distill.options.temperature", distill.temperature, low=1e-3)
+    _number("config.losses.distill.options.share", distill.share, low=0, high=1)
     _choice("config.losses.ial.options.variant", losses.ial.options.variant, IAL_VARIANTS)
     mskd = losses.mskd.options
     _choice("config.losses.mskd.options.variant", mskd.variant, MSKD_VARIANTS)
@@ -164,16 +179,21 @@ def _check_recipe(config: ConfigDict) -> None:
     """The recipe's name goes into tables, so it must be what is trained: it is applied when the config is made."""
     losses, teachers = config.losses, config.teachers
     mskd, ial, some = losses.mskd.weight > 0, losses.ial.weight > 0, len(teachers) > 0
-    only_kl = some and losses.kl.weight > 0 and not (mskd or ial)
+    distill = some and losses.distill.weight > 0
+    only_kl = some and losses.kl.weight > 0 and not (mskd or ial or distill)
+    frozen = not any(entry.trainable for entry in teachers.values())
+    only_distill = distill and frozen and not (mskd or ial or losses.kl.weight or losses.ce.weight)
     pulls = [losses[term].routing.get(name, ROUTING[term][TEACHER]) for term in COUPLINGS for name in teachers]
     fits = {
-        "jdnet": some and mskd and ial,
+        "jdnet": some and mskd and ial and not distill,
         "ce": not some,
-        "kd": only_kl and not any(entry.trainable for entry in teachers.values()),
+        "kd": only_kl and frozen,
         "dml": only_kl and all(entry.trainable for entry in teachers.values()),
         "jdnet_oneway": some and mskd and ial and not any(pulls),
         "jdnet-mskd": some and ial and not mskd,
         "jdnet-ial": some and mskd and not ial,
+        "deit_hard": only_distill and losses.distill.options.variant == "hard",
+        "deit_soft": only_distill and losses.distill.options.variant == "soft",
     }
     message = f"is {config.recipe!r}, but these teachers, weights and routing are not: run --config=FILE:RECIPE with "
     _require(fits[config.recipe], "config.recipe", message + f"one of {', '.join(RECIPES)}")
@@ -206,6 +226,8 @@ def _same_keys(
             if partial:
                 continue
             raise UserError(f"{path}.{key} is missing: start from jdnet_jax.config.default()")
+        if key == "init" and isinstance(config[key], Mapping | ConfigDict):
+            continue  # a source for each branch: `branches.check` knows them
         is_section = isinstance(reference[key], Mapping | ConfigDict)
         if is_section != isinstance(config[key], Mapping | ConfigDict):
             expected = "a section with keys of its own" if is_section else "a single value"

@@ -134,6 +134,11 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
             multiples of each other; names the key.
     """
     outputs = {name: shapes(network)[0] for name, network in networks.items()}
+    if config.losses.distill.weight and len(networks) > 1 and outputs[STUDENT].distillation_logits is None:
+        raise UserError(
+            f"config.losses.distill needs a student with a distillation token, and {networks[STUDENT].model} has none: "
+            "choose deit_tiny_distilled_patch16_224, say, or the recipe kd"
+        )
     for teacher in (name for name in networks if name != STUDENT):
         if config.losses.mskd.weight:
             for stage in config.losses.mskd.options.stages:
@@ -256,7 +261,7 @@ def _fresh(network: Network, key: Array) -> Variables:
 
 
 def _from_handoff(network: Network, num_classes: int) -> Variables:
-    variables, card = handoff.load(network.init, model=network.model, num_classes=num_classes)
+    variables, card = handoff.load(str(network.init), model=network.model, num_classes=num_classes)
     own, expected = variables["params"], shapes(network)[1]["params"]
     if position_embedding.NAME in own and position_embedding.NAME in expected:
         shape = expected[position_embedding.NAME].shape

@@ -19,4 +19,6 @@ ROUTING: Mapping[str, Mapping[str, float]] = {
     "mskd": {STUDENT: 1.0, TEACHER: 0.1, ADAPTERS: 1.0},
     "ial": {STUDENT: 1.0, TEACHER: 0.1, ADAPTERS: 0.0},
     "kl": {STUDENT: 1.0, TEACHER: 0.1, ADAPTERS: 0.0},
+    # PAPER (DeiT): the teacher is trained beforehand and fixed.
+    "distill": {STUDENT: 1.0, TEACHER: 0.0, ADAPTERS: 0.0},
 }

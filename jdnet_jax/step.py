@@ -144,9 +144,10 @@ def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree]
     """Exact counts over the global batch, for one device inside a mapped axis `data`.
 
     The function takes {network: variables} and one device's share: `image` [batch, h, w, 3] (and `context`, see
-    `views`), `label` [batch] and `mask` [batch], False for padding. It returns, for each network, sums over the examples that are not padding:
-    `<network>/confusion` int32 [classes, classes] (row: label, column: prediction), `<network>/top5` int32 (label among
-    the five best; none where a logit is not finite), `<network>/loss` (sum of cross-entropies), and `count` int32.
+    `views`), `label` [batch] and `mask` [batch], False for padding. It returns, for each network, sums over the
+    examples that are not padding: `<network>/confusion` int32 [classes, classes] (row: label, column: prediction),
+    `<network>/top5` int32 (label among the five best; none where a score is not finite), `<network>/loss` (sum of
+    cross-entropies), and `count` int32.
     """
 
     def step(variables: Mapping[str, PyTree], batch: Batch) -> Metrics:

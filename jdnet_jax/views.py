@@ -60,11 +60,26 @@ def images_for(channels: int, batch: Mapping[str, Any]) -> Any:
     return side_by_side(image, context)
 
 
+def seen(photo: Any, mask: Any, view: str) -> Any:
+    """What a network that was trained on a view takes: the view's one image, or its two side by side."""
+    parts = cut(photo, mask, view)
+    return side_by_side(parts["image"], parts["context"]) if "context" in parts else parts["image"]
+
+
+def photo_and_mask(images: Any) -> tuple[Any, Any]:
+    """A photo and a mask (1 and 0) that `seen` would make these six channels of.
+
+    Where the photo is black either value of the mask gives the same, and it is 0.
+    """
+    roi, context = apart(images)
+    return roi + context, (roi > 0).any(-1, keepdims=True).astype(images.dtype)
+
+
 def side_by_side(roi: Any, context: Any) -> Any:
     """The six channels that a network with two branches takes: [..., 3] and [..., 3] to [..., 6]."""
     return roi.__array_namespace__().concat([roi, context], axis=-1)
 
 
 def apart(images: Any) -> tuple[Any, Any]:
-    """The ROI and the context of `side_by_side`."""
+    """The two halves of six channels: what `side_by_side` put there."""
     return images[..., :3], images[..., 3:]

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from jdnet_jax.labels import Labels
-from jdnet_jax.losses.classification import CrossEntropy, Kl
+from jdnet_jax.losses.classification import CrossEntropy, Distill, Kl
 from jdnet_jax.losses.ial import Ial
 from jdnet_jax.losses.mskd import Mskd
 from jdnet_jax.losses.routing import route
@@ -116,6 +116,8 @@ def _module(name, options, routing, networks, dtype, axis_name) -> nn.Module:
             return CrossEntropy(label_smoothing=options["label_smoothing"])
         case "kl":
             return Kl(temperature=options["temperature"], mutual=routing[networks[-1]] != 0)
+        case "distill":
+            return Distill(**options)
         case "ial":
             return Ial(variant=options["variant"])
         case "mskd":

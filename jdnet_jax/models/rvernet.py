@@ -13,6 +13,7 @@ and the deviation of its own branch.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -94,11 +95,11 @@ class RveRNet(nn.Module):
         parts, begin = [], 0
         for branch in outputs:
             end = begin + branch.logits.shape[-1]
-            own = dense.get_variable("params", "kernel")[begin:end]
+            own: Array = dense.get_variable("params", "kernel")[begin:end]
             parts.append(seen_through(own, slopes, branch, logits, kernel))
             begin = end
         stages = tuple(tap for branch in outputs for tap in branch.stages)
-        return parts[0].replace(stages=stages, context=parts[1] if len(parts) == 2 else None)
+        return dataclasses.replace(parts[0], stages=stages, context=parts[1] if len(parts) == 2 else None)
 
 
 def seen_through(
@@ -124,6 +125,7 @@ def seen_through(
     if branch.attention is not None:
         return Outputs(logits=logits, stages=branch.stages, attention=branch.attention)
     maps = branch.maps if branch.hidden is None else branch.hidden.maps
+    assert maps is not None
     # A classifier without an activation behind it and the integration's layer are one linear map.
     own = integration if branch.kernel is None else branch.kernel @ integration
     hidden = HiddenLayer(maps, own, slopes, before=branch.hidden)
@@ -144,7 +146,7 @@ def _create(
     from jdnet_jax.models import registry  # which imports this module
 
     shared = {key: fields[key] for key in ("dtype", "axis_name", "data_axis")}
-    made: dict[str, nn.Module | None] = {ROI: None, CONTEXT: None}
+    made: dict[str, Any] = {ROI: None, CONTEXT: None}
     for name, model, options in ((ROI, roi, roi_options), (CONTEXT, context, context_options)):
         if branches not in (name, BOTH):
             continue

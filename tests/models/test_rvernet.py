@@ -169,5 +169,5 @@ def test_a_mistake_in_an_option(options, message):
 
 
 def test_images_of_three_channels_are_refused():
-    with pytest.raises(UserError, match="set config.dataset.view='roi\\+context'"):
+    with pytest.raises(UserError, match=r"set config.dataset.view='roi\+context'"):
         jax.eval_shape(module().init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))
