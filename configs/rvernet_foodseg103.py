@@ -1,7 +1,7 @@
 """RveRNet on FoodSeg103: one region of interest for each food of a photo, and its surroundings.
 
     python -m jdnet_jax.main --config=configs/rvernet_foodseg103.py --config.dataset.data_dir=PATH
-    python -m jdnet_jax.main --config=configs/rvernet_foodseg103.py:roi --config.dataset.data_dir=PATH    # the food alone
+    python -m jdnet_jax.main --config=configs/rvernet_foodseg103.py:roi --config.dataset.data_dir=PATH    # food alone
 
 Data: Wu et al., ACM MM 2021, on request from its authors (photos of Recipe1M, for research): PATH holds
 `Images/img_dir`, `Images/ann_dir` and `category_id.txt`. One example for each (photo, class). The paper added photos of

@@ -103,7 +103,7 @@ def prepare(config: ConfigDict) -> Dataset:
                 f"among its features ({', '.join(features)}); choose another dataset"
             )
     view = config.get("view", views.PHOTO)  # a run of an earlier version has none
-    if view != views.PHOTO and not isinstance(features.get("mask"), tfds.features.Image):
+    if view != views.PHOTO and not ("mask" in features and isinstance(features["mask"], tfds.features.Image)):
         raise UserError(
             f"dataset.view={view!r} needs a mask for each photo, and {config.name} has none: choose a dataset that has "
             f"({', '.join(_MASKED)}), or view={views.PHOTO!r}"
