@@ -12,11 +12,12 @@ what it costs there is not known. By the published counts of multiply-adds (4.1 
 about 6.8 TFLOP, and 120 epochs of 68,175 photos 2.2e17.
 Recipe: ours, after the usual practice for training these networks from scratch (SGD with momentum, cosine, inception
 crops), also for the other pairs of `jdnet_jax.pairs`.
-The argument is a recipe of `jdnet_jax.config.apply_recipe`, `pair=` one of those pairs, or both.
+The argument is a recipe of `jdnet_jax.recipes.apply_recipe`, `pair=` one of those pairs, or both.
 """
 
 from jdnet_jax import pairs
-from jdnet_jax.config import apply_recipe, default
+from jdnet_jax.config import default
+from jdnet_jax.recipes import apply_recipe
 
 
 def get_config(argument="jdnet"):

@@ -12,7 +12,7 @@ Data: TFDS `cifar100`. Protocol: OURS holds out the last 5,000 of train as val; 
 Recipe: PAPER, see `jdnet_jax.meal.small_images`, which says what of it is ours; padding by 4 pixels and flips.
 Target: not known to us for CIFAR-100. Meant for a GPU or TPU; not run at full length by us, so what it costs is not
 known.
-The argument is `[RECIPE][,teachers=A+B][,student=NAME][,handoffs=PATTERN]`: recipes of `jdnet_jax.config.apply_recipe`,
+The argument is `[RECIPE][,teachers=A+B][,student=NAME][,handoffs=PATTERN]`: of `jdnet_jax.recipes.apply_recipe`,
 and where the teachers' runs lie, `{}` standing for a name; by default where the first command leaves them.
 """
 

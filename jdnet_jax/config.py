@@ -1,4 +1,4 @@
-"""The config of a run: every key with its default, and the recipes; `config_check` has the checks.
+"""The config of a run: every key with its default; `recipes` has the recipes, `config_check` the checks.
 
 This module imports neither JAX nor TensorFlow, so that `--help` answers at once.
 """
@@ -11,34 +11,27 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from jdnet_jax.errors import UserError, unknown
-from jdnet_jax.routing import DISCRIMINATORS, ROUTING, STUDENT, TEACHER
+from jdnet_jax.routing import DISCRIMINATORS, STUDENT
 
-COUPLINGS = ("mskd", "ial", "kl")  # JDNet's terms between the student and a teacher
+COUPLINGS = ("mskd", "ial", "kl", "distill")  # the terms between the student and a teacher, but for MEAL's
 MSKD_VARIANTS = ("cosine", "l2", "attention", "logits")
 IAL_VARIANTS = ("l2", "kl")
+DISTILL_VARIANTS = ("hard", "soft")
 WEIGHT_SCHEDULES = ("constant", "linear")
 OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("cosine", "constant", "step")
 DTYPES = ("float32", "bfloat16")
+FITS = ("crop", "pad")
 NON_FINITE = ("stop", "skip", "roll_back")
+TERMS = ("ce", *COUPLINGS, "similarity", "adversarial")
 BLOCK_POOLS = ("average", "max")
 BLOCK_DISTANCES = ("l1", "l2", "soft_l1", "soft_l2", "ce")
-#: MEAL's recipes: from frozen teachers alone, without labels; each with the mode of its discriminators.
-MEAL_RECIPES = {
-    "meal": "reversal",
-    "meal_none": "none",
-    "meal_joint": "joint",
-    "meal_alternate": "alternate",
-    "meal_v2": "reversal",
-}
-RECIPES = ("jdnet", "ce", "kd", "dml", "jdnet_oneway", "jdnet-mskd", "jdnet-ial", *MEAL_RECIPES, "jdnet_meal")
 
 
 def default() -> ConfigDict:
     """All keys with their defaults. `config_check.check` refuses keys that are not here."""
     config = ConfigDict()
-    config.recipe = "jdnet"  # one of RECIPES
+    config.recipe = "jdnet"  # one of recipes.RECIPES
     config.seed = 0
 
     config.dataset = ConfigDict()
@@ -46,6 +39,8 @@ def default() -> ConfigDict:
     config.dataset.data_dir = ""  # raw files for our builders, TFDS's data_dir for the others; "" = the default
     config.dataset.splits = ConfigDict({"train": "train", "val": "val", "test": "test"})
     config.dataset.options = ConfigDict()  # of the builder
+    # What is seen of each photo: "photo", its region of interest ("roi"), the rest ("context"), or "roi+context" apart.
+    config.dataset.view = "photo"
     config.dataset.shuffle_buffer = 16384  # encoded examples
     config.dataset.cache = False  # keep the encoded photos of train and val in memory; refused where they do not fit
 
@@ -64,6 +59,7 @@ def default() -> ConfigDict:
     config.image_size = 224
     # network name -> its own resolution: the same view, shrunk on the device; 0, or no entry = image_size.
     config.resolutions = ConfigDict()
+    config.fit = "crop"  # or "pad": the whole photo (in training: crop) with its aspect, the rest grey
     config.crop_fraction = 0.875  # evaluation: shorter side to image_size / crop_fraction, then the central square
     config.batch_size = 128  # global, training
     config.eval_batch_size = 0  # 0 = batch_size
@@ -81,13 +77,15 @@ def default() -> ConfigDict:
     config.blocks = ConfigDict({"lengths": (), "pool": "average"})
     config.blocks.stages = ConfigDict()  # network name -> the stages to take, for networks that have others as well
 
-    config.losses = ConfigDict({name: loss() for name in ("ce", "mskd", "ial", "kl", "similarity", "adversarial")})
-    for term in ("kl", "similarity", "adversarial"):
+    config.losses = ConfigDict({name: loss() for name in TERMS})
+    for term in ("kl", "distill", "similarity", "adversarial"):
         config.losses[term].weight = 0.0
     config.losses.ce.options = {"label_smoothing": 0.0}
     config.losses.mskd.options = {"variant": "cosine", "stages": (0, 1, 2, 3), "stage_weights": ()}
     config.losses.ial.options = {"variant": "l2"}
     config.losses.kl.options = {"temperature": 4.0}
+    # Of DeiT, for a student with a distillation token: `share` of the loss is the teacher's, the rest the label's.
+    config.losses.distill.options = {"variant": "hard", "temperature": 3.0, "share": 0.5}
     config.losses.similarity.options = {"distance": "ce", "gammas": ()}  # a weight for each block; () = 1 each
     # etas: a weight for each block, 0 for no discriminator there; divisors: of the block's length, for the two hidden
     # layers; faithful: with the defects of the released code, see `losses.adversarial`, and teachers whose batch norm
@@ -147,83 +145,6 @@ def loss(weight: float = 1.0) -> dict[str, Any]:
     be seen and changed.
     """
     return {"weight": weight, "schedule": {"name": "constant", "warmup": 0.1}, "routing": {}, "options": {}}
-
-
-def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
-    """Turns a config into one of the recipes at equal budget, data order and initialisation.
-
-    `ce`: the student alone. `kd`: one-way from a frozen teacher (`config.teachers.*.init` must then name trained
-    weights), KL only. `dml`: Deep Mutual Learning (Zhang et al., CVPR 2018): KL both ways at full strength.
-    `jdnet_oneway`: no gradient of the coupling terms into the teachers (r = 0). `jdnet-mskd` and `jdnet-ial`: JDNet
-    without that term. `jdnet`: JDNet's terms as they are, and no others.
-    `meal` (Shen, He, Xue, AAAI 2019): from frozen teachers, one drawn for each step, without labels, the student
-    against discriminators. `meal_none`, `meal_joint`, `meal_alternate`: the same with that mode instead of `reversal`.
-    `meal_v2`: from the mean of their softmax, with one discriminator on the logits. `jdnet_meal`: JDNet with the
-    teachers that are trained, MEAL with the frozen ones.
-
-    Raises:
-        UserError: unknown recipe.
-    """
-    if recipe not in RECIPES:
-        raise UserError(unknown("recipe", recipe, RECIPES))
-    config.recipe = recipe
-    losses = config.losses
-    trained = (STUDENT,) if recipe == "ce" else (STUDENT, *config.teachers)
-    config.resolutions = {name: config.resolutions.get(name, 0) for name in trained}
-    if recipe in (*MEAL_RECIPES, "jdnet_meal"):
-        losses.similarity.weight = losses.similarity.weight or 1.0
-        losses.adversarial.weight = losses.adversarial.weight or 1.0
-        config.teacher_selection = "mean" if recipe == "meal_v2" else "random"
-    else:
-        losses.similarity.weight = losses.adversarial.weight = 0.0
-        config.teacher_selection = "all"
-    if recipe in MEAL_RECIPES:
-        _apply_meal(config, recipe)
-        return config
-    if recipe == "ce":
-        for loss_entry in losses.values():
-            loss_entry.routing = {k: v for k, v in loss_entry.routing.items() if k not in config.teachers}
-        config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
-        config.blocks.stages = {k: v for k, v in config.blocks.stages.items() if k not in config.teachers}
-        config.teachers = ConfigDict()
-        return config
-    for term in COUPLINGS:
-        strengths = dict.fromkeys(config.teachers, ROUTING[term][TEACHER])
-        losses[term].routing = {**strengths, **losses[term].routing}
-    match recipe:
-        case "kd":
-            losses.mskd.weight = losses.ial.weight = 0.0
-            losses.kl.weight = losses.kl.weight or 1.0
-            for entry in config.teachers.values():
-                entry.trainable = False
-            config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
-        case "dml":
-            losses.mskd.weight = losses.ial.weight = 0.0
-            losses.kl.weight = losses.kl.weight or 1.0
-            losses.kl.options.temperature = 1.0
-            losses.kl.routing.update(dict.fromkeys(config.teachers, 1.0))
-        case "jdnet_oneway":
-            for term in COUPLINGS:
-                losses[term].routing.update(dict.fromkeys(config.teachers, 0.0))
-        case "jdnet-mskd":
-            losses.mskd.weight = 0.0
-        case "jdnet-ial":
-            losses.ial.weight = 0.0
-    return config
-
-
-def _apply_meal(config: ConfigDict, recipe: str) -> None:
-    losses = config.losses
-    for term in ("ce", *COUPLINGS):
-        losses[term].weight = 0.0
-    losses.adversarial.options.mode = MEAL_RECIPES[recipe]
-    if recipe == "meal_v2":
-        config.blocks.lengths = losses.similarity.options.gammas = losses.adversarial.options.etas = ()
-        config.blocks.stages = {}
-        losses.adversarial.options.divisors = (8, 64)
-    for entry in config.teachers.values():
-        entry.trainable = False
-    config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
 
 
 def group_settings(config: ConfigDict, name: str) -> dict[str, Mapping[str, Any]]:

@@ -11,17 +11,17 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from jdnet_jax import recipes
 from jdnet_jax.config import (
     BLOCK_DISTANCES,
     BLOCK_POOLS,
-    COUPLINGS,
+    DISTILL_VARIANTS,
     DTYPES,
+    FITS,
     IAL_VARIANTS,
-    MEAL_RECIPES,
     MSKD_VARIANTS,
     NON_FINITE,
     OPTIMIZERS,
-    RECIPES,
     SCHEDULES,
     WEIGHT_SCHEDULES,
     default,
@@ -29,7 +29,8 @@ from jdnet_jax.config import (
     teacher,
 )
 from jdnet_jax.errors import UserError, unknown
-from jdnet_jax.routing import ADVERSARIAL_MODES, ENSEMBLE, OWN_GROUPS, ROUTING, SELECTIONS, STUDENT, TEACHER
+from jdnet_jax.routing import ADVERSARIAL_MODES, ENSEMBLE, OWN_GROUPS, SELECTIONS, STUDENT
+from jdnet_jax.views import PHOTO, VIEWS
 
 
 def check(config: ConfigDict) -> None:
@@ -41,8 +42,8 @@ def check(config: ConfigDict) -> None:
     reference = default()
     _same_keys(config, reference, "config", open_keys={"teachers", "groups", "resolutions", "stages"})
     _choice("config.teacher_selection", config.teacher_selection, SELECTIONS)
-    _choice("config.recipe", config.recipe, RECIPES)
     _choice("config.compute_dtype", config.compute_dtype, DTYPES)
+    _choice("config.fit", config.fit, FITS)
     _choice("config.select", config.select, ("best", "last"))
     _choice("config.on_non_finite", config.on_non_finite, NON_FINITE)
     for key in (
@@ -69,6 +70,12 @@ def check(config: ConfigDict) -> None:
     )
     _check_dataset(config)
     _check_augment(config.augment)
+    for key, moves in (("rand_augment.layers", config.augment.rand_augment.layers), ("pad", config.augment.pad)):
+        _require(
+            config.dataset.view == PHOTO or moves == 0,
+            f"config.augment.{key}",
+            f"must be 0 with config.dataset.view={config.dataset.view!r}: it moves pixels of photos and not of masks",
+        )
     _check_teachers(config)
     for name, size in config.resolutions.items():
         if name not in (STUDENT, *config.teachers):
@@ -78,7 +85,7 @@ def check(config: ConfigDict) -> None:
     _check_losses(config)
     _check_blocks(config)
     _check_frozen_teachers(config)
-    _check_recipe(config)
+    recipes.check(config)
     _check_optimizer("config", config.optimizer, config.schedule)
     known = {STUDENT, *OWN_GROUPS, *config.teachers}
     for name, entry in config.groups.items():
@@ -98,6 +105,7 @@ def check(config: ConfigDict) -> None:
 
 def _check_dataset(config: ConfigDict) -> None:
     _require(bool(config.dataset.name), "config.dataset.name", "is empty: name a dataset, such as 'food101'")
+    _choice("config.dataset.view", config.dataset.view, VIEWS)
     _number("config.dataset.shuffle_buffer", config.dataset.shuffle_buffer, low=1)
     for role in ("train", "val", "test"):
         _require(bool(config.dataset.splits[role]), f"config.dataset.splits.{role}", "is empty: name a TFDS split")
@@ -131,9 +139,6 @@ def _check_teachers(config: ConfigDict) -> None:
         _same_keys(entry, ConfigDict(teacher("")), f"config.teachers.{name}", open_keys={"options"})
         reserved = name in (STUDENT, ENSEMBLE, *OWN_GROUPS) or "/" in name or "." in name
         _require(not reserved, f"config.teachers.{name}", "is not a name that a teacher can have")
-        needs_trained = config.recipe in ("kd", "jdnet_meal", *MEAL_RECIPES) and not entry.trainable
-        message = f"is random: recipe {config.recipe} needs a teacher that is trained"
-        _require(not needs_trained or entry.init != "random", f"config.teachers.{name}.init", message)
 
 
 def _check_losses(config: ConfigDict) -> None:
@@ -150,6 +155,10 @@ def _check_losses(config: ConfigDict) -> None:
     losses = config.losses
     _number("config.losses.ce.options.label_smoothing", losses.ce.options.label_smoothing, 0, 1, open_high=True)
     _number("config.losses.kl.options.temperature", losses.kl.options.temperature, low=1e-3)
+    distill = losses.distill.options
+    _choice("config.losses.distill.options.variant", distill.variant, DISTILL_VARIANTS)
+    _number("config.losses.distill.options.temperature", distill.temperature, low=1e-3)
+    _number("config.losses.distill.options.share", distill.share, low=0, high=1)
     _choice("config.losses.ial.options.variant", losses.ial.options.variant, IAL_VARIANTS)
     mskd = losses.mskd.options
     _choice("config.losses.mskd.options.variant", mskd.variant, MSKD_VARIANTS)
@@ -212,35 +221,6 @@ def _check_frozen_teachers(config: ConfigDict) -> None:
         _require(not used, f"config.losses.{name}.weight", f"{message}frozen teachers out; set it to 0")
 
 
-def _check_recipe(config: ConfigDict) -> None:
-    """The recipe's name goes into tables, so it must be what is trained: it is applied when the config is made."""
-    losses, teachers = config.losses, config.teachers
-    mskd, ial, some = losses.mskd.weight > 0, losses.ial.weight > 0, len(teachers) > 0
-    frozen = [name for name, entry in teachers.items() if not entry.trainable]
-    similar, mode = losses.similarity.weight > 0, losses.adversarial.options.mode
-    opposed = losses.adversarial.weight > 0 and mode != "none"
-    only_kl = some and losses.kl.weight > 0 and not (mskd or ial or similar or opposed)
-    jdnet = some and not (similar or opposed)
-    meal = len(frozen) == len(teachers) > 0 and similar
-    meal = meal and not (mskd or ial or losses.ce.weight > 0 or losses.kl.weight > 0)
-    mode = mode if opposed else "none"
-    pulls = [losses[term].routing.get(name, ROUTING[term][TEACHER]) for term in COUPLINGS for name in teachers]
-    fits = {
-        "jdnet": jdnet and mskd and ial,
-        "ce": not some,
-        "kd": only_kl and len(frozen) == len(teachers),
-        "dml": only_kl and not frozen,
-        "jdnet_oneway": jdnet and mskd and ial and not any(pulls),
-        "jdnet-mskd": jdnet and ial and not mskd,
-        "jdnet-ial": jdnet and mskd and not ial,
-        **{recipe: meal and mode == own for recipe, own in MEAL_RECIPES.items()},
-        "jdnet_meal": 0 < len(frozen) < len(teachers) and mskd and ial and similar,
-    }
-    fits["meal_v2"] = fits["meal_v2"] and config.teacher_selection == "mean" and not config.blocks.lengths
-    message = f"is {config.recipe!r}, but these teachers, weights and routing are not: run --config=FILE:RECIPE with "
-    _require(fits[config.recipe], "config.recipe", message + f"one of {', '.join(RECIPES)}")
-
-
 def _check_optimizer(path: str, optimizer: Mapping[str, Any], schedule: Mapping[str, Any]) -> None:
     _choice(f"{path}.optimizer.name", optimizer["name"], OPTIMIZERS)
     for key in ("weight_decay", "clip_norm", "eps"):
@@ -268,6 +248,8 @@ def _same_keys(
             if partial:
                 continue
             raise UserError(f"{path}.{key} is missing: start from jdnet_jax.config.default()")
+        if key == "init" and isinstance(config[key], Mapping | ConfigDict):
+            continue  # a source for each branch: `branches.check` knows them
         is_section = isinstance(reference[key], Mapping | ConfigDict)
         if is_section != isinstance(config[key], Mapping | ConfigDict):
             expected = "a section with keys of its own" if is_section else "a single value"

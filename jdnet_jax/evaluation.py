@@ -93,7 +93,7 @@ def evaluate(
     Args:
         step: `step.mapped(step.eval_step(networks))`.
         variables: network name -> its variables.
-        batches: this process's share of each padded batch (`image`, `label`, `mask`).
+        batches: this process's share of each padded batch (`image`, `label`, `mask`; `context` where there is one).
 
     Returns:
         the result of each network, and of `ensemble` where the step counts it.
@@ -129,7 +129,7 @@ def logits(
 
 
 def _split(batch: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
-    return split({key: batch[key] for key in ("image", "label", "mask")})
+    return split({key: batch[key] for key in ("image", "context", "label", "mask") if key in batch})
 
 
 def _add(totals: dict[str, Any], sums: Mapping[str, Any] | None) -> None:

@@ -50,7 +50,7 @@ class FrozenTeachers:
         self,
         params: Mapping[str, Any],
         batch_stats: Mapping[str, Any],
-        images: Float[Array, "batch h w 3"],
+        batch: Mapping[str, Array],
         key: PRNGKeyArray,
     ) -> dict[str, Outputs]:
         """What the terms see of the teachers: the outputs of each, or those of `ENSEMBLE`.
@@ -58,13 +58,13 @@ class FrozenTeachers:
         Args:
             params: network -> its parameters.
             batch_stats: likewise.
-            images: in [0, 255].
+            batch: the images, as `Network.prepare` takes them.
             key: of the step, the same on all devices.
         """
         if not self.members:
             return {}
         forward = {
-            name: functools.partial(self._forward, network, params[name], batch_stats[name], images, key)
+            name: functools.partial(self._forward, network, params[name], batch_stats[name], batch, key)
             for name, network in self.members.items()
         }
         if self.selection == "all":
@@ -86,8 +86,8 @@ class FrozenTeachers:
         name = next(iter(self.members))
         return {**outputs, ENSEMBLE: self.readers[name].aligned(outputs[name])}
 
-    def _forward(self, network: Network, params, batch_stats, images, key) -> Outputs:
-        variables, x = {"params": params, "batch_stats": batch_stats}, network.prepare(images)
+    def _forward(self, network: Network, params, batch_stats, batch, key) -> Outputs:
+        variables, x = {"params": params, "batch_stats": batch_stats}, network.prepare(batch)
         if not self.batch_statistics:
             return network.module.apply(variables, x, train=False)
         outputs, _ = network.module.apply(variables, x, train=True, mutable=["batch_stats"], rngs={"dropout": key})

@@ -31,6 +31,7 @@ def training(
         seed=seed,
         start_step=start_step,
         augment=config.augment,
+        fit=config.fit,
         rows=step.rows(config.batch_size, config.grad_accum).tolist(),
     )
 
@@ -45,5 +46,6 @@ def evaluation(dataset: Dataset, config: ConfigDict, role: str) -> Iterator[Mapp
         batch_size=size,
         image_size=config.image_size,
         crop_fraction=config.crop_fraction,
+        fit=config.fit,
         rows=step.rows(size).tolist(),
     )

@@ -16,9 +16,9 @@ from pathlib import Path
 from absl import flags, logging
 
 from jdnet_jax import command_line
-from jdnet_jax.config import MEAL_RECIPES
 from jdnet_jax.errors import UserError
 from jdnet_jax.interruption import EXIT_STATUS, Interrupted, Interruption
+from jdnet_jax.recipes import MEAL_RECIPES
 
 command_line.define_config("The run's config file, such as configs/demo.py.")
 flags.declare_key_flag("config")  # --help lists it

@@ -15,8 +15,9 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from jdnet_jax.config import apply_recipe, teacher
+from jdnet_jax.config import teacher
 from jdnet_jax.errors import UserError, unknown
+from jdnet_jax.recipes import apply_recipe
 from jdnet_jax.routing import DISCRIMINATORS, STUDENT
 
 STAGES = ("teacher", "student")

@@ -15,7 +15,7 @@ from absl import logging
 from jaxtyping import Array, Float, PyTree
 from ml_collections import ConfigDict
 
-from jdnet_jax import handoff, losses, models
+from jdnet_jax import branches, handoff, losses, models, views
 from jdnet_jax.errors import UserError
 from jdnet_jax.losses.alignment import grids_align
 from jdnet_jax.losses.blocks import BlockReader
@@ -36,7 +36,8 @@ class Network:
         name: `student`, or the teacher's name in the config.
         model: its name in the zoo.
         options: of the model.
-        init: `random`, `imagenet`, a weights file, a repository of the Hugging Face hub, or a hand-off directory.
+        init: `random`, `imagenet`, a weights file, a repository of the Hugging Face hub, or a hand-off directory; of
+            a network with branches also such a source for each, by the branch's name.
         trainable: whether the step updates it. A frozen network runs in evaluation mode.
         module: the Flax module.
         image_size: side in pixels of the images that it takes, at most that of the batch's.
@@ -45,19 +46,20 @@ class Network:
     name: str
     model: str
     options: Mapping[str, Any]
-    init: str
+    init: str | Mapping[str, str]
     trainable: bool
     module: Any
     image_size: int
 
-    def prepare(self, images: Float[Array, "batch h w 3"]) -> Float[Array, "batch size size 3"]:
-        """Images in [0, 255] as this network takes them, float32: at its own size, with its own mean and deviation.
+    def prepare(self, batch: Mapping[str, Array]) -> Float[Array, "batch size size channels"]:
+        """A batch's images as this network takes them, float32: at its own size, with its own mean and deviation.
 
-        They are shrunk bilinearly with antialiasing, as the pipeline shrinks photos.
+        They are shrunk bilinearly with antialiasing, as the pipeline shrinks photos. Which of the batch's arrays they
+        are, `views.images_for` says.
         """
-        images = images.astype(jnp.float32)
+        images = jnp.asarray(views.images_for(self.module.input_spec.channels, batch), jnp.float32)
         if images.shape[1] != self.image_size:
-            shape = (images.shape[0], self.image_size, self.image_size, 3)
+            shape = (images.shape[0], self.image_size, self.image_size, images.shape[-1])
             images = jax.image.resize(images, shape, "bilinear", antialias=True)
         spec = self.module.input_spec
         return (images - np.float32(spec.mean)) / np.float32(spec.std)
@@ -73,7 +75,7 @@ def build(config: ConfigDict, num_classes: int) -> dict[str, Network]:
     entries.update({name: (entry, bool(entry.trainable)) for name, entry in config.teachers.items()})
     networks = {}
     for name, (entry, trainable) in entries.items():
-        options = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.options.items()}
+        options = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.options.to_dict().items()}
         try:
             module = models.create(
                 entry.model,
@@ -86,7 +88,8 @@ def build(config: ConfigDict, num_classes: int) -> dict[str, Network]:
         except UserError as error:
             raise UserError(f"{_key(name)}: {error}") from error
         size = config.resolutions.get(name, 0) or config.image_size
-        networks[name] = Network(name, entry.model, options, entry.init, trainable, module, size)
+        init = entry.init if isinstance(entry.init, str) else entry.init.to_dict()
+        networks[name] = Network(name, entry.model, options, init, trainable, module, size)
     return networks
 
 
@@ -121,7 +124,8 @@ def shapes(network: Network) -> tuple[Outputs, Variables]:
     Raises:
         UserError: the network cannot take images of its size.
     """
-    images = jax.ShapeDtypeStruct((1, network.image_size, network.image_size, 3), jnp.float32)
+    size, channels = network.image_size, network.module.input_spec.channels
+    images = jax.ShapeDtypeStruct((1, size, size, channels), jnp.float32)
 
     def forward(x):
         return network.module.init_with_output(jax.random.key(0), x, train=False)
@@ -140,6 +144,11 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
             multiples of each other; names the key.
     """
     outputs = {name: shapes(network)[0] for name, network in networks.items()}
+    if config.losses.distill.weight and len(networks) > 1 and outputs[STUDENT].distillation_logits is None:
+        raise UserError(
+            f"config.losses.distill needs a student with a distillation token, and {networks[STUDENT].model} has none: "
+            "choose deit_tiny_distilled_patch16_224, say, or the recipe kd"
+        )
     if config.losses.similarity.weight or config.losses.adversarial.weight or config.teacher_selection != "all":
         _check_blocks(config, networks)
     together = config.teacher_selection != "all"  # such teachers have no maps of their own
@@ -199,6 +208,10 @@ def check_weights(networks: Mapping[str, Network]) -> None:
         UserError: names the config key, and what a source may be.
     """
     for network in networks.values():
+        if not isinstance(network.init, str):
+            with _named(network):
+                branches.check(network.model, network.init, network.options)
+            continue
         if network.init == "random" or handoff.is_handoff(network.init):
             continue
         with _named(network):
@@ -264,11 +277,12 @@ def initialize(network: Network, seed: int, num_classes: int) -> Variables:
         UserError: weights that do not exist or do not fit the model.
     """
     own_seed = zlib.crc32(f"{seed} {network.name}".encode()) & 0x7FFFFFFF
+    key = jax.random.key(own_seed)
     if network.init == "random":
-        key = jax.random.key(own_seed)
-        images = jnp.zeros((1, network.image_size, network.image_size, 3), jnp.float32)
-        variables = run_once(lambda k: network.module.init(k, images, train=False), key)
-        return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
+        return _fresh(network, key)
+    if not isinstance(network.init, str):
+        with _named(network):
+            return branches.load(network.model, network.init, network.options, _fresh(network, key), network.image_size)
     with _named(network):
         if handoff.is_handoff(network.init):
             return _from_handoff(network, num_classes)
@@ -285,8 +299,15 @@ def initialize(network: Network, seed: int, num_classes: int) -> Variables:
     return variables
 
 
+def _fresh(network: Network, key: Array) -> Variables:
+    size, channels = network.image_size, network.module.input_spec.channels
+    images = jnp.zeros((1, size, size, channels), jnp.float32)
+    variables = run_once(lambda k: network.module.init(k, images, train=False), key)
+    return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
+
+
 def _from_handoff(network: Network, num_classes: int) -> Variables:
-    variables, card = handoff.load(network.init, model=network.model, num_classes=num_classes)
+    variables, card = handoff.load(str(network.init), model=network.model, num_classes=num_classes)
     own, expected = variables["params"], shapes(network)[1]["params"]
     if position_embedding.NAME in own and position_embedding.NAME in expected:
         shape = expected[position_embedding.NAME].shape

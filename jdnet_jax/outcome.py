@@ -9,7 +9,7 @@ from typing import Any
 import jax
 from ml_collections import ConfigDict
 
-from jdnet_jax import __version__
+from jdnet_jax import __version__, views
 from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.networks import Network
 from jdnet_jax.routing import ENSEMBLE, STUDENT
@@ -27,6 +27,9 @@ def card(config: ConfigDict, network: Network, class_names: tuple[str, ...], sum
     """
     spec = network.module.input_spec
     size = network.image_size
+    view = config.dataset.view
+    if view == views.BOTH and spec.channels == 3:
+        view = views.PHOTO  # the sum of both parts is what it saw
     return ModelCard(
         model=network.model,
         options=dict(network.options),
@@ -35,7 +38,9 @@ def card(config: ConfigDict, network: Network, class_names: tuple[str, ...], sum
         image_size=size,
         mean=spec.mean,
         std=spec.std,
-        shorter_side=round(size / config.crop_fraction),
+        shorter_side=round(size / config.crop_fraction) if config.fit == "crop" else size,
+        view=view,
+        fit=config.fit,
         temperature=summary["student"]["calibration"]["temperature"],
         dtype=config.compute_dtype,
         trained={

@@ -81,7 +81,7 @@ def parse(argument: str) -> tuple[str, str]:
 
 
 def apply(config: ConfigDict, name: str) -> None:
-    """Sets student, teacher and what depends on them. To be called before `config.apply_recipe`.
+    """Sets student, teacher and what depends on them. To be called before `recipes.apply_recipe`.
 
     Args:
         config: to be changed; as `config.default()` makes it.

@@ -1,7 +1,9 @@
 """What a finished model sees in photos: `python -m jdnet_jax.predict --model=runs/demo photo.jpg folder/ *.webp`.
 
 The model is a workdir, a hand-off (`student/`) or an exported file. Each photo gets its five most probable classes, and
-with `--overlay=DIR` a picture that shows where the model looked. A folder stands for the photos below it.
+with `--overlay=DIR` a picture that shows where the model looked. A folder stands for the photos below it. A model that
+looks at the food and its surroundings apart (RveRNet) needs `--mask`: the mask of the food as an 8-bit PNG, 0 where it
+is not, or a folder with `<photo's name>.png` for each photo.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _MODEL = flags.DEFINE_string("model", None, "A workdir, a hand-off (student/) or an exported file.")
 _OVERLAY = flags.DEFINE_string("overlay", None, "A folder for pictures of where the model looked, one a photo.")
+_MASK = flags.DEFINE_string("mask", None, "For a model of a region of interest: the food's mask, or a folder of masks.")
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object for each photo, a line each.")
 
 _BATCH = 32  # photos that are run together, and whose pictures are in memory
@@ -52,7 +55,8 @@ def main(argv: list[str]) -> int:
     size = overlay.PICTURE_SIZE if folder is not None else 0
     destinations = overlay.destinations(paths, folder) if folder is not None else [None] * len(paths)
     bad = 0
-    read = photos.read(paths, runner.card, picture_size=size)
+    masks = Path(_MASK.value).expanduser() if _MASK.value else None
+    read = photos.read(paths, runner.card, picture_size=size, masks=masks)
     for (photo, probabilities, activation), destination in zip(_predicted(runner, read), destinations, strict=True):
         if photo.problem:
             bad += 1

@@ -35,4 +35,6 @@ ROUTING: Mapping[str, Mapping[str, float]] = {
     # its cell has the other sign.
     "similarity": {STUDENT: 1.0, TEACHER: 0.0, ADAPTERS: 0.0, DISCRIMINATORS: 0.0},
     "adversarial": {STUDENT: -1.0, TEACHER: 0.0, ADAPTERS: 0.0, DISCRIMINATORS: 1.0},
+    # PAPER (DeiT): the teacher is trained beforehand and fixed.
+    "distill": {STUDENT: 1.0, TEACHER: 0.0, ADAPTERS: 0.0, DISCRIMINATORS: 0.0},
 }

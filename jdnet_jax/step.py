@@ -44,6 +44,7 @@ def train_step(
     """The step of a recipe, for one device inside a mapped axis `data`.
 
     The batch it takes is one device's share: `image` [accum, batch, h, w, 3] in [0, 255] and `label` [accum, batch];
+    where the photo comes in two parts also `context` like `image`, see `views`;
     where photos are mixed also `mixed_label` and `share` [accum, batch], see `labels.of_batch`.
     Gradients are averaged over the `accum` micro-batches, which are computed one after the other, and over the devices.
     Micro-batch m of all devices together holds consecutive examples of the global batch (see `rows`), so that which
@@ -72,10 +73,10 @@ def train_step(
     if frozen is None:
         frozen = FrozenTeachers({name: network for name, network in networks.items() if name not in trainable})
 
-    def forward(params, batch_stats, images, key):
+    def forward(params, batch_stats, batch, key):
         outputs, updated = {}, {}
         for name, network in trainable.items():
-            x = network.prepare(images)
+            x = network.prepare(batch)
             variables = {"params": params[name], "batch_stats": batch_stats[name]}
             outputs[name], mutated = network.module.apply(
                 variables, x, train=True, mutable=["batch_stats"], rngs={"dropout": key}
@@ -86,8 +87,8 @@ def train_step(
     def gradients(state: TrainState, batch_stats, batch: Batch, key):
         def loss(trained):
             params = {**state.params, **trained}
-            outputs, updated = forward(params, batch_stats, batch["image"], key)
-            outputs |= frozen(params, batch_stats, batch["image"], _step_key(state))
+            outputs, updated = forward(params, batch_stats, batch, key)
+            outputs |= frozen(params, batch_stats, batch, _step_key(state))
             of_batch = labels.of_batch(batch, outputs[STUDENT].logits.shape[-1])
             total, values, own, figures = losses.evaluate(terms, params, batch_stats, outputs, of_batch, state.step)
             accuracy = {f"accuracy/{name}": _accuracy(out, labels.largest(batch)) for name, out in outputs.items()}
@@ -149,10 +150,11 @@ def train_step(
 def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree], Batch], Metrics]:
     """Exact counts over the global batch, for one device inside a mapped axis `data`.
 
-    The function takes {network: variables} and one device's share: `image` [batch, h, w, 3], `label` [batch] and `mask`
-    [batch], False for padding. It returns, for each network, sums over the examples that are not padding:
-    `<network>/confusion` int32 [classes, classes] (row: label, column: prediction), `<network>/top5` int32 (label among
-    the five best; none where a logit is not finite), `<network>/loss` (sum of cross-entropies), and `count` int32.
+    The function takes {network: variables} and one device's share: `image` [batch, h, w, 3] (and `context`, see
+    `views`), `label` [batch] and `mask` [batch], False for padding. It returns, for each network, sums over the
+    examples that are not padding: `<network>/confusion` int32 [classes, classes] (row: label, column: prediction),
+    `<network>/top5` int32 (label among the five best; none where a score is not finite), `<network>/loss` (sum of
+    cross-entropies), and `count` int32.
     Where several frozen teachers are among the networks also those of `ensemble`, the mean of their softmaxes.
     """
 
@@ -160,7 +162,7 @@ def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree]
         label, mask = batch["label"], batch["mask"]
         sums: Metrics = {"count": mask.sum(dtype=jnp.int32)}
         logits_of = {
-            name: networks[name].module.apply(own, networks[name].prepare(batch["image"]), train=False).logits
+            name: networks[name].module.apply(own, networks[name].prepare(batch), train=False).scores
             for name, own in variables.items()
         }
         teachers = [logits for name, logits in logits_of.items() if not networks[name].trainable]
@@ -189,7 +191,7 @@ def logits_step(network: Network) -> Callable[[PyTree, Batch], dict[str, Array]]
     """
 
     def step(variables: PyTree, batch: Batch) -> dict[str, Array]:
-        logits = network.module.apply(variables, network.prepare(batch["image"]), train=False).logits
+        logits = network.module.apply(variables, network.prepare(batch), train=False).scores
         rows = {"logits": logits, "label": batch["label"], "mask": batch["mask"]}
         return lax.all_gather(rows, DATA_AXIS, tiled=True)
 

@@ -5,14 +5,14 @@ import pytest
 from ml_collections import ConfigDict
 
 from jdnet_jax import config as config_lib
-from jdnet_jax import config_check
+from jdnet_jax import config_check, recipes
 from jdnet_jax.errors import UserError
 from jdnet_jax.losses import ial, mskd, schedule
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
 # MEAL's configs and recipes, which need frozen teachers, are tested in `test_meal`.
 JDNETS = [path for path in CONFIGS if not path.stem.startswith("meal_")]
-CONTROLS = [recipe for recipe in config_lib.RECIPES if recipe != "kd" and "meal" not in recipe]
+CONTROLS = [recipe for recipe in recipes.RECIPES if recipe != "kd" and "meal" not in recipe]
 
 
 def load(path: Path, *args):
@@ -85,7 +85,7 @@ def test_the_strength_of_each_teacher_can_be_changed_by_its_name(path):
 def test_a_recipe_is_what_its_name_says(recipe, changes):
     config = config_lib.default()
     config.teachers.teacher.init = "runs/teacher"
-    config = config_lib.apply_recipe(config, recipe)
+    config = recipes.apply_recipe(config, recipe)
     config_check.check(config)
     for key, value in changes.items():
         section, _, name = key.rpartition(".")
@@ -102,7 +102,7 @@ def test_ce_drops_what_is_said_of_the_teachers():
     config.losses.mskd.routing = {"teacher": 0.3, "adapters": 1.0}
     config.groups = {"teacher": {"schedule": {"learning_rate": 0.5}}, "student": {}}
     config.resolutions = {"teacher": 192, "student": 160}
-    config = config_lib.apply_recipe(config, "ce")
+    config = recipes.apply_recipe(config, "ce")
     config_check.check(config)
     assert dict(config.losses.mskd.routing) == {"adapters": 1.0}
     assert list(config.groups) == ["student"]
@@ -110,7 +110,7 @@ def test_ce_drops_what_is_said_of_the_teachers():
 
 
 def test_a_recipe_writes_resolutions_down_so_that_flags_can_set_them():
-    config = config_lib.apply_recipe(config_lib.default(), "jdnet")
+    config = recipes.apply_recipe(config_lib.default(), "jdnet")
     assert dict(config.resolutions) == {"student": 0, "teacher": 0}
 
 
@@ -139,7 +139,7 @@ def test_a_group_of_a_frozen_teacher_is_refused():
 
 
 def test_kd_needs_a_trained_teacher():
-    config = config_lib.apply_recipe(config_lib.default(), "kd")
+    config = recipes.apply_recipe(config_lib.default(), "kd")
     with pytest.raises(UserError, match=r"config.teachers.teacher.init is random: recipe kd needs a teacher that is"):
         config_check.check(config)
     config.teachers.teacher.init = "runs/teacher"
@@ -149,7 +149,7 @@ def test_kd_needs_a_trained_teacher():
 
 def test_unknown_recipe():
     with pytest.raises(UserError, match="unknown recipe 'jdnt'; did you mean 'jdnet'"):
-        config_lib.apply_recipe(config_lib.default(), "jdnt")
+        recipes.apply_recipe(config_lib.default(), "jdnt")
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_the_names_that_the_config_allows_are_those_that_the_losses_know():
 def meal(recipe="meal", **changes):
     config = config_lib.default()
     config.teachers = {name: config_lib.teacher("resnet_tiny", init="runs/x", trainable=False) for name in "ab"}
-    config = config_lib.apply_recipe(config, recipe)
+    config = recipes.apply_recipe(config, recipe)
     config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
     return config
 
@@ -343,7 +343,7 @@ def test_faithful_discriminators_have_the_students_learning_rate():
 
 
 def test_the_controls_leave_meals_terms_out():
-    config = config_lib.apply_recipe(meal(), "kd")
+    config = recipes.apply_recipe(meal(), "kd")
     config_check.check(config)
     assert config.losses.similarity.weight == config.losses.adversarial.weight == 0
     assert config.teacher_selection == "all"

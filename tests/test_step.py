@@ -231,7 +231,7 @@ def gradient_of_term():
             outputs = {}
             for name, network in recipe.networks.items():
                 variables = {"params": params[name], "batch_stats": recipe.state.batch_stats[name]}
-                outputs[name] = network.module.apply(variables, network.prepare(batch["image"]), train=False)
+                outputs[name] = network.module.apply(variables, network.prepare(batch), train=False)
             stats = recipe.state.batch_stats
             return losses.evaluate([term], params, stats, outputs, jnp.asarray(batch["label"]), jnp.int32(0))[0]
 

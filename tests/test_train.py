@@ -8,7 +8,7 @@ import orbax.checkpoint as ocp
 import pytest
 
 from jdnet_jax import config as config_lib
-from jdnet_jax import handoff, metrics, state, train
+from jdnet_jax import handoff, metrics, recipes, state, train
 from jdnet_jax.errors import UserError
 from jdnet_jax.inference import flax_runner, labelled_photos, scoring
 from jdnet_jax.progress import Progress
@@ -32,7 +32,7 @@ def small_run(**changes):
 
 def alone(**changes):
     """The student without its teacher: for what the loop does, whatever it trains, and compiled in less time."""
-    return config_lib.apply_recipe(small_run(**changes), "ce")
+    return recipes.apply_recipe(small_run(**changes), "ce")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -282,7 +282,7 @@ def test_roll_backs_are_bounded(tmp_path, monkeypatch):
 
 def test_the_student_alone_starts_where_jdnets_student_starts():
     jdnet = tiny.Recipe(tiny.config()).state
-    alone = tiny.Recipe(config_lib.apply_recipe(tiny.config(), "ce")).state
+    alone = tiny.Recipe(recipes.apply_recipe(tiny.config(), "ce")).state
     assert state.sha256(jdnet.variables("student")) == state.sha256(alone.variables("student"))
     other = tiny.Recipe(tiny.config(seed=1)).state
     assert state.sha256(other.variables("student")) != state.sha256(jdnet.variables("student"))
@@ -292,7 +292,7 @@ def test_a_hand_off_becomes_a_frozen_teacher(finished, tmp_path):
     workdir, summary = finished
     config = small_run()
     config.teachers = {"teacher": config_lib.teacher("resnet_tiny", init=str(workdir), width=4, drop_rate=0.1)}
-    config = config_lib.apply_recipe(config, "kd")
+    config = recipes.apply_recipe(config, "kd")
     kd = train.train_and_evaluate(config, tmp_path)
     assert kd["teachers"]["teacher"]["test"] == pytest.approx(summary["student"]["test"])
 

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 
 from jdnet_jax import config as config_lib
-from jdnet_jax import config_check, frozen_teachers, networks, state, step
+from jdnet_jax import config_check, frozen_teachers, networks, recipes, state, step
 
 CLASSES, SIZE = 5, 32
 
@@ -31,7 +31,7 @@ def meal_config(teachers, recipe="meal", **changes):
     result.teachers = {**(result.teachers if recipe == "jdnet_meal" else {}), **frozen}
     result.blocks.lengths = (16, 8, 4)
     result.groups = {"discriminators": {"schedule": {"learning_rate": 1e-3}}}
-    result = config_lib.apply_recipe(result, recipe)
+    result = recipes.apply_recipe(result, recipe)
     result.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
     config_check.check(result)
     return result

@@ -42,7 +42,7 @@ def main(argv: list[str]) -> int:
     before = _memory("VmRSS")
     runner = open_model(path)
     size = runner.card.image_size
-    image = np.random.default_rng(0).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (1, size, size, runner.card.channels), dtype=np.uint8)
     latencies = _latencies(lambda: runner.run(image), seconds)
     after = _memory("VmHWM")
     result: dict[str, Any] = {

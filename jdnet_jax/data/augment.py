@@ -8,6 +8,9 @@ pipeline does. Training must be quick: a JPEG is decoded at the smallest of its 
 coefficients of each block) that is at least 7/8 of the view, which averages pixels and saves time, and what is left to
 shrink, a factor below 1.75 on the shorter side, is plain bilinear. From a factor of 3 on, which only other formats and
 narrow crops reach, training is antialiased too.
+
+Where a photo comes with the mask of its region of interest, the two go through one geometry: the same crop, frame and
+flip. Colours are changed before anything is cut out by the mask, so both parts change alike.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ import tensorflow as tf
 from jaxtyping import Float, Int, UInt8
 from ml_collections import ConfigDict
 
+from jdnet_jax.data import framing
 from jdnet_jax.data.rand_augment import LUMA, rand_augment
 from jdnet_jax.data.random_erasing import erase
 
@@ -33,8 +37,14 @@ _TRAIN_ANTIALIAS_FROM = 3  # factor of shrinking at which plain bilinear skips o
 
 
 def random_view(
-    encoded: tf.Tensor, key: Int[tf.Tensor, " 2"], image_size: int, augment: ConfigDict
-) -> UInt8[tf.Tensor, "size size 3"]:
+    encoded: tf.Tensor,
+    key: Int[tf.Tensor, " 2"],
+    image_size: int,
+    augment: ConfigDict,
+    *,
+    fit: str = framing.CROP,
+    mask: tf.Tensor | None = None,
+) -> UInt8[tf.Tensor, "size size channels"]:
     """One random training view: crop, resize, shift, colours, RandAugment, erasing, flip, rounded to uint8.
 
     The crop is Inception's (Szegedy et al., CVPR 2015, section 6), drawn by `crop_window`.
@@ -47,10 +57,18 @@ def random_view(
             pixels as in `shift`, `flip` bool, `color_jitter` {brightness, contrast, saturation, hue: strength} as in
             `color_jitter`, `rand_augment` {layers, magnitude} as in `rand_augment.rand_augment`, `erasing`:
             probability of `random_erasing.erase`.
+        fit: how the crop becomes a square: `crop` stretches it, `pad` keeps its aspect, see `framing`.
+        mask: the bytes of the photo's mask, of its height and width, PNG; RandAugment and `pad`, which move pixels,
+            must be off.
+
+    Returns:
+        RGB, and where there is a mask as a fourth channel 1 on the region of interest and 0 elsewhere.
     """
     draws = _geometry_draws(key)
-    crop = _crop(encoded, draws, image_size, augment)
-    image = _resize(crop, [image_size, image_size], antialias_from=_TRAIN_ANTIALIAS_FROM)
+    crop, region = _crop(encoded, draws, image_size, augment)
+    pads = fit == framing.PAD
+    shape = framing.shape_inside(tf.shape(crop)[:2], image_size) if pads else [image_size, image_size]
+    image = _resize(crop, shape, antialias_from=_TRAIN_ANTIALIAS_FROM)
     if augment.pad:
         image = shift(image, key + _SHIFT, augment.pad)
     if any(augment.color_jitter.values()):
@@ -59,7 +77,12 @@ def random_view(
         image = rand_augment(image, key + _RAND_AUGMENT, **augment.rand_augment)
     if augment.erasing:
         image = erase(image, key + _ERASE, augment.erasing)
+    if pads:
+        image = framing.pad_to_square(image, image_size, framing.GREY)
     view = _to_uint8(image, image_size)
+    if mask is not None:
+        cut = tf.slice(framing.decode_mask(mask), [region[0], region[1], 0], [region[2], region[3], 1])
+        view = _with_mask(view, framing.resize_mask(cut, shape), image_size)
     if augment.flip:
         # Over the axes [1], or over none: much cheaper than a conditional.
         view = tf.reverse(view, tf.range(1, 1 + tf.cast(draws[-1, 0] < 0.5, tf.int32)))
@@ -80,7 +103,7 @@ def random_crop(
         image_size: side of the view in pixels.
         augment: see `random_view`.
     """
-    return _crop(encoded, _geometry_draws(key), image_size, augment)
+    return _crop(encoded, _geometry_draws(key), image_size, augment)[0]
 
 
 def _geometry_draws(key: Int[tf.Tensor, " 2"]) -> Float[tf.Tensor, "draws+1 4"]:
@@ -93,7 +116,8 @@ def _geometry_draws(key: Int[tf.Tensor, " 2"]) -> Float[tf.Tensor, "draws+1 4"]:
 
 def _crop(
     encoded: tf.Tensor, draws: Float[tf.Tensor, "draws+1 4"], image_size: int, augment: ConfigDict
-) -> UInt8[tf.Tensor, "h w 3"]:
+) -> tuple[UInt8[tf.Tensor, "h w 3"], Int[tf.Tensor, " 4"]]:
+    """The crop's pixels, and its top, left, height and width in the photo's own."""
     # What is computed in a branch costs time even where another is taken, so the branches hold only what differs.
     shape, pixels = tf.cond(
         tf.io.is_jpeg(encoded),
@@ -114,7 +138,12 @@ def _crop(
     def from_pixels() -> UInt8[tf.Tensor, "h w 3"]:
         return tf.slice(pixels, [window[0], window[1], 0], [window[2], window[3], 3])
 
-    return tf.switch_case(tf.where(tf.size(pixels) > 0, 0, 1 + halvings), [from_pixels, *map(from_jpeg, _JPEG_SCALES)])
+    branches = [from_pixels, *map(from_jpeg, _JPEG_SCALES)]
+    is_decoded = tf.size(pixels) > 0
+    crop = tf.switch_case(tf.where(is_decoded, 0, 1 + halvings), branches)
+    top_left, bottom_right = begin * denominator, tf.minimum(end * denominator, shape[:2])
+    region = tf.where(is_decoded, window, tf.concat([top_left, bottom_right - top_left], 0))
+    return crop, region
 
 
 def crop_window(
@@ -164,22 +193,53 @@ def shift(image: Float[tf.Tensor, "h w 3"], key: Int[tf.Tensor, " 2"], pad: int)
     return tf.slice(tf.pad(image, [[pad, pad], [pad, pad], [0, 0]]), tf.concat([begin, [0]], 0), tf.shape(image))
 
 
-def central_view(encoded: tf.Tensor, image_size: int, crop_fraction: float) -> UInt8[tf.Tensor, "size size 3"]:
-    """The evaluation view: shorter side to round(image_size / crop_fraction), then the central square.
+def central_view(
+    encoded: tf.Tensor,
+    image_size: int,
+    crop_fraction: float,
+    *,
+    fit: str = framing.CROP,
+    mask: tf.Tensor | None = None,
+) -> UInt8[tf.Tensor, "size size channels"]:
+    """The evaluation view: shorter side to round(image_size / crop_fraction), then the central square; or all, padded.
 
     Args:
         encoded: the photo's bytes.
         image_size: side of the result in pixels.
-        crop_fraction: in (0, 1]; 0.875 is ImageNet's custom (256 to 224).
+        crop_fraction: in (0, 1]; 0.875 is ImageNet's custom (256 to 224). Not used where the photo is padded.
+        fit: `crop`, or `pad` for the whole photo, see `framing`.
+        mask: as for `random_view`.
+
+    Returns:
+        as `random_view`.
     """
     image = _decode(encoded)
+    if fit == framing.PAD:
+        shape = framing.shape_inside(tf.shape(image)[:2], image_size)
+        padded = framing.pad_to_square(_resize(image, shape, antialias_from=1), image_size, framing.GREY)
+        view = _to_uint8(padded, image_size)
+        if mask is None:
+            return view
+        return _with_mask(view, framing.resize_mask(framing.decode_mask(mask), shape), image_size)
     resized = max(image_size, round(image_size / crop_fraction))
     shape = tf.shape(image)[:2]
     scale = resized / tf.reduce_min(shape)  # float64: the shorter side becomes `resized` exactly
     shape = tf.cast(tf.round(tf.cast(shape, tf.float64) * scale), tf.int32)
     image = _resize(image, shape, antialias_from=1)
     top, left = tf.unstack((shape - image_size) // 2)
-    return _to_uint8(image[top : top + image_size, left : left + image_size], image_size)
+    view = _to_uint8(image[top : top + image_size, left : left + image_size], image_size)
+    if mask is None:
+        return view
+    whole = framing.resize_mask(framing.decode_mask(mask), shape)
+    return _with_mask(view, whole[top : top + image_size, left : left + image_size], image_size)
+
+
+def _with_mask(
+    view: UInt8[tf.Tensor, "size size 3"], mask: UInt8[tf.Tensor, "h w 1"], image_size: int
+) -> UInt8[tf.Tensor, "size size 4"]:
+    """The mask behind the view's channels; one that is smaller is padded as the view was, with what is no region."""
+    mask = framing.pad_to_square(mask, image_size, 0)
+    return tf.concat([view, tf.ensure_shape(mask, [image_size, image_size, 1])], -1)
 
 
 def color_jitter(

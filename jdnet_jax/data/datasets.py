@@ -24,6 +24,7 @@ import tensorflow_datasets as tfds
 from absl import logging as absl_logging
 from ml_collections import ConfigDict
 
+from jdnet_jax import views
 from jdnet_jax.data import records
 from jdnet_jax.errors import UserError
 
@@ -65,6 +66,7 @@ class Dataset:
         protocol: one line for logs and result tables: splits, counts, what was left out.
         shuffle_buffer: how many encoded records training shuffles at a time; a split that is not larger is permuted
             in full.
+        view: what the batches show of each photo, one of `views.VIEWS`.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Dataset:
     records: Mapping[str, tf.data.Dataset]
     protocol: str
     shuffle_buffer: int
+    view: str = views.PHOTO
 
 
 @_quiet_tfds()
@@ -84,7 +87,8 @@ def prepare(config: ConfigDict) -> Dataset:
     Args:
         config: `name`; `data_dir` (our own builders: the raw files, '' for the public source; TFDS's: the
             TFDS data directory, '' for the default); `splits` {train, val, test: TFDS split strings}; `options` of
-            the builder; `shuffle_buffer` in records; `cache`: whether to keep train's and val's in memory.
+            the builder; `shuffle_buffer` in records; `cache`: whether to keep train's and val's in memory; `view`: one
+            of `views.VIEWS`, of which all but the whole photo need a dataset with masks.
 
     Raises:
         UserError: the dataset, an option or a split is unknown, a split is empty, the data cannot be had, or the cache
@@ -98,6 +102,12 @@ def prepare(config: ConfigDict) -> Dataset:
                 f"dataset.name={config.name!r} is no image classification set: it has no {kind.__name__} {feature!r} "
                 f"among its features ({', '.join(features)}); choose another dataset"
             )
+    view = config.get("view", views.PHOTO)  # a run of an earlier version has none
+    if view != views.PHOTO and not ("mask" in features and isinstance(features["mask"], tfds.features.Image)):
+        raise UserError(
+            f"dataset.view={view!r} needs a mask for each photo, and {config.name} has none: choose a dataset that has "
+            f"({', '.join(_MASKED)}), or view={views.PHOTO!r}"
+        )
     file_format = builder.info.file_format
     if file_format != tfds.core.FileFormat.TFRECORD:
         raise UserError(
@@ -121,6 +131,7 @@ def prepare(config: ConfigDict) -> Dataset:
         records=streams,
         protocol=protocol,
         shuffle_buffer=config.shuffle_buffer,
+        view=view,
     )
 
 
@@ -206,6 +217,21 @@ def _imaterialist_product_2019(raw_dir: str, store: str | None) -> tfds.core.Dat
     return imaterialist_product_2019.create(raw_dir, store)
 
 
+def _masked_folder(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
+    from jdnet_jax.data import masked_folder
+
+    return masked_folder.create(raw_dir, store, **options)
+
+
+def _segmentation_maps(name: str) -> Callable[..., tfds.core.DatasetBuilder]:
+    def create(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
+        from jdnet_jax.data import segmentation_maps
+
+        return segmentation_maps.create(name, raw_dir, store, **options)
+
+    return create
+
+
 def _synthetic_meals(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
     from jdnet_jax.data.synthetic_meals import SyntheticMeals, SyntheticMealsConfig
 
@@ -242,17 +268,25 @@ class _Ours(NamedTuple):
     options: tuple[str, ...]
 
 
+_FOLDER_OPTIONS = ("val_fraction", "test_fraction", "split_seed")
+_MAP_OPTIONS = ("val_fraction", "split_seed")
 _UEC_FOOD_OPTIONS = ("fold", "train", "crop", "margin", "dedupe")
 
 _OURS = {
-    "grocery_store": _Ours(_grocery_store, ("labels", "val")),
-    "image_folder": _Ours(_image_folder, ("val_fraction", "test_fraction", "split_seed")),
+    "grocery_store": _Ours(_grocery_store, ("labels", "val", "masks")),
+    "image_folder": _Ours(_image_folder, _FOLDER_OPTIONS),
+    "masked_folder": _Ours(_masked_folder, _FOLDER_OPTIONS),
+    "foodseg103": _Ours(_segmentation_maps("foodseg103"), _MAP_OPTIONS),
+    "uec_foodpix": _Ours(_segmentation_maps("uec_foodpix"), _MAP_OPTIONS),
     "cifar10_jpeg": _Ours(_cifar10_jpeg, ()),
     "imaterialist_product_2019": _Ours(_imaterialist_product_2019, ()),
     "synthetic_meals": _Ours(_synthetic_meals, ("size", "counts", "seed")),
     "uec_food100": _Ours(_uec_food(100), _UEC_FOOD_OPTIONS),
     "uec_food256": _Ours(_uec_food(256), _UEC_FOOD_OPTIONS),
 }
+
+
+_MASKED = ("synthetic_meals", "masked_folder", "foodseg103", "uec_foodpix", "grocery_store with options.masks")
 
 
 def _store() -> str | None:

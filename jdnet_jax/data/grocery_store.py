@@ -13,14 +13,15 @@ from __future__ import annotations
 import csv
 import dataclasses
 import hashlib
+import io
 from collections.abc import Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import tensorflow_datasets as tfds
 from absl import logging
 
-from jdnet_jax.data import image_check
+from jdnet_jax.data import image_check, masked_folder, masks
 from jdnet_jax.data.hold_out import stratified_hold_out
 from jdnet_jax.errors import UserError
 
@@ -59,14 +60,20 @@ class Listing:
 
 @dataclasses.dataclass(eq=False)
 class GroceryStoreConfig(tfds.core.BuilderConfig):
-    """What to build: `labels` 'fine' or 'coarse', `val` 'official' or 'holdout', from `raw_dir` ('': download)."""
+    """What to build: `labels` 'fine' or 'coarse', `val` 'official' or 'holdout', from `raw_dir` ('': download).
+
+    With `masks`, a folder, also a mask of each photo's food.
+    """
 
     labels: str = "fine"
     val: str = "official"
     raw_dir: str = ""
+    masks: str = ""
 
 
-def create(raw_dir: str, store: str | None, *, labels: str = "fine", val: str = "official") -> GroceryStore:
+def create(
+    raw_dir: str, store: str | None, *, labels: str = "fine", val: str = "official", masks: str = ""
+) -> GroceryStore:
     """The builder for a folder, or for the public source where `raw_dir` is ''.
 
     The name of its config, and so the place of its records, carries a digest of the folder's listing: another folder
@@ -78,6 +85,8 @@ def create(raw_dir: str, store: str | None, *, labels: str = "fine", val: str = 
         labels: 'fine' (81 classes) or 'coarse' (43).
         val: 'official' as published; 'holdout' for a tenth of official train + val, stratified by fine class so that it
             holds every class, the rest being train.
+        masks: folder of masks, each at its photo's path below the dataset's folder but ending in `.png`, as `python -m
+            jdnet_jax.segment` writes them; '' for none. It needs `raw_dir`.
 
     Raises:
         UserError: an option's value is unknown, or the folder is not this dataset.
@@ -86,7 +95,11 @@ def create(raw_dir: str, store: str | None, *, labels: str = "fine", val: str = 
         if value not in allowed:
             raise UserError(f"dataset.options.{option}={value!r} of grocery_store must be one of {', '.join(allowed)}")
     source = _digest(read_listing(Path(raw_dir))) if raw_dir else "download"
-    config = GroceryStoreConfig(name=f"{labels}_{val}_{source}", labels=labels, val=val, raw_dir=raw_dir)
+    if masks:
+        if not raw_dir:
+            raise UserError("dataset.options.masks of grocery_store are of photos of yours: set dataset.data_dir too")
+        source += f"_masks{_masks_digest(read_listing(Path(raw_dir)), Path(masks))}"
+    config = GroceryStoreConfig(name=f"{labels}_{val}_{source}", labels=labels, val=val, raw_dir=raw_dir, masks=masks)
     return GroceryStore(data_dir=store, config=config)
 
 
@@ -96,6 +109,7 @@ class GroceryStore(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self) -> tfds.core.DatasetInfo:
+        mask = tfds.features.Image(shape=(None, None, 1), encoding_format="png")
         return self.dataset_info_from_configs(
             description="Smartphone photos of fruit, vegetables and cartons in shops (Klasson et al., WACV 2019).",
             features=tfds.features.FeaturesDict(
@@ -103,6 +117,7 @@ class GroceryStore(tfds.core.GeneratorBasedBuilder):
                     "image": tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg"),
                     "label": tfds.features.ClassLabel(),  # named once classes.csv is at hand
                     "path": tfds.features.Text(),
+                    **({"mask": mask} if self.builder_config.masks else {}),
                 }
             ),
             supervised_keys=("image", "label"),
@@ -118,17 +133,55 @@ class GroceryStore(tfds.core.GeneratorBasedBuilder):
         photos, skipped = readable(listing)
         if config.val == "holdout":
             photos = hold_out(photos)
+        without_region = ""
+        if config.masks:
+            photos, without_region = with_region(listing.root, Path(config.masks), photos)
         in_val = {getattr(photo, config.labels) for photo in photos["val"]}
         self.info.metadata["protocol"] = (
             f"{config.labels} labels, {config.val} val (holds {len(in_val)} of the {len(names)} classes), "
-            f"{len(skipped)} unreadable photos skipped" + (f" ({', '.join(skipped)})" if skipped else "")
+            f"{len(skipped)} unreadable photos skipped"
+            + (f" ({', '.join(skipped)})" if skipped else "")
+            + without_region
         )
         return {split: self._generate_examples(listing.root, photos[split]) for split in SPLITS}
 
     def _generate_examples(self, root: Path, photos: tuple[Photo, ...]) -> Iterator[tuple[str, dict[str, Any]]]:
         for photo in photos:
             label = getattr(photo, self.builder_config.labels)
-            yield photo.path, {"image": str(root / photo.path), "label": label, "path": photo.path}
+            example = {"image": str(root / photo.path), "label": label, "path": photo.path}
+            if self.builder_config.masks:
+                region = masks.read(_mask_of(Path(self.builder_config.masks), photo)) > 0
+                example["mask"] = io.BytesIO(masks.encode(region))
+            yield photo.path, example
+
+
+def with_region(
+    root: Path, folder: Path, photos: Mapping[str, tuple[Photo, ...]]
+) -> tuple[dict[str, tuple[Photo, ...]], str]:
+    """The photos whose masks have a region of interest, and what the protocol says of them; see `masked_folder`.
+
+    Raises:
+        UserError: masks that cannot be used, of more than 1 % of a split's photos.
+    """
+    files = {
+        split: [masked_folder.Masked(photo.path, root / photo.path, _mask_of(folder, photo)) for photo in members]
+        for split, members in photos.items()
+    }
+    usable, words = masked_folder.with_region(files, folder)
+    kept = {split: tuple(p for p in members if p.path in usable[split]) for split, members in photos.items()}
+    return kept, "; " + ", ".join(words)
+
+
+def _mask_of(folder: Path, photo: Photo) -> Path:
+    return folder / PurePosixPath(photo.path).with_suffix(".png")
+
+
+def _masks_digest(listing: Listing, folder: Path) -> str:
+    """Of the masks, which must be there for all photos."""
+    photos = [photo for members in listing.photos.values() for photo in members]
+    files = [_mask_of(folder, photo) for photo in photos]
+    masked_folder.refuse_without(files, [photo.path for photo in photos])
+    return masks.digest(files)
 
 
 def read_listing(folder: Path) -> Listing:

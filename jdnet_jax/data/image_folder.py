@@ -74,23 +74,7 @@ def create(
     Raises:
         UserError: an option is impossible, or the folder holds no such dataset.
     """
-    for option, value in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
-        if not isinstance(value, int | float) or not 0 < value < 1:
-            raise UserError(f"dataset.options.{option}={value!r} of image_folder must be above 0 and below 1")
-    if val_fraction + test_fraction >= 1:
-        raise UserError(
-            f"dataset.options.val_fraction={val_fraction} and test_fraction={test_fraction} of image_folder leave "
-            "nothing to train on: their sum must be below 1"
-        )
-    if not isinstance(split_seed, int):
-        raise UserError(f"dataset.options.split_seed={split_seed!r} of image_folder must be an integer")
-    if not raw_dir:
-        raise UserError("dataset.data_dir is empty: name the folder of your photos, which holds a folder a class")
-    if store and Path(store).resolve().is_relative_to(Path(raw_dir).resolve()):
-        raise UserError(
-            f"TFDS_DATA_DIR={store} lies in dataset.data_dir={raw_dir}, among the photos: choose another place for the "
-            "prepared records"
-        )
+    check_options("image_folder", raw_dir, store, val_fraction, test_fraction, split_seed)
     name = f"val{val_fraction}_test{test_fraction}_seed{split_seed}_{digest(read_listing(Path(raw_dir)))}"
     config = ImageFolderConfig(
         name=name,
@@ -100,6 +84,37 @@ def create(
         split_seed=split_seed,
     )
     return ImageFolder(data_dir=store, config=config)
+
+
+def check_options(
+    name: str, raw_dir: str, store: str | None, val_fraction: float, test_fraction: float, split_seed: int
+) -> None:
+    """Checks what `create` is given.
+
+    Args:
+        name: of the builder, for messages.
+        raw_dir: as for `create`, like the others.
+
+    Raises:
+        UserError: an option is impossible.
+    """
+    for option, value in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
+        if not isinstance(value, int | float) or not 0 < value < 1:
+            raise UserError(f"dataset.options.{option}={value!r} of {name} must be above 0 and below 1")
+    if val_fraction + test_fraction >= 1:
+        raise UserError(
+            f"dataset.options.val_fraction={val_fraction} and test_fraction={test_fraction} of {name} leave "
+            "nothing to train on: their sum must be below 1"
+        )
+    if not isinstance(split_seed, int):
+        raise UserError(f"dataset.options.split_seed={split_seed!r} of {name} must be an integer")
+    if not raw_dir:
+        raise UserError("dataset.data_dir is empty: name the folder of your photos, which holds a folder a class")
+    if store and Path(store).resolve().is_relative_to(Path(raw_dir).resolve()):
+        raise UserError(
+            f"TFDS_DATA_DIR={store} lies in dataset.data_dir={raw_dir}, among the photos: choose another place for the "
+            "prepared records"
+        )
 
 
 class ImageFolder(LocalBuilder):
@@ -136,7 +151,7 @@ class ImageFolder(LocalBuilder):
         self.info.metadata["protocol"] = "; ".join(
             [
                 counted(len(listing.class_names), "class"),
-                *_how_divided(listing, divided, config),
+                *how_divided(listing, divided, config),
                 counted(skipped, "unreadable photo") + " skipped",
                 *_left_out(listing),
                 counted(sum(not print_.is_kept for print_ in fingerprints.values()), "photo") + " rewritten",
@@ -231,7 +246,8 @@ def _fingerprint(photo: Photo) -> Fingerprint | str:
     return Fingerprint(hashlib.sha256(content).digest(), near_duplicates.difference_hash(pixels), record is content)
 
 
-def _how_divided(listing: Listing, divided: Divided, config: ImageFolderConfig) -> Iterator[str]:
+def how_divided(listing: Listing, divided: Divided, config: ImageFolderConfig) -> Iterator[str]:
+    """Words on where val and test come from, and on classes of which they or train have too little."""
     given = [split for split in SPLITS if split in listing.photos and split != "train"]
     if given:
         yield f"{' and '.join(given)} as the folder has {'them' if len(given) > 1 else 'it'}"

@@ -26,8 +26,8 @@ def mix_pairs(batch: Mapping[str, tf.Tensor], augment: ConfigDict) -> dict[str, 
     """Mixes each photo of a batch with its partner.
 
     Args:
-        batch: `image` uint8 [n, size, size, 3], `label` [n], `key` [n, 2]: each photo's key; n is even, and photos 2i
-            and 2i + 1 are partners.
+        batch: `image` uint8 [n, size, size, channels], `label` [n], `key` [n, 2]: each photo's key; n is
+            even, and photos 2i and 2i + 1 are partners.
         augment: `mixup` and `cutmix`: the parameter alpha of the share's Beta(alpha, alpha) distribution, 0 for off;
             where both are on, either with probability 1/2; `mix_probability`: share of the pairs that are mixed.
 
@@ -36,13 +36,13 @@ def mix_pairs(batch: Mapping[str, tf.Tensor], augment: ConfigDict) -> dict[str, 
         of the photo is its own, the rest being the partner's; 1 where nothing was mixed.
     """
     images, keys = batch["image"], batch["key"]
-    size = images.shape[1]
+    size, channels = images.shape[1], images.shape[3]
     keep, top, left, height, width = tf.map_fn(
         lambda key: _draw(key, augment, size),
         keys[::2],
         fn_output_signature=(tf.float32, tf.int32, tf.int32, tf.int32, tf.int32),
     )
-    pairs = tf.reshape(images, [-1, 2, size, size, 3])
+    pairs = tf.reshape(images, [-1, 2, size, size, channels])
     inside = _rectangles(size, top, left, height, width)[:, None, :, :, None]
     # Where a rectangle is pasted `keep` is 1: the blend leaves the rest of the photo as it is.
     share = keep[:, None, None, None, None]

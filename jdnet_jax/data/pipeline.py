@@ -12,6 +12,10 @@ a function of (seed, p) alone (given the dataset's shuffle buffer), and global b
 With repeated augmentation (Hoffer et al., CVPR 2020) each photo of the permutation stands `augment.repeats` times in a
 row, each time with another augmentation, and an epoch's positions are filled by as many times fewer photos.
 
+Of a dataset with masks each photo is cut up as `Dataset.view` says, behind all augmentation; where both parts are asked
+for, the photo and its region of interest are mixed alike and the context is what is left, so that the parts add up to
+the photo exactly.
+
 Only encoded records are ever shuffled; decoded images exist for the batches in flight alone.
 """
 
@@ -21,11 +25,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
-from jaxtyping import Int
+from jaxtyping import Int, UInt8
 from ml_collections import ConfigDict
 
+from jdnet_jax import views as views_lib
 from jdnet_jax.data import augment as augmentation
-from jdnet_jax.data import mixing, records
+from jdnet_jax.data import framing, mixing, records
 from jdnet_jax.data.datasets import Dataset
 from jdnet_jax.errors import UserError
 
@@ -44,6 +49,7 @@ def train_batches(
     seed: int,
     start_step: int,
     augment: ConfigDict,
+    fit: str = framing.CROP,
     rows: Sequence[int] | None = None,
 ) -> Iterator[Batch]:
     """Endless training batches, from global batch `start_step` on.
@@ -55,12 +61,13 @@ def train_batches(
         seed: decides the order and the augmentation.
         start_step: number of the first global batch, 0 for a fresh run.
         augment: see `augment.random_view`.
+        fit: likewise.
         rows: positions inside the global batch that this process wants, in the order it wants them; None for all.
 
     Returns:
         An iterator over {'image': uint8 [n, image_size, image_size, 3], 'label': int32 [n], 'index': int64 [n]} with
-        n = len(rows); 'index' is the example's position in the split. Where the config mixes photos also what
-        `mixing.mix_pairs` adds.
+        n = len(rows); 'index' is the example's position in the split. Where `dataset.view` has two parts also 'context'
+        like 'image', see `views.cut`. Where the config mixes photos also what `mixing.mix_pairs` adds.
 
     Raises:
         ValueError: rows that part the two photos of a pair, where photos are mixed.
@@ -94,21 +101,22 @@ def train_batches(
         copy, (index, serialized) = numbered
         encoded, label = records.parse(serialized)
         keys = tf.stack([seeds, index * repeats + copy], 1)
-        images = tf.map_fn(
-            lambda photo: augmentation.random_view(photo[0], photo[1], image_size, augment),
-            (encoded, keys),
-            fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
-        )
+
+        def one(key: tf.Tensor, photo: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
+            view = augmentation.random_view(photo, key, image_size, augment, fit=fit, mask=mask)
+            return _channels(view, dataset.view)
+
+        images = _each(one, keys, encoded, serialized, image_size, dataset.view)
         batch = {"image": images, "label": label, "index": index}
         return {**batch, "key": keys} if mixes else batch
 
     def mixed(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         result = mixing.mix_pairs(batch, augment)
         del result["key"]
-        return result
+        return _parted(result, dataset.view)
 
     stream = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(one_epoch).skip(offset)
-    return _batches(stream, views, batch_size, rows, mixed if mixes else None)
+    return _batches(stream, views, batch_size, rows, mixed if mixes else _parts(dataset.view))
 
 
 def eval_batches(
@@ -118,6 +126,7 @@ def eval_batches(
     batch_size: int,
     image_size: int,
     crop_fraction: float,
+    fit: str = framing.CROP,
     rows: Sequence[int] | None = None,
 ) -> Iterator[Batch]:
     """One pass over a split in file order, in which every example counts exactly once.
@@ -128,11 +137,12 @@ def eval_batches(
         batch_size: of the global batch.
         image_size: side of the views in pixels.
         crop_fraction: see `augment.central_view`.
+        fit: likewise.
         rows: as in `train_batches`.
 
     Returns:
-        An iterator over {'image', 'label', 'index'} as in `train_batches` and 'mask': bool [n]; the last batch is
-        filled up with zeros whose mask is False.
+        An iterator over {'image', 'label', 'index'} and 'context' as in `train_batches` and 'mask': bool [n]; the
+        last batch is filled up with zeros whose mask is False.
     """
     numbered = dataset.records[split_role]
     missing = -dataset.sizes[split_role] % batch_size
@@ -142,18 +152,58 @@ def eval_batches(
     def views(mask: tf.Tensor, numbered: tuple[tf.Tensor, tf.Tensor]) -> dict[str, tf.Tensor]:
         index, serialized = numbered
         encoded, label = records.parse(serialized)
-        images = tf.map_fn(
-            lambda photo: tf.cond(
-                photo[0],
-                lambda: augmentation.central_view(photo[1], image_size, crop_fraction),
-                lambda: tf.zeros([image_size, image_size, 3], tf.uint8),
-            ),
-            (mask, encoded),
-            fn_output_signature=tf.TensorSpec([image_size, image_size, 3], tf.uint8),
-        )
+
+        def one(is_photo: tf.Tensor, photo: tf.Tensor, region: tf.Tensor | None = None) -> tf.Tensor:
+            def seen() -> tf.Tensor:
+                view = augmentation.central_view(photo, image_size, crop_fraction, fit=fit, mask=region)
+                return _channels(view, dataset.view)
+
+            channels = _CHANNELS.get(dataset.view, 3)
+            return tf.cond(is_photo, seen, lambda: tf.zeros([image_size, image_size, channels], tf.uint8))
+
+        images = _each(one, mask, encoded, serialized, image_size, dataset.view)
         return {"image": images, "label": tf.where(mask, label, 0), "index": index, "mask": mask}
 
-    return _batches(stream, views, batch_size, rows)
+    return _batches(stream, views, batch_size, rows, _parts(dataset.view))
+
+
+#: Of the images before they are parted: the photo and its region of interest.
+_CHANNELS = {views_lib.BOTH: 6}
+
+
+def _each(
+    one: Callable[..., tf.Tensor],
+    keys: tf.Tensor,
+    encoded: tf.Tensor,
+    serialized: tf.Tensor,
+    image_size: int,
+    view: str,
+) -> UInt8[tf.Tensor, "n size size channels"]:
+    """`one(key, photo)`, or `one(key, photo, mask)` where the view needs masks, of each photo."""
+    masks = () if view == views_lib.PHOTO else (records.parse_masks(serialized),)
+    signature = tf.TensorSpec([image_size, image_size, _CHANNELS.get(view, 3)], tf.uint8)
+    return tf.map_fn(lambda photo: one(*photo), (keys, encoded, *masks), fn_output_signature=signature)
+
+
+def _channels(seen: UInt8[tf.Tensor, "size size 3_or_4"], view: str) -> UInt8[tf.Tensor, "size size channels"]:
+    """What a view needs of a photo with its mask behind it: its one image, or the photo and the region of interest."""
+    if view == views_lib.PHOTO:
+        return seen
+    photo, mask = seen[..., :3], seen[..., 3:]
+    if view == views_lib.BOTH:
+        return tf.concat([photo, views_lib.cut(photo, mask, views_lib.ROI)["image"]], -1)
+    return views_lib.cut(photo, mask, view)["image"]
+
+
+def _parts(view: str) -> Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]] | None:
+    return (lambda batch: _parted(batch, view)) if view == views_lib.BOTH else None
+
+
+def _parted(batch: dict[str, tf.Tensor], view: str) -> dict[str, tf.Tensor]:
+    if view != views_lib.BOTH:
+        return batch
+    photo, roi = views_lib.apart(batch["image"])
+    return {**batch, "image": roi, "context": photo - roi}
 
 
 def _beside(value: tf.Tensor, elements: tf.data.Dataset) -> tf.data.Dataset:
@@ -175,11 +225,11 @@ def _batches(
     views: Callable[..., dict[str, tf.Tensor]],
     batch_size: int,
     rows: Sequence[int] | None,
-    mix: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]] | None = None,
+    finish: Callable[[dict[str, tf.Tensor]], dict[str, tf.Tensor]] | None = None,
 ) -> Iterator[Batch]:
-    """Picks `rows` of each global batch, decodes them in parallel, keeps their order, batches and mixes them.
+    """Picks `rows` of each global batch, decodes them in parallel, keeps their order, batches and finishes them.
 
-    `views` is given several records at a time, joined.
+    `views` is given several records at a time, joined; `finish` whole batches.
     """
     rows = range(batch_size) if rows is None else rows
     if not len(rows) or min(rows) < 0 or max(rows) >= batch_size:
@@ -195,8 +245,8 @@ def _batches(
         own = stream.batch(batch_size, drop_remainder=True).map(pick).rebatch(DECODED_TOGETHER)
     stream = own.map(views, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     stream = stream.rebatch(len(rows), drop_remainder=True)
-    if mix is not None:
-        stream = stream.map(mix, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    if finish is not None:
+        stream = stream.map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     stream = stream.prefetch(_PREFETCHED_BATCHES)
     return _readable(stream.as_numpy_iterator())
 

@@ -37,6 +37,11 @@ def parse(serialized: tf.Tensor) -> tuple[tf.Tensor, Int[tf.Tensor, " n"]]:
     return parsed["image"], tf.cast(parsed["label"], tf.int32)
 
 
+def parse_masks(serialized: tf.Tensor) -> tf.Tensor:
+    """Encoded masks (string [n]) of n serialized examples of a dataset that has them."""
+    return tf.io.parse_example(serialized, {"mask": tf.io.FixedLenFeature([], tf.string)})["mask"]
+
+
 def stored_bytes(builder: tfds.core.DatasetBuilder, split: str) -> int:
     """Size of the split's records; where it takes part of a file, that part of the file's size."""
     return sum(

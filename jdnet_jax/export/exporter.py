@@ -10,7 +10,7 @@ from typing import Any
 import jax
 from jaxtyping import PyTree
 
-from jdnet_jax import __version__, handoff
+from jdnet_jax import __version__, handoff, views
 from jdnet_jax.data import Dataset
 from jdnet_jax.data.datasets import find_prepared
 from jdnet_jax.errors import UserError
@@ -26,6 +26,7 @@ from jdnet_jax.progress import say
 from jdnet_jax.size_on_disk import size_on_disk
 from jdnet_jax.workdir import Workdir
 
+_OF_TWO_INPUTS = ("tflite", "stablehlo")
 _CALIBRATION, _COMPARISON = 256, 2_000  # pictures at most
 
 
@@ -90,6 +91,11 @@ def export(request: Request) -> Report:
     chosen = formats.check(request.file_format, request.quantize)
     variables, card = handoff.load(request.source)
     card = dataclasses.replace(card, dtype="float32")  # what every exported file is compared with
+    if card.view == views.BOTH and (request.file_format not in _OF_TWO_INPUTS or request.quantize != "none"):
+        raise UserError(
+            f"{card.model} takes a photo and a mask, which only --format={' and '.join(_OF_TWO_INPUTS)} can express "
+            "here, with --quantize=none: choose one of these"
+        )
     student = FlaxRunner(card, variables, request.source)
     with placed(request.output, chosen.suffix) as path:
         dataset = _dataset_of(request.source, card)

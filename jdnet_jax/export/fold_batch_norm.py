@@ -41,7 +41,7 @@ class Folded:
     module: nn.Module
     params: PyTree
 
-    def __call__(self, images: Float[Array, "batch height width 3"]) -> Outputs:
+    def __call__(self, images: Float[Array, "batch height width channels"]) -> Outputs:
         """Runs the network on normalised images, as in evaluation."""
         with nn.intercept_methods(_apply_folded):
             outputs: Any = self.module.apply({"params": self.params}, images, train=False)
@@ -106,8 +106,8 @@ def _batch_norms(module: nn.Module, variables: Mapping[str, PyTree]) -> dict[_Pa
             return checkpoint_name(result, f"conv {len(convs) - 1}")
         return result
 
-    size = module.input_spec.size
-    images = jax.ShapeDtypeStruct((1, size, size, 3), jnp.float32)
+    spec = module.input_spec
+    images = jax.ShapeDtypeStruct((1, spec.size, spec.size, spec.channels), jnp.float32)
     with nn.intercept_methods(mark):
         traced = jax.make_jaxpr(lambda v, x: module.apply(v, x, train=False))(variables, images)
     pairs = {norms[norm]: convs[conv] for conv, norm in _only_uses(traced.jaxpr)}

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree, Shaped
 
+from jdnet_jax import views
 from jdnet_jax.export.fold_batch_norm import Folded, fold
 from jdnet_jax.inference import flax_runner
 from jdnet_jax.inference.model_card import ModelCard
@@ -28,24 +29,34 @@ class InferenceFunction:
     network: Folded
 
     def __call__(
-        self, images: Shaped[Array, "batch size size 3"]
+        self, images: Shaped[Array, "batch size size 3"], mask: Shaped[Array, "batch size size 1"] | None = None
     ) -> tuple[Float[Array, "batch classes"], Float[Array, "batch h w"]]:
         """Probabilities after the temperature, and the class activation map of the most probable class.
 
         Args:
             images: RGB in [0, 255], of any dtype.
+            mask: for a model of `roi+context`: 0 for the context, anything else for the region of interest, which is
+                cut out here.
         """
-        logits, activation = self.logits(images)
+        logits, activation = self.logits(images, mask)
         return jax.nn.softmax(logits / np.float32(self.card.temperature)), activation
 
     def logits(
-        self, images: Shaped[Array, "batch size size 3"]
+        self, images: Shaped[Array, "batch size size 3"], mask: Shaped[Array, "batch size size 1"] | None = None
     ) -> tuple[Float[Array, "batch classes"], Float[Array, "batch h w"]]:
         """Logits before the temperature in place of probabilities."""
         mean, std = np.asarray(self.card.mean, np.float32), np.asarray(self.card.std, np.float32)
+        pixels = images.astype(jnp.float32)
+        if mask is not None:
+            pixels = views.seen(pixels, (mask.astype(jnp.float32) > 0).astype(jnp.float32), self.card.view)
         # A product, which converters fold into the first convolution.
-        outputs = self.network((images.astype(jnp.float32) - mean) * (1 / std))
-        return outputs.logits, outputs.activation(jnp.argmax(outputs.logits, -1).astype(jnp.int32))
+        outputs = self.network((pixels - mean) * (1 / std))
+        return outputs.scores, outputs.activation(jnp.argmax(outputs.scores, -1).astype(jnp.int32))
+
+    @property
+    def inputs(self) -> dict[str, int]:
+        """What it takes: names of its arguments, with their channels."""
+        return {"image": 3, "mask": 1} if self.card.view == views.BOTH else {"image": 3}
 
 
 def create(card: ModelCard, variables: Mapping[str, PyTree], name: object) -> InferenceFunction:

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from jaxtyping import Int, UInt8
 
+from jdnet_jax import views
 from jdnet_jax.data import Dataset, augment, records
 from jdnet_jax.data.synthetic_meals import builder as synthetic_meals
 from jdnet_jax.data.wording import counted
@@ -32,7 +33,7 @@ class Pictures(NamedTuple):
     """
 
     source: str
-    images: UInt8[np.ndarray, "n size size 3"]
+    images: UInt8[np.ndarray, "n size size channels"]
     labels: Int[np.ndarray, " n"] | None
 
 
@@ -46,22 +47,28 @@ def of_split(dataset: Dataset, role: str, card: ModelCard, limit: int) -> Pictur
         limit: how many photos to take at most.
     """
 
-    def photo_and_label(position: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        encoded, label = records.parse(serialized[None])
-        return encoded[0], label[0]
+    has_mask = card.view != views.PHOTO
 
-    stored = dataset.records[role].map(photo_and_label)
-    labels = np.array([*stored.map(lambda encoded, label: label).as_numpy_iterator()])
+    def parsed(position: tf.Tensor, serialized: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        encoded, label = records.parse(serialized[None])
+        masks = records.parse_masks(serialized[None]) if has_mask else tf.constant([b""])
+        return encoded[0], label[0], masks[0]
+
+    stored = dataset.records[role].map(parsed)
+    labels = np.array([*stored.map(lambda encoded, label, mask: label).as_numpy_iterator()])
     chosen = spread(labels.tolist(), limit)
     wanted = set(chosen)
-    views: dict[int, np.ndarray] = {}
-    for position, (encoded, _) in enumerate(stored):
+    found: dict[int, np.ndarray] = {}
+    for position, (encoded, _, mask) in enumerate(stored):
         if position in wanted:
-            views[position] = augment.central_view(encoded, card.image_size, card.crop_fraction).numpy()
-            if len(views) == len(wanted):
+            view = augment.central_view(
+                encoded, card.image_size, card.crop_fraction, fit=card.fit, mask=mask if has_mask else None
+            ).numpy()
+            found[position] = views.seen(view[..., :3], view[..., 3:], card.view)
+            if len(found) == len(wanted):
                 break
     source = f"{counted(len(chosen), 'photo')} of {dataset.name}, {role}"
-    return Pictures(source, np.stack([views[index] for index in chosen]), labels[chosen])
+    return Pictures(source, np.stack([found[index] for index in chosen]), labels[chosen])
 
 
 def of_folder(folder: Path, card: ModelCard, limit: int) -> Pictures:
@@ -72,24 +79,30 @@ def of_folder(folder: Path, card: ModelCard, limit: int) -> Pictures:
     Raises:
         UserError: it is no folder, or no photo in it can be read.
     """
+    if card.view != views.PHOTO:
+        raise UserError(
+            f"--calibrate={folder} holds no masks, and the model looks at {card.view}: leave it out, and prepare the "
+            "dataset of the run here"
+        )
     if not folder.is_dir():
         raise UserError(f"--calibrate={folder} is not a folder; name one with photos such as the model will see")
     files = photos.find([str(folder)])
     order = spread([str(file.parent) for file in files], len(files))
-    views: list[np.ndarray] = []
+    seen: list[np.ndarray] = []
     for photo in photos.read((files[i] for i in order), card):
         if photo.view is not None:
-            views.append(photo.view)
-        if len(views) == limit:
+            seen.append(photo.view)
+        if len(seen) == limit:
             break
-    if not views:
+    if not seen:
         raise UserError(f"--calibrate={folder} has no photos that can be read; name a folder with photos of food")
-    return Pictures(f"{counted(len(views), 'photo')} of {folder}", np.stack(views), None)
+    return Pictures(f"{counted(len(seen), 'photo')} of {folder}", np.stack(seen), None)
 
 
 def drawn(card: ModelCard) -> Pictures:
     """Pictures of plates of food from the set that comes with the project, for want of photos."""
-    images = [synthetic_meals.example("val", i, card.image_size)["image"] for i in range(_DRAWN)]
+    examples = [synthetic_meals.example("val", i, card.image_size) for i in range(_DRAWN)]
+    images = [views.seen(found["image"], found["mask"][..., None].astype(np.uint8), card.view) for found in examples]
     return Pictures(f"{_DRAWN} drawn pictures", np.stack(images), None)
 
 

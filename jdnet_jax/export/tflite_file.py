@@ -11,7 +11,7 @@ from jdnet_jax.inference.model_card import ModelCard
 
 _FILE_IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16  # of buffers: the schema's
-INPUT, PROBABILITIES, ACTIVATION = "image", "probabilities", "activation"
+INPUT, MASK, PROBABILITIES, ACTIVATION = "image", "mask", "probabilities", "activation"
 
 
 def finish(converted: bytes, card: ModelCard, author: str, licence: str) -> bytes:
@@ -26,7 +26,10 @@ def finish(converted: bytes, card: ModelCard, author: str, licence: str) -> byte
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(converted, 0))
     graph = model.subgraphs[0]
     _add_softmax(model, card.temperature)
-    named = dict(zip((INPUT, PROBABILITIES, ACTIVATION), (*graph.inputs, *graph.outputs), strict=True))
+    # By its channels a photo is told from a mask, in whatever order the converter leaves them.
+    inputs = {MASK if graph.tensors[i].shape[-1] == 1 else INPUT: i for i in graph.inputs}
+    graph.inputs = np.array([inputs[name] for name in (INPUT, MASK) if name in inputs], np.int32)
+    named = {**inputs, **dict(zip((PROBABILITIES, ACTIVATION), graph.outputs, strict=True))}
     for i, tensor in enumerate(graph.tensors):
         # Inner tensors are named after the Flax modules: of use to somebody who looks for an operation in a file of
         # floats, and half a per cent of a quantised one.
@@ -79,7 +82,7 @@ def _signature(named: dict[str, int]) -> schema.SignatureDefT:
 
     signature = schema.SignatureDefT()
     signature.signatureKey = "serving_default"
-    signature.inputs = [entry(INPUT)]
+    signature.inputs = [entry(name) for name in (INPUT, MASK) if name in named]
     signature.outputs = [entry(PROBABILITIES), entry(ACTIVATION)]
     return signature
 

@@ -16,6 +16,7 @@ from typing import Any
 import flatbuffers
 from flatbuffers import number_types
 
+from jdnet_jax import views
 from jdnet_jax.inference.model_card import ModelCard
 
 NAME = "TFLITE_METADATA"
@@ -39,9 +40,8 @@ def metadata(card: ModelCard, author: str, licence: str) -> bytes:
         builder,
         name="image",
         description=(
-            f"RGB photo, its shorter side resized to {card.shorter_side} pixels and the central {size} x {size} cut "
-            f"out; values 0 to 255. Inside, mean {_numbers(card.mean)} is subtracted and the rest divided by "
-            f"{_numbers(card.std)}."
+            f"RGB photo, {_how_resized(card)}; values 0 to 255. Inside, mean {_numbers(card.mean)} is subtracted and "
+            f"the rest divided by {_numbers(card.std)}."
         ),
         dimensions=("batch", "height", "width", "channel"),
         content=_content(builder, _IMAGE, {0: _int8(_RGB), 1: _table(builder, {0: _uint32(size), 1: _uint32(size)})}),
@@ -68,7 +68,17 @@ def metadata(card: ModelCard, author: str, licence: str) -> bytes:
         dimensions=("batch", "height", "width"),
         content=_content(builder, _FEATURE, {}),
     )
-    graph = _table(builder, {2: _vector(builder, [image]), 3: _vector(builder, [probabilities, activation])})
+    inputs = [image]
+    if card.view == views.BOTH:
+        mask = _tensor(
+            builder,
+            name="mask",
+            description="of the food, resized as the photo is, to the nearest pixel: 0 where it is not; cut out inside",
+            dimensions=("batch", "height", "width", "channel"),
+            content=_content(builder, _FEATURE, {}),
+        )
+        inputs.append(mask)
+    graph = _table(builder, {2: _vector(builder, inputs), 3: _vector(builder, [probabilities, activation])})
     texts = {
         0: card.model,
         1: f"{card.model}, {len(card.classes)} classes, {card.dtype}, exported by jdnet_jax",
@@ -81,6 +91,13 @@ def metadata(card: ModelCard, author: str, licence: str) -> bytes:
     )
     builder.Finish(_offset_of(root), _FILE_IDENTIFIER)
     return bytes(builder.Output())
+
+
+def _how_resized(card: ModelCard) -> str:
+    size = card.image_size
+    if card.fit == "pad":
+        return f"its longer side resized to {size} pixels, in the middle of a grey square of {size} x {size}"
+    return f"its shorter side resized to {card.shorter_side} pixels and the central {size} x {size} cut out"
 
 
 def append_labels(model: bytes, classes: Sequence[str]) -> bytes:

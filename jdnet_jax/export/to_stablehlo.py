@@ -14,9 +14,13 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 def convert(function: InferenceFunction) -> bytes:
     """The file's content: a function from images uint8 [batch, size, size, 3] to probabilities and activation maps.
 
+    Of a model of `roi+context` it takes a mask, uint8 [batch, size, size, 1], behind the images.
+
     `jax.export.deserialize` reads it, of this version of JAX and, as JAX promises, of those of half a year after it.
     """
     size = function.card.image_size
-    shape = jax.export.symbolic_shape(f"batch, {size}, {size}, 3")
-    exported = jax.export.export(jax.jit(function), platforms=PLATFORMS)(jax.ShapeDtypeStruct(shape, jnp.uint8))
+    (batch,) = jax.export.symbolic_shape("batch")
+    shapes = [(batch, size, size, channels) for channels in function.inputs.values()]
+    arguments = [jax.ShapeDtypeStruct(shape, jnp.uint8) for shape in shapes]
+    exported = jax.export.export(jax.jit(function), platforms=PLATFORMS)(*arguments)
     return bytes(exported.serialize())

@@ -33,7 +33,8 @@ def convert(
         calibration: views of photos, for `int8`.
 
     Returns:
-        a model from an image uint8 [1, size, size, 3] to logits and activation map, both float32.
+        a model from an image uint8 [1, size, size, 3], and of `roi+context` a mask uint8 [1, size, size, 1], to logits
+        and activation map, both float32.
     """
     # The quantiser makes a float input uint8, and the normalisation behind it a matter of scales.
     dtype = tf.float32 if quantize == "int8" else tf.uint8
@@ -41,7 +42,7 @@ def convert(
     with lowering.plain():
         traced = tf.function(
             jax2tf.convert(function.logits, with_gradient=False),
-            input_signature=[tf.TensorSpec([1, size, size, 3], dtype)],
+            input_signature=[tf.TensorSpec([1, size, size, channels], dtype) for channels in function.inputs.values()],
             autograph=False,
         )
         concrete = traced.get_concrete_function()

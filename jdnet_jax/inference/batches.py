@@ -14,7 +14,8 @@ _BATCH = 32
 
 
 def run_in_batches(
-    call: Callable[[UInt8[np.ndarray, "batch size size 3"]], Any], images: UInt8[np.ndarray, "n size size 3"]
+    call: Callable[[UInt8[np.ndarray, "batch size size channels"]], Any],
+    images: UInt8[np.ndarray, "n size size channels"],
 ) -> Prediction:
     """Runs a compiled function over any number of photos: one alone, or 32 at a time, filled up with black ones.
 
@@ -29,6 +30,8 @@ def run_in_batches(
     return Prediction(*both)
 
 
-def _filled(batch: UInt8[np.ndarray, "n size size 3"], size: int) -> UInt8[np.ndarray, "batch size size 3"]:
+def _filled(
+    batch: UInt8[np.ndarray, "n size size channels"], size: int
+) -> UInt8[np.ndarray, "batch size size channels"]:
     missing = size - len(batch)
     return np.concatenate([batch, np.zeros((missing, *batch.shape[1:]), batch.dtype)]) if missing else batch

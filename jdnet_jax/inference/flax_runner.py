@@ -45,7 +45,7 @@ class FlaxRunner:
         self._variables = jax.device_put(dict(variables))
         self._forward = jax.jit(lambda own, images: forward(module, card, own, images))
 
-    def run(self, images: UInt8[np.ndarray, "n size size 3"]) -> Prediction:
+    def run(self, images: UInt8[np.ndarray, "n size size channels"]) -> Prediction:
         """Predicts any number of photos; see `Runner`."""
         return run_in_batches(lambda batch: self._forward(self._variables, batch), images)
 
@@ -80,7 +80,7 @@ def create(card: ModelCard, name: object) -> nn.Module:
 
 
 def forward(
-    module: nn.Module, card: ModelCard, variables: Mapping[str, PyTree], images: UInt8[Array, "n size size 3"]
+    module: nn.Module, card: ModelCard, variables: Mapping[str, PyTree], images: UInt8[Array, "n size size channels"]
 ) -> tuple[Float[Array, "n classes"], Float[Array, "n h w"]]:
     """Everything between pixels and answer: normalisation, network, temperature, softmax, activation map.
 
@@ -88,7 +88,7 @@ def forward(
         module: as `create` makes it.
         card: what the model says of itself.
         variables: `params` and `batch_stats`.
-        images: RGB.
+        images: see `Runner.run`.
 
     Returns:
         probabilities, and the class activation map of the most probable class, both float32.
@@ -96,5 +96,5 @@ def forward(
     mean, std = np.asarray(card.mean, np.float32), np.asarray(card.std, np.float32)
     normalised = (images.astype(jnp.float32) - mean) / std
     outputs: Any = module.apply(variables, normalised, train=False)
-    probabilities = jax.nn.softmax(outputs.logits / np.float32(card.temperature))
-    return probabilities, outputs.activation(jnp.argmax(outputs.logits, -1))
+    scores = outputs.scores
+    return jax.nn.softmax(scores / np.float32(card.temperature)), outputs.activation(jnp.argmax(scores, -1))

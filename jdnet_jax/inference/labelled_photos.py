@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from jdnet_jax import data
+from jdnet_jax import data, views
 from jdnet_jax.data import image_check
 from jdnet_jax.data.folder_listing import class_folders, files_below, is_photo_name
 from jdnet_jax.data.wording import counted, listed
@@ -27,7 +27,8 @@ class LabelledPhotos(NamedTuple):
 
     Attributes:
         source: one line that says which photos these are.
-        batches: of `image` uint8 [n, size, size, 3], `label` [n] and, where some rows are padding, `mask` [n].
+        batches: of `image` uint8 [n, size, size, 3] (and `context`, see `views.cut`), `label` [n] and, where some rows
+            are padding, `mask` [n].
     """
 
     source: str
@@ -45,10 +46,15 @@ def of_dataset(config: ConfigDict, role: str, card: ModelCard) -> LabelledPhotos
     Raises:
         UserError: the data cannot be had, or its classes are not the model's.
     """
-    dataset = data.prepare(config)
+    dataset = data.prepare(ConfigDict({**config, "view": card.view}))
     _check_classes(dataset.class_names, card.classes, dataset.name)
     batches = data.eval_batches(
-        dataset, role, batch_size=_BATCH, image_size=card.image_size, crop_fraction=card.crop_fraction
+        dataset,
+        role,
+        batch_size=_BATCH,
+        image_size=card.image_size,
+        crop_fraction=card.crop_fraction,
+        fit=card.fit,
     )
     return LabelledPhotos(dataset.protocol, batches)
 
@@ -61,6 +67,11 @@ def of_folder(root: Path, card: ModelCard) -> LabelledPhotos:
     Raises:
         UserError: no such folder, a folder in it that is named as no class, or no photos.
     """
+    if card.view != views.PHOTO:
+        raise UserError(
+            f"--photos={root} holds no masks, and the model looks at {card.view}: put photos/ and masks/ in one folder "
+            "and give a config with dataset.name=masked_folder"
+        )
     if not root.is_dir():
         raise UserError(f"--photos={root} is not a folder; name the one that holds a folder a class")
     folders = class_folders(root)

@@ -13,14 +13,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jdnet_jax import atomic
+from jdnet_jax import atomic, views
 from jdnet_jax.errors import UserError
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # what can be said in version 1 is: it has photos that are cropped, and seen whole
 FILE_NAME = "model.json"
 
-# Of the evaluation view; another rule would be another format version.
-_RULE = {"crop": "center", "method": "bilinear", "antialias": True}
+# Of the evaluation view, by `ModelCard.fit`; another rule would be another format version.
+_RESAMPLING = {"method": "bilinear", "antialias": True}
+_RULES = {"crop": {"crop": "center", **_RESAMPLING}, "pad": {"pad": 125, **_RESAMPLING}}
 
 
 class BadModelCardError(Exception):
@@ -37,9 +38,10 @@ class ModelCard:
         classes: names of the classes, in the order of the probabilities.
         image_size: side of the images that the model takes, in pixels.
         mean: per-channel RGB mean that is subtracted from images in [0, 255]. In an exported file that is done inside.
+            Six where the model takes the region of interest and its context, the region's first.
         std: per-channel RGB deviation that they are then divided by.
         shorter_side: to how many pixels a photo's shorter side is resized (bilinear, antialiased) before the central
-            square of `image_size` is cut out.
+            square of `image_size` is cut out; `image_size` where the photo is padded.
         temperature: what the logits are divided by before the softmax. In an exported file that is done inside.
         file_format: `flax` for a hand-off, or the format of the exported file, such as `tflite`.
         dtype: what the model computes in, such as `float32`, `bfloat16` or `int8`.
@@ -48,13 +50,16 @@ class ModelCard:
         accuracy: the entries of `summary.json` by split, of the network before any export.
         sha256: of the network's weights, as `state.sha256`; '' where it is not told.
         export: what the export found out about its file; empty for a hand-off.
+        view: what of a photo the model looks at, one of `views.VIEWS`: all but `photo` need a mask. An exported file of
+            `roi+context` takes photo and mask; one of `roi` or `context` takes what was cut out.
+        fit: `crop`, or `pad`: the longer side is resized to `image_size`, and the rest of the square is grey.
     """
 
     model: str
     classes: tuple[str, ...]
     image_size: int
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     shorter_side: int
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     temperature: float = 1.0
@@ -65,6 +70,13 @@ class ModelCard:
     accuracy: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     sha256: str = ""
     export: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    view: str = views.PHOTO
+    fit: str = "crop"
+
+    @property
+    def channels(self) -> int:
+        """Channels of what the network takes: 3, or 6 for `roi+context`."""
+        return len(self.mean)
 
     @property
     def crop_fraction(self) -> float:
@@ -73,8 +85,10 @@ class ModelCard:
 
     def to_json(self) -> str:
         """The text of `model.json`."""
+        is_plain = self.view == views.PHOTO and self.fit == "crop"
+        side = {"shorter_side": self.shorter_side} if self.fit == "crop" else {"longer_side": self.image_size}
         fields = {
-            "format_version": FORMAT_VERSION,
+            "format_version": 1 if is_plain else FORMAT_VERSION,
             "model": self.model,
             "options": dict(self.options),
             "parameters": self.parameters,
@@ -82,7 +96,8 @@ class ModelCard:
             "image_size": self.image_size,
             "mean": list(self.mean),
             "std": list(self.std),
-            "resize": {"shorter_side": self.shorter_side, **_RULE},
+            "resize": {**side, **_RULES[self.fit]},
+            **({} if is_plain else {"view": self.view}),
             "temperature": self.temperature,
             "format": self.file_format,
             "dtype": self.dtype,
@@ -153,16 +168,22 @@ def _checked(fields: Mapping[str, Any]) -> ModelCard:
     _require(isinstance(fields["model"], str), "model is not a name")
     _require(_is_list(classes, str) and len(classes) > 0, "classes is not a list of names")
     _require(_is_whole(size) and size > 0, "image_size is not a number of pixels")
+    view = fields.get("view", views.PHOTO)
+    _require(view in views.VIEWS, "view is none that there is")
+    numbers, words = (6, "six") if view == views.BOTH else (3, "three")
     mean, std = fields["mean"], fields["std"]
     for name, values in (("mean", mean), ("std", std)):
-        _require(_is_list(values, (int, float)) and len(values) == 3, f"{name} is not three numbers")
+        _require(_is_list(values, (int, float)) and len(values) == numbers, f"{name} is not {words} numbers")
         _require(all(map(math.isfinite, values)), f"{name} is not finite")
     _require(min(std) > 0, "std is not positive")
     resize = fields["resize"]
     _require(isinstance(resize, dict), "resize is not a rule")
-    shorter_side = resize["shorter_side"]
+    fit = "pad" if "longer_side" in resize else "crop"
+    shorter_side = resize["shorter_side"] if fit == "crop" else size
     _require(_is_whole(shorter_side) and shorter_side >= size, "resize.shorter_side is below image_size")
-    _require({key: resize.get(key) for key in _RULE} == _RULE, f"resize is another rule than {_RULE}")
+    _require(fit == "crop" or resize["longer_side"] == size, "resize.longer_side is not image_size")
+    rule = _RULES[fit]
+    _require({key: resize.get(key) for key in rule} == rule, f"resize is another rule than {rule}")
     temperature = fields.get("temperature", 1.0)  # hand-offs of before temperature scaling do not have it
     _require(isinstance(temperature, (int, float)) and 0 < temperature < math.inf, "temperature is not positive")
     mappings = {name: fields.get(name, {}) for name in ("options", "trained", "accuracy", "export")}
@@ -176,8 +197,10 @@ def _checked(fields: Mapping[str, Any]) -> ModelCard:
         model=fields["model"],
         classes=tuple(classes),
         image_size=size,
-        mean=(mean[0], mean[1], mean[2]),
-        std=(std[0], std[1], std[2]),
+        mean=tuple(mean),
+        std=tuple(std),
+        view=view,
+        fit=fit,
         shorter_side=shorter_side,
         temperature=float(temperature),
         file_format=texts["format"],

@@ -36,7 +36,7 @@ def draw(
 
     Args:
         picture: all of the photo, RGB.
-        activation: not negative, on a grid over the central square that the model saw.
+        activation: not negative, on a grid over the square that the model saw, about the photo's middle.
         class_name: of the most probable class.
         probability: in [0, 1].
         card: of the model; says which square that is.
@@ -44,7 +44,8 @@ def draw(
     width, height = picture.size
     scale = max(1.0, _SHORTEST / width)
     picture = picture.resize((round(width * scale), round(height * scale)), Image.Resampling.BICUBIC)
-    side = round(min(picture.size) * card.crop_fraction)
+    # Of a photo that was padded the square is larger than the photo: what lies outside is cut off again.
+    side = max(picture.size) if card.fit == "pad" else round(min(picture.size) * card.crop_fraction)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     seen = picture.crop((left, top, left + side, top + side))
     picture.paste(_colored(seen, activation), (left, top))

@@ -12,10 +12,13 @@ import tensorflow as tf
 from jaxtyping import UInt8
 from PIL import Image
 
+from jdnet_jax import views
 from jdnet_jax.data import augment, image_check, photo_file
+from jdnet_jax.data import masks as mask_files
 from jdnet_jax.data.folder_listing import files_below, is_photo_name
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.parallel import in_order
+from jdnet_jax.errors import UserError
 from jdnet_jax.inference import overlay
 from jdnet_jax.inference.model_card import ModelCard
 
@@ -35,7 +38,7 @@ class Photo:
     """
 
     path: Path
-    view: UInt8[np.ndarray, "size size 3"] | None
+    view: UInt8[np.ndarray, "size size channels"] | None
     problem: str = ""
     picture: Image.Image | None = None
 
@@ -52,21 +55,31 @@ def find(names: Sequence[str]) -> list[Path]:
     return found
 
 
-def read(paths: Iterable[Path], card: ModelCard, *, picture_size: int = 0) -> Iterator[Photo]:
+def read(
+    paths: Iterable[Path], card: ModelCard, *, picture_size: int = 0, masks: Path | None = None
+) -> Iterator[Photo]:
     """The photos in the order of their paths, read in threads a few at a time.
 
     Args:
         paths: of files.
         card: of the model that is to see them.
         picture_size: longer side of `Photo.picture` in pixels; 0 for none.
+        masks: for a model that looks at a part: the mask of all photos, or a folder with `<photo's name>.png` for each.
+
+    Raises:
+        UserError: the model looks at a part and there are no masks, or it looks at the whole and there are.
     """
+    if (card.view == views.PHOTO) != (masks is None):
+        raise UserError(
+            f"the model looks at {card.view}: " + ("leave out --mask" if masks else "give the food's masks by --mask")
+        )
 
     def one(path: Path) -> Photo:
         try:
             if path.is_dir():
                 raise UnreadablePhotoError("a folder without photos")
             record = photo_file.record_of(path)
-            seen = view(record, card)
+            seen = view(record, card, None if masks is None else _mask_of(path, masks))
             return Photo(path, seen, picture=_picture(record, picture_size) if picture_size else None)
         except UnreadablePhotoError as error:
             return Photo(path, None, str(error))
@@ -75,19 +88,37 @@ def read(paths: Iterable[Path], card: ModelCard, *, picture_size: int = 0) -> It
         yield from in_order(one, paths)
 
 
-def view(record: bytes, card: ModelCard) -> UInt8[np.ndarray, "size size 3"]:
+def view(record: bytes, card: ModelCard, mask: Path | None = None) -> UInt8[np.ndarray, "size size channels"]:
     """What a model sees of a record of `photo_file`, the very pixels of its evaluation during training.
 
+    Args:
+        record: of the photo.
+        card: of the model.
+        mask: the file of the food's mask, for a model that looks at a part.
+
     Raises:
-        UnreadablePhotoError: the photo is truncated or damaged, or one side is more than MAX_RATIO times the other.
+        UnreadablePhotoError: the photo is truncated or damaged, or one side is more than MAX_RATIO times the other; or
+            the mask cannot be used.
     """
     with Image.open(io.BytesIO(record)) as image:
         if max(image.size) > MAX_RATIO * min(image.size):
             raise UnreadablePhotoError(f"a strip of {image.width} x {image.height} pixels")
+    encoded = None
+    if mask is not None:
+        region = mask_files.read(mask) > 0
+        mask_files.check_size(record, region)
+        encoded = tf.constant(mask_files.encode(region))
     try:
-        return augment.central_view(tf.constant(record), card.image_size, card.crop_fraction).numpy()
+        seen = augment.central_view(
+            tf.constant(record), card.image_size, card.crop_fraction, fit=card.fit, mask=encoded
+        ).numpy()
+        return seen if mask is None else views.seen(seen[..., :3], seen[..., 3:], card.view)
     except tf.errors.InvalidArgumentError:
         raise UnreadablePhotoError("truncated or not an image") from None
+
+
+def _mask_of(photo: Path, masks: Path) -> Path:
+    return masks / f"{photo.stem}.png" if masks.is_dir() else masks
 
 
 def _below(folder: Path) -> list[Path]:

@@ -30,10 +30,11 @@ class Runner(Protocol):
         """What the model says of itself."""
         ...
 
-    def run(self, images: UInt8[np.ndarray, "n size size 3"]) -> Prediction:
+    def run(self, images: UInt8[np.ndarray, "n size size channels"]) -> Prediction:
         """Predicts photos.
 
         Args:
-            images: the evaluation views of any number of photos, RGB; `size` is `card.image_size`.
+            images: the evaluation views of any number of photos, RGB; `size` is `card.image_size`. Of a model of
+                `roi+context` the region of interest and the context side by side, see `views.seen`.
         """
         ...

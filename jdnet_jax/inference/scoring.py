@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jdnet_jax import calibration, evaluation
+from jdnet_jax import calibration, evaluation, views
 from jdnet_jax.inference.runner import Runner
 
 _SMALLEST = np.finfo(np.float32).tiny  # stands in for a probability that was rounded to 0, whose logarithm is infinite
@@ -39,8 +39,8 @@ def score(runner: Runner, batches: Iterable[Mapping[str, np.ndarray]]) -> Scores
 
     Args:
         runner: the model.
-        batches: of `image` uint8 [n, size, size, 3] and `label` [n], at least one photo in all; where `mask` [n] is
-            there, rows whose mask is False are padding.
+        batches: of `image` uint8 [n, size, size, 3] (and `context`, see `views.cut`) and `label` [n], at least one
+            photo in all; where `mask` [n] is there, rows whose mask is False are padding.
     """
     parts = zip(*(_examples(runner, batch) for batch in batches), strict=True)
     found = _Examples(*(np.concatenate(part) for part in parts))
@@ -67,7 +67,7 @@ class _Examples(NamedTuple):
 def _examples(runner: Runner, batch: Mapping[str, np.ndarray]) -> _Examples:
     mask = batch.get("mask", np.ones(len(batch["label"]), bool))
     labels = batch["label"][mask]
-    probabilities = runner.run(batch["image"]).probabilities[mask]
+    probabilities = runner.run(views.images_for(runner.card.channels, batch)).probabilities[mask]
     of_label = np.take_along_axis(probabilities, labels[:, None], axis=1)
     # Among equal probabilities the lower class comes first, as in argmax and in the evaluation step.
     lower = np.arange(probabilities.shape[1]) < labels[:, None]

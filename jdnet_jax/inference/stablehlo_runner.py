@@ -9,6 +9,7 @@ import jax.export
 import numpy as np
 from jaxtyping import UInt8
 
+from jdnet_jax import views
 from jdnet_jax.inference.batches import run_in_batches
 from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.inference.opening_errors import check_classes, explained
@@ -33,9 +34,11 @@ class StablehloRunner:
         self.card = card
         self._call = jax.jit(exported.call)
 
-    def run(self, images: UInt8[np.ndarray, "n size size 3"]) -> Prediction:
+    def run(self, images: UInt8[np.ndarray, "n size size channels"]) -> Prediction:
         """Predicts any number of photos; see `Runner`."""
-        return run_in_batches(self._call, images)
+        if self.card.view != views.BOTH:
+            return run_in_batches(self._call, images)
+        return run_in_batches(lambda batch: self._call(*views.photo_and_mask(batch)), images)
 
 
 def load(path: Path, card: ModelCard) -> StablehloRunner:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from jdnet_jax import views
 from jdnet_jax.inference.cpus import available
 from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.inference.opening_errors import check_classes, explained
@@ -33,19 +34,26 @@ class TfliteRunner:
             interpreter = Interpreter(model_content=content, num_threads=available())
             self._call = interpreter.get_signature_runner()
             # The first call allocates, and says so.
-            result = self._call(image=np.zeros((1, card.image_size, card.image_size, 3), np.uint8))
+            self.card = card
+            result = self._call(
+                **self._inputs(np.zeros((1, card.image_size, card.image_size, card.channels), np.uint8))
+            )
         check_classes(result["probabilities"].shape[-1], card)
-        self.card = card
         self._grid = result["activation"].shape[1:]
 
-    def run(self, images: UInt8[np.ndarray, "n size size 3"]) -> Prediction:
+    def run(self, images: UInt8[np.ndarray, "n size size channels"]) -> Prediction:
         """Predicts any number of photos; see `Runner`."""
         probabilities = np.empty((len(images), len(self.card.classes)), np.float32)
         activation = np.empty((len(images), *self._grid), np.float32)
         for i in range(len(images)):
-            result = self._call(image=images[i : i + 1])
+            result = self._call(**self._inputs(images[i : i + 1]))
             probabilities[i], activation[i] = result["probabilities"][0], result["activation"][0]
         return Prediction(probabilities, activation)
+
+    def _inputs(self, images: UInt8[np.ndarray, "1 size size channels"]) -> dict[str, np.ndarray]:
+        if self.card.view != views.BOTH:
+            return {"image": images}
+        return dict(zip(("image", "mask"), views.photo_and_mask(images), strict=True))
 
 
 def load(path: Path, card: ModelCard) -> TfliteRunner:

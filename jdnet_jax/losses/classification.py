@@ -52,6 +52,35 @@ class CrossEntropy(nn.Module):
         return cross_entropy(network.logits, labels, self.label_smoothing).mean()
 
 
+class Distill(nn.Module):
+    """DeiT's distillation through a token with a head of its own (Touvron et al., ICML 2021, section 4).
+
+    - `hard`: 1/2 CE(class head, label) + 1/2 CE(distillation head, argmax of the teacher's logits).
+    - `soft`: (1 - lambda) CE(class head, label) + lambda tau^2 KL(softmax(teacher / tau) || softmax(head / tau)) of the
+      distillation head, which the teacher teaches here too (as in the authors' code; in the paper's formula there is
+      one head).
+
+    The teacher is a fixed target. Of a mixture of photos the label is the mixture's shares, and the teacher says of the
+    mixture itself what it is.
+    """
+
+    variant: str = "hard"
+    temperature: float = 3.0
+    share: float = 0.5
+
+    def __call__(self, student: Outputs, teacher: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
+        """Mean over the batch, in nats."""
+        assert student.class_logits is not None
+        assert student.distillation_logits is not None
+        target = jax.lax.stop_gradient(teacher.scores)
+        if self.variant == "hard":
+            taught = cross_entropy(student.distillation_logits, jnp.argmax(target, axis=-1))
+        else:
+            taught = kl_divergence(target, student.distillation_logits, self.temperature)
+        known = cross_entropy(student.class_logits, labels)
+        return ((1.0 - self.share) * known + self.share * taught).mean()
+
+
 class Kl(nn.Module):
     """Divergence of the two networks' predictions, each learning from the other's as a fixed target.
 

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int
 from jdnet_jax.labels import Labels
 from jdnet_jax.losses.adversarial import FIGURES, Adversarial, discriminators_turn
 from jdnet_jax.losses.blocks import BlockReader
-from jdnet_jax.losses.classification import CrossEntropy, Kl
+from jdnet_jax.losses.classification import CrossEntropy, Distill, Kl
 from jdnet_jax.losses.ial import Ial
 from jdnet_jax.losses.mskd import Mskd
 from jdnet_jax.losses.routing import only_if, route
@@ -137,6 +137,8 @@ def _module(name, options, routing, networks, dtype, axis_name, readers) -> nn.M
             return CrossEntropy(label_smoothing=options["label_smoothing"])
         case "kl":
             return Kl(temperature=options["temperature"], mutual=routing[networks[-1]] != 0)
+        case "distill":
+            return Distill(**options)
         case "ial":
             return Ial(variant=options["variant"])
         case "mskd":

@@ -38,8 +38,13 @@ def linear_head(
 
 def classify(
     network: nn.Module, features: Float[Array, "batch channels"], name: str, *, train: bool
-) -> tuple[Float[Array, "batch classes"], Float[Array, "channels classes"]]:
-    """Dropout and the linear layer, see `linear_head`: the logits, and the kernel that made them."""
+) -> tuple[Float[Array, "batch classes"], Float[Array, "channels classes"] | None]:
+    """Dropout and the linear layer, see `linear_head`: the logits, and the kernel that made them.
+
+    A network of 0 classes has no linear layer: what it returns as logits are the features, as in timm.
+    """
     features = Dropout(network.drop_rate, network.data_axis)(features, train=train)
+    if network.num_classes == 0:
+        return features.astype(jnp.float32), None
     logits, kernel = Classifier(network.num_classes, name=name)(features)
     return logits, kernel

@@ -17,8 +17,8 @@ from jdnet_jax.models.block import BlockSettings
 from jdnet_jax.models.layers import Conv
 from jdnet_jax.models.outputs import HiddenLayer, Outputs
 
-#: From features [batch, channels] to the logits, and the kernel that made them.
-Classify = Callable[[Array], tuple[Array, Array]]
+#: From features [batch, channels] to the logits, and the kernel that made them: `linear_head.classify`.
+Classify = Callable[[Array], tuple[Array, Array | None]]
 
 
 class Head(Protocol):

@@ -22,7 +22,7 @@ def multiply_adds(module: nn.Module, image_size: int) -> int:
         module: a network of the zoo.
         image_size: side of the image in pixels.
     """
-    images = jax.ShapeDtypeStruct((1, image_size, image_size, 3), jnp.float32)
+    images = jax.ShapeDtypeStruct((1, image_size, image_size, module.input_spec.channels), jnp.float32)
     variables = jax.eval_shape(lambda x: module.init(jax.random.key(0), x), images)
 
     def logits(variables: Any, x: Any) -> Any:

@@ -22,19 +22,23 @@ class HiddenLayer:
         maps: the feature maps that the head averages.
         kernel: the layer's weight, float32.
         slopes: the derivative of f where this batch is, float32. BatchNorm's statistics count as constants.
+        before: another such layer between the averaged maps and this one; None where this one follows the averaging.
     """
 
     maps: Float[Array, "batch height width channels"]
     kernel: Float[Array, "channels hidden"]
     slopes: Float[Array, "batch hidden"]
+    before: HiddenLayer | None = None
 
     def pull_back(self, gradient: Float[Array, "batch hidden"]) -> Float[Array, "batch channels"]:
         """The gradient with respect to the averaged maps, from that with respect to the layer's output."""
         weighted = gradient * self.slopes
         if lowering.is_plain():
             # A matrix product would get a second copy of the kernel, transposed; this takes the convolution's own.
-            return jnp.sum(weighted[:, :, None] * self.kernel.T[None], 1)
-        return weighted @ self.kernel.T
+            inner = jnp.sum(weighted[:, :, None] * self.kernel.T[None], 1)
+        else:
+            inner = weighted @ self.kernel.T
+        return inner if self.before is None else self.before.pull_back(inner)
 
 
 @flax.struct.dataclass
@@ -42,7 +46,7 @@ class Outputs:
     """One forward pass of a network over a batch.
 
     Attributes:
-        logits: class scores before the softmax, always float32.
+        logits: class scores before the softmax, always float32; of a network without a classifier its features.
         stages: one feature map (NHWC, compute dtype) for each entry of `module.stages`, shallow to deep.
         maps: the feature maps that the head averages, so that `logits = mean(maps, (1, 2)) @ kernel + bias`;
             None where the head is not global average pooling followed by one linear layer.
@@ -54,6 +58,8 @@ class Outputs:
         class_logits: for a network with two heads, of which `logits` are the mean, the scores of the head on the class
             token, float32; None elsewhere.
         distillation_logits: likewise of the head on the distillation token.
+        context: for a network with a second branch on the context (RveRNet), of which these are the outputs of the
+            branch on the region of interest: the outputs of that branch, with the same logits; None elsewhere.
     """
 
     logits: Float[Array, "batch classes"]
@@ -64,6 +70,21 @@ class Outputs:
     attention: Float[Array, "batch height width"] | None = None
     class_logits: Float[Array, "batch classes"] | None = None
     distillation_logits: Float[Array, "batch classes"] | None = None
+    context: Outputs | None = None
+
+    @property
+    def scores(self) -> Float[Array, "batch classes"]:
+        """Class scores whose softmax is what the network answers: what evaluation, prediction and export read.
+
+        The logits; for a network with two heads log((softmax(class_logits) + softmax(distillation_logits)) / 2), as
+        DeiT averages the two softmaxes at inference (Touvron et al., ICML 2021). (timm averages the logits, and
+        `logits` are that.)
+        """
+        if self.class_logits is None or self.distillation_logits is None:
+            return self.logits
+        a, b = nn.log_softmax(self.class_logits), nn.log_softmax(self.distillation_logits)
+        larger = jnp.maximum(a, b)
+        return larger + jnp.log(0.5 * (jnp.exp(a - larger) + jnp.exp(b - larger)))
 
     def activation(self, labels: Labels) -> Float[Array, "batch height width"]:
         """Class activation map of `labels`, float32, not negative, on the grid of the last feature map.
@@ -73,7 +94,8 @@ class Outputs:
         logit with respect to every position of channel c is kernel[c, label] / (height * width). With a hidden layer
         behind the pooling it is Grad-CAM up to the same constant, in closed form: kernel[c, label] becomes the gradient
         of the label's logit with respect to the mean of channel c, which depends on the photo. A network read through
-        tokens returns their attention, which does not depend on the label.
+        tokens returns their attention, which does not depend on the label. Of a network with two branches this is the
+        map of the region of interest, and `context.activation` that of the context; each is Grad-CAM of its branch.
         For a mixture of photos (`labels` are shares) the kernel's columns are averaged with the shares: where the
         network looks for either class, each as much as there is of it (OURS).
         """

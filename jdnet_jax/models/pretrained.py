@@ -190,7 +190,7 @@ def _shapes(module: nn.Module, size: int) -> dict[torch_layout.Path, torch_layou
 
 
 def _init(module: nn.Module, size: int, seed: int) -> Any:
-    return module.init(jax.random.key(seed), jnp.zeros((1, size, size, 3)), train=False)
+    return module.init(jax.random.key(seed), jnp.zeros((1, size, size, module.input_spec.channels)), train=False)
 
 
 def _to_flax(tensor: np.ndarray, path: Path) -> np.ndarray:

@@ -26,6 +26,7 @@ from jdnet_jax.models import (
     mobilenetv4,
     regnet,
     resnet,
+    rvernet,
     vision_transformer,
 )
 from jdnet_jax.models.spec import Variant
@@ -47,6 +48,7 @@ _ZOO: Mapping[str, Variant] = {
     **cifar_googlenet.VARIANTS,
     **cifar_mobilenet.VARIANTS,
     **cifar_dpn.VARIANTS,
+    **rvernet.VARIANTS,
 }
 
 
@@ -77,13 +79,35 @@ def create(
     Raises:
         UserError: the name or an option is unknown, or a value is not allowed.
     """
+    _check_name(name)
+    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
+        raise UserError(f"model {name!r}: num_classes must be a positive integer, not {num_classes!r}")
+    return _build(name, num_classes, dtype=dtype, axis_name=axis_name, data_axis=data_axis, **options)
+
+
+def create_backbone(name: str, **options: Any) -> nn.Module:
+    """A network of the zoo without its classifier, as a part of another network: its `logits` are its features.
+
+    Args:
+        name: one of `names()`.
+        **options: as for `create`, with `dtype`, `axis_name` and `data_axis`.
+
+    Raises:
+        UserError: as `create`.
+    """
+    _check_name(name)
+    return _build(name, 0, **options)
+
+
+def _check_name(name: str) -> None:
     if name not in _ZOO:
         close = difflib.get_close_matches(name, _ZOO, n=3, cutoff=0.5)
         hint = f"did you mean {' or '.join(close)}? " if close else ""
         raise UserError(f"unknown model {name!r}: {hint}jdnet_jax.models.names() lists all {len(_ZOO)}")
+
+
+def _build(name: str, num_classes: int, *, dtype: Any, axis_name: str | None, data_axis: str | None, **options: Any):
     variant = _ZOO[name]
-    if isinstance(num_classes, bool) or not isinstance(num_classes, int) or num_classes < 1:
-        raise UserError(f"model {name!r}: num_classes must be a positive integer, not {num_classes!r}")
     for option, value in options.items():
         if option not in variant.options:
             raise UserError(f"model {name!r} has no option {option!r}; allowed: {', '.join(sorted(variant.options))}")

@@ -29,14 +29,20 @@ class InputSpec:
     """The images a network was made for.
 
     Attributes:
-        mean: per-channel RGB mean to subtract, in [0, 255] units.
-        std: per-channel RGB deviation to divide by, in [0, 255] units.
+        mean: per-channel RGB mean to subtract, in [0, 255] units; of a network that takes the region of interest and
+            its context (RveRNet) the mean of the one's channels, then that of the other's.
+        std: per-channel RGB deviation to divide by, in [0, 255] units; likewise.
         size: side of the square image that the published weights were trained on, in pixels.
     """
 
-    mean: tuple[float, float, float]
-    std: tuple[float, float, float]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
     size: int
+
+    @property
+    def channels(self) -> int:
+        """Channels of the images: 3, or 6 for the region of interest and its context side by side."""
+        return len(self.mean)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -224,8 +224,8 @@ class VisionTransformer(nn.Module):
         assert weights is not None
         attention = jnp.mean(weights[:, :, :readers, prefix:], (1, 2)).reshape(grid)
         stages = tuple(taps[stage.name] for stage in self.stages)
-        if len(heads) == 1:
-            return Outputs(logits=heads[0], stages=stages, attention=attention)
+        if len(heads) == 1 or self.num_classes == 0:
+            return Outputs(logits=sum(heads[1:], heads[0]) / len(heads), stages=stages, attention=attention)
         return Outputs(
             logits=(heads[0] + heads[1]) / 2,
             stages=stages,

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
+from PIL import Image
 
 from jdnet_jax import data
 from jdnet_jax.data import grocery_store
@@ -54,6 +55,36 @@ def records(dataset, split):
 
 def truncate(path: Path):
     path.write_bytes(path.read_bytes()[:-200])
+
+
+@pytest.mark.usefixtures("store")
+class TestMasks:
+    def test_each_photo_has_the_mask_at_its_path(self, tree, tmp_path):
+        masks = make_masks(tree, tmp_path / "masks")
+        empty = masks / "train/Fruit/Apple/Pink-Lady/Pink-Lady_001.png"
+        Image.fromarray(np.zeros((20, 24), np.uint8)).save(empty)
+        dataset = prepare(tree, masks=str(masks))
+        assert dataset.sizes == {"train": 14, "val": 4, "test": 9}
+        assert "1 empty mask left out" in dataset.protocol
+        for record in records(dataset, "train"):
+            assert (record["mask"] > 0).sum() == 24 * (1 + int(record["label"]))
+
+    def test_photos_without_a_mask_are_counted(self, tree, tmp_path):
+        masks = make_masks(tree, tmp_path / "masks")
+        (masks / "test/Fruit/Lemon/Lemon/Lemon_000.png").unlink()
+        with pytest.raises(UserError, match=r"1 of the 28 photos have no mask; the first is test/Fruit/Lemon"):
+            prepare(tree, masks=str(masks))
+
+
+def make_masks(tree, folder):
+    """A row of region for class 0, two for class 1, three for class 2."""
+    for path in (tree / "dataset").glob("*/**/*.jpg"):
+        mask = np.zeros((20, 24), np.uint8)
+        mask[: 1 + [name for name, *_ in CLASSES].index(path.parent.name)] = 255
+        file = folder / path.relative_to(tree / "dataset").with_suffix(".png")
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(mask).save(file)
+    return folder
 
 
 @pytest.mark.usefixtures("store")

@@ -124,8 +124,9 @@ def test_a_norm_in_the_hidden_layer_behind_the_pooling():
 @pytest.mark.parametrize("name", names())
 def test_every_network_of_the_zoo_can_be_folded(name):
     module = create(name, 3)
-    size = module.input_spec.size
-    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, size, size, 3))))
+    spec = module.input_spec
+    images = jnp.zeros((1, spec.size, spec.size, spec.channels))
+    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), images))
     if "batch_stats" not in shapes:
         assert fold(module, shapes).params is shapes["params"]
         return

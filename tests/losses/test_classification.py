@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jdnet_jax.losses.classification import CrossEntropy, Kl, cross_entropy, kl_divergence
+from jdnet_jax.losses.classification import CrossEntropy, Distill, Kl, cross_entropy, kl_divergence
 from jdnet_jax.models.outputs import Outputs
 
 LN2, LN3 = np.log(2.0), np.log(3.0)
@@ -85,3 +85,51 @@ def test_cross_entropy_with_shares_is_the_weighted_sum():
     # 0.9 of that and 0.1 of the even target
     smoothed = cross_entropy(logits, shares, 0.1)
     np.testing.assert_allclose(smoothed, 0.9 * np.array(expected) + 0.1 * (LN3 - 0.5 * LN2), rtol=1e-6)
+
+
+def distilled(class_logits, distillation_logits):
+    mean = (class_logits + distillation_logits) / 2
+    return Outputs(logits=mean, stages=(), class_logits=class_logits, distillation_logits=distillation_logits)
+
+
+# softmax([0, ln 2]) = [1/3, 2/3] of the class head, [1/4, 3/4] of the distillation head.
+STUDENT_HEADS = (jnp.array([[0.0, LN2]]), jnp.array([[0.0, LN3]]))
+
+
+@pytest.mark.usefixtures("strict_promotion")
+@pytest.mark.parametrize(("teacher", "taught"), [([5.0, 1.0], np.log(4)), ([1.0, 1.5], np.log(4 / 3))])
+def test_hard_distillation_by_hand(teacher, taught):
+    """1/2 CE(class head, label) + 1/2 CE(distillation head, the teacher's class)."""
+    student, fixed = distilled(*STUDENT_HEADS), Outputs(logits=jnp.array([teacher]), stages=())
+    value = Distill()(student, fixed, jnp.array([0]), train=True)
+    np.testing.assert_allclose(value, 0.5 * LN3 + 0.5 * taught, rtol=1e-6)
+
+
+@pytest.mark.usefixtures("strict_promotion")
+def test_soft_distillation_by_hand():
+    """(1 - share) CE(class head, label) + share tau^2 KL(teacher || distillation head)."""
+    teacher = jnp.array([[1.0, 0.0]])
+    p = 1 / (1 + np.exp(-np.array([1, -1]) / 2))  # at temperature 2
+    q = np.array([1, np.sqrt(3)]) / (1 + np.sqrt(3))
+    value = Distill(variant="soft", temperature=2.0, share=0.1)(
+        distilled(*STUDENT_HEADS), Outputs(logits=teacher, stages=()), jnp.array([1]), train=True
+    )
+    expected = 0.9 * (LN3 - LN2) + 0.1 * 4 * np.sum(p * np.log(p / q))
+    np.testing.assert_allclose(value, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("variant", ["hard", "soft"])
+def test_each_head_has_its_own_teacher_and_the_teacher_is_fixed(variant):
+    def value(class_logits, distillation_logits, teacher, labels):
+        student = distilled(class_logits, distillation_logits)
+        return Distill(variant=variant)(student, Outputs(logits=teacher, stages=()), labels, train=True)
+
+    teacher = jnp.array([[2.0, -1.0]])
+    gradients = jax.grad(value, argnums=(0, 1, 2))
+    by_label = [gradients(*STUDENT_HEADS, teacher, jnp.array([label])) for label in (0, 1)]
+    assert np.any(by_label[0][0] != by_label[1][0])
+    np.testing.assert_array_equal(by_label[0][1], by_label[1][1])  # the label does not reach the distillation head
+    other = gradients(*STUDENT_HEADS, -teacher, jnp.array([0]))
+    np.testing.assert_array_equal(other[0], by_label[0][0])  # nor the teacher the class head
+    assert np.any(other[1] != by_label[0][1])
+    np.testing.assert_array_equal(by_label[0][2], [[0.0, 0.0]])

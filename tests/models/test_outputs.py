@@ -54,3 +54,24 @@ def test_the_gradient_reaches_every_part():
 def test_outputs_without_any_map():
     with pytest.raises(ValueError, match="neither feature maps that the head averages nor"):
         Outputs(logits=jnp.zeros((1, 3)), stages=()).activation(jnp.array([0]))
+
+
+def test_two_heads_answer_with_the_mean_of_their_softmaxes():
+    """DeiT: softmax([0, 0]) = [1/2, 1/2] and softmax([0, ln 9]) = [1/10, 9/10] give [3/10, 7/10]."""
+    heads = jnp.zeros((1, 2)), jnp.array([[0.0, np.log(9.0)]])
+    outputs = Outputs(logits=sum(heads) / 2, stages=(), class_logits=heads[0], distillation_logits=heads[1])
+    np.testing.assert_allclose(jax.nn.softmax(outputs.scores), [[0.3, 0.7]], rtol=1e-6)
+    # The mean of the logits would have answered [1/4, 3/4].
+    np.testing.assert_allclose(jax.nn.softmax(outputs.logits), [[0.25, 0.75]], rtol=1e-6)
+
+
+def test_scores_of_sure_heads_stay_finite():
+    heads = jnp.array([[0.0, 1e4]]), jnp.array([[1e4, 0.0]])
+    outputs = Outputs(logits=sum(heads) / 2, stages=(), class_logits=heads[0], distillation_logits=heads[1])
+    np.testing.assert_allclose(jax.nn.softmax(outputs.scores), [[0.5, 0.5]])
+    assert np.all(np.isfinite(jax.grad(lambda a: outputs.replace(class_logits=a).scores[0, 0])(heads[0])))
+
+
+def test_one_head_answers_with_its_logits():
+    logits = jnp.array([[1.0, 2.0]])
+    assert Outputs(logits=logits, stages=()).scores is logits

@@ -7,7 +7,7 @@ from jdnet_jax.models import names
 from tests.models import parity_cases, parity_table
 
 #: Ours alone, without an original.
-OWN = {"resnet_tiny", "vit_tiny_test", "deit_tiny_distilled_test"}
+OWN = {"resnet_tiny", "vit_tiny_test", "deit_tiny_distilled_test", "rvernet"}
 
 
 def test_every_network_of_the_zoo_has_a_case():

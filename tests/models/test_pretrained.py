@@ -259,6 +259,28 @@ def test_both_heads_of_a_distilled_network_are_fresh_where_the_classes_differ(lo
     assert variables["params"]["head"]["kernel"].std() < 0.02  # the file's deviation is 1
 
 
+def test_a_distilled_file_is_no_file_of_the_plain_network(error_of, transformer):
+    """The trap of one release: its plain head stays random, and the distillation token is never looked at."""
+    message = error_of(transformer, name="vit_tiny_test")
+    assert "unexpected: 3 of 35 (dist_token, head_dist." in message
+    assert "pos_embed (1, 66, 32) instead of (1, 65, 32)" in message
+
+
+def test_a_plain_file_is_no_file_of_the_distilled_network(error_of, transformer):
+    for name in ("dist_token", "head_dist.weight", "head_dist.bias"):
+        del transformer[name]
+    transformer["pos_embed"] = transformer["pos_embed"][:, :-1]
+    message = error_of(transformer, name="deit_tiny_distilled_test")
+    assert "missing: 3 of 35 (dist_token, head_dist" in message
+
+
+def test_both_heads_and_the_token_of_a_distilled_file_are_loaded(load, transformer):
+    params = load(transformer, name="deit_tiny_distilled_test")["params"]
+    for head in ("head", "head_dist"):
+        np.testing.assert_array_equal(params[head]["kernel"], transformer[f"{head}.weight"].T)
+    np.testing.assert_array_equal(params["dist_token"], transformer["dist_token"])
+
+
 def test_embeddings_of_no_square_grid_are_an_error(error_of, transformer):
     transformer["pos_embed"] = transformer["pos_embed"][:, :-1]
     message = error_of(transformer, name="deit_tiny_distilled_test")

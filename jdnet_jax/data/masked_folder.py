@@ -1,0 +1,282 @@
+"""A user's own photos with the masks of their food, each in a folder for each class.
+
+    root/photos/<class>/<name>.jpg      root/masks/<class>/<name>.png
+    root/{train,val,test}/photos/...    root/{train,val,test}/masks/...      divided already
+
+A mask lies at the same relative path as its photo, an 8-bit PNG of one channel and of the upright photo's size: 0 is
+the background, anything else the region of interest. `python -m jdnet_jax.segment` writes such masks. A photo of
+several foods stands under each class with its own mask there; its copies are never parted between train, val and test.
+Splits that the folder lacks are held out of train as in `image_folder`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+import tensorflow_datasets as tfds
+from absl import logging
+
+from jdnet_jax.data import image_check, image_folder, masks, photo_file
+from jdnet_jax.data.folder_listing import SPLITS, Listing, Photo, digest, read_listing
+from jdnet_jax.data.hold_out import stratified_hold_out
+from jdnet_jax.data.image_check import UnreadablePhotoError
+from jdnet_jax.data.image_folder import ImageFolderConfig
+from jdnet_jax.data.local_builder import LocalBuilder
+from jdnet_jax.data.parallel import in_order
+from jdnet_jax.data.wording import counted, listed
+from jdnet_jax.errors import UserError
+
+
+def create(
+    raw_dir: str, store: str | None, *, val_fraction: float = 0.1, test_fraction: float = 0.1, split_seed: int = 0
+) -> MaskedFolder:
+    """The builder for a folder of photos and masks; options as of `image_folder.create`.
+
+    Raises:
+        UserError: an option is impossible, the folder holds no such dataset, or photos have no mask.
+    """
+    image_folder.check_options("masked_folder", raw_dir, store, val_fraction, test_fraction, split_seed)
+    listing = read(Path(raw_dir))
+    check_complete(Path(raw_dir), listing)
+    name = f"val{val_fraction}_test{test_fraction}_seed{split_seed}_{_digest(Path(raw_dir), listing)}"
+    config = ImageFolderConfig(
+        name=name,
+        raw_dir=raw_dir,
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
+        split_seed=split_seed,
+    )
+    return MaskedFolder(data_dir=store, config=config)
+
+
+class MaskedFolder(LocalBuilder):
+    """Builder of a folder of photos and masks; made by `create`."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            description="A user's own photos with masks, in a folder for each class.",
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(shape=(None, None, 3)),  # JPEG or PNG, as `photo_file` has it
+                    "mask": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
+                    "label": tfds.features.ClassLabel(),  # named once the folder is read
+                    "path": tfds.features.Text(),
+                }
+            ),
+            supervised_keys=("image", "label"),
+            metadata=tfds.core.MetadataDict(),
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
+        del dl_manager  # nothing to download
+        config = self.builder_config
+        root = Path(config.raw_dir)
+        listing = read(root)
+        fingerprints, skipped = image_folder.fingerprint(listing)
+        readable = {
+            split: tuple(photo for photo in photos if photo.path in fingerprints)
+            for split, photos in listing.photos.items()
+        }
+        masked = {
+            split: [Masked(photo.path, photo.file, mask_of(root, photo)) for photo in photos]
+            for split, photos in readable.items()
+        }
+        names, words = with_region(masked, root)
+        usable = {split: tuple(p for p in photos if p.path in names[split]) for split, photos in readable.items()}
+        contents = {path: print_.content for path, print_ in fingerprints.items()}
+        divided = divide(usable, contents, config.val_fraction, config.test_fraction, config.split_seed)
+        self.info.features["label"].names = listing.class_names
+        self.info.metadata["protocol"] = "; ".join(
+            [
+                counted(len(listing.class_names), "class"),
+                *image_folder.how_divided(listing, divided, config),
+                counted(skipped, "unreadable photo") + " skipped",
+                *words,
+            ]
+        )
+        return {split: self._generate_examples(root, divided[split]) for split in SPLITS}
+
+    def _generate_examples(self, root: Path, photos: Sequence[Photo]) -> Iterator[tuple[str, dict[str, Any]]]:
+        for photo, encoded in zip(photos, self.records([photo.file for photo in photos]), strict=True):
+            mask = masks.encode(masks.read(mask_of(root, photo)) > 0)
+            yield (
+                photo.path,  # which begins with the class, so that one file name under two classes is two examples
+                {
+                    "image": io.BytesIO(encoded),
+                    "mask": io.BytesIO(mask),
+                    "label": photo.class_name,
+                    "path": photo.path,
+                },
+            )
+
+
+def read(root: Path) -> Listing:
+    """Lists the photos, opening none. Their paths are below `root`, without the folder `photos`.
+
+    Raises:
+        UserError: the folder is not laid out like this.
+    """
+    if (root / "photos").is_dir():
+        listing = read_listing(root / "photos")
+        if len(listing.photos) > 1:
+            raise UserError(f"{root / 'photos'} holds train: the splits' folders belong above photos and masks")
+        return listing
+    if not (root / "train" / "photos").is_dir():
+        raise UserError(
+            f"dataset.data_dir={str(root)!r} must hold photos/<class>/<name>.jpg and masks/<class>/<name>.png, or "
+            "train, val and test with these inside"
+        )
+    parts = {split: read_listing(root / split / "photos") for split in SPLITS if (root / split / "photos").is_dir()}
+    names = parts["train"].class_names
+    for split, part in parts.items():
+        unknown = sorted(set(part.class_names) - set(names))
+        if unknown:
+            raise UserError(f"{root / split} has photos of {listed(unknown)}, of which {root / 'train'} has none")
+    photos = {
+        split: tuple(dataclasses.replace(photo, path=f"{split}/{photo.path}") for photo in part.photos["train"])
+        for split, part in parts.items()
+    }
+    return Listing(root, photos, names, *(tuple(n for p in parts.values() for n in getattr(p, w)) for w in _LEFT_OUT))
+
+
+_LEFT_OUT = ("empty", "others")  # of a listing
+
+
+def mask_of(root: Path, photo: Photo) -> Path:
+    """Where the mask of a photo lies."""
+    path = PurePosixPath(photo.path)
+    split, inside = (path.parts[0], PurePosixPath(*path.parts[1:])) if _is_divided(root) else ("", path)
+    return root / split / "masks" / inside.with_suffix(".png")
+
+
+def check_complete(root: Path, listing: Listing) -> None:
+    """Checks that each photo has a mask, and none shares it with another of another ending.
+
+    Raises:
+        UserError: counts those that have none.
+    """
+    photos = [photo for members in listing.photos.values() for photo in members]
+    files = [mask_of(root, photo) for photo in photos]
+    refuse_without(files, [photo.path for photo in photos])
+    if len(set(files)) < len(files):
+        twice = next(file for i, file in enumerate(files) if file in files[:i])
+        raise UserError(f"{twice} would be the mask of two photos that differ in their ending: rename one and its mask")
+
+
+def refuse_without(files: Sequence[Path], photos: Sequence[str]) -> None:
+    """Refuses photos without a mask in one line that counts them.
+
+    Args:
+        files: of the masks.
+        photos: names of the photos, in the same order.
+
+    Raises:
+        UserError: a mask is not there.
+    """
+    missing = [(file, photo) for file, photo in zip(files, photos, strict=True) if not file.is_file()]
+    if missing:
+        file, photo = missing[0]
+        raise UserError(
+            f"{len(missing)} of the {len(photos)} photos have no mask; the first is {photo}, whose mask would be "
+            f"{file}: make them with python -m jdnet_jax.segment, or take the photos away"
+        )
+
+
+class Masked(NamedTuple):
+    """A photo's name, its file and its mask's."""
+
+    name: str
+    photo: Path
+    mask: Path
+
+
+def with_region(photos: Mapping[str, Sequence[Masked]], where: Path) -> tuple[dict[str, set[str]], tuple[str, ...]]:
+    """The names of each split's photos whose mask has a region of interest, and what to say of the others.
+
+    A mask without any region leaves nothing to look at: its photo is left out and counted. One that covers the whole
+    photo is counted and kept: its context is black.
+
+    Args:
+        photos: by split.
+        where: what holds them, for messages.
+
+    Raises:
+        UserError: masks that are unreadable or of another size than the photo, of more than 1 % of a split's photos.
+    """
+    usable: dict[str, set[str]] = {}
+    unreadable = empty = full = 0
+    for split, members in photos.items():
+        found = in_order(lambda masked: region_share(masked.mask, masked.photo), members)
+        shares = {masked.name: share for masked, share in zip(members, found, strict=True)}
+        reasons = {name: share for name, share in shares.items() if isinstance(share, str)}
+        image_check.refuse_many(reasons, len(members), f"{split} of {where}")
+        without = [name for name, share in shares.items() if share == 0.0]
+        if without:
+            logging.warning("photos of %s left out, their masks being empty: %s", split, listed(without))
+        unreadable, empty = unreadable + len(reasons), empty + len(without)
+        full += sum(share == 1.0 for share in shares.values())
+        usable[split] = shares.keys() - reasons.keys() - set(without)
+    return usable, (
+        counted(unreadable, "unreadable mask") + " skipped",
+        counted(empty, "empty mask") + " left out",
+        counted(full, "mask") + " of the whole photo",
+    )
+
+
+def region_share(mask_file: Path, photo: Path) -> float | str:
+    """The share of a photo that is region of interest, or why its mask cannot be used."""
+    try:
+        mask = masks.read(mask_file) > 0
+        masks.check_size(photo_file.record_of(photo), mask)
+    except UnreadablePhotoError as error:
+        return str(error)
+    return float(mask.mean())
+
+
+def divide(
+    photos: Mapping[str, Sequence[Photo]],
+    contents: Mapping[str, bytes],
+    val_fraction: float,
+    test_fraction: float,
+    seed: int,
+) -> dict[str, tuple[Photo, ...]]:
+    """Holds the splits that `photos` lacks out of its train, the pairs of a photo always together.
+
+    Args:
+        photos: of train and of each split that there is.
+        contents: from a photo's path to what is equal for identical files.
+        val_fraction: share of each class.
+        test_fraction: likewise.
+        seed: of the hash that decides.
+
+    Raises:
+        UserError: a split would be empty.
+    """
+    missing = {split: share for split, share in (("test", test_fraction), ("val", val_fraction)) if split not in photos}
+    labels = {photo.path: photo.class_name for photo in photos["train"]}
+    held = stratified_hold_out(labels, missing, seed, contents)
+    split_of = {path: split for split, paths in held.items() for path in paths}
+    divided: dict[str, list[Photo]] = {split: list(photos.get(split, ())) for split in ("val", "test")} | {"train": []}
+    for photo in photos["train"]:
+        divided[split_of.get(photo.path, "train")].append(photo)
+    for split in SPLITS:
+        if not divided[split]:
+            raise UserError(f"{split} would hold no photos: no class has enough to hold one out; add some to train")
+    return {split: tuple(divided[split]) for split in SPLITS}
+
+
+def _is_divided(root: Path) -> bool:
+    return not (root / "photos").is_dir()
+
+
+def _digest(root: Path, listing: Listing) -> str:
+    """Of the photos and of their masks: a changed folder is prepared anew."""
+    files = [mask_of(root, photo) for members in listing.photos.values() for photo in members]
+    return hashlib.sha256(f"{digest(listing)} {masks.digest(files)}".encode()).hexdigest()[:12]
