@@ -42,6 +42,18 @@ def four_steps(recipe, compiled):
     return run(compiled, recipe.state, 1, 4)
 
 
+@pytest.fixture(scope="module")
+def images():
+    return jnp.asarray(tiny.batch(8)["image"])
+
+
+@pytest.fixture(scope="module")
+def each(recipe, images):
+    """The outputs of each teacher."""
+    frozen = dataclasses.replace(recipe.frozen, selection="all")
+    return jax.jit(frozen.__call__)(recipe.state.params, recipe.state.batch_stats, images, jax.random.key(0))
+
+
 def steps_key(recipe, number):
     return jax.random.fold_in(jax.random.wrap_key_data(recipe.state.rng), number)
 
@@ -85,16 +97,13 @@ def test_each_teacher_is_drawn_as_often():
     assert np.abs(counts - 1000).max() < 100  # standard deviation 26
 
 
-def test_the_drawn_teachers_blocks_are_what_the_terms_see(recipe):
-    images = jnp.asarray(tiny.batch(4)["image"])
-    params, stats = recipe.state.params, recipe.state.batch_stats
-    drawn = set()
+def test_the_drawn_teachers_blocks_are_what_the_terms_see(recipe, images, each):
+    forward, drawn = jax.jit(recipe.frozen.__call__), set()
     for number in range(6):
         key = steps_key(recipe, number)
-        name = list(recipe.frozen.members)[int(recipe.frozen.chosen(key))]
+        name = list(each)[int(recipe.frozen.chosen(key))]
         drawn.add(name)
-        found = recipe.frozen(params, stats, images, key)["ensemble"]
-        each = dataclasses.replace(recipe.frozen, selection="all")(params, stats, images, key)
+        found = forward(recipe.state.params, recipe.state.batch_stats, images, key)["ensemble"]
         for a, b in zip(recipe.frozen.readers["ensemble"](found), recipe.frozen.readers[name](each[name]), strict=True):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
     assert len(drawn) > 1
@@ -132,24 +141,20 @@ def test_the_mean_of_softmaxes_by_hand():
     np.testing.assert_allclose(jnp.exp(frozen_teachers.mean_softmax(logits)), [[0.4, 0.6]], rtol=1e-6)
 
 
-def test_the_mean_takes_every_teacher(recipe):
-    images = jnp.asarray(tiny.batch(4)["image"])
-    params, stats, key = recipe.state.params, recipe.state.batch_stats, jax.random.key(0)
-    each = dataclasses.replace(recipe.frozen, selection="all")(params, stats, images, key)
-    found = dataclasses.replace(recipe.frozen, selection="mean")(params, stats, images, key)["ensemble"]
+def test_the_mean_takes_every_teacher(recipe, each):
+    readers = recipe.frozen.readers
+    found = frozen_teachers.mean([readers[name].aligned(outputs) for name, outputs in each.items()])
     softmaxes = [jax.nn.softmax(outputs.logits) for outputs in each.values()]
     np.testing.assert_allclose(jax.nn.softmax(found.logits), np.mean(softmaxes, 0), rtol=1e-5)
-    firsts = [recipe.frozen.readers[name](outputs)[0] for name, outputs in each.items()]
-    np.testing.assert_allclose(recipe.frozen.readers["ensemble"](found)[0], np.mean(firsts, 0), rtol=1e-4, atol=1e-6)
+    firsts = [readers[name](outputs)[0] for name, outputs in each.items()]
+    np.testing.assert_allclose(readers["ensemble"](found)[0], np.mean(firsts, 0), rtol=1e-4, atol=1e-6)
 
 
-def test_the_ensemble_is_evaluated_by_the_mean_of_the_softmaxes(recipe):
+def test_the_ensemble_is_evaluated_by_the_mean_of_the_softmaxes(recipe, each):
     names = list(recipe.frozen.members)
     variables = {name: recipe.state.variables(name) for name in names}
     batch = {**tiny.batch(8), "mask": np.arange(8) < 7}
     counts = tiny.mapped(step.eval_step(recipe.networks), 1)(variables, {key: v[None] for key, v in batch.items()})
-    params, stats, images = recipe.state.params, recipe.state.batch_stats, jnp.asarray(batch["image"])
-    each = dataclasses.replace(recipe.frozen, selection="all")(params, stats, images, jax.random.key(0))
     mean = np.mean([jax.nn.softmax(outputs.logits) for outputs in each.values()], 0)[:7]
     confusion = np.zeros((tiny.CLASSES, tiny.CLASSES), int)
     np.add.at(confusion, (batch["label"][:7], mean.argmax(-1)), 1)
@@ -163,33 +168,35 @@ def test_the_ensemble_is_evaluated_by_the_mean_of_the_softmaxes(recipe):
     )
 
 
-def test_faithful_teachers_take_the_statistics_of_the_batch(recipe):
-    images = jnp.asarray(tiny.batch(8)["image"])
-    frozen = dataclasses.replace(recipe.frozen, selection="all", batch_statistics=True)
-    params, stats, key = recipe.state.params, recipe.state.batch_stats, jax.random.key(0)
-    whole, half = (frozen(params, stats, part, key)["a"].logits[:4] for part in (images, images[:4]))
-    assert np.abs(whole - half).max() > 1e-3  # what an image gives depends on the others
-    network = recipe.networks["a"]
-    expected, _ = network.module.apply(
-        {"params": params["a"], "batch_stats": stats["a"]}, network.prepare(images), train=True, mutable=["batch_stats"]
-    )
-    np.testing.assert_allclose(whole, expected.logits[:4], rtol=1e-5, atol=1e-6)
+def test_faithful_teachers_take_the_statistics_of_the_batch(teachers, recipe, images):
+    config = tiny.meal_config(teachers, losses__adversarial__options__faithful=True, teacher_selection="all")
+    nets = {"a": networks.build(config, tiny.CLASSES)["a"]}
+    variables = recipe.state.variables("a")
+    of = jax.jit(frozen_teachers.build(config, nets).__call__)
+    found = of({"a": variables["params"]}, {"a": variables["batch_stats"]}, images, jax.random.key(0))["a"].logits
+    module, x = nets["a"].module, nets["a"].prepare(images)
+    expected, _ = jax.jit(lambda v: module.apply(v, x, train=True, mutable=["batch_stats"]))(variables)
+    np.testing.assert_allclose(found, expected.logits, rtol=1e-4, atol=1e-5)
+    assert np.abs(found - jax.jit(lambda v: module.apply(v, x, train=False))(variables).logits).max() > 1e-3
 
 
-def test_frozen_teachers_and_one_that_learns_are_config_alone(teachers):
-    recipe = tiny.Recipe(tiny.meal_config(teachers, "jdnet_meal"))
-    _, metrics = tiny.mapped(recipe.step(), 1)(recipe.state, tiny.cut(tiny.batch(), 1))
-    losses = {name.removeprefix("loss/") for name in metrics if name.startswith("loss/")}
+@pytest.mark.parametrize("recipe_name", ["jdnet_meal", "meal_v2"])
+def test_other_compositions_are_config_alone(teachers, recipe_name):
+    own = tiny.Recipe(tiny.meal_config(teachers, recipe_name))
+    _, metrics = jax.eval_shape(tiny.mapped(own.step(), 1), own.state, tiny.cut(tiny.batch(), 1))
+    found = {name.removeprefix("loss/") for name in metrics if name.startswith("loss/")}
+    meal = {"total", "similarity_ensemble", "adversarial_ensemble"}
     jdnet = {"ce_student", "ce_teacher", "mskd_teacher", "ial_teacher", "kl_teacher", "kl_ensemble"}
-    assert losses == {"total", *jdnet, "similarity_ensemble", "adversarial_ensemble"}
-    assert set(recipe.optimizers) == {"student", "teacher", "adapters", "discriminators"}
-    assert all(np.isfinite(value) for value in metrics.values())
+    assert found == meal | (jdnet if recipe_name == "jdnet_meal" else set())
+    groups = {"teacher", "adapters"} if recipe_name == "jdnet_meal" else set()
+    assert set(own.optimizers) == {"student", "discriminators"} | groups
 
 
 def test_stand_ins_have_the_shapes_of_a_step(recipe):
     outputs = {name: networks.shapes(network)[0] for name, network in recipe.networks.items()}
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), outputs)
     found = recipe.frozen.stand_ins(zeros)["ensemble"]
-    images = jnp.zeros((1, tiny.SIZE, tiny.SIZE, 3))
-    real = recipe.frozen(recipe.state.params, recipe.state.batch_stats, images, jax.random.key(0))["ensemble"]
-    assert jax.tree.map(jnp.shape, found) == jax.tree.map(jnp.shape, real)
+    one = jnp.zeros((1, tiny.SIZE, tiny.SIZE, 3))
+    of = (recipe.state.params, recipe.state.batch_stats, one, jax.random.key(0))
+    real = jax.eval_shape(recipe.frozen.__call__, *of)["ensemble"]
+    assert jax.tree.map(jnp.shape, found) == jax.tree.map(lambda leaf: leaf.shape, real)

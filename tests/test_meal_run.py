@@ -1,4 +1,4 @@
-"""MEAL's student as a whole run: what it leaves, what it leaves out, and how it goes on."""
+"""MEAL beside JDNet, one teacher that learns and three frozen ones, as a whole run: what it leaves, how it goes on."""
 
 import json
 
@@ -27,7 +27,7 @@ def teachers(tmp_path_factory):
 
 
 def config_of(teachers):
-    config = tiny.meal_config(teachers, "meal_alternate")
+    config = tiny.meal_config(teachers, "jdnet_meal")
     config.dataset.options = {"counts": (64, 24, 41)}
     config.crop_fraction = 1.0
     config.steps, config.eval_every, config.log_every = 6, 3, 2
@@ -44,28 +44,27 @@ def finished(tmp_path_factory, teachers):
 def test_the_ensemble_itself_is_tested_with_its_cost(finished):
     _, summary = finished
     together, entries = summary["ensemble"], summary["teachers"]
-    assert together["teachers"] == list(entries) == ["a", "b", "c"]
+    assert together["teachers"] == ["a", "b", "c"]
+    assert set(entries) == {"teacher", "a", "b", "c"}
     for key in ("params", "multiply_adds"):
-        assert together[key] == sum(entry[key] for entry in entries.values()) > summary["student"][key] > 0
+        assert together[key] == sum(entries[name][key] for name in "abc") > summary["student"][key] > 0
     assert (together["val"]["count"], together["test"]["count"]) == (24, 41)
 
 
 def test_frozen_teachers_are_evaluated_once_and_the_accuracy_of_discriminators_is_logged(finished):
     lines = {line["step"]: line for line in metrics.read(finished[0] / "metrics.jsonl")}
     assert {"val/a/top1", "val/ensemble/top1", "val/student/top1"} <= set(lines[0])
-    assert "val/student/top1" in lines[6]
+    assert {"val/teacher/top1", "val/student/top1"} <= set(lines[6])
     assert not any(name.startswith(("val/a", "val/ensemble")) for name in lines[6])
     assert 0 <= lines[6]["accuracy/adversarial_ensemble"] <= 1
 
 
 def test_checkpoints_have_no_frozen_teacher(finished):
     [metadata] = (finished[0] / "checkpoints" / "6").glob("default/_METADATA")
-    keys = {
-        tuple(entry["key"] for entry in leaf["key_metadata"])
-        for leaf in json.loads(metadata.read_text())["tree_metadata"].values()
-    }
-    assert {key[1] for key in keys if key[0] == "params"} == {"student", "discriminators"}
-    assert {key[1] for key in keys if key[0] == "batch_stats"} <= {"student", "discriminators"}
+    tree = json.loads(metadata.read_text())["tree_metadata"]
+    keys = [tuple(part["key"] for part in leaf["key_metadata"]) for leaf in tree.values()]
+    assert {key[1] for key in keys if key[0] == "params"} == {"student", "teacher", "adapters", "discriminators"}
+    assert not {key[1] for key in keys if key[0] == "batch_stats"} & {"a", "b", "c"}
 
 
 def test_an_interrupted_run_ends_with_the_same_bits_if_its_teachers_are_the_same(

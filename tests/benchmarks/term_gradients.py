@@ -42,7 +42,7 @@ def gradients_of(nets, terms, current):
         own = {}
         if term.group is not None:
             own = {part: getattr(current, part)[term.group][term.name] for part in ("params", "batch_stats")}
-        return term.apply(own, outputs, batch["label"])[0]
+        return term.apply(own, outputs, batch["label"], current.step)[0]
 
     @jax.jit
     def gradients(batch):
@@ -65,7 +65,8 @@ def report(workdir: Path) -> None:
     terms = networks.objective(config, nets, steps)
     optimizers = state.build_optimizers(config, state.trained_groups(nets, terms), steps)
     first = state.create(config, nets, terms, optimizers, len(dataset.class_names))
-    checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints)
+    frozen = [name for name, network in nets.items() if not network.trainable]
+    checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, frozen=frozen)
     saved = sorted(int(path.name) for path in place.checkpoints.iterdir() if path.name.isdigit())
     for number in (0, *saved):
         current = first if number == 0 else checkpoints.restore(number, step.place(first))
