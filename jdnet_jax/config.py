@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 from jdnet_jax.errors import UserError, unknown
 from jdnet_jax.routing import ROUTING, STUDENT, TEACHER
 
-COUPLINGS = ("mskd", "ial", "kl", "distill")  # the terms between the student and a teacher
+COUPLINGS = ("mskd", "ial", "kl")  # the terms between the student and a teacher that both may feel
 MSKD_VARIANTS = ("cosine", "l2", "attention", "logits")
 IAL_VARIANTS = ("l2", "kl")
 DISTILL_VARIANTS = ("hard", "soft")
