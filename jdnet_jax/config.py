@@ -13,7 +13,7 @@ from ml_collections import ConfigDict
 
 from jdnet_jax.routing import DISCRIMINATORS, STUDENT
 
-COUPLINGS = ("mskd", "ial", "kl", "distill")  # the terms between the student and a teacher, but for MEAL's
+COUPLINGS = ("mskd", "ial", "kl")  # the terms between the student and a teacher that both may feel
 MSKD_VARIANTS = ("cosine", "l2", "attention", "logits")
 IAL_VARIANTS = ("l2", "kl")
 DISTILL_VARIANTS = ("hard", "soft")
@@ -23,7 +23,7 @@ SCHEDULES = ("cosine", "constant", "step")
 DTYPES = ("float32", "bfloat16")
 FITS = ("crop", "pad")
 NON_FINITE = ("stop", "skip", "roll_back")
-TERMS = ("ce", *COUPLINGS, "similarity", "adversarial")
+TERMS = ("ce", *COUPLINGS, "distill", "similarity", "adversarial")
 BLOCK_POOLS = ("average", "max")
 BLOCK_DISTANCES = ("l1", "l2", "soft_l1", "soft_l2", "ce")
 

@@ -140,9 +140,16 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
     """Checks that the coupling terms can compare the student with each teacher, from shapes alone.
 
     Raises:
-        UserError: an image size that a network cannot take, a stage that a network lacks, or maps whose grids are not
-            multiples of each other; names the key.
+        UserError: a network that takes two parts of a photo where the data show one, an image size that a network
+            cannot take, a stage that a network lacks, or maps whose grids are not multiples of each other; names the
+            key.
     """
+    for network in networks.values():
+        if network.module.input_spec.channels == 6 and config.dataset.view != views.BOTH:
+            raise UserError(
+                f"{_key(network.name)} ({network.model}) takes the region of interest and its context: set "
+                f"config.dataset.view={views.BOTH!r}, with a dataset that has masks"
+            )
     outputs = {name: shapes(network)[0] for name, network in networks.items()}
     if config.losses.distill.weight and len(networks) > 1 and outputs[STUDENT].distillation_logits is None:
         raise UserError(

@@ -98,7 +98,7 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
 
 def _apply_meal(config: ConfigDict, recipe: str) -> None:
     losses = config.losses
-    for term in ("ce", *COUPLINGS):
+    for term in ("ce", *COUPLINGS, "distill"):
         losses[term].weight = 0.0
     losses.adversarial.options.mode = MEAL_RECIPES[recipe]
     if recipe == "meal_v2":
@@ -153,7 +153,7 @@ def _is(config: ConfigDict, recipe: str) -> bool:
     some, frozen = len(teachers) > 0, [name for name, entry in teachers.items() if not entry.trainable]
     fixed = some and len(frozen) == len(teachers)
     mode = losses.adversarial.options.mode if losses.adversarial.weight > 0 else "none"
-    on = {term for term in (*COUPLINGS, "similarity") if losses[term].weight > 0}
+    on = {term for term in (*COUPLINGS, "distill", "similarity") if losses[term].weight > 0}
     if mode != "none":
         on.add("adversarial")
     variant, stages = losses.mskd.options.variant, losses.mskd.options.stages

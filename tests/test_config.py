@@ -5,14 +5,16 @@ import pytest
 from ml_collections import ConfigDict
 
 from jdnet_jax import config as config_lib
-from jdnet_jax import config_check, recipes
+from jdnet_jax import config_check, recipes, views
 from jdnet_jax.errors import UserError
 from jdnet_jax.losses import ial, mskd, schedule
 
 CONFIGS = sorted((Path(__file__).parent.parent / "configs").glob("*.py"))
+BY_VIEW = [path for path in CONFIGS if path.stem.startswith("rvernet")]  # their argument is a view
 # MEAL's configs and recipes, which need frozen teachers, are tested in `test_meal`.
-JDNETS = [path for path in CONFIGS if not path.stem.startswith("meal_")]
-CONTROLS = [recipe for recipe in recipes.RECIPES if recipe != "kd" and "meal" not in recipe]
+BY_RECIPE = [path for path in CONFIGS if path not in BY_VIEW and not path.stem.startswith("meal_")]
+# Recipes that a config as it stands can run: the others need a teacher that is trained.
+CONTROLS = [recipe for recipe in recipes.RECIPES if recipe not in (*recipes.FROM_FROZEN, "jdnet_meal")]
 
 
 def load(path: Path, *args):
@@ -35,8 +37,21 @@ def test_every_config_resolves_and_says_how_it_is_run(path):
     assert f"python -m jdnet_jax.main --config=configs/{path.name}" in module.__doc__
 
 
+@pytest.mark.parametrize("view", views.VIEWS)
+@pytest.mark.parametrize("path", BY_VIEW, ids=lambda path: path.stem)
+def test_every_view_resolves_and_changes_nothing_but_the_network(path, view):
+    _, both = load(path)
+    _, config = load(path, view)
+    config_check.check(config)
+    assert config.dataset.view == view
+    assert (config.student.model == "rvernet") == (view == views.BOTH)
+    changed = config_lib.differences(both.to_dict(), config.to_dict())
+    assert {key.split(".")[0] for key in changed} <= {"dataset", "student"}
+    assert {key for key in changed if key.startswith("dataset")} <= {"dataset.view", "dataset.options.masks"}
+
+
 @pytest.mark.parametrize("recipe", CONTROLS)
-@pytest.mark.parametrize("path", JDNETS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", BY_RECIPE, ids=lambda path: path.stem)
 def test_every_control_resolves_and_changes_neither_budget_nor_data(path, recipe):
     _, jdnet = load(path)
     _, control = load(path, recipe)
@@ -46,7 +61,7 @@ def test_every_control_resolves_and_changes_neither_budget_nor_data(path, recipe
 
 
 def test_controls():
-    path = JDNETS[0]
+    path = BY_RECIPE[0]
     ce = load(path, "ce")[1]
     assert len(ce.teachers) == 0
     oneway = load(path, "jdnet_oneway")[1]
@@ -59,7 +74,7 @@ def test_controls():
     assert dml.losses.kl.routing.teacher == 1
 
 
-@pytest.mark.parametrize("path", JDNETS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", BY_RECIPE, ids=lambda path: path.stem)
 def test_the_strength_of_each_teacher_can_be_changed_by_its_name(path):
     jdnet = load(path)[1]
     assert {loss: jdnet.losses[loss].routing.teacher for loss in config_lib.COUPLINGS} == dict.fromkeys(
@@ -79,6 +94,10 @@ def test_the_strength_of_each_teacher_can_be_changed_by_its_name(path):
         ("dml", {"losses.mskd.weight": 1.0}),
         ("dml", {"teachers": {"teacher": config_lib.teacher("resnet50", trainable=False)}}),
         ("kd", {"losses.ial.weight": 1.0}),
+        ("jdnet", {"losses.distill.weight": 1.0}),
+        ("deit_hard", {"losses.ce.weight": 1.0}),
+        ("deit_hard", {"losses.distill.options": {"variant": "soft", "temperature": 3.0, "share": 0.5}}),
+        ("deit_soft", {"teachers": {"teacher": config_lib.teacher("resnet50", init="runs/teacher")}}),
         ("kd", {"teachers": {"teacher": config_lib.teacher("resnet50", init="runs/teacher")}}),
     ],
 )

@@ -5,10 +5,10 @@ import pytest
 
 from jdnet_jax.routing import ROUTING
 
-JDNETS = ("ce", "ial", "kl", "mskd")
+LABELS_AND_COUPLINGS = ("ce", "distill", "ial", "kl", "mskd")
 
 
-@pytest.mark.parametrize("term", JDNETS)
+@pytest.mark.parametrize("term", LABELS_AND_COUPLINGS)
 def test_the_student_learns_at_full_strength_and_a_teacher_feels_a_coupling_weakly(term):
     assert ROUTING[term]["student"] == 1.0
     # DeiT's teacher is fixed.
@@ -18,7 +18,7 @@ def test_the_student_learns_at_full_strength_and_a_teacher_feels_a_coupling_weak
 
 
 def test_meals_terms_leave_teachers_alone_and_set_student_and_discriminators_against_each_other():
-    assert set(ROUTING) == {*JDNETS, "similarity", "adversarial"}
+    assert set(ROUTING) == {*LABELS_AND_COUPLINGS, "similarity", "adversarial"}
     assert ROUTING["similarity"] == {"student": 1.0, "teacher": 0.0, "adapters": 0.0, "discriminators": 0.0}
     assert ROUTING["adversarial"] == {"student": -1.0, "teacher": 0.0, "adapters": 0.0, "discriminators": 1.0}
 

@@ -71,6 +71,10 @@ def test_rvernet_without_two_parts_says_what_to_set():
     nets = networks.build(config_of(RVERNET, SINGLE), tiny.CLASSES)
     with pytest.raises(UserError, match=r"set config\.dataset\.view"):
         nets["student"].prepare(tiny.batch(2))
+    config = config_of(RVERNET, SINGLE)
+    config.dataset.view = "roi"
+    with pytest.raises(UserError, match=r"config\.student \(rvernet\) takes the region .*: set config\.dataset\.view"):
+        networks.check_alignment(config, nets)
 
 
 @pytest.mark.parametrize(("recipe_name", "variant"), [("deit_hard", "hard"), ("deit_soft", "soft")])

@@ -94,7 +94,14 @@ def prepare(config: ConfigDict) -> Dataset:
         UserError: the dataset, an option or a split is unknown, a split is empty, the data cannot be had, or the cache
             does not fit.
     """
-    builder = _prepared(lambda: _create_builder(config.name, config.data_dir, dict(config.options)))
+    view = config.get("view", views.PHOTO)  # a run of an earlier version has none
+
+    def create() -> tfds.core.DatasetBuilder:
+        builder = _create_builder(config.name, config.data_dir, dict(config.options))
+        _check_view(builder, config.name, view)
+        return builder
+
+    builder = _prepared(create)
     features = builder.info.features
     for feature, kind in (("image", tfds.features.Image), ("label", tfds.features.ClassLabel)):
         if feature not in features or not isinstance(features[feature], kind):
@@ -102,12 +109,6 @@ def prepare(config: ConfigDict) -> Dataset:
                 f"dataset.name={config.name!r} is no image classification set: it has no {kind.__name__} {feature!r} "
                 f"among its features ({', '.join(features)}); choose another dataset"
             )
-    view = config.get("view", views.PHOTO)  # a run of an earlier version has none
-    if view != views.PHOTO and not ("mask" in features and isinstance(features["mask"], tfds.features.Image)):
-        raise UserError(
-            f"dataset.view={view!r} needs a mask for each photo, and {config.name} has none: choose a dataset that has "
-            f"({', '.join(_MASKED)}), or view={views.PHOTO!r}"
-        )
     file_format = builder.info.file_format
     if file_format != tfds.core.FileFormat.TFRECORD:
         raise UserError(
@@ -133,6 +134,17 @@ def prepare(config: ConfigDict) -> Dataset:
         shuffle_buffer=config.shuffle_buffer,
         view=view,
     )
+
+
+def _check_view(builder: tfds.core.DatasetBuilder, name: str, view: str) -> None:
+    """Before anything is downloaded: a view of a part needs masks."""
+    features = builder.info.features
+    has_masks = "mask" in features and isinstance(features["mask"], tfds.features.Image)
+    if view != views.PHOTO and not has_masks:
+        raise UserError(
+            f"dataset.view={view!r} needs a mask for each photo, and {name} has none: choose a dataset that has "
+            f"({', '.join(_MASKED)}), or view={views.PHOTO!r}"
+        )
 
 
 def _cached(streams: dict[str, tf.data.Dataset], builder: tfds.core.DatasetBuilder, splits: Mapping[str, str]) -> None:

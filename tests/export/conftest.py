@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jdnet_jax import views
 from jdnet_jax.export import inference_function
 from jdnet_jax.inference import flax_runner
 from jdnet_jax.inference.flax_runner import FlaxRunner
@@ -33,13 +34,15 @@ class Student:
         self.card = tiny_student.card(**{"temperature": 1.5, **changes})
         size = self.card.image_size
         module = flax_runner.create(self.card, "tiny")
-        shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, size, size, 3))))
+        shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, size, size, self.card.channels))))
         flat = flax.traverse_util.flatten_dict(shapes)
         drawn = flax.traverse_util.unflatten_dict({path: draw(path, leaf) for path, leaf in flat.items()})
         self.variables = {"batch_stats": {}, **drawn}
         rng = np.random.default_rng(0)
         colors = rng.integers(0, 200, (6, 1, 1, 3))
         self.images = (colors + rng.integers(0, 56, (6, size, size, 3))).astype(np.uint8)
+        if self.card.view == views.BOTH:
+            self.images = views.seen(self.images, rng.integers(0, 2, (6, size, size, 1)).astype(np.uint8), views.BOTH)
         # On average no class is ahead, so that the pictures are not all one class.
         logits = np.log(FlaxRunner(self.card, self.variables, "tiny").run(self.images).probabilities)
         params = self.variables["params"]
@@ -57,6 +60,19 @@ class Student:
 def resnet():
     """A network of plain convolutions and shortcuts."""
     return Student()
+
+
+@pytest.fixture(scope="session")
+def rvernet():
+    """A network that takes a photo in two parts."""
+    branches = {"roi": "resnet_tiny", "context": "resnet_tiny", "roi_options": {"width": 4}}
+    return Student(
+        model="rvernet",
+        options={**branches, "context_options": {"width": 4}, "hidden": 8},
+        view=views.BOTH,
+        mean=(123.675, 116.28, 103.53) * 2,
+        std=(58.395, 57.12, 57.375) * 2,
+    )
 
 
 @pytest.fixture(scope="session")

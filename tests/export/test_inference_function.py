@@ -1,6 +1,7 @@
 import jax
 import numpy as np
 
+from jdnet_jax import views
 from jdnet_jax.export import inference_function
 
 
@@ -19,3 +20,13 @@ def test_it_computes_in_float32_whatever_the_student_was_trained_in(resnet):
     function = inference_function.create(card, resnet.variables, "tiny")
     assert function.card.dtype == "float32"
     assert jax.eval_shape(function.network, np.zeros((1, 32, 32, 3), np.float32)).maps.dtype == np.float32
+
+
+def test_photo_and_mask_are_cut_up_inside(rvernet):
+    """Any value but 0 is the region of interest."""
+    photo, mask = views.photo_and_mask(rvernet.images)
+    probabilities, activation = jax.jit(rvernet.function)(photo, mask * np.uint8(200))
+    expected = rvernet.runner.run(rvernet.images)
+    np.testing.assert_allclose(probabilities, expected.probabilities, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(activation, expected.activation, rtol=1e-4, atol=1e-4)
+    assert np.abs(rvernet.runner.run(rvernet.images[::-1]).probabilities - expected.probabilities).max() > 0.01

@@ -202,3 +202,19 @@ def test_a_transformer_computes_what_the_student_does(transformer):
     expected = transformer.runner.run(transformer.images)
     np.testing.assert_allclose(result.probabilities, expected.probabilities, rtol=1e-3, atol=1e-5)
     np.testing.assert_allclose(result.activation, expected.activation, rtol=1e-3, atol=1e-5)
+
+
+def test_a_network_of_two_parts_takes_photo_and_mask(rvernet, tmp_path):
+    file = File(rvernet, "none")
+    assert [
+        (entry.name, tuple(file.graph.tensors[entry.tensorIndex].shape)) for entry in file.model.signatureDefs[0].inputs
+    ] == [
+        (b"image", (1, 32, 32, 3)),
+        (b"mask", (1, 32, 32, 1)),
+    ]
+    assert [TYPES[file.graph.tensors[i].type] for i in file.graph.inputs] == ["UINT8", "UINT8"]
+    (tmp_path / "student.tflite").write_bytes(file.content)
+    found = tflite_runner.load(tmp_path / "student.tflite", file.card).run(rvernet.images)
+    expected = rvernet.runner.run(rvernet.images)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(found.activation, expected.activation, rtol=1e-3, atol=1e-3)

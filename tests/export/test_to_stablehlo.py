@@ -43,3 +43,14 @@ def test_a_damaged_file_is_refused(mobilenet, file, tmp_path):
         stablehlo_runner.load(file, mobilenet.card_of(classes=("a", "b")))
     with pytest.raises(UserError, match=r"nowhere.stablehlo cannot be read"):
         stablehlo_runner.load(tmp_path / "nowhere.stablehlo", mobilenet.card)
+
+
+def test_a_network_of_two_parts_takes_photo_and_mask(rvernet, tmp_path):
+    path = tmp_path / "student.stablehlo"
+    path.write_bytes(to_stablehlo.convert(rvernet.function))
+    exported = jax.export.deserialize(bytearray(path.read_bytes()))
+    assert [image.shape[1:] for image in exported.in_avals] == [(32, 32, 3), (32, 32, 1)]
+    found = stablehlo_runner.load(path, rvernet.card).run(rvernet.images)
+    np.testing.assert_allclose(
+        found.probabilities, rvernet.runner.run(rvernet.images).probabilities, rtol=1e-3, atol=1e-5
+    )

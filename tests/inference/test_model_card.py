@@ -37,6 +37,25 @@ def test_the_text_names_what_the_contract_names():
     assert (fields["temperature"], fields["format"], fields["dtype"]) == (1.5, "tflite", "int8")
 
 
+@pytest.mark.parametrize(
+    ("changes", "fields"),
+    [
+        ({"view": "roi"}, {"view": "roi"}),
+        ({"view": "roi+context", "mean": (1.0,) * 6, "std": (2.0,) * 6}, {"view": "roi+context", "mean": [1.0] * 6}),
+        (
+            {"fit": "pad", "shorter_side": CARD.image_size},
+            {"resize": {"longer_side": CARD.image_size, "pad": 125, "method": "bilinear", "antialias": True}},
+        ),
+    ],
+)
+def test_what_an_earlier_version_would_misread_has_a_newer_one(changes, fields):
+    card = dataclasses.replace(CARD, **changes)
+    text = json.loads(card.to_json())
+    assert text["format_version"] == 2
+    assert {key: text[key] for key in fields} == fields
+    assert model_card.parse(card.to_json()) == card
+
+
 def test_a_card_of_before_temperatures_means_one():
     old = changed(temperature=..., format=..., dtype=..., export=...)
     assert model_card.parse(old) == dataclasses.replace(
@@ -57,7 +76,7 @@ def test_the_crop_fraction_gives_back_the_shorter_side():
         ("{", "is damaged"),
         ("[1]", "is not of a model of this project"),
         ('{"name": "something else"}', "is not of a model of this project"),
-        (changed(format_version=2), "has format version 2, newer than 1: update jdnet_jax"),
+        (changed(format_version=3), "has format version 3, newer than 2: update jdnet_jax"),
         (changed(format_version="1"), "format_version is not a number"),
         (changed(model=...), r"is damaged \(it lacks model\)"),
         (changed(classes=[]), "classes is not a list of names"),
@@ -66,6 +85,9 @@ def test_the_crop_fraction_gives_back_the_shorter_side():
         (changed(image_size=True), "image_size"),
         (changed(std=[1, 0, 1]), "std is not positive"),
         (changed(mean=[1, 2]), "mean is not three numbers"),
+        (changed(view="roi+context"), "mean is not six numbers"),
+        (changed(view="food"), "view is none that there is"),
+        (changed(resize={"longer_side": 5, "pad": 125}), "longer_side is not image_size"),
         (changed(mean=[float("nan"), 0, 0]), "mean is not finite"),
         (changed(resize={"shorter_side": 16, "crop": "center"}), "shorter_side is below image_size"),
         (changed(resize={"shorter_side": 36, "crop": "squash"}), "another rule"),
