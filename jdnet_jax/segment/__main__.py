@@ -1,8 +1,8 @@
 """Masks of the food for photos that have none: `python -m jdnet_jax.segment --input=PATH/photos --output=PATH/masks`.
 
-Each photo below the input gets a mask of its size at the same path below the output, ending in .png: greyscale, 255 where
-the food is. `grabcut` needs OpenCV (the extra `[segment]`) and works offline; `sam`, Segment Anything, needs torch (the
-extra `[sam]`). Both know only that food stands in the middle of a photo.
+Each photo below the input gets a mask of its size at the same path below the output, ending in .png: greyscale, 255
+where the food is. `grabcut` needs OpenCV (the extra `[segment]`) and works offline; `sam`, Segment Anything, needs
+torch (the extra `[sam]`). Both know only that food stands in the middle of a photo.
 
 The same command continues an interrupted one, and passes over masks that it finds. An empty mask, or one of almost
 everything, is replaced as --on_empty says. `segmentation.json` beside the masks tells of each photo.
@@ -84,9 +84,9 @@ def _asked(argv: list[str]) -> tuple[Path, Path]:
     """The folders of photos and masks, after the checks of the flags."""
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}: name the folder of the photos as --input={argv[1]}")
-    for flag in (_INPUT, _OUTPUT):
-        if not flag.value:
-            raise UserError(f"--{flag.name} is missing: give --input=PHOTOS --output=MASKS, two folders")
+    if not _INPUT.value or not _OUTPUT.value:
+        missing = (_OUTPUT if _INPUT.value else _INPUT).name
+        raise UserError(f"--{missing} is missing: give --input=PHOTOS --output=MASKS, two folders")
     for backend, of_backend in _OF_ONE.items():
         for flag in of_backend:
             if flag.present and backend != _BACKEND.value:

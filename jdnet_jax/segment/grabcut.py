@@ -5,8 +5,8 @@ OpenCV has it (`cv2.grabCut`): two Gaussian mixtures of five colours each and a 
 
 OURS is the prior, since nobody draws a rectangle here: what lies outside of a central rectangle is background, a small
 ellipse in the middle is food, and in between, food is first looked for in a larger ellipse. So food that fills the
-photo to its edges loses its rim, and a photo whose middle shows something else is cut wrongly. Without the small ellipse
-the food is lost altogether where it looks like the rim, as apples in a heap do.
+photo to its edges loses its rim, and a photo whose middle shows something else is cut wrongly. Without the small
+ellipse the food is lost altogether where it looks like the rim, as apples in a heap do.
 """
 
 from __future__ import annotations

@@ -96,7 +96,9 @@ class Report:
         lines.append(f"  segmented: {counts[rule.SEGMENTED]}")
         if areas:
             low, middle, high = (areas[round(share * (len(areas) - 1))] for share in (0.05, 0.5, 0.95))
-            lines[-1] += f", of which the mask is {middle:.0%} of the photo (median; 90 % lie in {low:.0%} to {high:.0%})"
+            lines[-1] += (
+                f"; the mask is {middle:.0%} of the photo in the median, {low:.0%} to {high:.0%} in nine of ten"
+            )
         for verdict, meaning in ((rule.EMPTY, "nothing was found"), (rule.FULL, "all was marked")):
             if counts[verdict]:
                 names = [entry.photo for entry in self.entries if entry.verdict == verdict]

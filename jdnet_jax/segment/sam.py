@@ -11,8 +11,6 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from jdnet_jax.errors import UserError
 from jdnet_jax.segment import sam_prompts
 from jdnet_jax.segment.segmenter import Mask, Pixels
@@ -88,7 +86,9 @@ def load(checkpoint: str, prompt: str, margin: float, points: int) -> Sam:
         import transformers
         from transformers import SamModel, SamProcessor
     except ImportError as error:
-        raise UserError(f"--backend=sam needs torch and transformers ({error}): pip install 'jdnet-jax[sam]'") from error
+        raise UserError(
+            f"--backend=sam needs torch and transformers ({error}): pip install 'jdnet-jax[sam]'"
+        ) from error
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     try:
@@ -105,7 +105,7 @@ def load(checkpoint: str, prompt: str, margin: float, points: int) -> Sam:
             f"--checkpoint={checkpoint} is not of Segment Anything: it lacks {len(report['missing_keys'])} of its "
             f"tensors, such as {min(report['missing_keys'])}"
         )
-    settings = {"backend": "sam", "checkpoint": checkpoint, "prompt": prompt}
+    settings: dict[str, Any] = {"backend": "sam", "checkpoint": checkpoint, "prompt": prompt}
     if prompt == sam_prompts.BOX:
         settings["margin"] = margin
     if prompt == sam_prompts.GRID:
