@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jdnet_jax import atomic
-from jdnet_jax.data.wording import listed
+from jdnet_jax.data.wording import counted, listed
 from jdnet_jax.progress import duration
 from jdnet_jax.segment import rule
 
@@ -90,15 +90,13 @@ class Report:
         """The lines for people."""
         counts = self.counts()
         areas = sorted(entry.area for entry in self.entries if entry.verdict == rule.SEGMENTED and entry.area)
-        lines = [f"{counts['photos']} photos below {self.photos}, masks in {self.masks}"]
+        lines = [f"{counted(counts['photos'], 'photo')} below {self.photos}, masks in {self.masks}"]
         if self.made:
             lines[0] += f"; {self.made} of them worked on in {duration(self.seconds)}"
         lines.append(f"  segmented: {counts[rule.SEGMENTED]}")
         if areas:
             low, middle, high = (areas[round(share * (len(areas) - 1))] for share in (0.05, 0.5, 0.95))
-            lines[-1] += (
-                f"; the mask is {middle:.0%} of the photo in the median, {low:.0%} to {high:.0%} in nine of ten"
-            )
+            lines[-1] += f", {middle:.0%} of the photo in the median, {low:.0%} to {high:.0%} in nine of ten"
         for verdict, meaning in ((rule.EMPTY, "nothing was found"), (rule.FULL, "all was marked")):
             if counts[verdict]:
                 names = [entry.photo for entry in self.entries if entry.verdict == verdict]

@@ -15,6 +15,7 @@ from jdnet_jax.data import image_check, photo_file
 from jdnet_jax.data.folder_listing import files_below, is_photo_name
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.parallel import in_order
+from jdnet_jax.data.wording import counted
 from jdnet_jax.errors import UserError
 from jdnet_jax.progress import SIGN_OF_LIFE, duration, say
 from jdnet_jax.segment import mask_file, rule
@@ -40,7 +41,7 @@ def segment_folder(photos: Path, masks: Path, segmenter: Segmenter, on_empty: st
     settings = {**segmenter.settings, "on_empty": on_empty}
     entries = {photo: entry for photo, place in places.items() if (entry := _done(photo, place, photos, settings))}
     missing = [photo for photo in places if photo not in entries]
-    say(f"{len(places)} photos below {photos}: {len(entries)} have a mask, {len(missing)} to do")
+    say(f"{counted(len(places), 'photo')} below {photos}: {len(entries)} have a mask, {len(missing)} to do")
     mask_file.make_folder(masks)
 
     def one(photo: Path) -> Entry:
