@@ -62,8 +62,8 @@ _JSON = flags.DEFINE_bool("json", False, "Print one JSON object instead of table
 
 def main(argv: list[str]) -> int:
     """Evaluates and prints, and returns the exit status."""
-    place, config = _asked(argv)
     perturbations = _perturbations()
+    place, config = _asked(argv)
     command_line.log_warnings_only()
     command_line.set_up_libraries()
 

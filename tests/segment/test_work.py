@@ -118,11 +118,13 @@ def test_an_interrupted_start_is_continued_and_ends_alike(folder):
     whole = segment(folder, Bright(), masks="whole")
     with pytest.raises(KeyboardInterrupt):
         segment(folder, Bright(fails_at=2))
-    left = [path for path in (folder / "masks").rglob("*") if path.is_file()]
-    assert [path.name for path in left] == ["bright.png"]  # in the order of the paths; nothing half written
+    left = {path.name for path in (folder / "masks").rglob("*") if path.is_file()}
+    # The photo after the one that was interrupted may have been begun; nothing is half written.
+    assert left in ({"bright.png"}, {"bright.png", "dark.png"})
     second = Bright()
     resumed = segment(folder, second)
-    assert (second.seen, resumed.made) == (2, 3)  # one of the three cannot be read
+    assert second.seen == 3 - len(left)
+    assert resumed.made == second.seen + 1  # one cannot be read
     assert resumed.entries == whole.entries
     third = Bright()
     again = segment(folder, third)
