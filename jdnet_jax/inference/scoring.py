@@ -46,17 +46,14 @@ class Examples(NamedTuple):
     of_label: Float[np.ndarray, " n"]
 
 
-def score(
-    runner: Runner, batches: Iterable[Mapping[str, np.ndarray]], averaged: Collection[int] | None = None
-) -> Scores:
+def score(runner: Runner, batches: Iterable[Mapping[str, np.ndarray]]) -> Scores:
     """Runs a model over labelled photos and counts each once.
 
     Args:
         runner: the model.
         batches: as for `examples`, with at least one photo in all.
-        averaged: see `Scores`.
     """
-    return scores_of(joined(examples(runner, batch) for batch in batches), len(runner.card.classes), averaged)
+    return scores_of(joined(examples(runner, batch) for batch in batches), len(runner.card.classes))
 
 
 def scores_of(found: Examples, num_classes: int, averaged: Collection[int] | None = None) -> Scores:

@@ -19,12 +19,11 @@ from absl import flags
 from jdnet_jax import command_line
 from jdnet_jax.errors import UserError
 from jdnet_jax.inference.cpus import available
+from jdnet_jax.interruption import EXIT_STATUS
 from jdnet_jax.progress import say
 
 if TYPE_CHECKING:
     from jdnet_jax.segment.segmenter import Segmenter
-
-_INTERRUPTED = 75  # as `main` exits, for a script to start the command again
 
 _BACKEND = flags.DEFINE_enum("backend", "grabcut", ("grabcut", "sam"), "What finds the food.")
 _INPUT = flags.DEFINE_string("input", None, "The folder of the photos.")
@@ -71,7 +70,7 @@ def main(argv: list[str]) -> int:
         report = work.segment_folder(photos, masks, segmenter, _ON_EMPTY.value, jobs)
     except KeyboardInterrupt:
         say(f"interrupted: what is in {masks} is whole, and the same command goes on from there")
-        return _INTERRUPTED
+        return EXIT_STATUS
     report.write()
     counts = report.counts()
     print(json.dumps(counts) if _JSON.value else report.text())

@@ -87,7 +87,7 @@ def load(checkpoint: str, prompt: str, margin: float, points: int) -> Sam:
         from transformers import SamModel, SamProcessor
     except ImportError as error:
         raise UserError(
-            f"--backend=sam needs torch and transformers ({error}): pip install 'jdnet-jax[sam]'"
+            f"--backend=sam needs torch, torchvision and transformers ({error}): pip install 'jdnet-jax[sam]'"
         ) from error
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()

@@ -91,7 +91,7 @@ def _done(photo: Path, place: Path, photos: Path, settings: Mapping[str, Any]) -
         changed = sorted(key for key in {*settings, *origin.settings} if settings.get(key) != origin.settings.get(key))
         told = ", ".join(f"{key}={origin.settings.get(key)}" for key in changed)
         raise UserError(f"{place} was made with {told}: give the same to go on, or choose another --output")
-    if origin.photo_bytes != photo.stat().st_size:
+    if origin.photo_bytes != _size(photo):
         return None
     return Entry(name, origin.verdict, origin.found, origin.area)
 
@@ -99,9 +99,8 @@ def _done(photo: Path, place: Path, photos: Path, settings: Mapping[str, Any]) -
 def _segmented(photo: Path, place: Path, photos: Path, segmenter: Segmenter, settings: Mapping[str, Any]) -> Entry:
     name = photo.relative_to(photos).as_posix()
     try:
-        size = photo.stat().st_size
         pixels = image_check.decode(photo_file.record_of(photo))
-    except (UnreadablePhotoError, OSError) as error:
+    except UnreadablePhotoError as error:
         return Entry(name, FAILED, None, None, str(error))
     mask = segmenter.segment(pixels)
     found = float(mask.mean())
@@ -113,8 +112,16 @@ def _segmented(photo: Path, place: Path, photos: Path, segmenter: Segmenter, set
             return Entry(name, verdict, found, None)
         mask = instead
     area = float(mask.mean())
-    mask_file.write(place, mask, Origin(settings, verdict, found, area, size))
+    mask_file.write(place, mask, Origin(settings, verdict, found, area, _size(photo)))
     return Entry(name, verdict, found, area)
+
+
+def _size(photo: Path) -> int:
+    """Bytes of a file; -1 where it is gone."""
+    try:
+        return photo.stat().st_size
+    except OSError:
+        return -1
 
 
 def _with_progress(one: Callable[[Path], Entry], photos: Sequence[Path], jobs: int) -> Iterator[Entry]:
