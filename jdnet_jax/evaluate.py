@@ -3,6 +3,10 @@
 The model is a workdir, a hand-off (`student/`) or an exported file. The photos are a split of the dataset that a
 workdir was trained on or that `--config=FILE` names, or those of `--photos=FOLDER`, which holds a folder a class.
 
+`--perturb` shows the same photos changed as well, in the pixels that the model sees (`perturbation` has the kinds), and
+what that costs, with 95 % bootstrap intervals over the photos. `--classes` leaves only the photos of some classes; the
+model still chooses among all of its own, and macro-F1 is the mean over the named ones.
+
 A workdir's figures are those of its `summary.json`. One case differs a little: a student of a resolution of its own is
 shown photos at that size, as on a phone, and not training's view made smaller.
 """
@@ -13,6 +17,7 @@ import contextlib
 import json
 import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,30 +32,60 @@ from jdnet_jax.workdir import Workdir
 if TYPE_CHECKING:
     from jdnet_jax.inference.labelled_photos import LabelledPhotos
     from jdnet_jax.inference.model_card import ModelCard
-    from jdnet_jax.inference.scoring import Scores
+    from jdnet_jax.inference.robustness import Condition
+    from jdnet_jax.perturbation import Perturbation
 
 command_line.define_config("A config with the dataset; not needed for a workdir, whose own dataset it replaces.")
 flags.declare_key_flag("config")  # --help lists it
 _MODEL = flags.DEFINE_string("model", None, "A workdir, a hand-off (student/) or an exported file.")
 _SPLIT = flags.DEFINE_enum("split", "test", ("train", "val", "test"), "The split of the dataset.")
 _PHOTOS = flags.DEFINE_string("photos", None, "Instead of a dataset: a folder with a folder of photos for each class.")
+_CLASSES = flags.DEFINE_multi_string("classes", None, "Only the photos of these classes: a,b. May be repeated.")
+_PERTURB = flags.DEFINE_multi_string(
+    "perturb",
+    None,
+    "Also on perturbed photos: permutation:16 (patches of 16 pixels), translocation:60,-85 (pixels to the right and "
+    "down, so this is upwards), blur:2, noise:20, jpeg:10. In pixels of the model's input; may be repeated.",
+)
+_PERTURB_ON = flags.DEFINE_enum(
+    "perturb_on", None, ("roi", "context", "both"), "For a model of two inputs: which is perturbed; both by default."
+)
+_PERTURB_SEED = flags.DEFINE_integer("perturb_seed", 0, "Of what --perturb draws.", lower_bound=0)
+_BOOTSTRAP = flags.DEFINE_integer(
+    "bootstrap",
+    None,
+    "Drawings of the photos for 95 % intervals; 0 for none. By default 1000 with --perturb, and none without.",
+    lower_bound=0,
+)
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object instead of tables.")
 
 
 def main(argv: list[str]) -> int:
     """Evaluates and prints, and returns the exit status."""
+    perturbations = _perturbations()
     place, config = _asked(argv)
     command_line.log_warnings_only()
     command_line.set_up_libraries()
 
+    from jdnet_jax.inference import labelled_photos, robustness
     from jdnet_jax.inference import open as opening
-    from jdnet_jax.inference import scoring
 
     runner = opening.open_model(place.path)
     with contextlib.redirect_stdout(sys.stderr):  # where TFDS's words about a preparation belong
         labelled = _labelled(place, runner.card, config)
-        scores = scoring.score(runner, labelled.batches)
-    print(json.dumps(_as_json(runner.card, labelled, scores)) if _JSON.value else _table(runner.card, labelled, scores))
+        averaged = None
+        if _CLASSES.value:
+            labelled, averaged = labelled_photos.of_classes(labelled, _class_names(runner.card), runner.card)
+        found = robustness.conditions(
+            runner,
+            labelled.batches,
+            perturbations,
+            seed=_PERTURB_SEED.value,
+            on=_PERTURB_ON.value,
+            draws=_draws(),
+            averaged=averaged,
+        )
+    print(json.dumps(_as_json(runner.card, labelled, found)) if _JSON.value else _table(runner.card, labelled, found))
     return 0
 
 
@@ -74,6 +109,27 @@ def _asked(argv: list[str]) -> tuple[Workdir, ConfigDict | None]:
     return place, config
 
 
+def _perturbations() -> dict[str, Perturbation]:
+    from jdnet_jax import perturbation
+
+    for flag in (_PERTURB_ON, _PERTURB_SEED):
+        if flag.present and not _PERTURB.value:
+            raise UserError(f"--{flag.name} says how to perturb, but not what: give --perturb too, or leave it out")
+    return perturbation.parse(_PERTURB.value or [])
+
+
+def _draws() -> int:
+    if _BOOTSTRAP.value is None:
+        return 1000 if _PERTURB.value else 0
+    return _BOOTSTRAP.value
+
+
+def _class_names(card: ModelCard) -> list[str]:
+    """The named classes; a name with a comma in it is known as one."""
+    names = ([value] if value in card.classes else value.split(",") for value in _CLASSES.value or ())
+    return [name.strip() for given in names for name in given]
+
+
 def _labelled(place: Workdir, card: ModelCard, config: ConfigDict | None) -> LabelledPhotos:
     from jdnet_jax.inference import labelled_photos
 
@@ -88,9 +144,11 @@ def _labelled(place: Workdir, card: ModelCard, config: ConfigDict | None) -> Lab
     return labelled
 
 
-def _as_json(card: ModelCard, labelled: LabelledPhotos, scores: Scores) -> dict[str, Any]:
-    from jdnet_jax import evaluation
+def _as_json(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Condition]) -> dict[str, Any]:
+    from jdnet_jax import bootstrap, evaluation
+    from jdnet_jax.inference import robustness
 
+    scores = found[robustness.CLEAN].scores
     figures = evaluation.per_class(scores.result.confusion)
     return {
         "model": _MODEL.value,
@@ -100,7 +158,12 @@ def _as_json(card: ModelCard, labelled: LabelledPhotos, scores: Scores) -> dict[
         "temperature": card.temperature,
         "photos": labelled.source,
         "split": None if _PHOTOS.value else _SPLIT.value,
+        "only_classes": None if scores.averaged is None else [card.classes[number] for number in scores.averaged],
         **scores.summary(),
+        "bootstrap": {"drawings": _draws(), "level": bootstrap.LEVEL, "seed": robustness.BOOTSTRAP_SEED},
+        "perturb_seed": _PERTURB_SEED.value,
+        "perturb_on": _PERTURB_ON.value,
+        **robustness.as_json(found),
         "per_class": [
             {
                 "class": name,
@@ -118,9 +181,11 @@ def _or_none(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _table(card: ModelCard, labelled: LabelledPhotos, scores: Scores) -> str:
+def _table(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Condition]) -> str:
     from jdnet_jax import evaluation
+    from jdnet_jax.inference import robustness
 
+    scores = found[robustness.CLEAN].scores
     figures, summary = evaluation.per_class(scores.result.confusion), scores.summary()
     width = max(len("class"), *map(len, card.classes))
     lines = [f"{'class':<{width}}  precision  recall     F1  count"]
@@ -139,7 +204,19 @@ def _table(card: ModelCard, labelled: LabelledPhotos, scores: Scores) -> str:
         f"  expected calibration error {summary['ece']:.4f}   negative log-likelihood {summary['nll']:.4f}   "
         f"(temperature {card.temperature:.3f})",
     ]
+    if _PERTURB.value or _draws():
+        lines += ["", f"{_how()}:", robustness.table(found)]
     return "\n".join(lines)
+
+
+def _how() -> str:
+    said = []
+    if _PERTURB.value:
+        on = f", of {_PERTURB_ON.value}" if _PERTURB_ON.value else ""
+        said.append(f"perturbed{on} with seed {_PERTURB_SEED.value}")
+    if _draws():
+        said.append(f"in brackets the 95 % intervals over {_draws()} drawings of the photos")
+    return "; ".join(said)
 
 
 def _share(value: float) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,13 +70,19 @@ def per_class(confusion: Int[np.ndarray, "classes classes"]) -> PerClass:
     return PerClass(_share(hits, given), _share(hits, count), _share(2 * hits, given + count), count)
 
 
-def macro_f1(confusion: Int[np.ndarray, "classes classes"]) -> float:
+def macro_f1(confusion: Int[np.ndarray, "classes classes"], of: Collection[int] | None = None) -> float:
     """Mean F1 over the classes that occur as a label or a prediction, in [0, 1].
 
     F1 = 2 TP / (2 TP + FP + FN). A class that neither occurs nor is predicted has no F1 and is left out, as
     scikit-learn does with the labels found in the data.
+
+    Args:
+        confusion: see `Result`.
+        of: the classes to take the mean over; None for all.
     """
     f1 = per_class(confusion).f1
+    if of is not None:
+        f1 = f1[sorted(of)]
     present = ~np.isnan(f1)
     return float(np.mean(f1[present])) if present.any() else 0.0
 

@@ -11,8 +11,9 @@ from tests.commands import ROOT
     [
         ("main", ["--config", "--workdir"]),
         ("export", ["--quantize", "--[no]allow_loss"]),
-        ("evaluate", ["--model", "--[no]json"]),
+        ("evaluate", ["--model", "--[no]json", "--perturb", "--classes"]),
         ("predict", ["--model", "--[no]json"]),
+        ("segment", ["--backend", "--on_empty"]),
         ("benchmark", ["--config", "--threads"]),
     ],
 )

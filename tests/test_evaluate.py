@@ -25,7 +25,7 @@ def test_a_folder_of_photos_as_json_and_as_a_table(tmp_path):
         for number in range(count):
             image = np.full((40, 60, 3), 80 * number, np.uint8)
             Image.fromarray(image).save(tmp_path / "photos" / name / f"{number}.png")
-    args = [f"--model={student}", f"--photos={tmp_path / 'photos'}"]
+    args = [f"--model={student}", f"--photos={tmp_path / 'photos'}", "--perturb=translocation:4,-4,noise:0"]
     result = evaluate(*args, "--json")
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
@@ -35,6 +35,14 @@ def test_a_folder_of_photos_as_json_and_as_a_table(tmp_path):
     assert [entry["class"] for entry in found["per_class"]] == list(tiny_student.CLASSES)
     assert [entry["count"] for entry in found["per_class"]] == [0, 0, 0, 0, 2, 1, 0]
     assert found["per_class"][0]["recall"] is None
+    assert [entry["perturbation"] for entry in found["perturbed"]] == ["translocation:4,-4", "noise:0"]
+    assert found["perturbed"][1]["lost"]["intervals"] == {"top1": [0.0, 0.0], "macro_f1": [0.0, 0.0]}
+    assert (found["perturb_seed"], found["bootstrap"]["drawings"], found["only_classes"]) == (0, 1000, None)
+    # Only one of the classes, by its photos' accuracy.
+    result = evaluate(*args[:2], "--classes=egg", "--bootstrap=10")
+    assert f"top-1 {found['per_class'][4]['recall']:.2%}" in result.stdout, result.stderr
+    assert "only photos of egg" in result.stdout
+    assert "in brackets the 95 % intervals over 10 drawings of the photos" in result.stdout
     table = evaluate(*args).stdout
     assert f"top-1 {found['top1']:.2%}" in table
     assert f"expected calibration error {found['ece']:.4f}" in table
@@ -72,6 +80,8 @@ def test_a_workdir_says_where_its_photos_are(tmp_path, small_data):
         (["--model=m", "--photos=p", "--split=val"], "error: --photos names all of the photos"),
         (["--model=m", "--photos=p", SMALL[0]], "error: --photos names all of the photos"),
         (["--model=m", "--split=all"], "error: flag --split=all"),
+        (["--model=m", "--perturb=blurr:1"], "error: --perturb=blurr:1: unknown perturbation 'blurr'; did you mean"),
+        (["--model=m", "--perturb_on=roi"], "error: --perturb_on says how to perturb, but not what: give --perturb"),
         (["--model=README.md"], "error: --model=README.md is not a workdir, so it does not say where its photos are"),
     ],
 )

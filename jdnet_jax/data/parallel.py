@@ -13,13 +13,18 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-def in_order(function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
-    """Results of `function` in the order of `items`, computed at most two a core ahead of the one asked for.
+def in_order(function: Callable[[T], R], items: Iterable[T], threads: int | None = None) -> Iterator[R]:
+    """Results of `function` in the order of `items`, computed at most two a thread ahead of the one asked for.
 
     The executor's own `map` starts on everything at once, so that its results, whole photos perhaps, pile up in memory
     where they are taken more slowly than they are made.
+
+    Args:
+        function: called from several threads.
+        items: what it is called with.
+        threads: how many; None for one a core.
     """
-    threads = os.cpu_count() or 1
+    threads = threads or os.cpu_count() or 1
     items = iter(items)
     with concurrent.futures.ThreadPoolExecutor(threads) as pool:
         ahead = collections.deque(pool.submit(function, item) for item in itertools.islice(items, 2 * threads))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from jdnet_jax import data, views
 from jdnet_jax.data import image_check
 from jdnet_jax.data.folder_listing import class_folders, files_below, is_photo_name
 from jdnet_jax.data.wording import counted, listed
-from jdnet_jax.errors import UserError
+from jdnet_jax.errors import UserError, unknown
 from jdnet_jax.inference import photos
 from jdnet_jax.inference.model_card import ModelCard
 
@@ -27,8 +27,8 @@ class LabelledPhotos(NamedTuple):
 
     Attributes:
         source: one line that says which photos these are.
-        batches: of `image` uint8 [n, size, size, 3] (and `context`, see `views.cut`), `label` [n] and, where some rows
-            are padding, `mask` [n].
+        batches: of `image` uint8 [n, size, size, 3] (and `context`, see `views.cut`), `label` [n], `index` [n] (the
+            photo's number among all that there are) and, where some rows are padding, `mask` [n].
     """
 
     source: str
@@ -94,22 +94,55 @@ def of_folder(root: Path, card: ModelCard) -> LabelledPhotos:
     return LabelledPhotos(source, _of_files(labels, card, root))
 
 
+def of_classes(labelled: LabelledPhotos, names: Sequence[str], card: ModelCard) -> tuple[LabelledPhotos, list[int]]:
+    """Only the photos of some classes, and the numbers of these classes in the model.
+
+    Args:
+        labelled: the photos.
+        names: of the classes.
+        card: of the model.
+
+    Raises:
+        UserError: a name that is no class of the model. From the batches, at their end: there was no such photo.
+    """
+    for name in names:
+        if name not in card.classes:
+            raise UserError(f"--classes: {unknown('class', name, card.classes)}")
+    numbers = sorted({card.classes.index(name) for name in names})
+    source = f"{labelled.source}; only photos of {listed([card.classes[number] for number in numbers])}"
+    return LabelledPhotos(source, _kept(labelled.batches, numbers, listed(names))), numbers
+
+
+def _kept(batches: Iterator[Batch], numbers: Sequence[int], names: str) -> Iterator[Batch]:
+    found = 0
+    for batch in batches:
+        kept = np.isin(batch["label"], numbers) & batch.get("mask", True)
+        if kept.any():
+            found += int(kept.sum())
+            yield {key: rows[kept] for key, rows in batch.items()}
+    if not found:
+        raise UserError(f"--classes: there are no photos of {names} in this split or folder")
+
+
 def _of_files(labels: dict[Path, int], card: ModelCard, root: Path) -> Iterator[Batch]:
     reasons: dict[Path, str] = {}
-    views: list[np.ndarray] = []
-    known: list[int] = []
-    for photo in photos.read(labels, card):
+    rows: list[tuple[np.ndarray, int, int]] = []
+    for index, photo in enumerate(photos.read(labels, card)):
         if photo.view is None:
             reasons[photo.path] = photo.problem
             continue
-        views.append(photo.view)
-        known.append(labels[photo.path])
-        if len(views) == _BATCH:
-            yield {"image": np.stack(views), "label": np.array(known)}
-            views, known = [], []
+        rows.append((photo.view, labels[photo.path], index))
+        if len(rows) == _BATCH:
+            yield _batch(rows)
+            rows = []
     image_check.refuse_many(reasons, len(labels), root)
-    if views:
-        yield {"image": np.stack(views), "label": np.array(known)}
+    if rows:
+        yield _batch(rows)
+
+
+def _batch(rows: Sequence[tuple[np.ndarray, int, int]]) -> Batch:
+    images, labels, indices = zip(*rows, strict=True)
+    return {"image": np.stack(images), "label": np.array(labels), "index": np.array(indices)}
 
 
 def _check_classes(of_dataset: tuple[str, ...], of_model: tuple[str, ...], name: str) -> None:

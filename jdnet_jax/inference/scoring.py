@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,39 +22,21 @@ class Scores:
     Attributes:
         result: counts, and as its loss the negative log-likelihood of the labels in nats, after the temperature.
         calibration_error: see `calibration.expected_calibration_error`.
+        averaged: the classes that macro-F1 is the mean over; None for all that occur.
     """
 
     result: evaluation.Result
     calibration_error: float
+    averaged: Collection[int] | None = None
 
     def summary(self) -> dict[str, Any]:
         """top1, top5, macro_f1, ece and nll as plain numbers, and the count."""
-        summary = self.result.summary()
+        summary = self.result.summary() | {"macro_f1": evaluation.macro_f1(self.result.confusion, self.averaged)}
         nll, count = summary.pop("loss"), summary.pop("count")
         return {**summary, "ece": self.calibration_error, "nll": nll, "count": count}
 
 
-def score(runner: Runner, batches: Iterable[Mapping[str, np.ndarray]]) -> Scores:
-    """Runs a model over labelled photos and counts each once.
-
-    Args:
-        runner: the model.
-        batches: of `image` uint8 [n, size, size, 3] (and `context`, see `views.cut`) and `label` [n], at least one
-            photo in all; where `mask` [n] is there, rows whose mask is False are padding.
-    """
-    parts = zip(*(_examples(runner, batch) for batch in batches), strict=True)
-    found = _Examples(*(np.concatenate(part) for part in parts))
-    classes = len(runner.card.classes)
-    confusion = np.zeros((classes, classes), np.int64)
-    np.add.at(confusion, (found.label, found.given), 1)
-    loss = -np.mean(np.log(np.maximum(found.of_label, _SMALLEST), dtype=np.float64))
-    return Scores(
-        evaluation.Result(confusion, int(found.top5.sum()), float(loss)),
-        calibration.expected_calibration_error(found.of_given, found.given == found.label),
-    )
-
-
-class _Examples(NamedTuple):
+class Examples(NamedTuple):
     """Of each photo: its label, the class it was given, whether the label is among the five best, and probabilities."""
 
     label: Int[np.ndarray, " n"]
@@ -64,7 +46,47 @@ class _Examples(NamedTuple):
     of_label: Float[np.ndarray, " n"]
 
 
-def _examples(runner: Runner, batch: Mapping[str, np.ndarray]) -> _Examples:
+def score(runner: Runner, batches: Iterable[Mapping[str, np.ndarray]]) -> Scores:
+    """Runs a model over labelled photos and counts each once.
+
+    Args:
+        runner: the model.
+        batches: as for `examples`, with at least one photo in all.
+    """
+    return scores_of(joined(examples(runner, batch) for batch in batches), len(runner.card.classes))
+
+
+def scores_of(found: Examples, num_classes: int, averaged: Collection[int] | None = None) -> Scores:
+    """The figures of photos that a model was run over.
+
+    Args:
+        found: at least one photo.
+        num_classes: of the model.
+        averaged: see `Scores`.
+    """
+    confusion = np.zeros((num_classes, num_classes), np.int64)
+    np.add.at(confusion, (found.label, found.given), 1)
+    loss = -np.mean(np.log(np.maximum(found.of_label, _SMALLEST), dtype=np.float64))
+    return Scores(
+        evaluation.Result(confusion, int(found.top5.sum()), float(loss)),
+        calibration.expected_calibration_error(found.of_given, found.given == found.label),
+        averaged,
+    )
+
+
+def joined(parts: Iterable[Examples]) -> Examples:
+    """The photos of several batches, at least one, as one."""
+    return Examples(*(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+
+def examples(runner: Runner, batch: Mapping[str, np.ndarray]) -> Examples:
+    """Runs a model over a batch.
+
+    Args:
+        runner: the model.
+        batch: `image` uint8 [n, size, size, 3] (and `context`, see `views.cut`) and `label` [n]; where `mask` [n] is
+            there, rows whose mask is False are padding and are left out.
+    """
     mask = batch.get("mask", np.ones(len(batch["label"]), bool))
     labels = batch["label"][mask]
     probabilities = runner.run(views.images_for(runner.card.channels, batch)).probabilities[mask]
@@ -73,4 +95,4 @@ def _examples(runner: Runner, batch: Mapping[str, np.ndarray]) -> _Examples:
     lower = np.arange(probabilities.shape[1]) < labels[:, None]
     ahead = (probabilities > of_label) | ((probabilities == of_label) & lower)
     top5 = (np.sum(ahead, axis=1) < 5) & np.all(np.isfinite(probabilities), axis=1)
-    return _Examples(labels, probabilities.argmax(axis=1), top5, probabilities.max(axis=1), of_label[:, 0])
+    return Examples(labels, probabilities.argmax(axis=1), top5, probabilities.max(axis=1), of_label[:, 0])

@@ -29,6 +29,35 @@ def test_a_folder_of_some_of_the_classes(tmp_path, monkeypatch):
     greys = np.concatenate([batch["image"][:, 0, 0, 0] for batch in batches])
     assert [CARD.classes[label] for label in labels] == ["bread", "bread", "grape"]
     np.testing.assert_array_equal(greys, [50, 100, 0])
+    np.testing.assert_array_equal(np.concatenate([batch["index"] for batch in batches]), [0, 1, 2])
+
+
+def test_only_photos_of_some_classes_keep_their_numbers(tmp_path):
+    for number, name in enumerate(("bread/1.png", "corn/2.png", "grape/3.png")):
+        photo(tmp_path / name, 50 * number)
+    found, numbers = labelled_photos.of_classes(labelled_photos.of_folder(tmp_path, CARD), ["grape", "corn"], CARD)
+    assert [CARD.classes[number] for number in numbers] == ["corn", "grape"]
+    assert found.source.endswith("only photos of corn, grape")
+    (batch,) = found.batches
+    np.testing.assert_array_equal(batch["index"], [1, 2])
+    np.testing.assert_array_equal(batch["image"][:, 0, 0, 0], [50, 100])
+
+
+def test_padding_is_of_no_class():
+    batch = {"image": np.zeros((3, 32, 32, 3), np.uint8), "label": np.array([0, 1, 0]), "index": np.arange(3)}
+    padded = labelled_photos.LabelledPhotos("drawn", iter([batch | {"mask": np.array([True, True, False])}]))
+    found, _ = labelled_photos.of_classes(padded, [CARD.classes[0]], CARD)
+    assert [rows["index"].tolist() for rows in found.batches] == [[0]]
+
+
+def test_classes_that_are_not_there(tmp_path):
+    photo(tmp_path / "grape" / "1.png")
+    labelled = labelled_photos.of_folder(tmp_path, CARD)
+    with pytest.raises(UserError, match=r"--classes: unknown class 'graep'; did you mean 'grape'\?"):
+        labelled_photos.of_classes(labelled, ["graep"], CARD)
+    none, _ = labelled_photos.of_classes(labelled, ["fig"], CARD)
+    with pytest.raises(UserError, match="there are no photos of fig in this split or folder"):
+        list(none.batches)
 
 
 def test_folders_that_are_no_classes_are_named(tmp_path):

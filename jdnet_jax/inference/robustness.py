@@ -1,0 +1,170 @@
+"""A model on the same photos as they are and perturbed: its figures, how sure they are, and what each change costs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from jdnet_jax import bootstrap
+from jdnet_jax.errors import UserError
+from jdnet_jax.inference import scoring
+from jdnet_jax.inference.runner import Runner
+from jdnet_jax.inference.scoring import Scores
+from jdnet_jax.perturbation import Perturbation, perturb
+
+CLEAN = "clean"
+BOOTSTRAP_SEED = 0
+
+ROI, CONTEXT, BOTH = "roi", "context", "both"
+
+# The arrays of a batch that are perturbed; a model of one input has no `context`.
+_INPUTS: Mapping[str, tuple[str, ...]] = {ROI: ("image",), CONTEXT: ("context",), BOTH: ("image", "context")}
+
+# How the figures are printed.
+_FORMS: Mapping[str, Callable[[float], str]] = {"top1": lambda x: f"{100 * x:.2f}", "macro_f1": lambda x: f"{x:.4f}"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Condition:
+    """The photos as they are, or perturbed in one way.
+
+    Attributes:
+        scores: the model's figures on them.
+        drawn: top-1 and macro-F1 on the bootstrap's drawings of the photos, none where there is no bootstrap.
+    """
+
+    scores: Scores
+    drawn: bootstrap.Figures
+
+
+def conditions(
+    runner: Runner,
+    batches: Iterable[Mapping[str, np.ndarray]],
+    perturbations: Mapping[str, Perturbation],
+    *,
+    seed: int,
+    on: str | None,
+    draws: int,
+    averaged: Collection[int] | None = None,
+) -> dict[str, Condition]:
+    """Runs a model over photos as they are and under each perturbation; each photo is decoded once.
+
+    Args:
+        runner: the model.
+        batches: as `LabelledPhotos` has them; `context`, uint8 of the shape of `image`, where the model has two inputs.
+        perturbations: by name.
+        seed: of the perturbations.
+        on: which input is perturbed, `roi`, `context` or `both`; None for all that there are.
+        draws: of the bootstrap; 0 for none.
+        averaged: see `Scores`.
+
+    Returns:
+        `clean` and each perturbation, by name.
+
+    Raises:
+        UserError: a perturbation that is not made for the model's size, or an input is named and the model has but one.
+    """
+    for perturbation in perturbations.values():
+        perturbation.check(runner.card.image_size)
+    parts: dict[str, list[scoring.Examples]] = {name: [] for name in (CLEAN, *perturbations)}
+    for batch in batches:
+        parts[CLEAN].append(scoring.examples(runner, batch))
+        for name, perturbation in perturbations.items():
+            parts[name].append(scoring.examples(runner, perturbed(batch, perturbation, seed, on)))
+    found = {name: scoring.joined(of_batches) for name, of_batches in parts.items()}
+    classes = len(runner.card.classes)
+    drawn = bootstrap.figures(
+        found[CLEAN].label,
+        {name: photos.given for name, photos in found.items()},
+        classes,
+        draws,
+        BOOTSTRAP_SEED,
+        averaged,
+    )
+    return {
+        name: Condition(scoring.scores_of(photos, classes, averaged), drawn[name]) for name, photos in found.items()
+    }
+
+
+def perturbed(
+    batch: Mapping[str, np.ndarray], perturbation: Perturbation, seed: int, on: str | None
+) -> dict[str, np.ndarray]:
+    """A batch whose inputs are perturbed, all of a photo by the same draws.
+
+    Args:
+        batch: as for `conditions`.
+        perturbation: has been checked with the size.
+        seed: of the draws.
+        on: as for `conditions`.
+
+    Raises:
+        UserError: an input is named and the model has but one.
+    """
+    if on is not None and CONTEXT not in batch:
+        raise UserError(f"--perturb_on={on}: the model has one input, the whole photo; leave --perturb_on out")
+    names = [name for name in _INPUTS[on or BOTH] if name in batch]
+    return {**batch, **{name: perturb(batch[name], perturbation, seed, batch["index"]) for name in names}}
+
+
+def as_json(found: Mapping[str, Condition]) -> dict[str, Any]:
+    """The intervals of the photos as they are, and everything of the perturbed ones.
+
+    `lost` is clean minus perturbed, paired: photo by photo the same drawings.
+    """
+    clean, *changed = found
+    return {
+        "intervals": _intervals(found[clean]),
+        "perturbed": [
+            {
+                "perturbation": name,
+                **found[name].scores.summary(),
+                "intervals": _intervals(found[name]),
+                "lost": _lost(found[clean], found[name]),
+            }
+            for name in changed
+        ],
+    }
+
+
+def table(found: Mapping[str, Condition]) -> str:
+    """A line a condition: top-1, macro-F1 and what the perturbation costs, each with its interval if there is one."""
+    rows = [("", "top-1, %", "lost", "macro-F1", "lost")]
+    clean = found[CLEAN]
+    for name, condition in found.items():
+        cells = [name]
+        for figure, form in _FORMS.items():
+            before, after = (one.scores.summary()[figure] for one in (clean, condition))
+            drawn_before, drawn_after = (getattr(one.drawn, figure) for one in (clean, condition))
+            cells.append(_cell(after, drawn_after, form))
+            cells.append("" if condition is clean else _cell(before - after, drawn_before - drawn_after, form))
+        rows.append((cells[0], cells[1], cells[2], cells[3], cells[4]))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def _cell(value: float, drawn: np.ndarray, form: Callable[[float], str]) -> str:
+    if not len(drawn):
+        return form(value)
+    low, high = bootstrap.interval(drawn)
+    return f"{form(value)} ({form(low)} to {form(high)})"
+
+
+def _intervals(condition: Condition) -> dict[str, Any] | None:
+    if not len(condition.drawn.top1):
+        return None
+    return {name: list(bootstrap.interval(values)) for name, values in condition.drawn._asdict().items()}
+
+
+def _lost(clean: Condition, changed: Condition) -> dict[str, Any]:
+    before, after = clean.scores.summary(), changed.scores.summary()
+    lost: dict[str, Any] = {name: before[name] - after[name] for name in bootstrap.Figures._fields}
+    if len(clean.drawn.top1):
+        lost["intervals"] = {
+            name: list(bootstrap.interval(getattr(clean.drawn, name) - getattr(changed.drawn, name)))
+            for name in bootstrap.Figures._fields
+        }
+    return lost

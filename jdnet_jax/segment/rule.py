@@ -1,0 +1,52 @@
+"""What becomes of a mask that is good for nothing: one with next to nothing in it, or with almost everything.
+
+OURS; how the paper's authors treat such masks is not known.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from jdnet_jax.segment import ellipse
+from jdnet_jax.segment.segmenter import Mask
+
+#: The choices of `--on_empty`.
+CENTRE, WHOLE, SKIP = "centre", "whole", "skip"
+CHOICES = (CENTRE, WHOLE, SKIP)
+
+#: The verdicts.
+SEGMENTED, EMPTY, FULL = "segmented", "empty", "full"
+
+SMALLEST = 0.01  # share of the photo; a mask with less, beyond what the backend marks anyway, is called empty
+LARGEST = 0.95  # share of what the backend may mark; a mask with as much is called full
+
+_CENTRE_SIDE = 0.7
+
+
+def verdict(share: float, given: float, reach: float) -> str:
+    """Whether a mask is `segmented`, `empty` or `full`.
+
+    Args:
+        share: of the photo that a backend marked, in [0, 1].
+        given: the backend's; see `Segmenter`.
+        reach: likewise.
+    """
+    if share - given < SMALLEST:
+        return EMPTY
+    return FULL if share >= LARGEST * reach else SEGMENTED
+
+
+def replacement(choice: str, height: int, width: int) -> Mask | None:
+    """The mask that stands in for an empty or a full one.
+
+    Args:
+        choice: `centre`: an upright ellipse about the photo's centre, whose axes are 70 % of its sides (38 % of its
+            area); `whole`: the whole photo; `skip`: none.
+        height: of the photo in pixels.
+        width: likewise.
+    """
+    if choice == SKIP:
+        return None
+    if choice == WHOLE:
+        return np.ones((height, width), bool)
+    return ellipse.central(height, width, _CENTRE_SIDE)
