@@ -12,6 +12,14 @@ def test_replaces_the_whole_text(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]
 
 
+def test_replaces_bytes_as_they_are(tmp_path):
+    path = tmp_path / "mask.png"
+    atomic.write_bytes(path, b"longer than the next")
+    atomic.write_bytes(path, b"\r\n\x00\xff")
+    assert path.read_bytes() == b"\r\n\x00\xff"
+    assert [p.name for p in tmp_path.iterdir()] == ["mask.png"]
+
+
 def test_a_failure_leaves_the_old_text(tmp_path, monkeypatch):
     path = tmp_path / "summary.json"
     atomic.write_text(path, "old")

@@ -11,6 +11,9 @@ def test_macro_f1_by_hand():
     # Class 0: TP 2, FP 1, FN 0: 4/5. Class 1: TP 1, FP 0, FN 1: 2/3. Class 2 neither occurs nor is predicted.
     confusion = np.array([[2, 0, 0], [1, 1, 0], [0, 0, 0]])
     assert macro_f1(confusion) == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert macro_f1(confusion, [1]) == pytest.approx(2 / 3)
+    assert macro_f1(confusion, {0, 2}) == pytest.approx(4 / 5)
+    assert macro_f1(confusion, [2]) == 0
 
 
 def test_macro_f1_of_nothing_right():

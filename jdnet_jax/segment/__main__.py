@@ -90,6 +90,8 @@ def _asked(argv: list[str]) -> tuple[Path, Path]:
         for flag in of_backend:
             if flag.present and backend != _BACKEND.value:
                 raise UserError(f"--{flag.name} is of --backend={backend}, not of {_BACKEND.value}: leave it out")
+    if _MARGIN.present and _BACKEND.value == "sam" and _PROMPT.value != "box":
+        raise UserError("--margin is of --backend=grabcut and of --prompt=box: give the latter too, or leave it out")
     if _POINTS.present and _PROMPT.value != "grid":
         raise UserError("--points is of --prompt=grid: give that too, or leave it out")
     return Path(_INPUT.value).expanduser(), Path(_OUTPUT.value).expanduser()

@@ -33,6 +33,13 @@ def test_works_little_ahead_of_what_is_asked_for(monkeypatch):
     results.close()
 
 
+def test_as_many_threads_as_are_asked_for():
+    names = set(parallel.in_order(lambda item: threading.current_thread().name, range(50), 1))
+    assert len(names) == 1
+    together = threading.Barrier(3, timeout=10)
+    assert list(parallel.in_order(lambda item: together.wait() >= 0, range(3), 3)) == [True] * 3
+
+
 def test_errors_come_where_their_item_is():
     def refuse_three(item):
         if item == 3:

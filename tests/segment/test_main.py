@@ -44,6 +44,7 @@ def test_a_folder_of_photos_twice_and_a_bad_one(tmp_path):
         (["--input=a", "--output=b", "--prompt=box"], "error: --prompt is of --backend=sam, not of grabcut"),
         (["--input=a", "--output=b", "--backend=sam", "--jobs=2"], "error: --jobs is of --backend=grabcut"),
         (["--input=a", "--output=b", "--backend=sam", "--points=4"], "error: --points is of --prompt=grid"),
+        (["--input=a", "--output=b", "--backend=sam", "--margin=0.1"], "error: --margin is of --backend=grabcut and"),
         (["--input=a", "--output=b", "--backend=cut"], "error: flag --backend=cut"),
         (["--input=a", "--output=b", "--margin=0.4"], "error: flag --margin=0.4"),
     ],
