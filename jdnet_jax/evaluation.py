@@ -113,9 +113,10 @@ def evaluate(
         pending = sums
     _add(totals, pending)
     count = int(totals["count"])
+    counted = (key.removesuffix("/top5") for key in totals if key.endswith("/top5"))
     return {
         name: Result(totals[f"{name}/confusion"], int(totals[f"{name}/top5"]), float(totals[f"{name}/loss"]) / count)
-        for name in (key.removesuffix("/top5") for key in totals if key.endswith("/top5"))
+        for name in dict.fromkeys([*variables, *counted])
     }
 
 

@@ -90,7 +90,7 @@ def _next_steps(workdir: str, config_file: str, recipe: str) -> str:
             f"  each class on test:  python -m jdnet_jax.evaluate --model={workdir}",
             *other,
             "  real photos of food:  python -m jdnet_jax.main --config=configs/grocery.py",
-            "  any value of a config:  --config.epochs=20 --config.losses.ial.weight=0.5 --workdir=runs/mine",
+            "  any value of a config:  --config.epochs=20 --config.schedule.learning_rate=0.002 --workdir=runs/mine",
         ]
     )
 
