@@ -15,10 +15,10 @@ def test_each_network_normalises_with_its_own_statistics():
     config.teachers.teacher.model, config.teachers.teacher.options = "tf_efficientnet_lite0", {}
     nets = networks.build(config, 3)
     images = jnp.full((1, 2, 2, 3), 127, jnp.uint8)
-    np.testing.assert_allclose(nets["teacher"].prepare(images), 0.0, atol=1e-6)
+    np.testing.assert_allclose(nets["teacher"].prepare({"image": images}), 0.0, atol=1e-6)
     spec = nets["student"].module.input_spec
     expected = (127 - np.array(spec.mean)) / np.array(spec.std)
-    np.testing.assert_allclose(nets["student"].prepare(images)[0, 0, 0], expected, rtol=1e-5)
+    np.testing.assert_allclose(nets["student"].prepare({"image": images})[0, 0, 0], expected, rtol=1e-5)
 
 
 def test_unknown_option_names_the_config_key():
@@ -79,10 +79,10 @@ def test_a_network_of_its_own_resolution_sees_the_same_view_shrunk():
     networks.check_alignment(config, nets)
     columns = np.broadcast_to(np.arange(32, dtype=np.uint8)[None, None, :, None], (1, 32, 32, 3))
     spec = nets["student"].module.input_spec
-    seen = nets["student"].prepare(columns) * np.float32(spec.std) + np.float32(spec.mean)
+    seen = nets["student"].prepare({"image": columns}) * np.float32(spec.std) + np.float32(spec.mean)
     assert seen.shape == (1, 16, 16, 3)
     np.testing.assert_allclose(seen[0, 3, 1:-1, 0], np.arange(1, 15) * 2 + 0.5, atol=1e-3)
-    assert nets["teacher"].prepare(columns).shape == (1, 32, 32, 3)
+    assert nets["teacher"].prepare({"image": columns}).shape == (1, 32, 32, 3)
     assert (
         networks.shapes(nets["student"])[0].stages[0].shape[1] * 2
         == networks.shapes(nets["teacher"])[0].stages[0].shape[1]

@@ -35,7 +35,7 @@ def gradients_of(nets, terms, current):
         outputs = {}
         for name, network in nets.items():
             variables = {"params": params[name], "batch_stats": current.batch_stats[name]}
-            images = network.prepare(batch["image"])
+            images = network.prepare(batch)
             outputs[name], _ = network.module.apply(
                 variables, images, train=True, mutable=["batch_stats"], rngs={"dropout": jax.random.key(0)}
             )

@@ -72,6 +72,6 @@ def test_a_run_that_has_not_finished(tmp_path):
 def test_a_newer_format_is_refused(student, tmp_path):
     folder = shutil.copytree(student, tmp_path / "student")
     fields = json.loads((folder / "model.json").read_text())
-    (folder / "model.json").write_text(json.dumps({**fields, "format_version": 2}))
-    with pytest.raises(UserError, match=r"model.json has format version 2, newer than 1: update jdnet_jax"):
+    (folder / "model.json").write_text(json.dumps({**fields, "format_version": 3}))
+    with pytest.raises(UserError, match=r"model.json has format version 3, newer than 2: update jdnet_jax"):
         opening.open_model(folder)
