@@ -1,4 +1,4 @@
-"""Text files that are whole or not there: written aside, then renamed."""
+"""Files that are whole or not there: written aside, then renamed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,19 @@ def write_text(path: Path, text: str) -> None:
     Raises:
         UserError: it could not be written; the old file is untouched.
     """
+    write_bytes(path, text.encode("utf-8"))
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replaces the content of `path`, as `write_text` does.
+
+    Raises:
+        UserError: it could not be written; the old file is untouched.
+    """
     aside = path.with_name(f".{path.name}.new")
     try:
-        with open(aside, "w", encoding="utf-8") as file:
-            file.write(text)
+        with open(aside, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)

@@ -22,7 +22,8 @@ OPTIMIZERS = ("sgd", "adamw")
 SCHEDULES = ("cosine", "constant", "step")
 DTYPES = ("float32", "bfloat16")
 NON_FINITE = ("stop", "skip", "roll_back")
-RECIPES = ("jdnet", "ce", "kd", "dml", "jdnet_oneway", "jdnet-mskd", "jdnet-ial")
+RECIPES = ("jdnet", "ce", "kd", "dml", "at", "fitnet", "jdnet_oneway", "jdnet-mskd", "jdnet-ial")
+FROM_FROZEN = ("kd", "at", "fitnet")  # recipes that distil from teachers that are trained already, and stay as they are
 
 
 def default() -> ConfigDict:
@@ -105,6 +106,7 @@ def default() -> ConfigDict:
     config.max_skips = 10  # updates left out one after the other, before the run ends after all
     config.max_roll_backs = 3  # in the whole run
     config.select = "best"  # what is tested and handed off: the checkpoint best on val, or the last
+    config.snapshots = 6  # evaluations at which activation maps are kept for the report; 0 = none
     return config
 
 
@@ -125,10 +127,10 @@ def loss(weight: float = 1.0) -> dict[str, Any]:
 def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
     """Turns a JDNet config into one of the controls at equal budget, data order and initialisation.
 
-    `ce`: the student alone. `kd`: one-way from a frozen teacher (`config.teachers.*.init` must then name trained
-    weights), KL only. `dml`: Deep Mutual Learning (Zhang et al., CVPR 2018): KL both ways at full strength.
-    `jdnet_oneway`: no gradient of the coupling terms into the teachers (r = 0). `jdnet-mskd` and `jdnet-ial`: JDNet
-    without that term. `jdnet`: unchanged.
+    `ce`: the student alone. `kd`, `at`, `fitnet`: one-way from frozen teachers, of which `config.teachers.*.init` must
+    then name trained weights: by KL alone, by attention transfer, by a hint (see `_apply_features`). `dml`: Deep Mutual
+    Learning (Zhang et al., CVPR 2018): KL both ways at full strength. `jdnet_oneway`: no gradient of the coupling terms
+    into the teachers (r = 0). `jdnet-mskd` and `jdnet-ial`: JDNet without that term. `jdnet`: unchanged.
 
     Raises:
         UserError: unknown recipe.
@@ -152,9 +154,8 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
         case "kd":
             losses.mskd.weight = losses.ial.weight = 0.0
             losses.kl.weight = losses.kl.weight or 1.0
-            for entry in config.teachers.values():
-                entry.trainable = False
-            config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
+        case "at" | "fitnet":
+            _apply_features(losses, recipe)
         case "dml":
             losses.mskd.weight = losses.ial.weight = 0.0
             losses.kl.weight = losses.kl.weight or 1.0
@@ -167,7 +168,29 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
             losses.mskd.weight = 0.0
         case "jdnet-ial":
             losses.ial.weight = 0.0
+    if recipe in FROM_FROZEN:
+        for entry in config.teachers.values():
+            entry.trainable = False
+        config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
     return config
+
+
+def _apply_features(losses: ConfigDict, recipe: str) -> None:
+    """The two classics that distil feature maps alone, as variants of MSKD at constant weight.
+
+    `at` (Zagoruyko & Komodakis, "Paying More Attention to Attention", ICLR 2017): the attention maps of the config's
+    stages. OURS: those stages, and the weight 1000, which suits the mean over positions that our distance takes.
+    `fitnet` (Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015): a middle stage through an adapter. OURS:
+    stage 1, the distance of maps of unit length, the config's weight of MSKD, and one phase: the hint beside
+    cross-entropy from the first step to the last, where FitNets train the first layers by the hint before the rest.
+    """
+    losses.ial.weight = losses.kl.weight = 0.0
+    losses.mskd.schedule.name = "constant"
+    if recipe == "at":
+        losses.mskd.options.variant, losses.mskd.weight = "attention", 1000.0
+    else:
+        losses.mskd.options.update(variant="l2", stages=(1,), stage_weights=())
+        losses.mskd.weight = losses.mskd.weight or 1.0
 
 
 def group_settings(config: ConfigDict, name: str) -> dict[str, Mapping[str, Any]]:

@@ -14,6 +14,7 @@ from ml_collections import ConfigDict
 from jdnet_jax.config import (
     COUPLINGS,
     DTYPES,
+    FROM_FROZEN,
     IAL_VARIANTS,
     MSKD_VARIANTS,
     NON_FINITE,
@@ -51,7 +52,7 @@ def check(config: ConfigDict) -> None:
         "max_roll_backs",
     ):
         _number(f"config.{key}", config[key], low=1)
-    for key in ("eval_batch_size", "steps", "eval_every", "checkpoint_every", "keep_every"):
+    for key in ("eval_batch_size", "steps", "eval_every", "checkpoint_every", "keep_every", "snapshots"):
         _number(f"config.{key}", config[key], low=0)
     _number("config.seed", config.seed, low=0, high=2**32 - 1)  # JAX's keys hold no more
     _number("config.epochs", config.epochs, low=0)
@@ -124,8 +125,9 @@ def _check_teachers(config: ConfigDict) -> None:
         _same_keys(entry, ConfigDict(teacher("")), f"config.teachers.{name}", open_keys={"options"})
         reserved = name in (STUDENT, ADAPTERS) or "/" in name or "." in name
         _require(not reserved, f"config.teachers.{name}", "is not a name that a teacher can have")
-        untrained = config.recipe == "kd" and entry.init == "random"
-        _require(not untrained, f"config.teachers.{name}.init", "is random: recipe kd needs a teacher that is trained")
+        untrained = config.recipe in FROM_FROZEN and entry.init == "random"
+        needs = f"is random: recipe {config.recipe} needs a teacher that is trained"
+        _require(not untrained, f"config.teachers.{name}.init", needs)
 
 
 def _check_losses(config: ConfigDict) -> None:
@@ -164,12 +166,17 @@ def _check_recipe(config: ConfigDict) -> None:
     """The recipe's name goes into tables, so it must be what is trained: it is applied when the config is made."""
     losses, teachers = config.losses, config.teachers
     mskd, ial, some = losses.mskd.weight > 0, losses.ial.weight > 0, len(teachers) > 0
+    frozen = some and not any(entry.trainable for entry in teachers.values())
+    only_mskd = frozen and mskd and not (ial or losses.kl.weight > 0)
+    variant = losses.mskd.options.variant
     only_kl = some and losses.kl.weight > 0 and not (mskd or ial)
     pulls = [losses[term].routing.get(name, ROUTING[term][TEACHER]) for term in COUPLINGS for name in teachers]
     fits = {
         "jdnet": some and mskd and ial,
         "ce": not some,
-        "kd": only_kl and not any(entry.trainable for entry in teachers.values()),
+        "kd": only_kl and frozen,
+        "at": only_mskd and variant == "attention",
+        "fitnet": only_mskd and variant == "l2" and len(losses.mskd.options.stages) == 1,
         "dml": only_kl and all(entry.trainable for entry in teachers.values()),
         "jdnet_oneway": some and mskd and ial and not any(pulls),
         "jdnet-mskd": some and ial and not mskd,
