@@ -22,6 +22,7 @@ def main(argv: list[str]) -> int:
     if not _WORKDIR.value:
         raise UserError("--workdir is missing: name the folder of a run, such as --workdir=runs/demo")
     command_line.log_warnings_only()
+    command_line.set_up_libraries()
 
     from jdnet_jax.report import page
 

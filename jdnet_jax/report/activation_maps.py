@@ -21,7 +21,8 @@ def section(run: RunRecord) -> Markup:
         "Activation maps",
         html.paragraph(
             "Photos of val, and where each network sees their true label, at several steps of the training: dark blue "
-            "is little, yellow is much, relative to the highest value of that map. Below each map is the probability "
+            "is little, yellow is much, relative to the highest value of that map; without colours it is zero "
+            "everywhere. Below each map is the probability "
             "that the network gives the true label (at temperature 1)."
         ),
         *[_photo(run, i) for i in range(len(run.photos["label"]))],

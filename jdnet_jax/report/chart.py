@@ -14,7 +14,8 @@ from markupsafe import Markup
 
 WIDTH, HEIGHT = 360, 230  # of the drawing; about a phone's width, so that text is shown in its size
 
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 74, 10, 36  # margins
+_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 10, 36  # margins
+_LETTER, _WIDEST = 6.6, 150  # width of a letter of a label, and of a label at most
 _POINTS = 240  # of a line at most
 _HITS = 40  # places of a line that tell their value
 _LABEL = 13  # height of a label
@@ -25,7 +26,7 @@ class Line:
     """A line of a chart.
 
     Attributes:
-        name: stands at its end.
+        name: stands at its end where there are several lines.
         xs: ascending.
         ys: as many.
         style: number of its colour and dash, see `style.css`; the same network has the same one everywhere.
@@ -98,15 +99,19 @@ def lines(
     y_ticks = ticks(*(y_range or (min(all_y), max(all_y))))
     x_high = max(x_high, x_low + 1e-9)
 
+    # A line alone needs no name at its end: the chart is about it.
+    room = min(_WIDEST, _LETTER * max(len(line.name) for line in drawn)) if len(drawn) > 1 else 0
+    right = WIDTH - _RIGHT - room
+
     def across(x: float) -> float:
-        return _LEFT + (x - x_low) / (x_high - x_low) * (WIDTH - _LEFT - _RIGHT)
+        return _LEFT + (x - x_low) / (x_high - x_low) * (right - _LEFT)
 
     def up(y: float) -> float:
         return HEIGHT - _BOTTOM - (y - y_ticks[0]) / (y_ticks[-1] - y_ticks[0]) * (HEIGHT - _BOTTOM - _TOP)
 
-    parts = [_y_tick(up(y), number(y, percent=percent)) for y in y_ticks]
+    parts = [_y_tick(up(y), right, number(y, percent=percent)) for y in y_ticks]
     parts += [_x_tick(across(x), number(x, percent=x_percent)) for x in x_ticks if x_low <= x <= x_high]
-    parts.append(_text((_LEFT + WIDTH - _RIGHT) / 2, HEIGHT - 4, x_name, "middle"))
+    parts.append(_text((_LEFT + right) / 2, HEIGHT - 4, x_name, "middle"))
     if diagonal:
         parts.append(_path([(across(x_low), up(x_low)), (across(x_high), up(x_high))], "diagonal"))
     ends = []
@@ -121,13 +126,14 @@ def lines(
             x, y = points[i]
             parts.append(_hit(x, y, note, line.style, shown=bool(line.notes)))
         ends.append((points[-1][1], line))
-    parts += _labels(ends)
+    if len(drawn) > 1:
+        parts += _labels(ends, right + 4)
     return Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}" class="chart">{}</svg>').format(
         WIDTH, HEIGHT, title, Markup("").join(parts)
     )
 
 
-def _labels(ends: Sequence[tuple[float, Line]]) -> list[Markup]:
+def _labels(ends: Sequence[tuple[float, Line]], x: float) -> list[Markup]:
     """The names at the lines' ends, moved apart where they would lie over each other."""
     placed: list[tuple[float, Line]] = []
     y = -math.inf
@@ -135,7 +141,6 @@ def _labels(ends: Sequence[tuple[float, Line]]) -> list[Markup]:
         y = max(end, y + _LABEL)
         placed.append((y, line))
     excess = max(0.0, placed[-1][0] - (HEIGHT - _BOTTOM))
-    x = WIDTH - _RIGHT + 4
     return [
         Markup('<text x="{:.1f}" y="{:.1f}" class="label t{}">{}</text>').format(
             x, y - excess + 4, line.style, line.name
@@ -157,8 +162,8 @@ def _hit(x: float, y: float, note: str, style: int, *, shown: bool) -> Markup:
     )
 
 
-def _y_tick(y: float, text: str) -> Markup:
-    line = Markup('<path class="grid" d="M{} {:.1f}H{}"/>').format(_LEFT, y, WIDTH - _RIGHT)
+def _y_tick(y: float, right: float, text: str) -> Markup:
+    line = Markup('<path class="grid" d="M{} {:.1f}H{:.1f}"/>').format(_LEFT, y, right)
     return line + _text(_LEFT - 5, y + 4, text, "end")
 
 

@@ -63,6 +63,8 @@ def _group(run: RunRecord, prefix: str, title: str, styles: Mapping[str, int]) -
         steps, values = run.series(key)
         same.setdefault((*steps, *values), []).append(key)
     keys = {", ".join(map(_name, together)): together[0] for together in same.values()}
+    if len(keys) == 1:
+        title = f"{title}: {next(iter(keys))}"
     own = {name: styles[name] for name in keys if name in styles}
     return _figure(run, title, keys, own)
 
