@@ -16,6 +16,7 @@ WIDTH, HEIGHT = 360, 230  # of the drawing; about a phone's width, so that text 
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 10, 36  # margins
 _LETTER, _WIDEST = 6.6, 150  # width of a letter of a label, and of a label at most
+_FINER = 0.75  # a step between ticks may be so much smaller than asked for
 _POINTS = 240  # of a line at most
 _HITS = 40  # places of a line that tell their value
 _LABEL = 13  # height of a label
@@ -46,7 +47,7 @@ def ticks(low: float, high: float, count: int = 5) -> list[float]:
         high = low + (abs(low) or 1.0)
     rough = (high - low) / max(1, count - 1)
     power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * (1 - 1e-9))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= _FINER * rough)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [i * step for i in range(first, last + 1)]
 
@@ -95,7 +96,7 @@ def lines(
     all_x = [x for line in drawn for x in line.xs]
     all_y = [y for line in drawn for y in line.ys]
     x_low, x_high = x_range or (min(all_x), max(all_x))
-    x_ticks = ticks(x_low, x_high, 4)
+    x_ticks = ticks(x_low, x_high)
     y_ticks = ticks(*(y_range or (min(all_y), max(all_y))))
     x_high = max(x_high, x_low + 1e-9)
 

@@ -15,6 +15,9 @@ PAIRS = 20
 
 _SIDE = 96  # of a photo, in CSS pixels
 _NAMED = 40  # classes of a matrix whose names are written beside it, at most
+_LETTER, _WIDEST = 0.48, 14.0  # width of a letter of a name, and of a name at most, in cells
+_CELL = 1.5  # side of a cell where there is room, in the page's letters
+_SMALLEST, _LARGEST = 16.0, 44.0  # sides of a matrix
 _PREFIX = "confusion/"
 
 
@@ -64,12 +67,11 @@ def _pairs(run: RunRecord, confusion: Int[np.ndarray, "classes classes"]) -> Mar
 
 
 def _matrix(counts: Int[np.ndarray, "classes classes"], classes: tuple[str, ...], name: str) -> Markup:
-    """Rows are labels, columns predictions; the darker, the larger the share of the row."""
+    """Rows are labels, columns predictions; the stronger, the larger the share of the row (its root, to show few)."""
     total = np.maximum(counts.sum(axis=1), 1)
     n = len(classes)
     named = n <= _NAMED
-    margin = 0.62 * max(map(len, classes)) if named else 0.0  # in cells, with text of 0.9 cells
-    margin = min(margin, 14.0)
+    margin = min(_WIDEST, _LETTER * max(map(len, classes)) + 0.6) if named else 0.0
     parts = []
     for row, column in zip(*map(np.ndarray.tolist, np.nonzero(counts)), strict=True):
         share = counts[row, column] / total[row]
@@ -81,7 +83,7 @@ def _matrix(counts: Int[np.ndarray, "classes classes"], classes: tuple[str, ...]
                 "right" if row == column else "wrong",
                 column,
                 row,
-                max(0.06, share),
+                share**0.5,
                 classes[row],
                 classes[column],
                 counts[row, column],
@@ -96,14 +98,15 @@ def _matrix(counts: Int[np.ndarray, "classes classes"], classes: tuple[str, ...]
             )
     hits = np.trace(counts) / counts.sum()
     svg = Markup(
-        '<svg class="matrix" viewBox="{0:.1f} {0:.1f} {1:.1f} {1:.1f}" role="img" aria-label="{2}">'
-        '<rect class="frame" width="{3}" height="{3}"/>{4}</svg>'
+        '<svg class="matrix" style="max-width: {5:.1f}rem" viewBox="{0:.1f} {0:.1f} {1:.1f} {1:.1f}" role="img" '
+        'aria-label="{2}"><rect class="frame" width="{3}" height="{3}"/>{4}</svg>'
     ).format(
         -margin,
         n + margin + 0.2,
         f"Confusion matrix of {name} on test: {html.cell(float(hits))} of the photos are on the diagonal",
         n,
         Markup("").join(parts),
+        max(_SMALLEST, _CELL * (n + margin)) if named else _LARGEST,
     )
     caption = "A row is a true class, a column what was answered; the diagonal is right. Stronger: more of the row."
     return html.figure(svg, caption)

@@ -21,7 +21,7 @@ def section(run: RunRecord) -> Markup:
     hits = run.evaluation["test/prediction"] == run.evaluation["test/label"]
     drawn = [
         _line("temperature 1", run.evaluation["test/confidence"], hits, 1),
-        _line(f"{found['temperature']:.2f}", run.evaluation["test/calibrated"], hits, 0),
+        _line(f"temperature {found['temperature']:.2f}", run.evaluation["test/calibrated"], hits, 0),
     ]
     described = (
         "Reliability of the student on test. Expected calibration error "
