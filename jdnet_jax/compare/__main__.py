@@ -70,9 +70,10 @@ def _trained() -> int:
         raise UserError("--workdir is missing: name a folder for the comparison")
     _check_cores()
     folder = Path(_WORKDIR.value).expanduser().absolute()
-    file, _, recipe = command_line.config_file().partition(":")
-    if recipe:
-        raise UserError(f"--config={file}:{recipe}: leave out the recipe, which --recipes names")
+    file = command_line.config_file()
+    options = file.partition(":")[2]
+    if options and not all("=" in option for option in options.split(",")):
+        raise UserError(f"--config={file}: leave out the recipe, which --recipes names")
     runs = plan.make(file, _RECIPES.value, _SEEDS.value, _overrides(sys.argv[1:]), folder)
     compared = [run for run in runs if run.recipe]
     _refuse(results.unlike({run.name: plain(run.config) for run in compared}))

@@ -26,17 +26,19 @@ def get_config():
 
 
 def load(file: str, recipe: str, overrides: Sequence[str]) -> ConfigDict:
-    """The config of `file:recipe`, with the values that `overrides` set.
+    """The config of a file for a recipe, with the values that `overrides` set.
 
     Args:
-        file: of the config.
-        recipe: its argument; '' for none.
+        file: of the config; where it has options of its own, with them: `configs/food101.py:pair=NAME`.
+        recipe: goes into its argument, before the options; '' for the file's own.
         overrides: flags such as `--config.steps=100`. Those of teachers that the recipe does not have are left out.
 
     Raises:
         UserError: no such file, recipe or key, or a value that cannot be.
     """
-    name = f"{file}:{recipe}" if recipe else file
+    path, _, options = file.partition(":")
+    argument = ",".join(filter(None, (recipe, options)))
+    name = f"{path}:{argument}" if argument else path
     try:
         plain = _parsed(name, [])
         fitting = [flag for flag in overrides if _has(plain, flag) or not flag.lstrip("-").startswith(_OF_TEACHERS)]

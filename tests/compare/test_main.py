@@ -19,6 +19,7 @@ def test_values_of_the_config_are_told_apart_from_other_flags():
     [
         ((CONFIG,), "--recipes is missing: name the arguments of the config to compare, such as --recipes=ce,jdnet"),
         ((CONFIG, "--recipes=ce"), "--workdir is missing: name a folder for the comparison"),
+        ((f"{CONFIG}:ce", "--recipes=ce", "--workdir=x"), "--config=configs/demo.py:ce: leave out the recipe, which"),
         (("--workdirs=a", CONFIG), "--workdirs names runs that exist: leave out --config and --recipes, or train with"),
     ],
 )

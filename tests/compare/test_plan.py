@@ -56,6 +56,11 @@ def test_a_teachers_own_settings_go_with_it():
     recipes.check(alone, "ce")
 
 
+def test_the_options_of_a_config_file_hold_for_every_recipe():
+    config = recipes.load("configs/food101.py:pair=efficientnet_b4-b0", "ce", [])
+    assert (config.recipe, config.student.model) == ("ce", "efficientnet_b0")
+
+
 def test_a_page_holds_the_very_config(tmp_path):
     (run,) = plan.make(FILE, ["jdnet"], 1, OVERRIDES, tmp_path)
     path = tmp_path / "page.py"
