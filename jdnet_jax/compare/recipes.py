@@ -12,9 +12,6 @@ from jdnet_jax import config_check
 from jdnet_jax.config import apply_recipe
 from jdnet_jax.errors import UserError
 
-#: Sections of a config that belong to teachers: a recipe without the teacher has no such key, and needs none.
-_OF_TEACHERS = ("config.teachers.", "config.groups.", "config.resolutions.")
-
 _PAGE = '''"""{about}"""
 
 from ml_collections import ConfigDict
@@ -31,7 +28,8 @@ def load(file: str, recipe: str, overrides: Sequence[str]) -> ConfigDict:
     Args:
         file: of the config; where it has options of its own, with them: `configs/food101.py:pair=NAME`.
         recipe: goes into its argument, before the options; '' for the file's own.
-        overrides: flags such as `--config.steps=100`. Those of teachers that the recipe does not have are left out.
+        overrides: flags such as `--config.steps=100`. Those of keys that the file's own config has and this recipe has
+            not, as `ce` has none of teachers, are left out.
 
     Raises:
         UserError: no such file, recipe or key, or a value that cannot be.
@@ -40,9 +38,8 @@ def load(file: str, recipe: str, overrides: Sequence[str]) -> ConfigDict:
     argument = ",".join(filter(None, (recipe, options)))
     name = f"{path}:{argument}" if argument else path
     try:
-        plain = _parsed(name, [])
-        fitting = [flag for flag in overrides if _has(plain, flag) or not flag.lstrip("-").startswith(_OF_TEACHERS)]
-        return _parsed(name, fitting)
+        own, plain = _parsed(file, []), _parsed(name, [])
+        return _parsed(name, [flag for flag in overrides if _has(plain, flag) or not _has(own, flag)])
     except (flags.Error, AttributeError, KeyError, OSError, ValueError, TypeError) as error:
         raise UserError(f"--config={name}: {' '.join(str(error).split())}") from error
 

@@ -56,6 +56,13 @@ def test_a_teachers_own_settings_go_with_it():
     recipes.check(alone, "ce")
 
 
+def test_values_of_teachers_are_left_out_where_there_is_none():
+    flags = ["--config.losses.mskd.routing.teacher=0.5", "--config.losses.ial.weight=3.0"]
+    assert recipes.load(FILE, "jdnet", flags).losses.mskd.routing.teacher == 0.5
+    alone = recipes.load(FILE, "ce", flags)
+    assert (alone.losses.ial.weight, dict(alone.losses.mskd.routing)) == (3.0, {})
+
+
 def test_the_options_of_a_config_file_hold_for_every_recipe():
     config = recipes.load("configs/food101.py:pair=efficientnet_b4-b0", "ce", [])
     assert (config.recipe, config.student.model) == ("ce", "efficientnet_b0")
