@@ -95,8 +95,7 @@ def held(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a resolved config that all runs of a comparison must share."""
     kept = {key: config[key] for key in _HELD}
     kept["resolutions"] = {"student": config["resolutions"].get("student", 0)}
-    if config["steps"]:
-        del kept["epochs"]
+    kept["epochs"] = 0 if config["steps"] else config["epochs"]
     return kept
 
 
@@ -110,6 +109,8 @@ def unlike(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
     lines = []
     for name, config in others:
         changed = [key for key in differences(held(reference), held(config)) if key not in _FREE]
+        if "steps" in changed and "epochs" in changed:
+            changed.remove("epochs")  # one says it, where only one of the two has steps
         lines += [f"{name} differs from {first} in config.{key}" for key in changed]
     return lines
 

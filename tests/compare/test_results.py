@@ -58,6 +58,11 @@ def test_epochs_count_where_there_are_no_steps():
     assert results.unlike({"a": one, "b": two}) == ["b differs from a in config.epochs"]
 
 
+def test_steps_and_epochs_are_one_difference():
+    one, two = plain(runs.config("ce", 0, steps=0)), plain(runs.config("ce", 0))
+    assert results.unlike({"a": one, "b": two}) == ["b differs from a in config.steps"]
+
+
 def test_other_data_behind_one_config_are_found(tmp_path):
     places = [runs.make(tmp_path, recipe, 0, [1]) for recipe in ("ce", "jdnet")]
     summary = json.loads(places[1].summary.read_text())
