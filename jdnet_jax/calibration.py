@@ -7,6 +7,8 @@ Dividing the logits by a temperature, fitted on photos that it was not trained o
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import optimize, special
@@ -56,20 +58,52 @@ def fit_temperature(logits: Float[np.ndarray, "n classes"], labels: Int[np.ndarr
     return float(np.exp(optimize.brentq(slope, low, high, xtol=1e-6)))
 
 
-def expected_calibration_error(confidences: Float[np.ndarray, " n"], hits: Bool[np.ndarray, " n"]) -> float:
-    """Mean distance between how sure a network is and how often it is right, in [0, 1].
+@dataclass(frozen=True)
+class Bins:
+    """Photos by how sure the network is of them, as a reliability diagram shows them.
 
-    Photos are put into BINS bins of equal width by the probability of their most probable class; the distances
-    |mean probability - share of right ones| of the bins are averaged with the bins' numbers of photos as weights
-    (Guo et al., 2017, equation 3). A bin holds its upper bound.
+    Attributes:
+        confidence: mean probability of the answers in each bin; nan where it is empty.
+        accuracy: share of them that are right; nan where it is empty.
+        count: how many there are.
+    """
+
+    confidence: Float[np.ndarray, " bins"]
+    accuracy: Float[np.ndarray, " bins"]
+    count: Int[np.ndarray, " bins"]
+
+
+def bins(confidences: Float[np.ndarray, " n"], hits: Bool[np.ndarray, " n"]) -> Bins:
+    """Puts photos into BINS bins of equal width by the probability of their most probable class.
+
+    A bin holds its upper bound.
 
     Args:
         confidences: probability of each photo's most probable class.
         hits: whether that class is the label.
     """
-    bins = np.clip(np.ceil(np.asarray(confidences, np.float64) * BINS).astype(int) - 1, 0, BINS - 1)
-    gaps = np.bincount(bins, weights=np.asarray(confidences, np.float64) - hits, minlength=BINS)
-    return float(np.sum(np.abs(gaps)) / len(hits))
+    sure = np.asarray(confidences, np.float64)
+    index = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
+    count = np.bincount(index, minlength=BINS)
+    sums = (np.bincount(index, weights=values, minlength=BINS) for values in (sure, np.asarray(hits, np.float64)))
+    mean, share = (np.divide(total, count, out=np.full(BINS, np.nan), where=count > 0) for total in sums)
+    return Bins(mean, share, count)
+
+
+def expected_calibration_error(confidences: Float[np.ndarray, " n"], hits: Bool[np.ndarray, " n"]) -> float:
+    """Mean distance between how sure a network is and how often it is right, in [0, 1].
+
+    The distances |mean probability - share of right ones| of `bins` are averaged with the bins' numbers of photos as
+    weights (Guo et al., 2017, equation 3).
+
+    Args:
+        confidences: probability of each photo's most probable class.
+        hits: whether that class is the label.
+    """
+    found = bins(confidences, hits)
+    filled = found.count > 0
+    gaps = np.abs(found.confidence - found.accuracy)[filled] * found.count[filled]
+    return float(np.sum(gaps) / len(hits))
 
 
 def calibration_error_at(

@@ -129,6 +129,7 @@ def default() -> ConfigDict:
     config.max_skips = 10  # updates left out one after the other, before the run ends after all
     config.max_roll_backs = 3  # in the whole run
     config.select = "best"  # what is tested and handed off: the checkpoint best on val, or the last
+    config.snapshots = 6  # evaluations at which activation maps are kept for the report; 0 = none
     return config
 
 

@@ -56,7 +56,7 @@ def check(config: ConfigDict) -> None:
         "max_roll_backs",
     ):
         _number(f"config.{key}", config[key], low=1)
-    for key in ("eval_batch_size", "steps", "eval_every", "checkpoint_every", "keep_every"):
+    for key in ("eval_batch_size", "steps", "eval_every", "checkpoint_every", "keep_every", "snapshots"):
         _number(f"config.{key}", config[key], low=0)
     _number("config.seed", config.seed, low=0, high=2**32 - 1)  # JAX's keys hold no more
     _number("config.epochs", config.epochs, low=0)

@@ -91,6 +91,14 @@ def _share(part: Int[np.ndarray, " classes"], whole: Int[np.ndarray, " classes"]
     return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
 
 
+def most_confused(confusion: Int[np.ndarray, "classes classes"], count: int) -> list[tuple[int, int, int]]:
+    """The most frequent mistakes, (label, prediction, how many), the most frequent first; at most `count` of them."""
+    mistakes = confusion - np.diag(np.diag(confusion))
+    order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
+    cells = [tuple(map(int, np.unravel_index(cell, mistakes.shape))) for cell in order]
+    return [(label, given, int(mistakes[label, given])) for label, given in cells if mistakes[label, given]]
+
+
 def evaluate(
     step: Callable[..., Any], variables: Mapping[str, PyTree], batches: Iterable[Mapping[str, np.ndarray]]
 ) -> dict[str, Result]:
@@ -123,7 +131,7 @@ def evaluate(
 def logits(
     step: Callable[..., Any], variables: PyTree, batches: Iterable[Mapping[str, np.ndarray]]
 ) -> tuple[Float[np.ndarray, "n classes"], Int[np.ndarray, " n"]]:
-    """The logits of every example and its label, in no particular order; padding is left out.
+    """The logits of every example and its label, in the order of the split; padding is left out.
 
     Args:
         step: `step.mapped(step.logits_step(network))`.

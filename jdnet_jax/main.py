@@ -10,6 +10,7 @@ fails. Other statuses: 0 the run is finished, 2 a mistake that the last line tel
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def main(argv: list[str]) -> int:
         processes.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
         try:
             with processes.together():
-                summary = train.train_and_evaluate(config, workdir)
+                summary = train.train_and_evaluate(config, workdir, _command())
         except Interrupted as interrupted:
             print(interrupted, file=sys.stderr)
             return EXIT_STATUS
@@ -57,6 +58,10 @@ def main(argv: list[str]) -> int:
 def _default_workdir() -> str:
     name, _, argument = Path(command_line.config_file()).name.partition(":")
     return str(Path("runs") / "-".join([Path(name).stem, *([argument] if argument else [])]))
+
+
+def _command() -> str:
+    return shlex.join(["python", "-m", "jdnet_jax.main", *sys.argv[1:]])
 
 
 def _log_to(workdir: Path) -> None:

@@ -90,6 +90,7 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
         )
     lines += [
         f"in {place.path}:",
+        "  report.html     curves, mistakes, calibration, activation maps: open it in a browser",
         "  student/        the student alone, ready for export (model.json says what it is)",
         "  summary.json    these figures and more    config.json   the config they come from",
         "  metrics.jsonl   every logged step         tensorboard/  the same as curves: tensorboard --logdir "

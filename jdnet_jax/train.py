@@ -19,11 +19,13 @@ from clu import parameter_overview
 from ml_collections import ConfigDict
 
 from jdnet_jax import (
+    array_file,
     atomic,
     calibration,
     config_check,
     data,
     evaluation,
+    evaluation_file,
     frozen_teachers,
     handoff,
     host_batches,
@@ -32,6 +34,7 @@ from jdnet_jax import (
     optimizers,
     outcome,
     processes,
+    snapshots,
     state,
     step,
 )
@@ -42,6 +45,7 @@ from jdnet_jax.errors import UserError
 from jdnet_jax.interruption import Interrupted, Interruption
 from jdnet_jax.models.multiply_adds import multiply_adds
 from jdnet_jax.progress import Progress, duration, say
+from jdnet_jax.report import page
 from jdnet_jax.routing import ENSEMBLE, STUDENT
 from jdnet_jax.workdir import Workdir
 
@@ -51,7 +55,7 @@ _ANY_CLASSES = 10
 _UNLOGGED = "unlogged"
 
 
-def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any]:
+def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "") -> dict[str, Any]:
     """Trains what the config says, evaluates it, and leaves everything in `workdir`.
 
     The same call continues a run that was interrupted, from its newest checkpoint.
@@ -59,6 +63,7 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any
     Args:
         config: as `config.default()`, with the recipe's values.
         workdir: the run's folder; made where it does not exist.
+        command: what a person types to have this run again, for the report.
 
     Returns:
         the content of `summary.json`.
@@ -74,9 +79,13 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path) -> dict[str, Any
         processes.by_the_first(lambda: place.claim(config))
         if (summary := place.finished()) is not None:
             say(f"the run in {place.path} is finished: to train anew, choose another --workdir")
+            if processes.is_first() and not place.report.exists():
+                page.write(place)
             return summary
         dataset = data.prepare(config.dataset)
         processes.by_the_first(lambda: place.claim_data(dataset.protocol))
+        if command:
+            processes.by_the_first(lambda: atomic.write_text(place.command, command + "\n"))
         run = _Run(config, place, dataset)
         run.train(interruption)
         return run.finish()
@@ -146,6 +155,10 @@ class _Run:
         )
         self.eval_step = step.mapped(step.eval_step(self.networks))
         self.state = self._initial_state()
+        self.snapshots = None
+        if self.is_writer and config.snapshots:
+            at = snapshots.chosen_steps(self.steps, self.eval_every, config.snapshots)
+            self.snapshots = snapshots.begin(config, dataset, self.networks, place.snapshots, at)
         frozen = [name for name, network in self.networks.items() if not network.trainable]
         self.frozen = {name: state.sha256(jax.device_get(self.state.variables(name))) for name in frozen}
         self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every, frozen)
@@ -244,7 +257,7 @@ class _Run:
         self.progress.say(f"testing the networks of step {chosen} (config.select = {self.config.select!r}) ...")
         results = {role: self._results(role) for role in ("val", "test")}
         student = jax.device_get(self.state.variables(STUDENT))
-        entries = {
+        entries: dict[str, dict[str, Any]] = {
             name: {
                 "model": network.model,
                 "params": networks.parameter_count(self.state.params[name]),
@@ -254,7 +267,8 @@ class _Run:
             for name, network in self.networks.items()
         }
         entries[STUDENT]["sha256"] = state.sha256(student)
-        entries[STUDENT]["calibration"] = self._calibration()
+        logits = self._student_logits()
+        entries[STUDENT]["calibration"] = _calibration(logits)
         summary = {
             "recipe": self.config.recipe,
             "dataset": self.config.dataset.name,
@@ -275,7 +289,11 @@ class _Run:
                 student,
                 outcome.card(self.config, self.networks[STUDENT], self.dataset.class_names, summary),
             )
+            temperature = entries[STUDENT]["calibration"]["temperature"]
+            arrays = evaluation_file.of_run(logits, temperature, results["test"], self.dataset, self.config)
+            array_file.write(self.place.evaluation, arrays)
             atomic.write_text(self.place.summary, json.dumps(summary, indent=2) + "\n")
+            page.write(self.place)
         self.checkpoints.close()
         processes.wait("the summary")
         return summary
@@ -394,6 +412,8 @@ class _Run:
         }
         writer.write_scalars(number, scalars)
         writer.flush()
+        if self.snapshots is not None:
+            self.snapshots.take(number, {name: self.state.variables(name) for name in self.networks})
         return results[STUDENT].top1
 
     def _results(self, role: str, *, frozen: bool = True) -> dict[str, evaluation.Result]:
@@ -402,21 +422,14 @@ class _Run:
         with self.progress.alive(f"evaluating on {role}"):
             return evaluation.evaluate(self.eval_step, variables, self._eval_batches(role))
 
-    def _calibration(self) -> dict[str, Any]:
-        """The student's temperature, fitted on val, and what it does to the calibration error."""
+    def _student_logits(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """The student's logits and the labels on val and test, in the order of the split."""
         logits_step = step.mapped(step.logits_step(self.networks[STUDENT]))
         variables = self.state.variables(STUDENT)
         with self.progress.alive("calibrating the student"):
-            found = {
+            return {
                 role: evaluation.logits(logits_step, variables, self._eval_batches(role)) for role in ("val", "test")
             }
-        temperature = calibration.fit_temperature(*found["val"])
-        before_and_after = {"ece_before": 1.0, "ece_after": temperature}
-        errors = {
-            role: {name: calibration.calibration_error_at(at, *logits) for name, at in before_and_after.items()}
-            for role, logits in found.items()
-        }
-        return {"temperature": temperature, **errors}
 
     def _eval_batches(self, role: str) -> Iterator[Mapping[str, np.ndarray]]:
         return host_batches.evaluation(self.dataset, self.config, role)
@@ -441,3 +454,14 @@ class _Run:
         if self.skips > self.config.max_skips:
             raise _NonFinite(number, f"{error}, as in the {self.config.max_skips} steps before, which were skipped")
         self.progress.say(f"{error}: its update is left out")
+
+
+def _calibration(logits: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
+    """The student's temperature, fitted on val, and what it does to the calibration error."""
+    temperature = calibration.fit_temperature(*logits["val"])
+    before_and_after = {"ece_before": 1.0, "ece_after": temperature}
+    errors = {
+        role: {name: calibration.calibration_error_at(at, *found) for name, at in before_and_after.items()}
+        for role, found in logits.items()
+    }
+    return {"temperature": temperature, **errors}

@@ -24,6 +24,7 @@ _FREE = (
     "on_non_finite",
     "max_skips",
     "max_roll_backs",
+    "snapshots",
 )
 
 
@@ -39,6 +40,10 @@ class Workdir:
         self.checkpoints = self.path / "checkpoints"
         self.student = self.path / "student"
         self.summary = self.path / "summary.json"
+        self.command = self.path / "command.txt"
+        self.snapshots = self.path / "snapshots"
+        self.evaluation = self.path / "evaluation.npz"
+        self.report = self.path / "report.html"
 
     def claim(self, config: ConfigDict) -> None:
         """Makes the folder and writes `config.json`, or checks that the folder is of this very config.

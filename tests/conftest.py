@@ -23,6 +23,8 @@ from hypothesis import settings
 settings.register_profile("jdnet", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("jdnet")
 
+pytest_plugins = ["tests.browser"]
+
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 

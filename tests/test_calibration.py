@@ -84,3 +84,13 @@ def test_calibration_error_of_logits_at_a_temperature():
     logits, labels = drawn(2.0)
     assert calibration.calibration_error_at(2.0, logits, labels) < 0.01
     assert calibration.calibration_error_at(1.0, logits, labels) > 0.1
+
+
+def test_the_bins_of_a_reliability_diagram_by_hand():
+    # Of 15 bins: 0.5 lies in the 8th, 1/15 and 0.06 in the first, which holds its upper bound, and 1 in the last.
+    found = calibration.bins(np.array([0.5, 0.52, 1 / 15, 0.06, 1.0]), np.array([True, False, False, False, True]))
+    assert {i: int(n) for i, n in enumerate(found.count) if n} == {0: 2, 7: 2, 14: 1}
+    assert found.confidence[7] == pytest.approx(0.51)
+    assert (found.accuracy[0], found.accuracy[7], found.accuracy[14]) == (0, 0.5, 1)
+    assert np.isnan(found.accuracy[1])
+    assert np.isnan(found.confidence[1])

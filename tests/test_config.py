@@ -98,6 +98,11 @@ def test_the_strength_of_each_teacher_can_be_changed_by_its_name(path):
         ("deit_hard", {"losses.ce.weight": 1.0}),
         ("deit_hard", {"losses.distill.options": {"variant": "soft", "temperature": 3.0, "share": 0.5}}),
         ("deit_soft", {"teachers": {"teacher": config_lib.teacher("resnet50", init="runs/teacher")}}),
+        ("at", {"losses.mskd.options.variant": "cosine"}),
+        ("at", {"losses.kl.weight": 1.0}),
+        ("at", {"teachers": {"teacher": config_lib.teacher("resnet50", init="runs/teacher")}}),
+        ("fitnet", {"losses.mskd.options.stages": (0, 1)}),
+        ("fitnet", {"losses.mskd.weight": 0.0}),
         ("kd", {"teachers": {"teacher": config_lib.teacher("resnet50", init="runs/teacher")}}),
     ],
 )
@@ -157,13 +162,32 @@ def test_a_group_of_a_frozen_teacher_is_refused():
         config_check.check(config)
 
 
-def test_kd_needs_a_trained_teacher():
-    config = recipes.apply_recipe(config_lib.default(), "kd")
-    with pytest.raises(UserError, match=r"config.teachers.teacher.init is random: recipe kd needs a teacher that is"):
+@pytest.mark.parametrize("recipe", ["kd", "at", "fitnet", "deit_hard", "deit_soft"])
+def test_a_frozen_teacher_must_be_trained(recipe):
+    config = recipes.apply_recipe(config_lib.default(), recipe)
+    message = rf"config.teachers.teacher.init is random: recipe {recipe} needs a teacher that is"
+    with pytest.raises(UserError, match=message):
         config_check.check(config)
     config.teachers.teacher.init = "runs/teacher"
     config_check.check(config)
     assert not config.teachers.teacher.trainable
+
+
+def test_attention_transfer_and_the_hint_are_variants_of_mskd_alone():
+    config = config_lib.default()
+    config.losses.mskd.options.stages, config.losses.mskd.weight = (1, 2), 7.0
+    config.losses.mskd.schedule.name = "linear"
+    at, fitnet = (recipes.apply_recipe(config.copy_and_resolve_references(), name) for name in ("at", "fitnet"))
+    for control in (at, fitnet):
+        assert control.losses.ial.weight == control.losses.kl.weight == 0
+        assert control.losses.mskd.schedule.name == "constant"
+    assert (at.losses.mskd.options.variant, at.losses.mskd.options.stages, at.losses.mskd.weight) == (
+        "attention",
+        (1, 2),
+        1000.0,
+    )
+    assert (fitnet.losses.mskd.options.variant, fitnet.losses.mskd.options.stages) == ("l2", (1,))
+    assert fitnet.losses.mskd.weight == 7.0
 
 
 def test_unknown_recipe():

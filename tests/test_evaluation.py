@@ -40,6 +40,13 @@ def test_per_class_by_hand():
     np.testing.assert_array_equal(figures.count, [2, 2, 0])
 
 
+def test_the_most_confused_pairs_come_first():
+    confusion = np.array([[5, 2, 0], [3, 4, 2], [0, 0, 6]])
+    assert evaluation.most_confused(confusion, 9) == [(1, 0, 3), (0, 1, 2), (1, 2, 2)]
+    assert evaluation.most_confused(confusion, 1) == [(1, 0, 3)]
+    assert evaluation.most_confused(np.diag([1, 2]), 9) == []
+
+
 def test_logits_of_each_example_once_over_devices_and_padding():
     student = networks.build(tiny.config(), tiny.CLASSES)["student"]
     variables = networks.initialize(student, 0, tiny.CLASSES)

@@ -7,8 +7,8 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
+from jdnet_jax import array_file, handoff, metrics, recipes, state, train
 from jdnet_jax import config as config_lib
-from jdnet_jax import handoff, metrics, recipes, state, train
 from jdnet_jax.errors import UserError
 from jdnet_jax.inference import flax_runner, labelled_photos, scoring
 from jdnet_jax.progress import Progress
@@ -67,9 +67,27 @@ def test_the_summary_says_what_the_contract_asks_for(finished):
 def test_the_workdir_holds_what_the_contract_names(finished):
     workdir, _ = finished
     names = {path.name for path in workdir.iterdir()}
-    files = {"config.json", "data.json", "metrics.jsonl", "summary.json"}
-    assert names == files | {"tensorboard", "checkpoints", "student"}
+    files = {"config.json", "data.json", "metrics.jsonl", "summary.json", "evaluation.npz", "report.html"}
+    assert names == files | {"tensorboard", "checkpoints", "student", "snapshots"}
     assert list((workdir / "tensorboard").glob("events.out.tfevents.*"))
+
+
+def test_the_report_shows_the_run(finished):
+    page = (finished[0] / "report.html").read_text()
+    top1 = finished[1]["student"]["test"]["top1"]
+    assert f"<strong>{top1:.1%}".replace("%", " %") in page
+    for step in (0, 3, 6):
+        assert page.count(f'at step {step}"') == 2 * 6  # two networks, six photos
+
+
+def test_what_is_kept_of_each_photo_agrees_with_the_summary(finished):
+    arrays = array_file.read(finished[0] / "evaluation.npz")
+    for role in ("val", "test"):
+        hits = arrays[f"{role}/label"] == arrays[f"{role}/prediction"]
+        assert hits.mean() == pytest.approx(finished[1]["student"][role]["top1"])
+    for name in ("student", "teacher"):
+        assert arrays[f"confusion/{name}"].sum() == 41
+    assert len(arrays["confused/image"]) == len(arrays["confused/label"]) > 0
 
 
 def test_metrics_are_one_line_a_logged_step_with_every_term(finished):
@@ -148,6 +166,10 @@ def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypa
     for ours, theirs in zip(*(metrics.read(Path(d) / "metrics.jsonl") for d in (tmp_path, workdir)), strict=True):
         same = {key for key in ours if key.startswith("loss/") and ours["step"] != 4}
         assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
+    snapshots = sorted(path.name for path in (workdir / "snapshots").iterdir())
+    assert snapshots == ["0.npz", "3.npz", "6.npz", "photos.npz"]
+    for name in snapshots:
+        assert (tmp_path / "snapshots" / name).read_bytes() == (workdir / "snapshots" / name).read_bytes()
 
 
 def test_a_run_whose_newest_checkpoint_is_damaged_ends_with_the_same_bits(finished, tmp_path, capsys):

@@ -48,7 +48,7 @@ def draw(
     side = max(picture.size) if card.fit == "pad" else round(min(picture.size) * card.crop_fraction)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     seen = picture.crop((left, top, left + side, top + side))
-    picture.paste(_colored(seen, activation), (left, top))
+    picture.paste(colored(seen, activation), (left, top))
     line = max(1, picture.width // 320)
     ImageDraw.Draw(picture).rectangle((left, top, left + side - 1, top + side - 1), outline=_INK, width=line)
     caption = _caption(class_name, probability, picture.width)
@@ -91,8 +91,13 @@ def save(image: Image.Image, path: Path) -> None:
         raise UserError(f"{path} could not be written ({reason}): make room or choose another --overlay") from error
 
 
-def _colored(seen: Image.Image, activation: Float[np.ndarray, "h w"]) -> Image.Image:
-    """The map, upsampled smoothly, over the pixels that it belongs to."""
+def colored(seen: Image.Image, activation: Float[np.ndarray, "h w"]) -> Image.Image:
+    """The map, upsampled smoothly, over the pixels that it belongs to.
+
+    Args:
+        seen: the square that the model saw, RGB.
+        activation: not negative; drawn relative to its highest value, and not at all where it is zero everywhere.
+    """
     highest = float(activation.max())
     if not highest > 0.0:
         return seen

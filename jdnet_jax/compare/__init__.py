@@ -1,0 +1,1 @@
+"""Recipes against each other: trained over several seeds at one budget, in one table and one figure."""

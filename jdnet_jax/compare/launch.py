@@ -1,0 +1,142 @@
+"""Runs trainings as `python -m jdnet_jax.main`, each in a process of its own, some beside each other."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from jdnet_jax import atomic
+from jdnet_jax.compare import recipes
+from jdnet_jax.compare.plan import Run
+from jdnet_jax.interruption import EXIT_STATUS
+from jdnet_jax.progress import duration
+
+_POLL = 0.5  # seconds between two looks at the processes
+
+
+@dataclass
+class _Started:
+    run: Run
+    process: subprocess.Popen[bytes]
+    began: float
+    slot: int
+
+
+class Launcher:
+    """Starts what can be started, `jobs` at a time; a failure ends that run and those that need it, no others."""
+
+    def __init__(self, folder: Path, jobs: int, cores: int, say: Callable[[str], None]):
+        """Says where and how.
+
+        Args:
+            folder: of the comparison; `configs/` and `logs/` are made in it.
+            jobs: how many runs beside each other.
+            cores: that each may use, of its own; 0 for all, shared.
+            say: takes a line for the person who waits.
+        """
+        self._folder, self._jobs, self._cores, self._say = folder, jobs, cores, say
+        self.failed: dict[str, str] = {}  # name -> why
+        self._interrupted = False
+
+    def run_all(self, runs: Sequence[Run]) -> bool:
+        """Runs all that are not finished, in order, and says whether it came to the end; False after SIGTERM or SIGINT.
+
+        What was running then is ended as `main` ends it: saved, to be continued.
+        """
+        waiting = [run for run in runs if run.place.finished() is None]
+        finished = {run.name for run in runs} - {run.name for run in waiting}
+        if finished:
+            self._say(f"{len(finished)} of {len(runs)} runs are finished already")
+        running: list[_Started] = []
+        with self._listening(running):
+            while waiting or running:
+                self._collect(running, finished)
+                if self._interrupted:
+                    if not running:
+                        break
+                else:
+                    self._start_next(waiting, running, finished)
+                if running:
+                    time.sleep(_POLL)
+        return not self._interrupted
+
+    def _start_next(self, waiting: list[Run], running: list[_Started], finished: set[str]) -> None:
+        for run in list(waiting):
+            if broken := [name for name in run.needs if name in self.failed]:
+                self.failed[run.name] = f"needs {', '.join(broken)}"
+                self._say(f"{run.name}: left out, as it needs {', '.join(broken)}")
+                waiting.remove(run)
+            elif len(running) < self._jobs and finished.issuperset(run.needs):
+                waiting.remove(run)
+                slot = min(set(range(self._jobs)) - {other.slot for other in running})
+                running.append(self._start(run, slot))
+
+    def _start(self, run: Run, slot: int) -> _Started:
+        page = self._folder / "configs" / f"{run.name}.py"
+        log = self._log(run)
+        for path in (page, log):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        atomic.write_text(page, recipes.page(run.config, f"{run.name}, as jdnet_jax.compare runs it."))
+        command = [sys.executable, "-m", "jdnet_jax.main", f"--config={page}", f"--workdir={run.place.path}"]
+        with open(log, "ab") as file:
+            # A session of its own: Ctrl-C reaches this process alone, which passes it on once. A second one would
+            # end a training without saving.
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+            )
+        if self._cores:
+            own = sorted(os.sched_getaffinity(0))[slot * self._cores : (slot + 1) * self._cores]
+            os.sched_setaffinity(process.pid, own)
+        self._say(f"{run.name}: started; {log}")
+        return _Started(run, process, time.monotonic(), slot)
+
+    def _collect(self, running: list[_Started], finished: set[str]) -> None:
+        for started in list(running):
+            status = started.process.poll()
+            if status is None:
+                continue
+            running.remove(started)
+            run, took = started.run, duration(time.monotonic() - started.began)
+            summary = run.place.finished() if status == 0 else None
+            if summary is not None:
+                finished.add(run.name)
+                self._say(f"{run.name}: test top-1 {summary['student']['test']['top1']:.2%}, after {took}")
+            elif status == EXIT_STATUS:
+                self.failed[run.name] = "interrupted"
+                self._say(f"{run.name}: interrupted after {took}; the same command continues it")
+            else:
+                self.failed[run.name] = f"status {status}: {_last_line(self._log(run))}"
+                self._say(f"{run.name}: failed with {self.failed[run.name]}")
+
+    def _log(self, run: Run) -> Path:
+        return self._folder / "logs" / f"{run.name}.log"
+
+    @contextmanager
+    def _listening(self, running: list[_Started]) -> Iterator[None]:
+        def stop(number: int, frame: object) -> None:
+            if not self._interrupted:
+                self._interrupted = True
+                self._say(f"{signal.Signals(number).name}: ending {len(running)} runs, which save where they are")
+                for started in running:
+                    started.process.terminate()
+
+        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            yield
+        finally:
+            for started in running:  # only after an error of our own
+                started.process.terminate()
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return lines[-1][:300] if lines else ""

@@ -1,0 +1,87 @@
+"""Which runs a comparison needs: every recipe with every seed, and before them the teachers that they start from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ml_collections import ConfigDict
+
+from jdnet_jax.compare import recipes
+from jdnet_jax.errors import UserError
+from jdnet_jax.workdir import Workdir
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training of a comparison.
+
+    Attributes:
+        name: also of its folder.
+        recipe: that it is; '' for a teacher that others start from.
+        seed: of the run.
+        config: resolved.
+        place: its workdir.
+        needs: names of the runs that must be finished before.
+    """
+
+    name: str
+    recipe: str
+    seed: int
+    config: ConfigDict
+    place: Workdir
+    needs: tuple[str, ...] = ()
+
+
+def make(file: str, names: Sequence[str], seeds: int, overrides: Sequence[str], folder: Path) -> list[Run]:
+    """The runs, each after those that it needs, seed by seed.
+
+    A recipe whose frozen teacher has not learned the task gets one that has: the same network, trained alone with
+    cross-entropy at the same budget and seed, handed over by `config.teachers.*.init`.
+
+    Args:
+        file: of the config.
+        names: of the recipes, the config's arguments.
+        seeds: how many; they are 0, 1, ...
+        overrides: see `recipes.load`.
+        folder: of the comparison; each run has a folder in it.
+
+    Raises:
+        UserError: a recipe or value that cannot be, or a recipe that is named twice.
+    """
+    if len(set(names)) < len(names):
+        raise UserError(f"--recipes={','.join(names)} names a recipe twice")
+    base = recipes.load(file, "", overrides)
+    configs = {name: recipes.load(file, name, overrides) for name in names}
+    runs: dict[str, Run] = {}
+    for seed in range(seeds):
+        for recipe, template in configs.items():
+            config = template.copy_and_resolve_references()
+            config.seed = seed
+            needs = []
+            for teacher in recipes.untrained(config):
+                needed = f"teacher_{teacher}-{seed}"
+                if needed not in runs:
+                    # The recipe has dropped what is said of the training of a teacher that it freezes.
+                    source = base if teacher in base.teachers else config
+                    alone = recipes.of_teacher(source, teacher)
+                    alone.seed = seed
+                    runs[needed] = Run(needed, "", seed, alone, Workdir(folder / needed))
+                config.teachers[teacher].init = str(folder / needed)
+                needs.append(needed)
+            name = f"{recipe}-{seed}"
+            runs[name] = Run(name, recipe, seed, config, Workdir(folder / name), tuple(needs))
+    for run in runs.values():
+        recipes.check(run.config, run.recipe or run.name)
+    return list(runs.values())
+
+
+def claim(runs: Sequence[Run]) -> None:
+    """Takes the folder of each run, or finds that it is of this very run already.
+
+    Raises:
+        UserError: a folder belongs to another run.
+    """
+    for run in runs:
+        run.place.claim(run.config)

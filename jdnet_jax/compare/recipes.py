@@ -1,0 +1,110 @@
+"""A config file, read once for each recipe that is compared, with the same values changed by flags in all."""
+
+from __future__ import annotations
+
+import pprint
+from collections.abc import Sequence
+
+from absl import flags
+from ml_collections import ConfigDict, config_flags
+
+from jdnet_jax import config_check
+from jdnet_jax.config import apply_recipe
+from jdnet_jax.errors import UserError
+
+_PAGE = '''"""{about}"""
+
+from ml_collections import ConfigDict
+
+
+def get_config():
+    return ConfigDict({values})
+'''
+
+
+def load(file: str, recipe: str, overrides: Sequence[str]) -> ConfigDict:
+    """The config of a file for a recipe, with the values that `overrides` set.
+
+    Args:
+        file: of the config; where it has options of its own, with them: `configs/food101.py:pair=NAME`.
+        recipe: goes into its argument, before the options; '' for the file's own.
+        overrides: flags such as `--config.steps=100`. Those of keys that the file's own config has and this recipe has
+            not, as `ce` has none of teachers, are left out.
+
+    Raises:
+        UserError: no such file, recipe or key, or a value that cannot be.
+    """
+    path, _, options = file.partition(":")
+    argument = ",".join(filter(None, (recipe, options)))
+    name = f"{path}:{argument}" if argument else path
+    try:
+        own, plain = _parsed(file, []), _parsed(name, [])
+        return _parsed(name, [flag for flag in overrides if _has(plain, flag) or not _has(own, flag)])
+    except (flags.Error, AttributeError, KeyError, OSError, ValueError, TypeError) as error:
+        raise UserError(f"--config={name}: {' '.join(str(error).split())}") from error
+
+
+def of_teacher(config: ConfigDict, name: str) -> ConfigDict:
+    """The config that trains one teacher of a config alone, with cross-entropy, as that config's student is trained.
+
+    Args:
+        config: with the teacher, of any recipe.
+        name: of the teacher.
+    """
+    entry = config.teachers[name]
+    alone = config.copy_and_resolve_references()
+    alone.unlock()
+    groups = alone.groups.to_dict()
+    size = alone.resolutions.get(name, 0)
+    alone = apply_recipe(alone, "ce")
+    alone.losses.ce.weight = alone.losses.ce.weight or 1.0
+    alone.student = {"model": entry.model, "init": entry.init, "options": entry.options.to_dict()}
+    alone.groups = {"student": groups[name]} if name in groups else {}
+    alone.resolutions = {"student": size}
+    return alone
+
+
+def untrained(config: ConfigDict) -> list[str]:
+    """Frozen teachers that have not learned the task: those that start at random or from ImageNet."""
+    return [
+        name for name, entry in config.teachers.items() if not entry.trainable and entry.init in ("random", "imagenet")
+    ]
+
+
+def page(config: ConfigDict, about: str) -> str:
+    """The config as a config file, every value written out."""
+    values = pprint.pformat(config.to_dict(), sort_dicts=False, width=100)
+    return _PAGE.format(about=about, values=values)
+
+
+def check(config: ConfigDict, recipe: str) -> None:
+    """`config_check.check`, naming the recipe.
+
+    Raises:
+        UserError: a key or value of the config is wrong.
+    """
+    try:
+        config_check.check(config)
+    except UserError as error:
+        raise UserError(f"recipe {recipe}: {error}") from error
+
+
+def _parsed(name: str, arguments: Sequence[str]) -> ConfigDict:
+    values = flags.FlagValues()
+    argv = ["compare", f"--config={name}", *arguments]
+    config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=argv)
+    values(argv)
+    config = values["config"].value
+    assert config is not None
+    _ = config.recipe  # a file that cannot be loaded is reported at its first use
+    return config
+
+
+def _has(config: ConfigDict, flag: str) -> bool:
+    key = flag.lstrip("-").partition("=")[0].removeprefix("config.")
+    section = config
+    for part in key.split("."):
+        if not isinstance(section, ConfigDict) or part not in section:
+            return False
+        section = section[part]
+    return True

@@ -1,0 +1,126 @@
+"""Finished runs, and whether they may stand in one table."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from jdnet_jax import array_file
+from jdnet_jax.config import differences
+from jdnet_jax.errors import UserError
+from jdnet_jax.workdir import Workdir
+
+# What a comparison must hold still: the budget, the data and what is done to them, the student, and what is tested.
+_HELD = (
+    "steps",
+    "epochs",
+    "batch_size",
+    "image_size",
+    "crop_fraction",
+    "dataset",
+    "augment",
+    "select",
+    "student",
+    "resolutions",
+    "ema_decay",
+    "compute_dtype",
+)
+# Within those: where data lie and how they are read changes no result; a teacher's size is the recipe's affair.
+_FREE = ("dataset.data_dir", "dataset.cache", "dataset.shuffle_buffer")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run.
+
+    Attributes:
+        path: of its workdir.
+        config: the content of `config.json`.
+        protocol: of its data.
+        summary: the content of `summary.json`.
+        hits: whether the student was right on each photo of test, in the order of the split; None for a run of an
+            earlier version, which did not keep it.
+    """
+
+    path: Path
+    config: Mapping[str, Any]
+    protocol: str
+    summary: Mapping[str, Any]
+    hits: Bool[np.ndarray, " n"] | None
+
+    @property
+    def recipe(self) -> str:
+        """The recipe that it is of."""
+        return self.summary["recipe"]
+
+    @property
+    def seed(self) -> int:
+        """The seed that it has."""
+        return self.summary["seed"]
+
+    @property
+    def training_seconds(self) -> float | None:
+        """Steps x batch / median images a second: without compiling, evaluating and saving."""
+        rate = self.summary["images_per_second"]
+        return self.summary["steps"] * self.config["batch_size"] / rate if rate else None
+
+
+def read(place: Workdir) -> Finished:
+    """Reads the workdir of a finished run.
+
+    Raises:
+        UserError: there is none, it is not finished, or a file of it is damaged.
+    """
+    if not place.config.is_file():
+        raise UserError(f"{place.path} is not the folder of a run: it has no {place.config.name}")
+    try:
+        summary = place.finished()
+        config = json.loads(place.config.read_text(encoding="utf-8"))
+        if summary is None:
+            raise UserError(f"the run in {place.path} is not finished: continue it, or leave it out")
+        arrays = array_file.read(place.evaluation)
+        hits = arrays["test/label"] == arrays["test/prediction"] if arrays else None
+        return Finished(place.path, config, summary["protocol"], summary, hits)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"{place.path} cannot be read ({error}): restore its files, or leave it out") from error
+
+
+def held(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of a resolved config that all runs of a comparison must share."""
+    kept = {key: config[key] for key in _HELD}
+    kept["resolutions"] = {"student": config["resolutions"].get("student", 0)}
+    kept["epochs"] = 0 if config["steps"] else config["epochs"]
+    return kept
+
+
+def unlike(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """What the configs differ in that a comparison must hold still, a line each; empty where they may be compared.
+
+    Args:
+        configs: name -> resolved config, plain; each is compared with the first.
+    """
+    (first, reference), *others = configs.items()
+    lines = []
+    for name, config in others:
+        changed = [key for key in differences(held(reference), held(config)) if key not in _FREE]
+        if "steps" in changed and "epochs" in changed:
+            changed.remove("epochs")  # one says it, where only one of the two has steps
+        lines += [f"{name} differs from {first} in config.{key}" for key in changed]
+    return lines
+
+
+def unlike_runs(runs: Sequence[Finished]) -> list[str]:
+    """As `unlike`, of finished runs: also the data that they had and the steps that they took."""
+    lines = unlike({str(run.path): run.config for run in runs})
+    for run in runs[1:]:
+        if run.protocol != runs[0].protocol:
+            lines.append(f"{run.path} has other data ({run.protocol}) than {runs[0].path} ({runs[0].protocol})")
+        elif run.summary["steps"] != runs[0].summary["steps"]:
+            lines.append(f"{run.path} took {run.summary['steps']} steps, {runs[0].path} {runs[0].summary['steps']}")
+    return lines

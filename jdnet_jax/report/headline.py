@@ -1,0 +1,69 @@
+"""The top of the report: which run this is, how far it is, and its figures in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from markupsafe import Markup
+
+from jdnet_jax.report import html
+from jdnet_jax.report.run_record import RunRecord
+from jdnet_jax.routing import STUDENT
+
+
+def section(run: RunRecord) -> Markup:
+    """Figures of each network, on test where the run is finished and on val where it goes on."""
+    if run.summary is None:
+        return html.section("figures", "So far", _progress(run), _so_far(run))
+    entries = {STUDENT: run.summary["student"], **run.summary["teachers"]}
+    count = run.summary["student"]["test"]["count"]
+    rows = [_row(name, entry) for name, entry in entries.items()]
+    heads = ["network", "model", "top-1", "top-5", "macro-F1", "top-1 on val", "parameters", "multiply-adds"]
+    return html.section(
+        "figures",
+        "Figures",
+        Markup('<p class="headline"><strong>{}</strong> of {:,} test photos: top-1 of the student.{}</p>').format(
+            html.cell(run.summary["student"]["test"]["top1"]), count, _ratio(run.summary)
+        ),
+        html.table(f"On {count:,} photos of test, step {run.summary['step']} of {run.summary['steps']}", heads, rows),
+        html.paragraph(_speed(run.summary)),
+    )
+
+
+def _row(name: str, entry: Mapping[str, Any]) -> list[object]:
+    test = entry["test"]
+    figures = [test["top1"], test["top5"], f"{test['macro_f1']:.3f}", entry["val"]["top1"]]
+    adds = entry.get("multiply_adds")  # a run that an earlier version finished has none
+    return [name, entry["model"], *figures, f"{entry['params'] / 1e6:.2f} M", f"{adds / 1e6:.0f} M" if adds else "–"]
+
+
+def _ratio(summary: Mapping[str, Any]) -> str:
+    teachers = summary["teachers"]
+    if not teachers:
+        return ""
+    name, entry = max(teachers.items(), key=lambda item: item[1]["params"])
+    times = entry["params"] / summary["student"]["params"]
+    return f" {name}, {times:.1f} times its size: {html.cell(entry['test']['top1'])}."
+
+
+def _speed(summary: Mapping[str, Any]) -> str:
+    rate = summary["images_per_second"]
+    return f"Training ran at {rate:.0f} images/s (median of the logged ones)." if rate else ""
+
+
+def _progress(run: RunRecord) -> Markup:
+    step = run.lines[-1]["step"] if run.lines else 0
+    total = f" of {run.config['steps']}" if run.config["steps"] else f"; {run.config['epochs']:g} epochs in all"
+    return html.paragraph(f"The run is not finished: it has logged step {step}{total}. Make the report again later.")
+
+
+def _so_far(run: RunRecord) -> Markup:
+    rows = []
+    for name in run.networks:
+        steps, top1 = run.series(f"val/{name}/top1")
+        if steps:
+            rows.append([name, top1[-1], max(top1), str(steps[-1])])
+    if not rows:
+        return Markup("")
+    return html.table("On val", ["network", "top-1 now", "best top-1", "at step"], rows)

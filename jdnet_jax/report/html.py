@@ -1,0 +1,97 @@
+"""Pieces of a page; every text that comes from outside is escaped."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+from markupsafe import Markup
+from PIL import Image
+
+_QUALITY = 80  # of the JPEGs
+
+
+def section(name: str, title: str, *parts: Markup) -> Markup:
+    """A section with a heading and an anchor."""
+    return Markup('<section id="{0}" aria-labelledby="{0}-title"><h2 id="{0}-title">{1}</h2>{2}</section>').format(
+        name, title, Markup("").join(parts)
+    )
+
+
+def paragraph(text: str) -> Markup:
+    """A paragraph of plain text."""
+    return Markup("<p>{}</p>").format(text)
+
+
+def details(summary: str, content: Markup) -> Markup:
+    """What is shown when it is asked for."""
+    return Markup("<details><summary>{}</summary>{}</details>").format(summary, content)
+
+
+def figure(content: Markup, caption: str) -> Markup:
+    """A picture or chart with its caption."""
+    return Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(content, caption)
+
+
+def grid(figures: Iterable[Markup]) -> Markup:
+    """Figures beside each other, as many as there is room for."""
+    return Markup('<div class="grid">{}</div>').format(Markup("").join(figures))
+
+
+def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]], *, sortable: bool = False) -> Markup:
+    """A table whose first column heads the rows; it scrolls on its own where it is too wide.
+
+    Args:
+        caption: what it shows.
+        heads: of the columns.
+        rows: cells; numbers are shown by `cell`, None and nan as a dash.
+        sortable: whether a press on a head sorts the rows by that column.
+    """
+    if sortable:
+        head = Markup("").join(
+            Markup('<th scope="col"><button type="button">{}</button></th>').format(name) for name in heads
+        )
+    else:
+        head = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in heads)
+    body = Markup("").join(Markup("<tr>{}</tr>").format(_row(row)) for row in rows)
+    return Markup(
+        '<div class="scroll" tabindex="0" role="region" aria-label="{0}"><table{1}><caption>{0}</caption>'
+        "<thead><tr>{2}</tr></thead><tbody>{3}</tbody></table></div>"
+    ).format(caption, Markup(' class="sortable"') if sortable else "", head, body)
+
+
+def _row(row: Sequence[object]) -> Markup:
+    first, *rest = row
+    cells = [Markup('<th scope="row">{}</th>').format(first)]
+    for value in rest:
+        if isinstance(value, Markup | str):
+            cells.append(Markup("<td>{}</td>").format(value))
+        else:
+            cells.append(Markup('<td class="number" data-value="{}">{}</td>').format(_sort_key(value), cell(value)))
+    return Markup("").join(cells)
+
+
+def _sort_key(value: object) -> object:
+    return "" if value is None or value != value else value
+
+
+def cell(value: object) -> str:
+    """A number of a table: shares as percent, counts with separators, a dash where there is none."""
+    if value is None or value != value:
+        return "–"
+    if isinstance(value, float):
+        return f"{100 * value:.1f} %"
+    return f"{value:,}"
+
+
+def photo(image: Image.Image | UInt8[np.ndarray, "h w 3"], alt: str, side: int) -> Markup:
+    """A picture inside the page, shown with this side in CSS pixels and kept at up to twice as many."""
+    picture = Image.fromarray(image) if isinstance(image, np.ndarray) else image
+    picture.thumbnail((2 * side, 2 * side))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=_QUALITY)
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return Markup('<img alt="{0}" width="{1}" height="{1}" src="data:image/jpeg;base64,{2}">').format(alt, side, data)

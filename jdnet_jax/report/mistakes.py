@@ -1,0 +1,131 @@
+"""What the student takes for what: confusion matrices, the most confused pairs with photos, and each class."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Int
+from markupsafe import Markup
+
+from jdnet_jax import evaluation
+from jdnet_jax.report import html
+from jdnet_jax.report.run_record import RunRecord
+from jdnet_jax.routing import STUDENT
+
+PAIRS = 20
+
+_SIDE = 96  # of a photo, in CSS pixels
+_NAMED = 40  # classes of a matrix whose names are written beside it, at most
+_LETTER, _WIDEST = 0.48, 14.0  # width of a letter of a name, and of a name at most, in cells
+_CELL = 1.5  # side of a cell where there is room, in the page's letters
+_SMALLEST, _LARGEST = 16.0, 44.0  # sides of a matrix
+_PREFIX = "confusion/"
+
+
+def section(run: RunRecord) -> Markup:
+    """Mistakes on test; a word where the run is not finished."""
+    if not run.evaluation or not run.classes:
+        return html.section(
+            "mistakes", "Mistakes", html.paragraph("Mistakes are counted on test when the run is finished.")
+        )
+    confusion = {key.removeprefix(_PREFIX): run.evaluation[key] for key in run.evaluation if key.startswith(_PREFIX)}
+    others = [
+        html.details(f"Confusion matrix of {name}", _matrix(counts, run.classes, name))
+        for name, counts in confusion.items()
+        if name != STUDENT
+    ]
+    return html.section(
+        "mistakes",
+        "Mistakes",
+        _pairs(run, confusion[STUDENT]),
+        Markup("<h3>Confusion matrix of the student</h3>"),
+        _matrix(confusion[STUDENT], run.classes, STUDENT),
+        *others,
+        Markup("<h3>Each class</h3>"),
+        _per_class(confusion, run.classes),
+    )
+
+
+def _pairs(run: RunRecord, confusion: Int[np.ndarray, "classes classes"]) -> Markup:
+    pairs = evaluation.most_confused(confusion, PAIRS)
+    if not pairs:
+        return html.paragraph("The student makes no mistake on test.")
+    kept = zip(run.evaluation["confused/label"], run.evaluation["confused/prediction"], strict=True)
+    photos = dict(zip(((int(a), int(b)) for a, b in kept), run.evaluation["confused/image"], strict=True))
+    figures = []
+    for label, given, count in pairs:
+        truth, guess = run.classes[label], run.classes[given]
+        picture = Markup("")
+        if (label, given) in photos:
+            picture = html.photo(photos[label, given], f"a photo of {truth} that the student takes for {guess}", _SIDE)
+        figures.append(
+            Markup("<li>{}<p><strong>{}</strong> taken for <strong>{}</strong><br>{} of {:,} photos</p></li>").format(
+                picture, truth, guess, count, int(confusion[label].sum())
+            )
+        )
+    title = Markup("<h3>The {} most confused pairs of classes</h3>").format(len(figures))
+    return title + Markup('<ul class="pairs">{}</ul>').format(Markup("").join(figures))
+
+
+def _matrix(counts: Int[np.ndarray, "classes classes"], classes: tuple[str, ...], name: str) -> Markup:
+    """Rows are labels, columns predictions; the stronger, the larger the share of the row (its root, to show few)."""
+    total = np.maximum(counts.sum(axis=1), 1)
+    n = len(classes)
+    named = n <= _NAMED
+    margin = min(_WIDEST, _LETTER * max(map(len, classes)) + 0.6) if named else 0.0
+    parts = []
+    for row, column in zip(*map(np.ndarray.tolist, np.nonzero(counts)), strict=True):
+        share = counts[row, column] / total[row]
+        parts.append(
+            Markup(
+                '<rect class="{}" x="{}" y="{}" width="1" height="1" fill-opacity="{:.2f}">'
+                "<title>{} taken for {}: {} of {}</title></rect>"
+            ).format(
+                "right" if row == column else "wrong",
+                column,
+                row,
+                share**0.5,
+                classes[row],
+                classes[column],
+                counts[row, column],
+                total[row],
+            )
+        )
+    if named:
+        for i, text in enumerate(classes):
+            parts.append(Markup('<text x="-0.3" y="{}" text-anchor="end">{}</text>').format(i + 0.75, text))
+            parts.append(
+                Markup('<text transform="translate({} {}) rotate(-90)" x="0.3">{}</text>').format(i + 0.75, 0, text)
+            )
+    hits = np.trace(counts) / counts.sum()
+    svg = Markup(
+        '<svg class="matrix" style="max-width: {5:.1f}rem" viewBox="{0:.1f} {0:.1f} {1:.1f} {1:.1f}" role="img" '
+        'aria-label="{2}"><rect class="frame" width="{3}" height="{3}"/>{4}</svg>'
+    ).format(
+        -margin,
+        n + margin + 0.2,
+        f"Confusion matrix of {name} on test: {html.cell(float(hits))} of the photos are on the diagonal",
+        n,
+        Markup("").join(parts),
+        max(_SMALLEST, _CELL * (n + margin)) if named else _LARGEST,
+    )
+    caption = "A row is a true class, a column what was answered; the diagonal is right. Stronger: more of the row."
+    return html.figure(svg, caption)
+
+
+def _per_class(confusion: dict[str, Int[np.ndarray, "classes classes"]], classes: tuple[str, ...]) -> Markup:
+    figures = {name: evaluation.per_class(counts) for name, counts in confusion.items()}
+    own = figures[STUDENT]
+    others = [name for name in figures if name != STUDENT]
+    rows = [
+        [
+            name,
+            float(own.precision[i]),
+            float(own.recall[i]),
+            float(own.f1[i]),
+            *[float(figures[other].f1[i]) for other in others],
+            int(own.count[i]),
+        ]
+        for i, name in enumerate(classes)
+    ]
+    heads = ["class", "precision", "recall", "F1", *[f"F1 of {other}" for other in others], "photos"]
+    return html.table("The student on each class of test; press a head to sort", heads, rows, sortable=True)

@@ -1,0 +1,61 @@
+"""How far the student's probabilities can be believed: a reliability diagram before and after its temperature."""
+
+from __future__ import annotations
+
+import numpy as np
+from jaxtyping import Bool, Float
+from markupsafe import Markup
+
+from jdnet_jax import calibration
+from jdnet_jax.report import chart, html
+from jdnet_jax.report.chart import Line
+from jdnet_jax.report.run_record import RunRecord
+
+
+def section(run: RunRecord) -> Markup:
+    """The diagram on test; a word where the run is not finished."""
+    name, title = "calibration", "Calibration"
+    if not run.evaluation or run.summary is None:
+        return html.section(name, title, html.paragraph("The temperature is fitted when the run is finished."))
+    found = run.summary["student"]["calibration"]
+    hits = run.evaluation["test/prediction"] == run.evaluation["test/label"]
+    drawn = [
+        _line("temperature 1", run.evaluation["test/confidence"], hits, 1),
+        _line(f"temperature {found['temperature']:.2f}", run.evaluation["test/calibrated"], hits, 0),
+    ]
+    described = (
+        "Reliability of the student on test. Expected calibration error "
+        f"{found['test']['ece_before']:.4f} at temperature 1, {found['test']['ece_after']:.4f} at "
+        f"{found['temperature']:.3f}."
+    )
+    whole = (0.0, 1.0)
+    drawing = chart.lines(
+        drawn,
+        title=described,
+        x_name="probability of the answer",
+        percent=True,
+        x_percent=True,
+        x_range=whole,
+        y_range=whole,
+        diagonal=True,
+    )
+    return html.section(
+        name,
+        title,
+        html.paragraph(
+            "Of the photos that the student is so sure of (across), so many are right (up). On the diagonal its "
+            "probabilities can be believed; below it, it is too sure of itself. The temperature was fitted on val; it "
+            "changes no answer."
+        ),
+        html.grid([html.figure(drawing, described)]),
+    )
+
+
+def _line(name: str, confidence: Float[np.ndarray, " n"], hits: Bool[np.ndarray, " n"], style: int) -> Line:
+    bins = calibration.bins(confidence, hits)
+    filled = bins.count > 0
+    mean, share, count = (values[filled].tolist() for values in (bins.confidence, bins.accuracy, bins.count))
+    notes = [
+        f"{html.cell(m)} sure, {html.cell(s)} right ({c:,} photos)" for m, s, c in zip(mean, share, count, strict=True)
+    ]
+    return Line(name, mean, share, style, notes)

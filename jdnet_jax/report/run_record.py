@@ -1,0 +1,98 @@
+"""What a workdir holds, finished or while the run goes on, as the report shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jdnet_jax import array_file, metrics, snapshots
+from jdnet_jax.errors import UserError
+from jdnet_jax.inference import model_card
+from jdnet_jax.routing import STUDENT
+from jdnet_jax.workdir import Workdir
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """A run so far.
+
+    Attributes:
+        path: of the workdir.
+        config: the content of `config.json`.
+        protocol: one line that says which data; '' where the run has not come to them.
+        command: that has this run again; '' where it was started from Python.
+        lines: of `metrics.jsonl`.
+        summary: the content of `summary.json`; None while the run is not finished.
+        classes: names of the classes; () while the run is not finished.
+        evaluation: the arrays of `evaluation.npz`; empty while the run is not finished.
+        photos: `image`, `label` and `name` of the photos that are followed; empty where there are none.
+        snapshots: step -> arrays, see `snapshots`.
+    """
+
+    path: Path
+    config: Mapping[str, Any]
+    protocol: str
+    command: str
+    lines: Sequence[Mapping[str, Any]]
+    summary: Mapping[str, Any] | None
+    classes: tuple[str, ...]
+    evaluation: Mapping[str, np.ndarray]
+    photos: Mapping[str, np.ndarray]
+    snapshots: Mapping[int, Mapping[str, np.ndarray]]
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """Names of the networks, the student first."""
+        return (STUDENT, *self.config["teachers"])
+
+    def series(self, key: str) -> tuple[list[int], list[float]]:
+        """Steps and values of a figure in `metrics.jsonl`, where it was logged and is a number."""
+        found = [(line["step"], line[key]) for line in self.lines if line.get(key) is not None]
+        return [step for step, _ in found], [value for _, value in found]
+
+    def keys(self, prefix: str) -> list[str]:
+        """Names of the figures that begin so, sorted."""
+        return sorted({key for line in self.lines for key in line if key.startswith(prefix)})
+
+
+def read(place: Workdir) -> RunRecord:
+    """Reads a workdir; what is not there yet is left out.
+
+    Raises:
+        UserError: it is no workdir, or a file of it is damaged.
+    """
+    if not place.config.is_file():
+        raise UserError(f"--workdir={place.path} is not the folder of a run: it has no {place.config.name}")
+    summary = _json(place.summary) if place.summary.exists() else None
+    photos, at_steps = snapshots.read(place.snapshots)
+    classes: tuple[str, ...] = ()
+    if summary is not None and (place.student / model_card.FILE_NAME).exists():
+        classes = model_card.read(place.student / model_card.FILE_NAME).classes
+    try:
+        lines = metrics.read(place.metrics)
+    except ValueError as error:
+        raise UserError(f"{place.metrics} is damaged ({error}): restore it, or train anew") from error
+    return RunRecord(
+        path=place.path,
+        config=_json(place.config),
+        protocol=_json(place.data)["protocol"] if place.data.exists() else "",
+        command=place.command.read_text(encoding="utf-8").strip() if place.command.exists() else "",
+        lines=lines,
+        summary=summary,
+        classes=classes,
+        evaluation=array_file.read(place.evaluation) if summary is not None else {},
+        photos=photos,
+        snapshots=at_steps,
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path} cannot be read ({error}): restore it, or train anew") from error

@@ -1,0 +1,110 @@
+"""The launcher, with a training that takes a moment in place of `jdnet_jax.main`."""
+
+import os
+import signal
+import sys
+import threading
+import time
+
+import pytest
+
+from jdnet_jax.compare import launch, plan
+from jdnet_jax.workdir import Workdir
+from tests.compare import runs
+
+# Stands in for Python: finishes the run, or does what the run's folder says in `do`.
+_TRAINING = """#!{python}
+import json, os, pathlib, signal, sys, time
+place = pathlib.Path(sys.argv[-1].removeprefix("--workdir="))
+(place / "started").write_text(str(time.monotonic()) + " " + str(sorted(os.sched_getaffinity(0))))
+do = (place / "do").read_text() if (place / "do").exists() else ""
+if do == "fail":
+    print("error: no luck", flush=True)
+    sys.exit(2)
+if do == "wait":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(75))
+    (place / "ready").write_text("")
+    time.sleep(60)
+assert pathlib.Path(sys.argv[-2].removeprefix("--config=")).exists()
+(place / "summary.json").write_text(json.dumps({{"student": {{"test": {{"top1": 0.5}}}}}}))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _short_training(tmp_path, monkeypatch):
+    script = tmp_path / "training"
+    script.write_text(_TRAINING.format(python=sys.executable))
+    script.chmod(0o755)
+    monkeypatch.setattr(launch.sys, "executable", str(script))
+    monkeypatch.setattr(launch, "_POLL", 0.02)
+
+
+def a_run(folder, name, needs=(), do=""):
+    place = Workdir(folder / name)
+    place.claim(runs.config("ce", 0))
+    (place.path / "do").write_text(do)
+    return plan.Run(name, "ce", 0, runs.config("ce", 0), place, needs)
+
+
+def launcher(folder, jobs=1, cores=0):
+    said = []
+    return launch.Launcher(folder, jobs, cores, said.append), said
+
+
+def test_a_failure_ends_those_that_need_it_and_no_others(tmp_path):
+    planned = [
+        a_run(tmp_path, "teacher", do="fail"),
+        a_run(tmp_path, "kd", needs=("teacher",)),
+        a_run(tmp_path, "ce"),
+    ]
+    started, said = launcher(tmp_path)
+    assert started.run_all(planned)
+    assert started.failed == {"teacher": "status 2: error: no luck", "kd": "needs teacher"}
+    assert planned[2].place.finished() is not None
+    assert not (tmp_path / "kd" / "started").exists()
+    assert any(line.startswith("ce: test top-1 50.00%") for line in said)
+    assert "teacher: failed with status 2: error: no luck" in said
+
+
+def test_what_is_finished_is_not_trained_again(tmp_path):
+    planned = [a_run(tmp_path, name) for name in ("a", "b")]
+    assert launcher(tmp_path)[0].run_all(planned)
+    for run in planned:
+        (run.place.path / "started").unlink()
+    started, said = launcher(tmp_path)
+    assert started.run_all(planned)
+    assert said == ["2 of 2 runs are finished already"]
+    assert not (tmp_path / "a" / "started").exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")
+@pytest.mark.skipif(len(getattr(os, "sched_getaffinity", lambda _: ())(0)) < 2, reason="needs two cores")
+def test_runs_beside_each_other_wait_for_what_they_need(tmp_path):
+    planned = [a_run(tmp_path, "a"), a_run(tmp_path, "b"), a_run(tmp_path, "c", needs=("a", "b"))]
+    assert launcher(tmp_path, jobs=2, cores=1)[0].run_all(planned)
+    began = {run.name: float((run.place.path / "started").read_text().split()[0]) for run in planned}
+    for needed in ("a", "b"):
+        assert began[needed] < began["c"]
+
+
+def test_a_signal_is_passed_on_once_and_the_same_runs_go_on_later(tmp_path):
+    planned = [a_run(tmp_path, "a", do="wait"), a_run(tmp_path, "b")]
+    started, said = launcher(tmp_path)
+
+    def interrupt():
+        while not (tmp_path / "a" / "ready").exists():
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    assert not started.run_all(planned)
+    thread.join()
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert started.failed == {"a": "interrupted"}
+    assert not (tmp_path / "b" / "started").exists()
+    assert "SIGTERM: ending 1 runs, which save where they are" in said
+    (tmp_path / "a" / "do").write_text("")
+    assert launcher(tmp_path)[0].run_all(planned)
+    assert all(run.place.finished() for run in planned)

@@ -1,0 +1,44 @@
+import json
+
+import pytest
+
+from jdnet_jax.compare.__main__ import _overrides
+from tests.commands import command, last_line
+from tests.compare import runs
+
+CONFIG = "--config=configs/demo.py"
+
+
+def test_values_of_the_config_are_told_apart_from_other_flags():
+    given = ["--config=a.py", "--config.steps", "3", "--config.x=1", "--seeds", "2", "--noconfig.y", "--jobs=2"]
+    assert _overrides(given) == ["--config.steps=3", "--config.x=1", "--noconfig.y"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((CONFIG,), "--recipes is missing: name the arguments of the config to compare, such as --recipes=ce,jdnet"),
+        ((CONFIG, "--recipes=ce"), "--workdir is missing: name a folder for the comparison"),
+        ((f"{CONFIG}:ce", "--recipes=ce", "--workdir=x"), "--config=configs/demo.py:ce: leave out the recipe, which"),
+        (("--workdirs=a", CONFIG), "--workdirs names runs that exist: leave out --config and --recipes, or train with"),
+    ],
+)
+def test_mistakes_are_one_line(arguments, message):
+    result = command("compare", *arguments)
+    assert result.returncode == 2
+    assert last_line(result).startswith(f"error: {message}")
+
+
+def test_runs_that_exist_are_compared_or_refused(tmp_path):
+    places = [runs.make(tmp_path, "ce", 0, [1, 0]), runs.make(tmp_path, "jdnet", 0, [1, 1], steps=50)]
+    names = f"--workdirs={','.join(str(place.path) for place in places)}"
+    refused = command("compare", names)
+    assert refused.returncode == 2
+    assert "jdnet-0 differs from" in last_line(refused)
+    assert "in config.steps" in last_line(refused)
+    allowed = command("compare", names, "--allow_different", f"--workdir={tmp_path / 'table'}")
+    assert allowed.returncode == 0
+    assert "| jdnet | 1 | 100.00 |" in allowed.stdout
+    assert (tmp_path / "table" / "comparison.md").read_text() == allowed.stdout
+    assert json.loads((tmp_path / "table" / "comparison.json").read_text())["recipes"][1]["top1"]["mean"] == 1.0
+    assert (tmp_path / "table" / "comparison.svg").read_text().startswith("<svg")

@@ -1,0 +1,148 @@
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from jdnet_jax.errors import UserError
+from jdnet_jax.report import page, run_record
+from jdnet_jax.workdir import Workdir
+from tests.report import workdir
+
+
+class Elements(HTMLParser):
+    """Names and attributes of all elements, and the text outside of scripts and styles."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.text, self.inside = [], "", []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attributes):
+        self.found.append((tag, dict(attributes)))
+        self.inside.append(tag)
+
+    def handle_endtag(self, tag):
+        while self.inside and self.inside.pop() != tag:
+            pass
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.inside):
+            self.text += data + " "
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    place = workdir.make(tmp_path_factory.mktemp("finished"))
+    page.write(place)
+    return place, place.report.read_text(encoding="utf-8")
+
+
+def test_figures_of_each_network(finished):
+    text = " ".join(Elements(finished[1]).text.split())
+    assert "jdnet on synthetic_meals, seed 3" in text
+    assert "73.3 % of 15 test photos: top-1 of the student. teacher, 4.0 times its size: 100.0 %." in text
+    assert "2.00 M" in text
+    assert "300 M" in text
+
+
+def test_a_curve_of_every_term(finished):
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", finished[1])
+    for term in ("ce_student", "ce_teacher", "mskd_teacher", "ial_teacher"):
+        assert f"loss: {term}, without its weight" in captions
+    assert {"top-1 on val", "learning rates: student, teacher", "weights of the terms: mskd_teacher"} <= set(captions)
+
+
+def test_maps_of_both_networks_at_every_step(finished):
+    alts = [image["alt"] for image in Elements(finished[1]).all("img")]
+    for name in ("student", "teacher"):
+        for step in (0, 20, 40):
+            assert f"{name}'s activation map of apple pie at step {step}" in alts
+    assert "photo of apple pie" in alts
+
+
+def test_the_most_confused_pairs_come_first_with_a_photo(finished):
+    text = " ".join(Elements(finished[1]).text.split())
+    first = '<script>alert("x")</script> taken for apple pie 3 of 5 photos'
+    assert first in text
+    assert text.index(first) < text.index('apple pie taken for <script>alert("x")</script> 1 of 5 photos')
+
+
+def test_each_class_has_its_figures(finished):
+    rows = re.findall(r"<tr>(<th scope=\"row\">.*?)</tr>", finished[1].partition("Each class")[2])
+    values = re.findall(r'data-value="([^"]*)"', rows[0])
+    assert "apple pie" in rows[0]
+    assert [float(value) for value in values] == pytest.approx([4 / 7, 4 / 5, 8 / 12, 1.0, 5])
+
+
+def test_the_calibration_before_and_after(finished):
+    assert "error 0.1250 at temperature 1, 0.0625 at 1.250" in finished[1]
+
+
+def test_the_config_tells_what_is_not_the_default_and_the_command_is_whole(finished):
+    own = finished[1].partition("that are not the defaults")[2].partition("<details>")[0]
+    assert '<th scope="row">steps</th><td>40</td>' in own
+    assert "batch_size" not in own
+    assert "python -m jdnet_jax.main --config=configs/demo.py &#39;--config.x=&lt;b&gt;&#39;" in finished[1]
+
+
+def test_it_needs_no_network_and_runs_no_script_but_its_own(finished):
+    elements = Elements(finished[1])
+    assert len(elements.all("script")) == 1
+    assert "src" not in elements.all("script")[0]
+    for _, attributes in elements.found:
+        for name in ("src", "href"):
+            assert attributes.get(name, "#").startswith(("#", "data:"))
+    assert "url(" not in finished[1]
+    assert "@import" not in finished[1]
+
+
+def test_it_is_accessible_by_its_markup(finished):
+    elements = Elements(finished[1])
+    assert all(image["alt"] for image in elements.all("img"))
+    charts = [svg for svg in elements.all("svg") if svg.get("role") == "img"]
+    assert len(charts) == len(elements.all("svg"))
+    assert all(svg["aria-label"] for svg in charts)
+    assert all("scope" in head for head in elements.all("th"))
+    targets = {attributes.get("id") for _, attributes in elements.found}
+    assert {link["href"][1:] for link in elements.all("a")} <= targets
+
+
+def test_a_run_that_goes_on_has_a_report_too(tmp_path):
+    place = workdir.make(tmp_path / "run", finished=False)
+    page.write(place)
+    text = " ".join(Elements(place.report.read_text()).text.split())
+    assert "The run is not finished: it has logged step 20 of 40." in text
+    assert "Mistakes are counted on test when the run is finished." in text
+    alts = [image["alt"] for image in Elements(place.report.read_text()).all("img")]
+    assert "student's activation map of apple pie at step 20" in alts
+
+
+def test_a_run_that_has_only_begun(tmp_path):
+    place = workdir.make(tmp_path / "run", finished=False)
+    for path in (place.metrics, place.data, place.command, *place.snapshots.iterdir()):
+        path.unlink()
+    made = page.of_run(run_record.read(place))
+    assert "No step was logged yet." in made
+    assert "This run has left no activation maps." in made
+    assert "started from Python" in made
+
+
+def test_a_recipe_without_a_teacher(tmp_path):
+    place = workdir.make(tmp_path / "run")
+    for path, change in ((place.config, {"teachers": {}}), (place.summary, {"teachers": {}})):
+        path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    assert "times its size" not in page.of_run(run_record.read(place))
+
+
+def test_no_workdir_or_a_damaged_one(tmp_path):
+    with pytest.raises(UserError, match=r"is not the folder of a run: it has no config.json"):
+        page.write(Workdir(tmp_path))
+    place = workdir.make(tmp_path / "run")
+    place.summary.write_text("{")
+    with pytest.raises(UserError, match=r"summary.json cannot be read"):
+        page.write(place)
+    assert not place.report.exists()
