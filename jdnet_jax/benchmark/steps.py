@@ -11,6 +11,7 @@ measured peak).
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -75,7 +76,7 @@ def measure(config: ConfigDict, kind: Kind, classes: int, seconds: float, profil
     if profile is not None:
         _trace(run, profile)
     images = batch["label"].size * jax.process_count()
-    flops = sum(_flops(network, trained=kind == "train_step") for network in recipe.networks.values()) * images
+    work = images * flops(recipe.networks, trained=kind == "train_step")
     peak = machine.matrix_product_peak(config.compute_dtype) * jax.device_count()
     return {
         "kind": kind,
@@ -88,10 +89,10 @@ def measure(config: ConfigDict, kind: Kind, classes: int, seconds: float, profil
         "machine": machine.describe(),
         "seconds": times,
         "images_per_second": images / times["median"],
-        "flops": flops,
-        "flops_per_second": flops / times["median"],
+        "flops": work,
+        "flops_per_second": work / times["median"],
         "peak_flops_per_second": peak,
-        "utilization": flops / times["median"] / peak,
+        "utilization": work / times["median"] / peak,
         "first_step": {
             "build": built - began,
             "trace": traced - before_trace,
@@ -130,9 +131,12 @@ def table(result: dict[str, Any]) -> str:
     )
 
 
-def _flops(network: Network, *, trained: bool) -> int:
-    """For one image."""
-    return 2 * multiply_adds(network.module, network.image_size) * (3 if trained and network.trainable else 1)
+def flops(nets: Mapping[str, Network], *, trained: bool) -> int:
+    """FLOP for one image by the formula above, in a train step or an evaluation step."""
+    return sum(
+        2 * multiply_adds(network.module, network.image_size) * (3 if trained and network.trainable else 1)
+        for network in nets.values()
+    )
 
 
 def _trace(run: Any, folder: Path) -> None:
@@ -140,7 +144,9 @@ def _trace(run: Any, folder: Path) -> None:
         for _ in range(_PROFILED):
             jax.block_until_ready(run())
     if not any(folder.rglob("*.xplane.pb")):
-        raise UserError(f"the profiler left no trace in {folder}: is the folder writable, and JAX's profiler installed?")
+        raise UserError(
+            f"the profiler left no trace in {folder}: is the folder writable, and JAX's profiler installed?"
+        )
 
 
 def _mb(count: int) -> str:

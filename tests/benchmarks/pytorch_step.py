@@ -3,18 +3,16 @@
     python pytorch_step.py CASE IMAGE_SIZE BATCH
 
 Eager mode, channels_last, float32, timm's networks, AdamW in its fused form (the fastest that PyTorch has on a CPU).
-CASE is one of `step_vs_pytorch.CASES`. Waits for lines on stdin, see `worker_loop`.
+CASE is one of `step_vs_pytorch.CASES`. Waits for lines on stdin, see worker.py.
 """
 
-import json
-import resource
 import sys
-import time
 
 import timm
 import torch
 from torch import nn
 from torch.nn import functional
+from worker import loop
 
 CLASSES, TEACHER_STRENGTH = 101, 0.1
 MODELS = {"student": "mobilenetv2_100", "teacher": "resnet50"}
@@ -101,24 +99,6 @@ def build(case, size, batch):
     return train
 
 
-def worker_loop(run):
-    """Says that it is ready after two runs; then answers each line, a number of runs, with the seconds of each.
-
-    At the end of stdin it says how much memory the process held at most, in bytes.
-    """
-    for _ in range(2):
-        run()
-    print("ready", flush=True)
-    for line in sys.stdin:
-        seconds = []
-        for _ in range(int(line)):
-            began = time.perf_counter()
-            run()
-            seconds.append(time.perf_counter() - began)
-        print(json.dumps(seconds), flush=True)
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, flush=True)
-
-
 if __name__ == "__main__":
     torch.set_num_threads(2)
-    worker_loop(build(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
+    loop(build(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))
