@@ -56,6 +56,7 @@ def compare(case, rounds):
     script = Path(__file__).with_name("pytorch_step.py")
     theirs_command = [os.environ["JDNET_PARITY_PYTHON"], str(script), case, str(IMAGE_SIZE), str(BATCH)]
     sides = {"ours": Side(ours_command), "pytorch": Side(theirs_command)}
+    print(f"{case}: both sides have compiled and warmed up", file=sys.stderr, flush=True)
     seconds = {name: [] for name in sides}
     for _ in range(rounds):
         for name, side in sides.items():
