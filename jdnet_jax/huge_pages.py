@@ -11,6 +11,7 @@ This module imports neither JAX nor TensorFlow.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -39,12 +40,10 @@ def ask() -> None:
     To be called before anything is done. Elsewhere than under Linux it does nothing; another C library than glibc
     ignores the variable.
     """
-    try:
+    with contextlib.suppress(OSError):
         wanted = tunables(os.environ, _SETTING.read_text())
-    except OSError:
-        return
-    if wanted is not None:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        arguments = [sys.executable, *sys.orig_argv[1:]]
-        os.execve(sys.executable, arguments, {**os.environ, "GLIBC_TUNABLES": wanted})
+        if wanted is not None:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            arguments = [sys.executable, *sys.orig_argv[1:]]
+            os.execve(sys.executable, arguments, {**os.environ, "GLIBC_TUNABLES": wanted})
