@@ -130,7 +130,8 @@ def table(result: dict[str, Any]) -> str:
         f"  {result['bytes'] / 1e6:,.1f} MB in all; the gradients alone are {result['gradient_bytes'] / 1e6:,.1f} MB",
         f"{device['name']}: {device['flops'] / 1e12:,.0f} TFLOP/s bfloat16 x utilisation {result['utilization']:g} "
         f"(assumed), {device['memory'] / 1e9:,.0f} GB of memory, "
-        f"{device['link'] / 1e9:,.0f} GB/s between {device['group']} devices, {device['network'] / 1e9:,.3g} GB/s beyond ({device['source']})",
+        f"{device['link'] / 1e9:,.0f} GB/s between {device['group']} devices, "
+        f"{device['network'] / 1e9:,.3g} GB/s beyond ({device['source']})",
         "  compute = GFLOP / (TFLOP/s x utilisation); ring = 2 (n - 1) / n x MB / (GB/s); step = compute + ring",
         "  beyond n = d, k groups of d: ring of d + 2 (k - 1) / k x MB / d / (GB/s beyond); no overlap, no latency",
         f"{'devices':>9}{'ms a step':>12}{'communication':>15}{'efficiency':>12}{'images/s':>14}",
