@@ -15,6 +15,7 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
+from jdnet_jax import huge_pages
 from jdnet_jax.errors import UserError
 
 
@@ -70,6 +71,7 @@ def log_warnings_only() -> None:
 
 def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None:
     """Parses the flags and runs `main`; a user's mistake is one line and exit status 2, never a traceback."""
+    huge_pages.ask()
     threading.excepthook = _log_thread_error
     text = _run(main, argv)
     print(f"error: {text}", file=sys.stderr, flush=True)

@@ -122,9 +122,9 @@ def train_step(
             carry = (state.batch_stats, *zeros)
             (batch_stats, grads, metrics), _ = lax.scan(micro, carry, (dict(batch), jnp.arange(accum)))
 
-        grads, metrics = lax.pmean((grads, metrics), DATA_AXIS)
+        grads, metrics = _averaged((grads, metrics))
         if not sync_batch_norm:
-            batch_stats = lax.pmean(batch_stats, DATA_AXIS)
+            batch_stats = _averaged(batch_stats)
         params, opt_state = dict(state.params), dict(state.opt_state)
         for name, tx in optimizers.items():
             metrics[f"grad_norm/{name}"] = optax.tree.norm(grads[name])
@@ -264,6 +264,11 @@ def split(batch: Mapping[str, UInt8[np.ndarray, "local ..."]], grad_accum: int |
 
 
 _any_device = jax.pmap(lambda value: lax.pmax(value.any(), DATA_AXIS), axis_name=DATA_AXIS, out_axes=None)
+
+
+def _averaged(tree: PyTree) -> PyTree:
+    """The mean over all devices. For one device XLA would copy every value."""
+    return lax.pmean(tree, DATA_AXIS) if lax.axis_size(DATA_AXIS) > 1 else tree
 
 
 def _filled(lead: tuple[int, ...], size: int) -> tuple[int, ...]:

@@ -41,9 +41,31 @@ def test_student_prints_a_row_for_each_model_with_every_figure(tmp_path):
     assert row["multiply_adds"] > 0
 
 
+@pytest.mark.slow
+def test_a_step_is_timed_without_its_data_and_traced(tmp_path):
+    args = (*SMALL, "--classes=5", "--seconds=0.1", "--json")
+    result = benchmark("train_step", *args, f"--profile={tmp_path}", TFDS_DATA_DIR=str(tmp_path / "none"))
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert found["networks"] == {"student": "resnet_tiny", "teacher": "resnet_tiny"}
+    assert (found["batch_size"], found["image_size"], found["compute_dtype"]) == (8, 32, "float32")
+    assert 0 < found["seconds"]["p10"] <= found["seconds"]["median"] <= found["seconds"]["p90"]
+    assert found["images_per_second"] == pytest.approx(8 / found["seconds"]["median"])
+    assert found["flops_per_second"] == pytest.approx(found["flops"] / found["seconds"]["median"])
+    assert found["utilization"] == pytest.approx(found["flops_per_second"] / found["peak_flops_per_second"])
+    assert list(tmp_path.rglob("*.xplane.pb"))
+    evaluated = benchmark("eval", *args)
+    assert evaluated.returncode == 0, evaluated.stderr
+    # Training is three forward passes' work by the formula; evaluation has a batch size of its own.
+    forward = json.loads(evaluated.stdout)
+    assert found["flops"] / 8 == 3 * forward["flops"] / forward["batch_size"]
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
+        (("train_step",), "--config is missing"),
+        (("scaling",), "--config is missing"),
         ((), "name what to measure"),
         (("inptu", SMALL[0]), "name what to measure"),
         (("input",), "--config is missing"),

@@ -2,15 +2,19 @@
 
 `python -m jdnet_jax.benchmark input --config=configs/food101.py`: images a second that the training input reaches,
 stage by stage. `python -m jdnet_jax.benchmark student --from=runs/demo`: latency, size and memory of a student, in the
-hand-off and in every format that it is exported to, or of exported files.
+hand-off and in every format that it is exported to, or of exported files. `python -m jdnet_jax.benchmark train_step
+--config=configs/food101.py`, or `eval`: time, memory and share of the machine's peak of one step, on noise. `python -m
+jdnet_jax.benchmark scaling --config=configs/food101.py --device=v5e`: what many devices would reach, predicted.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 from absl import flags
 
@@ -18,13 +22,25 @@ from jdnet_jax import command_line
 from jdnet_jax.errors import UserError
 from jdnet_jax.inference.cpus import available
 
-KINDS = ("input --config=...", "student --from=...")
+KINDS = (
+    "input --config=...",
+    "train_step --config=...",
+    "eval --config=...",
+    "scaling --config=...",
+    "student --from=...",
+)
 
-command_line.define_config("input: the config to measure, such as configs/food101.py.")
+command_line.define_config("All but student: the config to measure, such as configs/food101.py.")
 flags.declare_key_flag("config")  # --help lists it
 _FROM = flags.DEFINE_multi_string("from", None, "student: a workdir, a hand-off or an exported file; may be repeated.")
 _THREADS = flags.DEFINE_list("threads", ["1"], "student: numbers of CPUs to use, such as 1,2.")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "How long each figure is measured, after a warm-up.", lower_bound=0.1)
+_CLASSES = flags.DEFINE_integer("classes", 101, "train_step, eval, scaling: classes of the networks.", lower_bound=2)
+_PROFILE = flags.DEFINE_string("profile", None, "train_step, eval: a folder for a trace that TensorBoard opens.")
+_DEVICE = flags.DEFINE_enum("device", "v5e", ["v5e", "v5p", "h100"], "scaling: the accelerator to predict for.")
+_UTILIZATION = flags.DEFINE_float(
+    "utilization", 0.4, "scaling: share of its peak that one device reaches, an assumption.", 0.001, 1.0
+)
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object instead of a table.")
 
 
@@ -33,6 +49,10 @@ def main(argv: list[str]) -> int:
     match argv[1:]:
         case ["input"]:
             _input()
+        case ["train_step" | "eval" as kind]:
+            _step(kind)
+        case ["scaling"]:
+            _scaling()
         case ["student"]:
             _student()
         case _:
@@ -49,6 +69,32 @@ def _input() -> None:
     with contextlib.redirect_stdout(sys.stderr):  # where TFDS's words about a preparation belong
         result = input_pipeline.measure(config, _SECONDS.value)
     print(json.dumps(result) if _JSON.value else input_pipeline.table(result))
+
+
+def _step(kind: Literal["train_step", "eval"]) -> None:
+    config = command_line.required_config()
+    command_line.log_warnings_only()
+    command_line.set_up_libraries()
+
+    from jdnet_jax.benchmark import steps
+
+    profile = Path(_PROFILE.value).expanduser() if _PROFILE.value else None
+    result = steps.measure(config, kind, _CLASSES.value, _SECONDS.value, profile)
+    print(json.dumps(result) if _JSON.value else steps.table(result))
+
+
+def _scaling() -> None:
+    config = command_line.required_config()
+    # The step is compiled, not run: as many of the CPU's as it takes stand in for devices.
+    os.environ["JAX_PLATFORMS"] = "cpu"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
+    command_line.log_warnings_only()
+    command_line.set_up_libraries()
+
+    from jdnet_jax.benchmark import scaling
+
+    result = scaling.measure(config, _CLASSES.value, _DEVICE.value, _UTILIZATION.value)
+    print(json.dumps(result) if _JSON.value else scaling.table(result))
 
 
 def _student() -> None:

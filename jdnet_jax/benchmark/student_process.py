@@ -11,7 +11,6 @@ import contextlib
 import importlib
 import json
 import os
-import re
 import time
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from jdnet_jax import command_line
+from jdnet_jax.benchmark import memory
 
 _FEWEST = 20  # runs, however long one takes
 
@@ -39,12 +39,12 @@ def main(argv: list[str]) -> int:
 
     with contextlib.suppress(ImportError):  # then opening says what is missing
         importlib.import_module(_RUNTIMES.get(path.suffix, "jax"))
-    before = _memory("VmRSS")
+    before = memory.resident()
     runner = open_model(path)
     size = runner.card.image_size
     image = np.random.default_rng(0).integers(0, 256, (1, size, size, runner.card.channels), dtype=np.uint8)
     latencies = _latencies(lambda: runner.run(image), seconds)
-    after = _memory("VmHWM")
+    after = memory.peak()
     result: dict[str, Any] = {
         "card": runner.card.to_json(),
         "median": float(np.median(latencies)),
@@ -68,17 +68,6 @@ def _latencies(run: Any, seconds: float) -> list[float]:
         run()
         found.append(1e3 * (time.perf_counter() - began))
     return found
-
-
-def _memory(key: str) -> int | None:
-    """Bytes that the process holds (`VmRSS`, which also begins a new peak) or held at most (`VmHWM`); Linux tells."""
-    try:
-        found = re.search(rf"{key}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-        if key == "VmRSS":
-            Path("/proc/self/clear_refs").write_text("5")
-        return int(found[1]) * 1024 if found else None
-    except OSError:
-        return None
 
 
 if __name__ == "__main__":

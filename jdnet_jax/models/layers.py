@@ -17,6 +17,7 @@ from jdnet_jax.models import padding as padding_rules
 from jdnet_jax.models.depthwise import DIMENSION_NUMBERS, depthwise_conv
 from jdnet_jax.models.grouped import grouped_conv
 from jdnet_jax.models.padding import Padding
+from jdnet_jax.models.pointwise import pointwise_conv
 
 #: He et al. (ICCV 2015), backward form: normal with variance 2 / fan_out.
 conv_init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
@@ -60,7 +61,7 @@ class Conv(nn.Module):
         if self.kernel_size == 1 and self.groups == 1 and not lowering.is_plain():
             x = x[:, :: self.stride, :: self.stride]
             # Flat, because XLA transposes the gradient for a product that contracts several dimensions.
-            return (x.reshape(-1, x.shape[-1]) @ kernel[0, 0]).reshape(*x.shape[:-1], self.features)
+            return pointwise_conv(x.reshape(-1, x.shape[-1]), kernel[0, 0]).reshape(*x.shape[:-1], self.features)
         pads = padding_rules.resolve(self.padding, (x.shape[1], x.shape[2]), self.kernel_size, self.stride)
         if self.groups > 1:
             return grouped_conv(x, kernel, self.groups, self.stride, pads)

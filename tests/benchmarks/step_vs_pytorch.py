@@ -1,0 +1,146 @@
+"""The train step and the evaluation step against PyTorch eager, side by side on this machine.
+
+    JDNET_PARITY_PYTHON=PYTHON_WITH_TIMM python -m tests.benchmarks.step_vs_pytorch [--cases=joint,student]
+
+The same architectures (ResNet-50 teacher, MobileNetV2 student; timm's on the other side), 8 images of 128 px, float32,
+AdamW, both networks' cross-entropy and, in the joint step, cosine alignment of four stages with 1x1 convolutions and
+BatchNorm as adapters, whose gradient into the teacher is scaled. PyTorch runs eagerly in channels_last with its fused
+AdamW; its step also waits for the loss, as ours for the whole state. Each side is a process of its own, which compiles
+and warms up first and waits while the other runs; they take turns, five runs each. Figures are medians. Memory is the
+most that the process held resident (`ru_maxrss`), libraries and, on our side, compiled code or the compiler included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+CASES = ("joint", "teacher", "student", "eval_teacher", "eval_student")
+ROUNDS, RUNS, IMAGE_SIZE, BATCH, CLASSES = 3, 5, 128, 8, 101
+
+
+class Side:
+    """A process that runs steps when it is told to."""
+
+    def __init__(self, command):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        while (line := self._line()) != "ready":
+            if not line:
+                raise SystemExit(f"{command} ended before it was ready")
+
+    def run(self, count):
+        """Seconds of each run."""
+        self.process.stdin.write(f"{count}\n")
+        self.process.stdin.flush()
+        return json.loads(self._line())
+
+    def end(self):
+        """Bytes that it held at most."""
+        self.process.stdin.close()
+        memory = int(self._line())
+        self.process.wait()
+        return memory
+
+    def _line(self):
+        return self.process.stdout.readline().strip()
+
+
+def compare(case, rounds):
+    """Medians of both sides."""
+    ours_command = [sys.executable, "-m", "tests.benchmarks.step_vs_pytorch", f"--worker={case}"]
+    script = Path(__file__).with_name("pytorch_step.py")
+    theirs_command = [os.environ["JDNET_PARITY_PYTHON"], str(script), case, str(IMAGE_SIZE), str(BATCH)]
+    sides = {"ours": Side(ours_command), "pytorch": Side(theirs_command)}
+    print(f"{case}: both sides have compiled and warmed up", file=sys.stderr, flush=True)
+    seconds = {name: [] for name in sides}
+    for _ in range(rounds):
+        for name, side in sides.items():
+            seconds[name] += side.run(RUNS)
+    result = {
+        name: {"seconds": statistics.median(seconds[name]), "fastest": min(seconds[name]), "memory": side.end()}
+        for name, side in sides.items()
+    }
+    for side in result.values():
+        side["images_per_second"] = BATCH / side["seconds"]
+    ratios = {key: result["pytorch"][key] / result["ours"][key] for key in ("seconds", "fastest")}
+    return {**result, "speed": ratios["seconds"], "speed_of_fastest": ratios["fastest"]}
+
+
+def config(case):
+    """Our config of a case."""
+    from jdnet_jax.config import apply_recipe, default
+
+    result = default()
+    result.image_size, result.batch_size, result.steps = IMAGE_SIZE, BATCH, 1000
+    result.schedule.learning_rate = 1e-4
+    if case.endswith("teacher"):
+        result.student.model = "resnet50"
+    return apply_recipe(result, "jdnet-ial" if case == "joint" else "ce")
+
+
+def work(case):
+    """The worker: our side."""
+    from jdnet_jax import command_line, huge_pages
+
+    huge_pages.ask()  # as every command does
+    command_line.set_up_libraries()
+    import jax
+
+    from jdnet_jax import step
+    from jdnet_jax.benchmark import made_up
+    from tests.benchmarks.worker import loop
+
+    recipe = made_up.build(config(case), CLASSES)
+    if case.startswith("eval"):
+        evaluate, batch = step.mapped(step.eval_step(recipe.networks)), made_up.eval_batch(recipe.config, CLASSES)
+        variables = recipe.variables()
+        loop(lambda: jax.block_until_ready(evaluate(variables, batch)))
+        return
+    train, batch, state = recipe.train_step(), made_up.train_batch(recipe.config, CLASSES), recipe.state
+
+    def run():
+        nonlocal state
+        state, _ = train(state, batch)
+        jax.block_until_ready(state)
+
+    loop(run)
+
+
+def main():
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--worker", choices=CASES, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.worker:
+        work(arguments.worker)
+        return
+    found = {case: compare(case, arguments.rounds) for case in arguments.cases.split(",")}
+    if {"joint", "teacher", "student"} <= found.keys():
+        for name in ("ours", "pytorch"):
+            alone = sum(found[case][name]["seconds"] for case in ("teacher", "student"))
+            found["joint"][name]["of_both_alone"] = found["joint"][name]["seconds"] / alone
+    if arguments.json:
+        print(json.dumps(found))
+        return
+    print(f"{'':<14}{'ours':>24}{'PyTorch':>24}{'speed':>8}{'memory':>18}")
+    for case, row in found.items():
+        cells = [
+            f"{1e3 * s['seconds']:.0f} ms {s['images_per_second']:.1f} img/s" for s in (row["ours"], row["pytorch"])
+        ]
+        memory = f"{row['ours']['memory'] / 1e6:.0f} / {row['pytorch']['memory'] / 1e6:.0f} MB"
+        print(f"{case:<14}{cells[0]:>24}{cells[1]:>24}{row['speed']:>7.2f}x{memory:>18}")
+        if "of_both_alone" in row["ours"]:
+            parts = [f"{name} {row[name]['of_both_alone']:.2f}x" for name in ("ours", "pytorch")]
+            print(f"{'':<14}the joint step costs, of the sum of both networks' own: {', '.join(parts)}")
+
+
+if __name__ == "__main__":
+    main()
