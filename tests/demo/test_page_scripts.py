@@ -21,7 +21,7 @@ def run(script, *modules):
         pytest.skip("no Node.js")
     imports = "".join(f'import * as {name} from "{(PAGE / f"{name}.js").as_uri()}";' for name in modules)
     program = f"{imports}\nconst print = (value) => console.log(JSON.stringify(value));\n{script}"
-    command = [node, "--no-warnings", "--input-type=module", "--experimental-default-type=module", "-"]
+    command = [node, "--no-warnings", "--input-type=module", "-"]
     result = subprocess.run(command, input=program, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0, result.stderr
     return json.loads(result.stdout)
@@ -68,7 +68,11 @@ def test_the_map_is_smoothed_as_pillow_does_it():
 
 def test_the_square_that_the_network_sees():
     # 300 x 200 to a shorter side of 36: 54 x 36, and 32 of each from the middle; 45 x 30 to 37: 55.5, to the even 56.
-    script = "print([resize.geometry(300, 200, 32, 36), resize.geometry(30, 45, 32, 37), [0.5, 1.5, 2.4, 2.5].map(resize.roundHalfToEven)])"
+    script = """print([
+      resize.geometry(300, 200, 32, 36),
+      resize.geometry(30, 45, 32, 37),
+      [0.5, 1.5, 2.4, 2.5].map(resize.roundHalfToEven),
+    ]);"""
     assert run(script, "resize") == [
         {"width": 54, "height": 36, "left": 11, "top": 2},
         {"width": 37, "height": 56, "left": 2, "top": 12},
@@ -101,7 +105,8 @@ def test_headers_tell_format_and_size_whatever_the_name():
     given = {name: list(content) for name, content in files.items()}
     found = run(
         f"const files = {json.dumps(given)};"
-        "print(Object.fromEntries(Object.entries(files).map(([n, b]) => [n, photo_header.header(Uint8Array.from(b))])))",
+        "const told = ([name, bytes]) => [name, photo_header.header(Uint8Array.from(bytes))];"
+        "print(Object.fromEntries(Object.entries(files).map(told)));",
         "photo_header",
     )
     size = {"width": 300, "height": 211}
@@ -127,7 +132,14 @@ def test_headers_tell_format_and_size_whatever_the_name():
 
 def test_a_huge_photo_and_a_strip_are_refused():
     sizes = [[13377, 13377], [13378, 13378], [500, 10], [501, 10]]
-    script = f"print({sizes}.map(([width, height]) => {{ try {{ photo_header.checkSize({{width, height}}); return ''; }} catch (e) {{ return e.message; }} }}))"
+    script = f"""print({sizes}.map(([width, height]) => {{
+      try {{
+        photo_header.checkSize({{ width, height }});
+        return "";
+      }} catch (error) {{
+        return error.message;
+      }}
+    }}));"""
     assert run(script, "photo_header") == [
         "",
         "This photo has more than 179 megapixels. Choose a smaller one.",
