@@ -16,7 +16,7 @@ from jdnet_jax.progress import say
 WEB = Path(__file__).parent / "web"
 
 _LOCK = ("package.json", "package-lock.json")
-_NODE = "Node.js 20 or newer (https://nodejs.org, or apt-get install npm)"
+_NODE = "Node.js (https://nodejs.org, or apt-get install npm)"
 
 #: The files of each runtime: where npm puts them, and what they are called on the page.
 FILES = {
@@ -90,7 +90,7 @@ def _install(npm: str, folder: Path) -> None:
     """Runs npm for what the page needs; it checks the files' digests, and runs no script of theirs."""
     for name in _LOCK:
         shutil.copy(WEB / name, folder)
-    command = [npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if result.returncode:
         reason = " ".join(result.stderr.split())[:300] or f"status {result.returncode}"

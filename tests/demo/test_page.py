@@ -1,5 +1,9 @@
 """The page in a real browser, with a student that was never trained."""
 
+import http.server
+import threading
+from functools import partial
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,7 +13,7 @@ from jdnet_jax.export import to_onnx
 from jdnet_jax.inference import model_card, photos
 from jdnet_jax.inference import open as opening
 from tests import browser as browser_tests
-from tests.demo.conftest import serving
+from tests.demo.served import serving
 
 pytestmark = pytest.mark.slow
 
@@ -220,14 +224,21 @@ def test_a_photo_is_taken_by_the_camera_and_by_the_keyboard(page, url):
         assert page.run("return document.getElementById('video').srcObject") is None
 
 
-def test_a_folder_is_served_by_any_server_below_any_address(page, files, tmp_path):
-    static_folder.write(files, tmp_path / "page")
-    below = {f"below/here/{name}": asset for name, asset in files.items()}
-    below |= {"below/here/": files["index.html"]}
-    with serving(below) as server:
-        page.open(f"{server.url}below/here/")
+def test_a_folder_is_served_by_another_server_below_any_address(page, files, tmp_path):
+    static_folder.write(files, tmp_path / "below" / "page")
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=tmp_path)) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        page.open(f"http://127.0.0.1:{server.server_port}/below/page/")
         assert page.give(colorful(tmp_path / "a.png", (90, 90))) is not None
         assert browser_tests.console_errors(page.browser) == []
+        server.shutdown()
+        thread.join()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format, *args):
+        pass
 
 
 def test_an_onnx_file_gives_the_same_probabilities(page, url, tflite, runtimes, resnet_onnx, tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from jdnet_jax.demo import server, site
 from jdnet_jax.errors import UserError
-from tests.demo.conftest import serving
+from tests.demo.served import serving
 
 FILES = {
     "index.html": site.Asset(b"<p>page</p>", "text/html; charset=utf-8", None, "a"),
