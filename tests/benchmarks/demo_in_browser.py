@@ -1,8 +1,8 @@
 """What the web page costs and how it agrees with `predict`: `python -m tests.benchmarks.demo_in_browser MODEL PHOTOS`.
 
 MODEL is an exported file, PHOTOS a folder of JPEG files, of which 50 are taken evenly. A fresh headless Chromium visits
-the page for the first time; bytes are those that the server sends. Agreement is told twice: with `predict` as it is, and
-with the same model on pixels that Pillow decoded, as TensorFlow's JPEG decoder is not the browser's.
+the page for the first time; bytes are those that the server sends. Agreement is told twice: with `predict` as it is,
+and with the same model on pixels that Pillow decoded, as TensorFlow's JPEG decoder is not the browser's.
 """
 
 import io
