@@ -72,11 +72,20 @@ def build() -> Path:
             for files in FILES.values():
                 for source, target in files.items():
                     _copy(aside / "node_modules" / source, aside / "runtime" / target)
-            shutil.rmtree(folder, ignore_errors=True)
-            (aside / "runtime").rename(folder)
+            if folder.exists():
+                folder.rename(aside / "old")
+            _place(aside / "runtime", folder)
     except OSError as error:
         raise UserError(f"{folder} cannot be written ({error.strerror}): XDG_CACHE_HOME names another place") from error
     return folder
+
+
+def _place(built: Path, folder: Path) -> None:
+    try:
+        built.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # else another process has just put the same files there
+            raise
 
 
 def _folder() -> Path:

@@ -42,6 +42,13 @@ def test_it_is_fetched_once_and_anew_when_asked(npm, tmp_path):
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+def test_two_that_fetch_at_once_do_not_hinder_each_other(npm, monkeypatch):
+    folder = runtime.build()
+    monkeypatch.setattr(runtime.Path, "exists", lambda path: False)  # it was put there a moment later
+    assert runtime.build() == folder
+    assert (folder / "litert.js").is_file()
+
+
 def test_imports_by_name_become_files(npm):
     folder = runtime.build()
     assert (folder / "litert.js").read_text() == 'import { createWasmLib } from "./litert_wasm_utils.js";'
