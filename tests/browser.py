@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-WEB = Path(__file__).resolve().parent.parent / "jdnet_jax" / "demo" / "web"
+_AXE = Path(__file__).resolve().parent / "axe"  # the package, and its version
 
 _FLAGS = (
     "--headless=new",
@@ -30,20 +30,30 @@ _FLAGS = (
 )
 
 
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory):
-    """The browser, one for all tests of a process."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
-    from selenium.webdriver.chrome.service import Service
+class NoBrowserError(Exception):
+    """There is no browser that can be driven; the message says what to install."""
 
+
+@contextlib.contextmanager
+def opened(profile):
+    """A browser of its own, with this folder as its profile.
+
+    Raises:
+        NoBrowserError: Chromium, its driver or Selenium is not installed.
+    """
+    try:
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+    except ImportError:
+        raise NoBrowserError("selenium is not installed") from None
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     driver = os.environ.get("CHROMEDRIVER") or shutil.which("chromedriver")
     if not program or not driver:
-        pytest.skip("no Chromium with its chromedriver: apt-get install chromium chromium-driver")
+        raise NoBrowserError("no Chromium with its chromedriver: apt-get install chromium chromium-driver")
     options = webdriver.ChromeOptions()
     options.binary_location = program
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    for flag in (*_FLAGS, f"--user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+    for flag in (*_FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)
     started = webdriver.Chrome(options=options, service=Service(driver))
     try:
@@ -53,14 +63,24 @@ def browser(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    """The browser, one for all tests of a process."""
+    try:
+        with opened(tmp_path_factory.mktemp("chromium")) as started:
+            yield started
+    except NoBrowserError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
 def axe(tmp_path_factory):
-    """The text of axe-core, which finds faults of accessibility, at the version of `package-lock.json`."""
+    """The text of axe-core, which finds faults of accessibility, at the version of `axe/package-lock.json`."""
     if not (npm := shutil.which("npm")):
         pytest.skip("no npm, which fetches axe-core")
     folder = tmp_path_factory.mktemp("axe")
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(WEB / name, folder)
-    fetch = [npm, "ci", "--omit=prod", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund"]
+        shutil.copy(_AXE / name, folder)
+    fetch = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     result = subprocess.run(fetch, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
     if result.returncode:
         pytest.skip(f"npm ci: {result.stderr.strip()[-300:]}")

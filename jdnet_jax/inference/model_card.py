@@ -114,6 +114,18 @@ def card_path(model: Path) -> Path:
     return model / FILE_NAME if model.is_dir() else model.with_name(f"{model.name}.{FILE_NAME}")
 
 
+def beside(file: Path) -> Path:
+    """The card of an exported file or folder.
+
+    Raises:
+        UserError: it is not there.
+    """
+    path = card_path(file)
+    if not path.is_file():
+        raise UserError(f"{file} has no {path.name} beside it, which says what it is: keep the two together")
+    return path
+
+
 def read(path: Path) -> ModelCard:
     """Reads a `model.json`.
 

@@ -39,10 +39,8 @@ def open_model(path: str | os.PathLike[str]) -> Runner:
     name = _SAVED_MODEL if (path / _SAVED_MODEL_FILE).is_file() else _RUNNERS.get(path.suffix)
     if name is None or (path.is_dir() and name != _SAVED_MODEL):
         raise UserError(_what_it_is(path))
-    card_file = model_card.card_path(path)
-    if not card_file.is_file():
-        raise UserError(f"{path} has no {card_file.name} beside it, which says what it is: keep the two together")
-    return importlib.import_module(f"jdnet_jax.inference.{name}").load(path, model_card.read(card_file))
+    card = model_card.read(model_card.beside(path))
+    return importlib.import_module(f"jdnet_jax.inference.{name}").load(path, card)
 
 
 def _what_it_is(path: Path) -> str:

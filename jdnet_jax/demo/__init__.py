@@ -1,0 +1,1 @@
+"""A web page on which the exported student recognises food, in the browser."""

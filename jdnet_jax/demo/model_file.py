@@ -1,0 +1,79 @@
+"""From what a person names as their model to a file that a browser runs."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jdnet_jax import command_line
+from jdnet_jax.errors import UserError
+from jdnet_jax.inference import model_card
+from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.progress import say
+
+#: What runs a file, and what is found in its bytes, from where on; ONNX has no such mark.
+_RUNTIMES = {".tflite": ("litert", 4, b"TFL3"), ".onnx": ("onnxruntime", 0, b"")}
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model as a browser gets it.
+
+    Attributes:
+        name: of the file, as the page asks for it.
+        content: of the file.
+        card: what it says of itself.
+        runtime: what runs it, a key of `runtime.FILES`.
+    """
+
+    name: str
+    content: bytes
+    card: ModelCard
+    runtime: str
+
+
+def load(path: Path) -> ModelFile:
+    """Reads an exported file, or exports a workdir or a hand-off to a TFLite file of floats first.
+
+    Raises:
+        UserError: there is nothing, it is of a format that no browser runs, has no card, or cannot be exported.
+    """
+    if not path.exists():
+        raise UserError(
+            f"there is no model at {path}: name a .tflite or .onnx file, a workdir or a hand-off (student/)"
+        )
+    if path.suffix in _RUNTIMES and path.is_file():
+        return _read(path)
+    if not path.is_dir() or (path / "saved_model.pb").exists():
+        raise UserError(f"{path} does not run in a browser: export the student as .tflite or .onnx")
+    with _exported(path) as file:
+        return _read(file)
+
+
+def _read(path: Path) -> ModelFile:
+    runtime, at, mark = _RUNTIMES[path.suffix]
+    card = model_card.read(model_card.beside(path))
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror})") from error
+    if not content or content[at : at + len(mark)] != mark:
+        raise UserError(f"{path} is no {path.suffix[1:]} file, or damaged: export it again")
+    return ModelFile(f"student{path.suffix}", content, card, runtime)
+
+
+@contextlib.contextmanager
+def _exported(source: Path) -> Iterator[Path]:
+    command_line.log_warnings_only()
+    command_line.set_up_libraries()
+
+    from jdnet_jax.export import exporter
+
+    with tempfile.TemporaryDirectory() as folder:
+        output = Path(folder) / "student.tflite"
+        exporter.export(exporter.Request(source, "tflite", "none", output))
+        say(f"to skip this next time: python -m jdnet_jax.export --from={source} --output=student.tflite")
+        yield output

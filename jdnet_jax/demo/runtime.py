@@ -1,0 +1,118 @@
+"""What runs a model in the browser, fetched once from the npm registry at the versions of `web/package-lock.json`."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from jdnet_jax.errors import UserError
+from jdnet_jax.progress import say
+
+WEB = Path(__file__).parent / "web"
+
+_LOCK = ("package.json", "package-lock.json")
+_NODE = "Node.js (https://nodejs.org, or apt-get install npm)"
+
+#: The files of each runtime: where npm puts them, and what they are called on the page.
+FILES = {
+    "litert": {
+        "@litertjs/core/dist/index.js": "litert.js",
+        "@litertjs/wasm-utils/dist/index.js": "litert_wasm_utils.js",
+        # One of the two is used: the first where the browser has relaxed SIMD.
+        "@litertjs/core/wasm/litert_wasm_internal.js": "litert_wasm_internal.js",
+        "@litertjs/core/wasm/litert_wasm_internal.wasm": "litert_wasm_internal.wasm",
+        "@litertjs/core/wasm/litert_wasm_compat_internal.js": "litert_wasm_compat_internal.js",
+        "@litertjs/core/wasm/litert_wasm_compat_internal.wasm": "litert_wasm_compat_internal.wasm",
+    },
+    "onnxruntime": {
+        "onnxruntime-web/dist/ort.wasm.min.mjs": "onnxruntime.js",
+        "onnxruntime-web/dist/ort-wasm-simd-threaded.mjs": "ort-wasm-simd-threaded.mjs",
+        "onnxruntime-web/dist/ort-wasm-simd-threaded.wasm": "ort-wasm-simd-threaded.wasm",
+    },
+}
+
+# Packages import each other by name, which a browser cannot resolve.
+_IMPORTS = {"litert.js": (b'"@litertjs/wasm-utils"', b'"./litert_wasm_utils.js"')}
+
+
+def find_or_build() -> Path:
+    """The folder of the runtimes; it is fetched where it is not there.
+
+    Raises:
+        UserError: it cannot be fetched.
+    """
+    folder = _folder()
+    if not folder.is_dir():
+        build()
+    return folder
+
+
+def build() -> Path:
+    """Fetches the runtimes and returns their folder, in which each file lies as it is and compressed (`.gz`).
+
+    Raises:
+        UserError: there is no npm, the registry cannot be reached, or the folder cannot be written.
+    """
+    folder = _folder()
+    npm = shutil.which("npm")
+    if npm is None:
+        raise UserError(f"npm fetches what runs a model in the browser, once, and is not here: install {_NODE}")
+    say("fetching what runs a model in the browser from the npm registry (once) ...")
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".web-", dir=folder.parent) as name:
+            aside = Path(name)
+            _install(npm, aside)
+            (aside / "runtime").mkdir()
+            for files in FILES.values():
+                for source, target in files.items():
+                    _copy(aside / "node_modules" / source, aside / "runtime" / target)
+            if folder.exists():
+                folder.rename(aside / "old")
+            _place(aside / "runtime", folder)
+    except OSError as error:
+        raise UserError(f"{folder} cannot be written ({error.strerror}): XDG_CACHE_HOME names another place") from error
+    return folder
+
+
+def _place(built: Path, folder: Path) -> None:
+    try:
+        built.rename(folder)
+    except OSError:
+        if not folder.is_dir():  # else another process has just put the same files there
+            raise
+
+
+def _folder() -> Path:
+    """In the user's cache, as an installed package may not be writable; by the versions that the lock file names."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    version = hashlib.sha256((WEB / "package-lock.json").read_bytes()).hexdigest()[:12]
+    return cache / "jdnet_jax" / f"web-{version}"
+
+
+def _install(npm: str, folder: Path) -> None:
+    """Runs npm for what the page needs; it checks the files' digests, and runs no script of theirs."""
+    for name in _LOCK:
+        shutil.copy(WEB / name, folder)
+    command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if result.returncode:
+        reason = " ".join(result.stderr.split())[:300] or f"status {result.returncode}"
+        raise UserError(
+            f"npm ci failed ({reason}): it needs {_NODE} and the registry that `npm config get registry` names"
+        )
+
+
+def _copy(source: Path, target: Path) -> None:
+    content = source.read_bytes()
+    if target.name in _IMPORTS:
+        package, file = _IMPORTS[target.name]
+        assert content.count(package) == 1, f"{source} imports {package!r} in another way"
+        content = content.replace(package, file)
+    target.write_bytes(content)
+    target.with_name(f"{target.name}.gz").write_bytes(gzip.compress(content, 9, mtime=0))

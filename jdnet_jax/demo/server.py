@@ -1,0 +1,130 @@
+"""Serves the files of a site and nothing else: addresses are looked up in a table, and no path reaches the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import socketserver
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from jdnet_jax.demo import site as site_lib
+from jdnet_jax.demo.site import Asset
+from jdnet_jax.errors import UserError
+
+_HEADERS = {
+    "Content-Security-Policy": f"{site_lib.POLICY}; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+    # Asked for anew each time, so that another student is seen at once; the tag spares what has not changed.
+    "Cache-Control": "no-cache",
+}
+
+
+class Server(ThreadingHTTPServer):
+    """Serves a site at an address; `serve_forever` and `shutdown` are those of `socketserver`.
+
+    Attributes:
+        url: of the page.
+    """
+
+    daemon_threads = True
+
+    def __init__(self, site: Mapping[str, Asset], host: str, port: int):
+        """Binds.
+
+        Args:
+            site: of `site.create`.
+            host: name or address of the interface.
+            port: 0 for any that is free.
+
+        Raises:
+            UserError: there is no such interface, or the port is taken or not allowed.
+        """
+        self.site = site
+        try:
+            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            self.address_family = found[0][0]
+            super().__init__((host, port), _Handler)
+        except OSError as error:
+            raise UserError(
+                f"--host={host} --port={port} cannot be served at ({error.strerror}): choose another port, or 0 for any"
+            ) from error
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{self.server_address[1]}/"
+
+    def server_bind(self) -> None:
+        """As `TCPServer` does it: that of HTTP servers asks the network for the host's name, which may take long."""
+        socketserver.TCPServer.server_bind(self)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Says nothing: a browser hangs up where a person leaves the page."""
+
+
+def serve_until_interrupted(server: Server) -> None:
+    """Serves until Ctrl-C or SIGTERM, each of which ends it well."""
+    with _sigterm_interrupts(), contextlib.suppress(KeyboardInterrupt):
+        server.serve_forever(poll_interval=0.2)
+    server.server_close()
+
+
+@contextlib.contextmanager
+def _sigterm_interrupts() -> Iterator[None]:
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server_version, sys_version = "jdnet_jax", ""
+    timeout = 60  # seconds that a connection may say nothing
+    server: Server
+
+    def do_GET(self) -> None:
+        """Answers with a file of the site."""
+        self._answer(body=True)
+
+    def do_HEAD(self) -> None:
+        """Answers as to GET, without the content."""
+        self._answer(body=False)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Says nothing of each request."""
+
+    def end_headers(self) -> None:
+        """Every answer, errors included, has the same safeguards."""
+        for name, value in _HEADERS.items():
+            self.send_header(name, value)
+        super().end_headers()
+
+    def _answer(self, body: bool) -> None:
+        address = unquote(urlsplit(self.path).path).removeprefix("/") or site_lib.INDEX
+        asset = self.server.site.get(address)
+        if asset is None:
+            self.send_error(HTTPStatus.NOT_FOUND)
+            return
+        compressed = asset.compressed if "gzip" in self.headers.get("Accept-Encoding", "") else None
+        tag = f'"{asset.tag}{"-gzip" if compressed else ""}"'
+        known = self.headers.get("If-None-Match") == tag
+        content = compressed or asset.content
+        self.send_response(HTTPStatus.NOT_MODIFIED if known else HTTPStatus.OK)
+        self.send_header("ETag", tag)
+        self.send_header("Vary", "Accept-Encoding")
+        if not known:
+            self.send_header("Content-Type", asset.media_type)
+            self.send_header("Content-Length", str(len(content)))
+            if compressed:
+                self.send_header("Content-Encoding", "gzip")
+        self.end_headers()
+        if body and not known:
+            self.wfile.write(content)

@@ -1,0 +1,116 @@
+"""The page with a student: every file that it is made of, by its address."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jdnet_jax.demo import runtime
+from jdnet_jax.demo.model_file import ModelFile
+from jdnet_jax.inference import colormap
+from jdnet_jax.inference.model_card import ModelCard
+
+INDEX = "index.html"
+DESCRIPTION = "site.json"  # what the page is told of its student
+
+#: What the page may do: run its own scripts and WebAssembly, and ask its own server.
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self' 'wasm-unsafe-eval'",
+        "worker-src 'self'",
+        "connect-src 'self'",
+        "img-src 'self' blob:",
+        "style-src 'self'",
+        "manifest-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+)
+
+_PAGE = runtime.WEB / "page"
+_TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".webmanifest": "application/manifest+json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".wasm": "application/wasm",
+}
+
+
+@dataclass(frozen=True)
+class Asset:
+    """A file of the page.
+
+    Attributes:
+        content: as it is.
+        media_type: for `Content-Type`.
+        compressed: the content by gzip; None where that is not worth it.
+        tag: known for exactly this content.
+    """
+
+    content: bytes
+    media_type: str
+    compressed: bytes | None
+    tag: str
+
+
+def create(model: ModelFile, runtimes: Path) -> dict[str, Asset]:
+    """All files by their addresses, which are relative to the page's.
+
+    Args:
+        model: the student.
+        runtimes: the folder of `runtime.find_or_build`.
+    """
+    files = {path.name: path.read_bytes() for path in sorted(_PAGE.iterdir())}
+    files[INDEX] = files[INDEX].replace(b'content="POLICY"', f'content="{POLICY}"'.encode())
+    files[model.name] = model.content
+    addresses = ["./", *(name for name in files if name != INDEX), DESCRIPTION]
+    files[DESCRIPTION] = json.dumps(_description(model, addresses), ensure_ascii=False).encode()
+    site = {name: _asset(name, content) for name, content in files.items()}
+    for name in runtime.FILES[model.runtime].values():
+        compressed = (runtimes / f"{name}.gz").read_bytes()
+        site[f"runtime/{name}"] = _asset(name, (runtimes / name).read_bytes(), compressed)
+    return site
+
+
+def _asset(name: str, content: bytes, compressed: bytes | None = None) -> Asset:
+    media_type = _TYPES.get(Path(name).suffix, "application/octet-stream")
+    if compressed is None:
+        compressed = gzip.compress(content, 6, mtime=0)
+    worth = len(compressed) < 0.95 * len(content)
+    return Asset(content, media_type, compressed if worth else None, hashlib.sha256(content).hexdigest()[:32])
+
+
+def _description(model: ModelFile, files: list[str]) -> Mapping[str, Any]:
+    """The card without what concerns only those who trained: where the photos lie, say."""
+    card = model.card
+    about = {
+        "file": model.name,
+        "runtime": model.runtime,
+        "bytes": len(model.content),
+        "name": card.model,
+        "classes": list(card.classes),
+        "image_size": card.image_size,
+        "shorter_side": card.shorter_side,
+        "dtype": card.dtype,
+        "accuracy": _accuracy(card),
+    }
+    return {"model": about, "files": files, "colors": colormap.table().tolist()}
+
+
+def _accuracy(card: ModelCard) -> dict[str, Any] | None:
+    """Top-1 as a fraction and the count of test photos, where the card tells them."""
+    test = card.accuracy.get("test")
+    if not isinstance(test, dict) or not {"top1", "count"} <= test.keys():
+        return None
+    return {"top1": test["top1"], "count": test["count"]}

@@ -1,0 +1,45 @@
+"""A site as a folder that any web server serves, under any address."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from jdnet_jax.demo import site as site_lib
+from jdnet_jax.demo.site import Asset
+from jdnet_jax.errors import UserError
+
+
+def write(site: Mapping[str, Asset], folder: Path) -> None:
+    """Writes the files aside and puts the folder in place whole, instead of an earlier one of the same kind.
+
+    Raises:
+        UserError: something else lies there, or it cannot be written; what was there is untouched.
+    """
+    folder = folder.absolute()
+    if folder.exists() and not _is_replaceable(folder):
+        raise UserError(f"--export={folder} is there and no page of this command: choose another name")
+    aside, old = (folder.with_name(f".{folder.name}.{what}") for what in ("new", "old"))
+    try:
+        for path in (aside, old):
+            shutil.rmtree(path, ignore_errors=True)
+        for name, asset in site.items():
+            (aside / name).parent.mkdir(parents=True, exist_ok=True)
+            (aside / name).write_bytes(asset.content)
+        if folder.exists():
+            folder.rename(old)
+        aside.rename(folder)
+    except OSError as error:
+        if old.exists() and not folder.exists():
+            old.rename(folder)
+        raise UserError(f"--export={folder} cannot be written ({error.strerror}): choose another place") from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_replaceable(folder: Path) -> bool:
+    if not folder.is_dir():
+        return False
+    return not any(folder.iterdir()) or {site_lib.INDEX, site_lib.DESCRIPTION} <= {p.name for p in folder.iterdir()}

@@ -1,0 +1,49 @@
+import pytest
+
+from jdnet_jax.demo import model_file
+from jdnet_jax.errors import UserError
+from jdnet_jax.inference import model_card
+from tests import tiny_student
+
+
+def write(path, content, card=True):
+    path.write_bytes(content)
+    if card:
+        model_card.write(model_card.card_path(path), tiny_student.card(file_format=path.suffix[1:]))
+    return path
+
+
+@pytest.mark.parametrize(("name", "runtime"), [("a.tflite", "litert"), ("b.onnx", "onnxruntime")])
+def test_an_exported_file_with_its_card(tmp_path, name, runtime):
+    path = write(tmp_path / name, b"\x1c\0\0\0TFL3 and more")
+    found = model_file.load(path)
+    assert (found.name, found.runtime) == (f"student{path.suffix}", runtime)
+    assert found.content == path.read_bytes()
+    assert found.card.classes == tiny_student.CLASSES
+
+
+def test_what_no_browser_runs_is_one_line(tmp_path):
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "saved_model.pb").write_bytes(b"")
+    (tmp_path / "empty").mkdir()
+    for path, message in {
+        tmp_path / "nothing.tflite": "there is no model at .*nothing.tflite",
+        write(tmp_path / "a.safetensors", b"x"): "a.safetensors does not run in a browser: export the student",
+        tmp_path / "saved": "saved does not run in a browser: export the student",
+        tmp_path / "empty": "empty is not a hand-off",
+        write(
+            tmp_path / "lone.tflite", b"\0\0\0\0TFL3", card=False
+        ): "lone.tflite has no lone.tflite.model.json beside it",
+        write(tmp_path / "bad.tflite", b"no model at all"): "bad.tflite is no tflite file, or damaged: export it again",
+        write(tmp_path / "empty.onnx", b""): "empty.onnx is no onnx file, or damaged",
+    }.items():
+        with pytest.raises(UserError, match=message):
+            model_file.load(path)
+
+
+@pytest.mark.slow
+def test_a_handoff_is_exported_first(tmp_path):
+    pytest.importorskip("ai_edge_litert", reason="the extra [export] is not installed")
+    found = model_file.load(tiny_student.save(tmp_path / "student"))
+    assert found.content[4:8] == b"TFL3"
+    assert (found.card.file_format, found.card.classes) == ("tflite", tiny_student.CLASSES)
