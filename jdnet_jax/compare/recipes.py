@@ -9,8 +9,8 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from jdnet_jax import config_check
-from jdnet_jax.config import apply_recipe
 from jdnet_jax.errors import UserError
+from jdnet_jax.recipes import apply_recipe
 
 _PAGE = '''"""{about}"""
 

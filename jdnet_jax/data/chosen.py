@@ -61,8 +61,10 @@ def views(
     table = tf.constant(positions, tf.int64)
     few = dataset.records[role].filter(lambda position, _: tf.reduce_any(table == position)).take(len(positions))
     alone = dataclasses.replace(dataset, records={role: few}, sizes={role: len(positions)})
-    view = {"image_size": image_size, "crop_fraction": crop_fraction, "fit": fit}
-    batch = next(pipeline.eval_batches(alone, role, batch_size=len(positions), **view), None)
+    batches = pipeline.eval_batches(
+        alone, role, batch_size=len(positions), image_size=image_size, crop_fraction=crop_fraction, fit=fit
+    )
+    batch = next(batches, None)
     if batch is None:
         raise ValueError(f"the split {role} has not all of the photos {list(positions)}")
     order = np.searchsorted(batch["index"], positions)
