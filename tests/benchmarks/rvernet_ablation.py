@@ -5,7 +5,8 @@
 Trains `configs/rvernet_demo.py` for each view and seed, one after the other; runs that are finished are not run again,
 and one that was interrupted goes on. Then it prints a table: top-1 and macro-F1 on test, and the macro-F1 of `ketchup`
 against `chili_paste`, which are one sauce: of the test photos of these two, as predicted by the larger of their two
-probabilities, so that chance is about 0.5. Other flags are passed on to every run.
+probabilities. A guess at random has about 0.5 there, and a network that always says one of them 0.33. Other flags are
+passed on to every run.
 """
 
 from __future__ import annotations

@@ -88,8 +88,9 @@ def training(dataset, steps=2, fit="crop", **changes):
     return list(itertools.islice(batches, steps))
 
 
-@pytest.mark.parametrize("fit", ["crop", "pad"])
-@pytest.mark.parametrize("changes", [{}, {"erasing": 0.5}, {"mixup": 1.0, "cutmix": 1.0}])
+@pytest.mark.parametrize(
+    ("fit", "changes"), [("crop", {}), ("pad", {"erasing": 0.5}), ("crop", {"mixup": 1.0, "cutmix": 1.0})]
+)
 def test_the_parts_add_up_to_the_augmented_photo(halves, fit, changes):
     """The same draws for each view, bit for bit: crop, flip, colours, erasing, mixture."""
     parts, whole, roi, context = (
