@@ -93,6 +93,7 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
             losses.ce.weight = losses.mskd.weight = losses.ial.weight = losses.kl.weight = 0.0
             losses.distill.weight = losses.distill.weight or 1.0
             losses.distill.options.variant = recipe.removeprefix("deit_")
+            losses.distill.options.share = 0.1 if recipe == "deit_soft" else 0.5  # the paper's
     return config
 
 

@@ -20,13 +20,13 @@ from ml_collections import ConfigDict
 
 from jdnet_jax import (
     array_file,
+    assembly,
     atomic,
     calibration,
     config_check,
     data,
     evaluation,
     evaluation_file,
-    frozen_teachers,
     handoff,
     host_batches,
     metrics,
@@ -133,33 +133,20 @@ class _Run:
         self.eval_every = config.eval_every or self.epoch
         self.checkpoint_every = config.checkpoint_every or self.eval_every
 
-        self.networks = networks.build(config, len(dataset.class_names))
-        self.terms = networks.objective(config, self.networks, self.steps)
-        groups = state.trained_groups(self.networks, self.terms)
-        self.optimizers = state.build_optimizers(config, groups, self.steps)
+        self.parts = assembly.assemble(config, len(dataset.class_names), self.steps)
+        self.networks, self.terms = self.parts.networks, self.parts.terms
         self.rates = {
             name: optimizers.learning_rate(config_lib.group_settings(config, name)["schedule"], self.steps)
-            for name in groups
+            for name in self.parts.optimizers
         }
-        self.train_step = step.mapped(
-            step.train_step(
-                self.networks,
-                self.terms,
-                self.optimizers,
-                frozen=frozen_teachers.build(config, self.networks),
-                ema_decay=config.ema_decay,
-                sync_batch_norm=config.sync_batch_norm,
-                skip_non_finite=config.on_non_finite == "skip",
-            ),
-            donate_state=True,
-        )
-        self.eval_step = step.mapped(step.eval_step(self.networks))
-        self.state = self._initial_state()
+        self.train_step = step.mapped(self.parts.train_step(), donate_state=True)
+        self.eval_step = step.mapped(self.parts.eval_step())
+        self.state = step.place(self.parts.initial_state())
         self.snapshots = None
         if self.is_writer and config.snapshots:
             at = snapshots.chosen_steps(self.steps, self.eval_every, config.snapshots)
             self.snapshots = snapshots.begin(config, dataset, self.networks, place.snapshots, at)
-        frozen = [name for name, network in self.networks.items() if not network.trainable]
+        frozen = self.parts.frozen.members
         self.frozen = {name: state.sha256(jax.device_get(self.state.variables(name))) for name in frozen}
         self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every, frozen)
         self.unlogged: list[dict[str, np.float32]] = []  # from before a resume, see _UNLOGGED
@@ -172,10 +159,6 @@ class _Run:
         out = None if self.is_writer else open(os.devnull, "w")  # noqa: SIM115
         self.progress = Progress(int(self.state.step), self.steps, config.batch_size, out)
         self._introduce()
-
-    def _initial_state(self) -> state.TrainState:
-        classes = len(self.dataset.class_names)
-        return step.place(state.create(self.config, self.networks, self.terms, self.optimizers, classes))
 
     def train(self, interruption: Interruption) -> None:
         """Runs the steps that are left, with logging, evaluation and checkpoints at their periods."""
@@ -340,7 +323,7 @@ class _Run:
             ) from error
         roll_backs = [*self.roll_backs, error.step]
         writer.flush()
-        self.state, self.unlogged = self._initial_state(), []
+        self.state, self.unlogged = step.place(self.parts.initial_state()), []
         self._resume()
         self.roll_backs = roll_backs
         self.progress.say(f"{error}: back to step {int(self.state.step)}, and on with the data in another order")
@@ -442,7 +425,7 @@ class _Run:
         host = jax.device_get(window[-1])
         # In the order of cause: a term, then the gradients, then the updated parameters, then the sum.
         names = [f"loss/{term.name}" for term in self.terms]
-        names += [f"{norm}/{group}" for norm in ("grad_norm", "param_norm") for group in self.optimizers]
+        names += [f"{norm}/{group}" for norm in ("grad_norm", "param_norm") for group in self.parts.optimizers]
         first = next((name for name in [*names, "loss/total"] if not np.isfinite(host[name])), None)
         if first is None:
             self.skips = 0

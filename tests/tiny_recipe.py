@@ -3,8 +3,8 @@
 import jax
 import numpy as np
 
+from jdnet_jax import assembly, config_check, networks, recipes
 from jdnet_jax import config as config_lib
-from jdnet_jax import config_check, frozen_teachers, networks, recipes, state, step
 
 CLASSES, SIZE = 5, 32
 
@@ -38,27 +38,18 @@ def meal_config(teachers, recipe="meal", **changes):
 
 
 class Recipe:
-    """Networks, terms, optimisers and the state at step 0 of a config."""
+    """The parts of a config and the state at step 0."""
 
     def __init__(self, conf):
         self.config = conf
-        self.networks = networks.build(conf, CLASSES)
-        self.terms = networks.objective(conf, self.networks, conf.steps)
-        self.frozen = frozen_teachers.build(conf, self.networks)
-        groups = state.trained_groups(self.networks, self.terms)
-        self.optimizers = state.build_optimizers(conf, groups, conf.steps)
-        self.state = state.create(conf, self.networks, self.terms, self.optimizers, CLASSES)
+        self.parts = assembly.assemble(conf, CLASSES, conf.steps)
+        self.networks, self.terms, self.frozen = self.parts.networks, self.parts.terms, self.parts.frozen
+        self.optimizers = self.parts.optimizers
+        self.state = self.parts.initial_state()
 
     def step(self):
         """The train step of one device, not mapped."""
-        return step.train_step(
-            self.networks,
-            self.terms,
-            self.optimizers,
-            frozen=self.frozen,
-            ema_decay=self.config.ema_decay,
-            sync_batch_norm=self.config.sync_batch_norm,
-        )
+        return self.parts.train_step()
 
 
 def batch(size=16, seed=0, pixels=SIZE):

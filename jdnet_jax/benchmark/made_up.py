@@ -1,63 +1,27 @@
-"""What a step takes, for a config and without its data: networks, state, and a batch of noise."""
+"""What a step takes, for a config and without its data: the parts of the run, and a batch of noise."""
 
 from __future__ import annotations
-
-import dataclasses
-from collections.abc import Mapping
-from typing import Any
 
 import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from jdnet_jax import losses, networks, state, step, train
+from jdnet_jax import assembly, step, train, views
+from jdnet_jax.assembly import Assembly
 from jdnet_jax.data import mixing
-from jdnet_jax.networks import Network
 from jdnet_jax.step import Batch
 
 _STEPS = 1000  # of a run whose length follows from its data
 
 
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """A config's networks, loss terms and optimisers, and the state at step 0, on the devices."""
-
-    config: ConfigDict
-    networks: Mapping[str, Network]
-    terms: tuple[losses.Term, ...]
-    optimizers: state.Optimizers
-    state: state.TrainState
-
-    def train_step(self) -> Any:
-        """The mapped train step, as a run has it."""
-        function = step.train_step(
-            self.networks,
-            self.terms,
-            self.optimizers,
-            ema_decay=self.config.ema_decay,
-            sync_batch_norm=self.config.sync_batch_norm,
-            skip_non_finite=self.config.on_non_finite == "skip",
-        )
-        return step.mapped(function, donate_state=True)
-
-    def variables(self) -> dict[str, Any]:
-        """What the evaluation step takes first."""
-        return {name: self.state.variables(name) for name in self.networks}
-
-
-def build(config: ConfigDict, classes: int) -> Recipe:
+def build(config: ConfigDict, classes: int) -> Assembly:
     """The parts of a run.
 
     Raises:
-        UserError: a mistake in the config, or weights that do not exist.
+        UserError: a mistake in the config.
     """
     train.check(config)
-    nets = networks.build(config, classes)
-    steps = config.steps or _STEPS
-    terms = networks.objective(config, nets, steps)
-    optimizers = state.build_optimizers(config, state.trained_groups(nets, terms), steps)
-    first = step.place(state.create(config, nets, terms, optimizers, classes))
-    return Recipe(config, nets, terms, optimizers, first)
+    return assembly.assemble(config, classes, config.steps or _STEPS)
 
 
 def train_batch(config: ConfigDict, classes: int) -> Batch:
@@ -79,7 +43,9 @@ def _noise(config: ConfigDict, classes: int, size: int) -> dict[str, np.ndarray]
     rng = np.random.default_rng(config.seed)
     local = size // jax.process_count()
     shape = (local, config.image_size, config.image_size, 3)
+    photo = rng.integers(0, 256, shape, dtype=np.uint8)
+    mask = rng.integers(0, 2, (*shape[:3], 1), dtype=np.uint8)
     return {
-        "image": rng.integers(0, 256, shape, dtype=np.uint8),
+        **views.cut(photo, mask, config.dataset.view),
         "label": rng.integers(0, classes, local).astype(np.int32),
     }

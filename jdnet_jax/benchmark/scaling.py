@@ -21,9 +21,12 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from jdnet_jax import step
+from jdnet_jax.assembly import Assembly
 from jdnet_jax.benchmark import made_up, steps
 from jdnet_jax.benchmark.collectives import Collective, collectives
 from jdnet_jax.errors import UserError
+from jdnet_jax.state import TrainState
 
 COUNTED = 8  # devices of the compiled step
 COUNTS = tuple(2**i for i in range(13))  # 1 to 4,096
@@ -92,13 +95,14 @@ def measure(config: ConfigDict, classes: int, name: str, utilization: float) -> 
         raise UserError(f"counting needs {COUNTED} devices and found {jax.device_count()}")
     each = config.batch_size
     config.batch_size = each * COUNTED
-    recipe = made_up.build(config, classes)
-    found = count(recipe, made_up.train_batch(config, classes))
-    flops = each * steps.flops(recipe.networks, trained=True)
+    parts = made_up.build(config, classes)
+    first_state = step.place(parts.initial_state())
+    found = count(parts, first_state, made_up.train_batch(config, classes))
+    flops = each * steps.flops(parts.networks, trained=True)
     size = sum(one.size for one in found)
-    leaves = jax.tree.leaves({group: recipe.state.params[group] for group in recipe.optimizers})
+    leaves = jax.tree.leaves({group: first_state.params[group] for group in parts.optimizers})
     return {
-        "networks": {network: entry.model for network, entry in recipe.networks.items()},
+        "networks": {network: entry.model for network, entry in parts.networks.items()},
         "batch_per_device": each,
         "flops": flops,
         "collectives": [dataclasses.asdict(one) for one in found],
@@ -110,10 +114,11 @@ def measure(config: ConfigDict, classes: int, name: str, utilization: float) -> 
     }
 
 
-def count(recipe: made_up.Recipe, batch: Any) -> list[Collective]:
-    """The collectives of the recipe's compiled train step. How fast the program would run here does not matter."""
+def count(parts: Assembly, state: TrainState, batch: Any) -> list[Collective]:
+    """The collectives of the compiled train step. How fast the program would run here does not matter."""
     quick = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
-    return collectives(recipe.train_step().lower(recipe.state, batch).compile(quick).as_text())
+    train_step: Any = step.mapped(parts.train_step(), donate_state=True)
+    return collectives(train_step.lower(state, batch).compile(quick).as_text())
 
 
 def table(result: dict[str, Any]) -> str:

@@ -46,14 +46,17 @@ def measure(config: ConfigDict, kind: Kind, classes: int, seconds: float, profil
         UserError: a mistake in the config; the profiler left no trace.
     """
     began = time.perf_counter()
-    recipe = made_up.build(config, classes)
+    parts = made_up.build(config, classes)
+    first_state = step.place(parts.initial_state())
     built = time.perf_counter()
+    function: Any
     if kind == "train_step":
-        function, batch = recipe.train_step(), made_up.train_batch(config, classes)
-        state: Any = recipe.state
+        function, batch = step.mapped(parts.train_step(), donate_state=True), made_up.train_batch(config, classes)
+        state: Any = first_state
     else:
-        function, batch = step.mapped(step.eval_step(recipe.networks)), made_up.eval_batch(config, classes)
-        state = recipe.variables()
+        function, batch = step.mapped(parts.eval_step()), made_up.eval_batch(config, classes)
+        state = {name: first_state.variables(name) for name in parts.networks}
+    parameters = {name: networks.parameter_count(first_state.params[name]) for name in parts.networks}
     before_trace = time.perf_counter()
     lowered = function.lower(state, batch)
     traced = time.perf_counter()
@@ -76,16 +79,16 @@ def measure(config: ConfigDict, kind: Kind, classes: int, seconds: float, profil
     if profile is not None:
         _trace(run, profile)
     images = batch["label"].size * jax.process_count()
-    work = images * flops(recipe.networks, trained=kind == "train_step")
+    work = images * flops(parts.networks, trained=kind == "train_step")
     peak = machine.matrix_product_peak(config.compute_dtype) * jax.device_count()
     return {
         "kind": kind,
-        "networks": {name: network.model for name, network in recipe.networks.items()},
+        "networks": {name: network.model for name, network in parts.networks.items()},
         "image_size": config.image_size,
         "batch_size": images,
         "grad_accum": config.grad_accum,
         "compute_dtype": config.compute_dtype,
-        "parameters": {name: networks.parameter_count(recipe.state.params[name]) for name in recipe.networks},
+        "parameters": parameters,
         "machine": machine.describe(),
         "seconds": times,
         "images_per_second": images / times["median"],

@@ -95,13 +95,15 @@ def work(case):
     from jdnet_jax.benchmark import made_up
     from tests.benchmarks.worker import loop
 
-    recipe = made_up.build(config(case), CLASSES)
+    parts = made_up.build(config(case), CLASSES)
+    state = step.place(parts.initial_state())
     if case.startswith("eval"):
-        evaluate, batch = step.mapped(step.eval_step(recipe.networks)), made_up.eval_batch(recipe.config, CLASSES)
-        variables = recipe.variables()
+        evaluate, batch = step.mapped(parts.eval_step()), made_up.eval_batch(parts.config, CLASSES)
+        variables = {name: state.variables(name) for name in parts.networks}
         loop(lambda: jax.block_until_ready(evaluate(variables, batch)))
         return
-    train, batch, state = recipe.train_step(), made_up.train_batch(recipe.config, CLASSES), recipe.state
+    train = step.mapped(parts.train_step(), donate_state=True)
+    batch = made_up.train_batch(parts.config, CLASSES)
 
     def run():
         nonlocal state
