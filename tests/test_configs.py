@@ -105,7 +105,7 @@ def test_meal_on_svhn_trains_from_drawn_teachers(tmp_path, monkeypatch):
     summary = meal_run("meal_svhn", argument, "svhn_cropped", counts, tmp_path, monkeypatch)
     assert summary["protocol"].startswith("svhn_cropped/3")
     assert summary["student"]["test"]["count"] == 20
-    assert summary["ensemble"]["teachers"] == ["vgg19_bn", "resnet18"]
+    assert summary["ensemble"]["teachers"] == ["resnet18", "vgg19_bn"]
 
 
 @pytest.mark.slow
