@@ -206,7 +206,7 @@ def test_unknown_recipe():
         ({"on_non_finite": "rollback"}, "config.on_non_finite: unknown value 'rollback'; did you mean 'roll_back'?"),
         ({"max_skips": 0}, "config.max_skips is 0: it must be a finite number of at least 1"),
         ({"max_roll_backs": 0}, "config.max_roll_backs is 0: it must be a finite number of at least 1"),
-        ({"recipe": "jdent"}, "config.recipe: unknown value 'jdent'; did you mean 'jdnet'"),
+        ({"recipe": "jdent"}, "config.recipe: unknown recipe 'jdent'; did you mean 'jdnet'"),
         ({"ema_decay": 1.0}, "config.ema_decay is 1.0: it must be a finite number of at least 0 and below 1"),
         ({"augment__crop_scale": (0.9, 0.1)}, "config.augment.crop_scale is (0.9, 0.1): it must be (low, high)"),
         ({"losses__ce__weight": -1.0}, "config.losses.ce.weight is -1.0: it must be a finite number of at least 0"),
