@@ -292,7 +292,12 @@ def change_colors(
 
 
 def _decode(encoded: tf.Tensor) -> UInt8[tf.Tensor, "h w 3"]:
-    image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
+    """All of a photo; a JPEG by the accurate transform, as Pillow and browsers decode it."""
+    image = tf.cond(
+        tf.io.is_jpeg(encoded),
+        lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"),
+        lambda: tf.io.decode_image(encoded, channels=3, expand_animations=False),
+    )
     image.set_shape([None, None, 3])
     return image
 

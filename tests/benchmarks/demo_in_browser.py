@@ -1,11 +1,9 @@
 """What the web page costs and how it agrees with `predict`: `python -m tests.benchmarks.demo_in_browser MODEL PHOTOS`.
 
 MODEL is an exported file, PHOTOS a folder of JPEG files, of which 50 are taken evenly. A fresh headless Chromium visits
-the page for the first time; bytes are those that the server sends. Agreement is told twice: with `predict` as it is,
-and with the same model on pixels that Pillow decoded, as TensorFlow's JPEG decoder is not the browser's.
+the page for the first time; bytes are those that the server sends.
 """
 
-import io
 import json
 import sys
 import tempfile
@@ -13,7 +11,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from jdnet_jax import command_line
 
@@ -33,7 +30,6 @@ def main(model, folder):
     chosen = found[:: max(1, len(found) // _PHOTOS)][:_PHOTOS]
     runner = opening.open_model(model)
     of_predict = runner.run(np.stack([photo.view for photo in photos.read(chosen, runner.card)])).probabilities
-    of_pillow = runner.run(np.stack([photos.view(_decoded(path), runner.card) for path in chosen])).probabilities
     with (
         tempfile.TemporaryDirectory() as profile,
         browser.opened(profile) as driver,
@@ -57,7 +53,6 @@ def main(model, folder):
             for name, column in zip(answers[0]["milliseconds"], times.T, strict=True)
         },
         "as_predict": _agreement(probabilities, of_predict),
-        "as_predict_on_pillows_pixels": _agreement(probabilities, of_pillow),
     }
     print(json.dumps(result, indent=2))
 
@@ -74,13 +69,6 @@ def _count_bytes(server):
 
     server.RequestHandlerClass = Counting
     return sent
-
-
-def _decoded(path):
-    content = io.BytesIO()
-    with Image.open(path) as image:
-        image.convert("RGB").save(content, "PNG", compress_level=1)
-    return content.getvalue()
 
 
 def _agreement(found, expected):

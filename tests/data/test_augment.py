@@ -1,4 +1,5 @@
 import colorsys
+import io
 
 import numpy as np
 import pytest
@@ -182,6 +183,12 @@ def test_central_view_is_resize_then_crop(shape):
     actual = augment.central_view(tf.constant(encode(photo, "PNG")), 32, 0.8).numpy()
     expected = resized[top : top + 32, left : left + 32]
     assert np.abs(actual.astype(int) - expected.astype(int)).max() <= 1
+
+
+def test_evaluation_decodes_a_jpeg_as_pillow_does():
+    encoded = encode(np.random.default_rng(0).integers(0, 256, (40, 40, 3)).astype(np.uint8), "JPEG")
+    actual = augment.central_view(tf.constant(encoded), 40, 1.0).numpy()
+    np.testing.assert_array_equal(actual, np.asarray(Image.open(io.BytesIO(encoded))))
 
 
 def test_shrinking_is_antialiased():

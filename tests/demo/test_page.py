@@ -78,29 +78,14 @@ def test_orientation_and_transparency_are_those_of_predict(page, url, tflite, tm
         assert difference.mean() <= 1.5
 
 
-def test_fifty_photos_have_the_class_that_predict_gives_them(page, url, tflite, grocery, tmp_path):
+def test_fifty_photos_have_the_class_that_predict_gives_them(page, url, tflite, grocery):
     runner = opening.open_model(tflite)
+    expected = runner.run(np.stack([photo.view for photo in photos.read(grocery, runner.card)])).probabilities
     page.open(url)
     found = np.array([page.give(path)["probabilities"] for path in grocery])
-
-    def expected(paths):
-        return runner.run(np.stack([photo.view for photo in photos.read(paths, runner.card)])).probabilities
-
-    of_predict = expected(grocery)
-    np.testing.assert_allclose(found, of_predict, atol=0.01)
-    best = np.sort(of_predict)[:, -2:]
-    clear = best[:, 1] - best[:, 0] > 0.01  # the network was never trained: it may find two classes as likely
-    assert clear.sum() >= 40
-    assert len(set(of_predict.argmax(axis=1))) > 3  # else agreement would say little
-    np.testing.assert_array_equal(found.argmax(axis=1)[clear], of_predict.argmax(axis=1)[clear])
-    # TensorFlow decodes JPEG with a faster, coarser transform than browsers and Pillow do; nothing else differs.
-    decoded = [tmp_path / f"{i}.png" for i in range(len(grocery))]
-    for path, copy in zip(grocery, decoded, strict=True):
-        with Image.open(path) as image:
-            image.convert("RGB").save(copy, compress_level=1)
-    exactly = expected(decoded)
-    np.testing.assert_allclose(found, exactly, atol=1e-3)
-    np.testing.assert_array_equal(found.argmax(axis=1), exactly.argmax(axis=1))
+    assert len(set(expected.argmax(axis=1))) > 3  # else agreement would say little
+    np.testing.assert_allclose(found, expected, atol=1e-3)
+    np.testing.assert_array_equal(found.argmax(axis=1), expected.argmax(axis=1))
     assert browser_tests.console_errors(page.browser) == []
 
 
