@@ -126,19 +126,23 @@ CASES = [
 ]
 
 
-def chosen():
-    """All of CASES, or every third of them from the place that the environment variable JDNET_PARITY_THIRD names.
+#: Into how many parts `chosen` cuts the cases.
+PARTS = 6
 
-    It is 0, 1, 2 or `auto`: the number of commits in the history of this checkout, modulo 3, so that the same commit
-    always takes the same third and three commits in a row take all.
+
+def chosen():
+    """All of CASES, or every sixth of them from the place that the environment variable JDNET_PARITY_PART names.
+
+    It is 0 to 5 or `auto`: the number of commits in the history of this checkout, modulo 6, so that the same commit
+    always takes the same part and six commits in a row take all.
     """
-    third = os.environ.get("JDNET_PARITY_THIRD", "")
-    if not third:
+    part = os.environ.get("JDNET_PARITY_PART", "")
+    if not part:
         return CASES
-    if third == "auto":
+    if part == "auto":
         count = ["git", "rev-list", "--count", "HEAD"]
         commits = subprocess.run(count, cwd=Path(__file__).parent, capture_output=True, text=True, check=True).stdout
-        third = str(int(commits) % 3)
-    if third not in ("0", "1", "2"):
-        raise ValueError(f"JDNET_PARITY_THIRD={third}: it must be 0, 1, 2 or auto")
-    return CASES[int(third) :: 3]
+        part = str(int(commits) % PARTS)
+    if part not in map(str, range(PARTS)):
+        raise ValueError(f"JDNET_PARITY_PART={part}: it must be 0 to {PARTS - 1} or auto")
+    return CASES[int(part) :: PARTS]

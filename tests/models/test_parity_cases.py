@@ -19,19 +19,19 @@ def test_cases_are_told_apart():
     assert most == 1
 
 
-def test_thirds_are_all_together(monkeypatch):
-    monkeypatch.delenv("JDNET_PARITY_THIRD", raising=False)
+def test_the_parts_are_all_together(monkeypatch):
+    monkeypatch.delenv("JDNET_PARITY_PART", raising=False)
     assert parity_cases.chosen() == parity_cases.CASES
-    thirds = []
-    for third in "012":
-        monkeypatch.setenv("JDNET_PARITY_THIRD", third)
-        thirds.append(parity_cases.chosen())
-    assert sorted(map(str, itertools.chain(*thirds))) == sorted(map(str, parity_cases.CASES))
-    assert max(map(len, thirds)) - min(map(len, thirds)) <= 1
-    monkeypatch.setenv("JDNET_PARITY_THIRD", "auto")
-    assert parity_cases.chosen() in thirds
-    monkeypatch.setenv("JDNET_PARITY_THIRD", "3")
-    with pytest.raises(ValueError, match="JDNET_PARITY_THIRD=3: it must be 0, 1, 2 or auto"):
+    parts = []
+    for part in range(parity_cases.PARTS):
+        monkeypatch.setenv("JDNET_PARITY_PART", str(part))
+        parts.append(parity_cases.chosen())
+    assert sorted(map(str, itertools.chain(*parts))) == sorted(map(str, parity_cases.CASES))
+    assert max(map(len, parts)) - min(map(len, parts)) <= 1
+    monkeypatch.setenv("JDNET_PARITY_PART", "auto")
+    assert parity_cases.chosen() in parts
+    monkeypatch.setenv("JDNET_PARITY_PART", "6")
+    with pytest.raises(ValueError, match="JDNET_PARITY_PART=6: it must be 0 to 5 or auto"):
         parity_cases.chosen()
 
 
