@@ -173,6 +173,14 @@ def test_a_frozen_teacher_must_be_trained(recipe):
     assert not config.teachers.teacher.trainable
 
 
+@pytest.mark.parametrize(("recipe", "share"), [("deit_hard", 0.5), ("deit_soft", 0.1)])
+def test_deits_distillation_replaces_cross_entropy_and_the_couplings(recipe, share):
+    config = recipes.apply_recipe(config_lib.default(), recipe)
+    assert {term for term, loss in config.losses.items() if loss.weight} == {"distill"}
+    assert config.losses.distill.options.share == share
+    assert recipe.endswith(config.losses.distill.options.variant)
+
+
 def test_attention_transfer_and_the_hint_are_variants_of_mskd_alone():
     config = config_lib.default()
     config.losses.mskd.options.stages, config.losses.mskd.weight = (1, 2), 7.0
