@@ -44,7 +44,7 @@ def four_steps(recipe, compiled):
 
 @pytest.fixture(scope="module")
 def images():
-    return jnp.asarray(tiny.batch(8)["image"])
+    return {"image": jnp.asarray(tiny.batch(8)["image"])}
 
 
 @pytest.fixture(scope="module")
@@ -196,7 +196,7 @@ def test_stand_ins_have_the_shapes_of_a_step(recipe):
     outputs = {name: networks.shapes(network)[0] for name, network in recipe.networks.items()}
     zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), outputs)
     found = recipe.frozen.stand_ins(zeros)["ensemble"]
-    one = jnp.zeros((1, tiny.SIZE, tiny.SIZE, 3))
+    one = {"image": jnp.zeros((1, tiny.SIZE, tiny.SIZE, 3))}
     of = (recipe.state.params, recipe.state.batch_stats, one, jax.random.key(0))
     real = jax.eval_shape(recipe.frozen.__call__, *of)["ensemble"]
     assert jax.tree.map(jnp.shape, found) == jax.tree.map(lambda leaf: leaf.shape, real)

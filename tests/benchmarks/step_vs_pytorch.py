@@ -73,7 +73,8 @@ def compare(case, rounds):
 
 def config(case):
     """Our config of a case."""
-    from jdnet_jax.config import apply_recipe, default
+    from jdnet_jax.config import default
+    from jdnet_jax.recipes import apply_recipe
 
     result = default()
     result.image_size, result.batch_size, result.steps = IMAGE_SIZE, BATCH, 1000

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from jdnet_jax import array_file
+from jdnet_jax import array_file, recipes
 from jdnet_jax import config as config_lib
 from jdnet_jax.workdir import Workdir
 
@@ -32,7 +32,7 @@ def finish(place, config, hits, *, rate=50.0, teachers=()):
 
 
 def config(recipe, seed, **changes):
-    result = config_lib.apply_recipe(config_lib.default(), recipe)
+    result = recipes.apply_recipe(config_lib.default(), recipe)
     result.seed, result.steps, result.batch_size = seed, 100, 8
     result.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
     return result

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 
-from jdnet_jax import array_file
+from jdnet_jax import array_file, recipes
 from jdnet_jax import config as config_lib
 from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.workdir import Workdir
@@ -16,7 +16,7 @@ CONFUSION = {"student": np.array([[4, 1, 0], [3, 2, 0], [0, 0, 5]]), "teacher": 
 def make(folder, *, finished=True):
     """The workdir; of a run that goes on where it is not finished, with a line that is being written."""
     place = Workdir(folder)
-    config = config_lib.apply_recipe(config_lib.default(), "jdnet")
+    config = recipes.apply_recipe(config_lib.default(), "jdnet")
     config.steps, config.seed = 40, 3
     place.claim(config)
     place.claim_data("drawn: train 9 (train), val 5 (val), test 15 (test)")
