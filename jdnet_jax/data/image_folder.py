@@ -11,7 +11,7 @@ import dataclasses
 import hashlib
 import io
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,15 +75,21 @@ def create(
         UserError: an option is impossible, or the folder holds no such dataset.
     """
     check_options("image_folder", raw_dir, store, val_fraction, test_fraction, split_seed)
-    name = f"val{val_fraction}_test{test_fraction}_seed{split_seed}_{digest(read_listing(Path(raw_dir)))}"
-    config = ImageFolderConfig(
-        name=name,
+    config = config_of(raw_dir, val_fraction, test_fraction, split_seed, digest(read_listing(Path(raw_dir))))
+    return ImageFolder(data_dir=store, config=config)
+
+
+def config_of(
+    raw_dir: str, val_fraction: float, test_fraction: float, split_seed: int, content: str
+) -> ImageFolderConfig:
+    """The builder's config, whose name carries the options and `content`, a digest of what is in the folder."""
+    return ImageFolderConfig(
+        name=f"val{val_fraction}_test{test_fraction}_seed{split_seed}_{content}",
         raw_dir=raw_dir,
         val_fraction=val_fraction,
         test_fraction=test_fraction,
         split_seed=split_seed,
     )
-    return ImageFolder(data_dir=store, config=config)
 
 
 def check_options(
@@ -141,10 +147,7 @@ class ImageFolder(LocalBuilder):
         config = self.builder_config
         listing = read_listing(Path(config.raw_dir))
         fingerprints, skipped = fingerprint(listing)
-        readable = {
-            split: tuple(photo for photo in photos if photo.path in fingerprints)
-            for split, photos in listing.photos.items()
-        }
+        readable = only_in(fingerprints, listing.photos)
         contents = {path: print_.content for path, print_ in fingerprints.items()}
         divided = divide(readable, contents, config.val_fraction, config.test_fraction, config.split_seed)
         self.info.features["label"].names = listing.class_names
@@ -164,6 +167,11 @@ class ImageFolder(LocalBuilder):
         for photo, encoded in zip(photos, self.records([photo.file for photo in photos]), strict=True):
             example = {"image": io.BytesIO(encoded), "label": photo.class_name, "path": photo.path}
             yield photo.path, example
+
+
+def only_in(fingerprints: Container[str], photos: Mapping[str, Sequence[Photo]]) -> dict[str, tuple[Photo, ...]]:
+    """Of each split the photos whose paths are among `fingerprints`."""
+    return {split: tuple(photo for photo in members if photo.path in fingerprints) for split, members in photos.items()}
 
 
 def fingerprint(listing: Listing) -> tuple[dict[str, Fingerprint], int]:

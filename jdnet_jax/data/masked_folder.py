@@ -25,7 +25,6 @@ from jdnet_jax.data import image_check, image_folder, masks, photo_file
 from jdnet_jax.data.folder_listing import SPLITS, Listing, Photo, digest, read_listing
 from jdnet_jax.data.hold_out import stratified_hold_out
 from jdnet_jax.data.image_check import UnreadablePhotoError
-from jdnet_jax.data.image_folder import ImageFolderConfig
 from jdnet_jax.data.local_builder import LocalBuilder
 from jdnet_jax.data.parallel import in_order
 from jdnet_jax.data.wording import counted, listed
@@ -43,14 +42,8 @@ def create(
     image_folder.check_options("masked_folder", raw_dir, store, val_fraction, test_fraction, split_seed)
     listing = read(Path(raw_dir))
     check_complete(Path(raw_dir), listing)
-    name = f"val{val_fraction}_test{test_fraction}_seed{split_seed}_{_digest(Path(raw_dir), listing)}"
-    config = ImageFolderConfig(
-        name=name,
-        raw_dir=raw_dir,
-        val_fraction=val_fraction,
-        test_fraction=test_fraction,
-        split_seed=split_seed,
-    )
+    content = _digest(Path(raw_dir), listing)
+    config = image_folder.config_of(raw_dir, val_fraction, test_fraction, split_seed, content)
     return MaskedFolder(data_dir=store, config=config)
 
 
@@ -80,16 +73,13 @@ class MaskedFolder(LocalBuilder):
         root = Path(config.raw_dir)
         listing = read(root)
         fingerprints, skipped = image_folder.fingerprint(listing)
-        readable = {
-            split: tuple(photo for photo in photos if photo.path in fingerprints)
-            for split, photos in listing.photos.items()
-        }
+        readable = image_folder.only_in(fingerprints, listing.photos)
         masked = {
             split: [Masked(photo.path, photo.file, mask_of(root, photo)) for photo in photos]
             for split, photos in readable.items()
         }
         names, words = with_region(masked, root)
-        usable = {split: tuple(p for p in photos if p.path in names[split]) for split, photos in readable.items()}
+        usable = image_folder.only_in(set().union(*names.values()), readable)
         contents = {path: print_.content for path, print_ in fingerprints.items()}
         divided = divide(usable, contents, config.val_fraction, config.test_fraction, config.split_seed)
         self.info.features["label"].names = listing.class_names
