@@ -57,7 +57,7 @@ def test_wrong_model_classes_version_and_folder(folder, tmp_path):
         handoff.load(tmp_path / "nowhere")
     description = json.loads((folder / "model.json").read_text())
     (folder / "model.json").write_text(json.dumps({**description, "format_version": 99}))
-    with pytest.raises(UserError, match="format version 99, newer than 1: update jdnet_jax"):
+    with pytest.raises(UserError, match="format version 99, newer than 2: update jdnet_jax"):
         handoff.load(folder)
 
 

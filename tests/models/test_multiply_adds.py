@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 import jax.numpy as jnp
 import pytest
 from flax import linen as nn
@@ -22,6 +24,8 @@ def test_a_small_network_by_hand():
 
 class Grouped(nn.Module):
     """A grouped convolution and attention between its positions, and a product that the logits do not need."""
+
+    input_spec: ClassVar = create("resnet_tiny", 2).input_spec
 
     @nn.compact
     def __call__(self, images, *, train=False):
