@@ -1,5 +1,6 @@
 """Eight fake devices, no accelerator, and one cache of compiled steps for every test and the commands it starts."""
 
+import collections
 import gc
 import os
 import tempfile
@@ -26,6 +27,12 @@ settings.load_profile("jdnet")
 pytest_plugins = ["tests.browser"]
 
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
+
+
+def pytest_collection_modifyitems(items):
+    """Modules with slow tests come first, so that workers that take a module each end at about the same time."""
+    slow = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[item.path])
 
 
 @pytest.fixture(scope="session")
