@@ -86,6 +86,8 @@ def _next_steps(workdir: str, config_file: str, recipe: str) -> str:
         ]
     elif recipe in MEAL_RECIPES:
         other = [f"  without discriminators, or alone:  --config={file}:meal_none, --config={file}:ce"]
+    elif recipe == "ce":
+        other = []
     else:
         other = ["  the student without its teacher, for comparison:  --config=<the same file>:ce"]
     return "\n".join(

@@ -124,12 +124,17 @@ def test_a_full_disk_fails_the_save_and_loses_nothing(tmp_path, small_data):
 
 
 def test_what_to_try_next_fits_what_was_trained():
-    runs = [("configs/x.py", "jdnet"), ("configs/x.py:stage=teacher,model=a", "ce"), ("configs/x.py", "meal")]
+    runs = [
+        ("configs/x.py", "jdnet"),
+        ("configs/x.py:stage=teacher,model=a", "ce"),
+        ("configs/x.py", "meal"),
+        ("configs/x.py:roi", "ce"),
+    ]
     code = f"from jdnet_jax import main\nfor of in {runs}: print(main._next_steps('runs/x', *of), end='%')"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout
-    joint, teacher, student, _ = shown.split("%")
+    joint, teacher, student, alone, _ = shown.split("%")
     assert "the student without its teacher, for comparison:  --config=<the same file>:ce" in joint
     assert "another teacher:  python -m jdnet_jax.main --config=configs/x.py:stage=teacher,model=NAME" in teacher
     assert "the student:  python -m jdnet_jax.main --config=configs/x.py\n" in teacher
     assert "--config=configs/x.py:meal_none, --config=configs/x.py:ce" in student
-    assert not any("without its teacher" in text for text in (teacher, student))
+    assert not any("without its teacher" in text for text in (teacher, student, alone))
