@@ -7,9 +7,9 @@ import pytest
 
 from jdnet_jax import metrics, train
 from jdnet_jax.errors import UserError
-from jdnet_jax.progress import Progress
 from tests import tiny_recipe as tiny
 from tests import tiny_student, tiny_teachers
+from tests.killed_run import train_until
 
 pytestmark = pytest.mark.slow
 
@@ -70,17 +70,7 @@ def test_checkpoints_have_no_frozen_teacher(finished):
 def test_an_interrupted_run_ends_with_the_same_bits_if_its_teachers_are_the_same(
     finished, teachers, tmp_path, monkeypatch
 ):
-    class Killed(Exception):
-        pass
-
-    def line(self, step, *args):
-        if step == 4:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Progress, "line", line)
-        with pytest.raises(Killed):
-            train.train_and_evaluate(config_of(teachers), tmp_path)
+    train_until(4, config_of(teachers), tmp_path)
     folder, variables = teachers["a"][1].parent, tiny_student.variables
     with monkeypatch.context() as patch:
         patch.setattr(tiny_student, "variables", lambda card: jax.tree.map(lambda leaf: leaf + 1e-3, variables(card)))

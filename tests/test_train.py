@@ -11,9 +11,9 @@ from jdnet_jax import array_file, handoff, metrics, recipes, state, train
 from jdnet_jax import config as config_lib
 from jdnet_jax.errors import UserError
 from jdnet_jax.inference import flax_runner, labelled_photos, scoring
-from jdnet_jax.progress import Progress
 from jdnet_jax.workdir import Workdir
 from tests import tiny_recipe as tiny
+from tests.killed_run import Killed, train_until
 from tests.spoilt_run import spoilt
 
 pytestmark = pytest.mark.slow
@@ -143,20 +143,10 @@ def test_the_same_command_on_a_finished_run_only_reads(finished, capsys):
     assert f"the run in {workdir} is finished: to train anew" in capsys.readouterr().err
 
 
-def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path, monkeypatch):
+def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path):
     workdir, summary = finished
 
-    class Killed(Exception):
-        pass
-
-    def line(self, step, *args):
-        if step == 4:
-            raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Progress, "line", line)
-        with pytest.raises(Killed):
-            train.train_and_evaluate(small_run(), tmp_path)
+    train_until(4, small_run(), tmp_path)
     # Lines after the newest checkpoint (step 3) are written again, not twice.
     with open(tmp_path / "metrics.jsonl", "a") as file:
         file.write('{"step": 4, "loss/total": 1.0}\n{"step": 5, "lo')
@@ -273,9 +263,6 @@ def test_a_roll_back_goes_on_with_other_data_and_a_resume_after_it_ends_with_the
     lines = metrics.read(tmp_path / "one" / "metrics.jsonl")
     assert [line["step"] for line in lines] == [0, 2, 3, 4, 6]
     assert [line["roll_backs"] for line in lines if "roll_backs" in line] == [0, 0, 1]
-
-    class Killed(Exception):
-        pass
 
     for i, at in enumerate(("_roll_back", "finish")):  # before the checkpoint that knows of it, and after
         workdir = tmp_path / f"killed-{i}"
