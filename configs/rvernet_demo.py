@@ -1,10 +1,11 @@
-"""RveRNet on the embedded set `synthetic_meals`, whose masks are exact: no download, minutes on two CPU cores.
+r"""RveRNet on the embedded set `synthetic_meals`, whose masks are exact: no download, minutes on two CPU cores.
 
     python -m jdnet_jax.main --config=configs/rvernet_demo.py
     python -m jdnet_jax.main --config=configs/rvernet_demo.py:roi        # one small network, sees the food alone
     python -m jdnet_jax.main --config=configs/rvernet_demo.py:context    # the same, sees all but the food
     python -m jdnet_jax.main --config=configs/rvernet_demo.py:photo      # the same, sees the whole photo
-    python -m tests.benchmarks.rvernet_ablation --seeds=0,1,2            # all four, and a table
+    python -m jdnet_jax.compare --config=configs/rvernet_demo.py --recipes=photo,roi,context,roi+context \
+        --seeds=3 --baseline=photo --allow_different --workdir=NEW       # all four, and a table
 
 `ketchup` and `chili_paste` are the same drawn sauce and differ in what they lie on and beside, so the region of
 interest alone cannot tell them apart, by construction. The other ten classes are told by the food.

@@ -82,7 +82,7 @@ def _trained() -> int:
     ended = launcher.run_all(runs)
     if not ended:
         say("interrupted: the same command goes on from here")
-    finished = [results.read(run.place) for run in compared if run.place.finished() is not None]
+    finished = [results.read(run.place, run.recipe) for run in compared if run.place.finished() is not None]
     _refuse(results.unlike_runs(finished))
     missing = {recipe: _missing(compared, recipe, launcher.failed) for recipe in _RECIPES.value}
     _conclude(finished, _RECIPES.value, missing, folder)

@@ -41,6 +41,7 @@ class Finished:
 
     Attributes:
         path: of its workdir.
+        recipe: what the comparison calls it: the config's argument, or the recipe's name where that is not known.
         config: the content of `config.json`.
         protocol: of its data.
         summary: the content of `summary.json`.
@@ -49,15 +50,11 @@ class Finished:
     """
 
     path: Path
+    recipe: str
     config: Mapping[str, Any]
     protocol: str
     summary: Mapping[str, Any]
     hits: Bool[np.ndarray, " n"] | None
-
-    @property
-    def recipe(self) -> str:
-        """The recipe that it is of."""
-        return self.summary["recipe"]
 
     @property
     def seed(self) -> int:
@@ -71,8 +68,13 @@ class Finished:
         return self.summary["steps"] * self.config["batch_size"] / rate if rate else None
 
 
-def read(place: Workdir) -> Finished:
+def read(place: Workdir, recipe: str | None = None) -> Finished:
     """Reads the workdir of a finished run.
+
+    Args:
+        place: the workdir.
+        recipe: what the comparison calls it; None for what the run itself says. They differ where a config's argument
+            is no recipe, as of RveRNet's configs, whose views are all trained by `ce`.
 
     Raises:
         UserError: there is none, it is not finished, or a file of it is damaged.
@@ -86,7 +88,7 @@ def read(place: Workdir) -> Finished:
             raise UserError(f"the run in {place.path} is not finished: continue it, or leave it out")
         arrays = array_file.read(place.evaluation)
         hits = arrays["test/label"] == arrays["test/prediction"] if arrays else None
-        return Finished(place.path, config, summary["protocol"], summary, hits)
+        return Finished(place.path, recipe or summary["recipe"], config, summary["protocol"], summary, hits)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{place.path} cannot be read ({error}): restore its files, or leave it out") from error
 

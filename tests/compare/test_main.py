@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from jdnet_jax.compare import plan
 from jdnet_jax.compare.__main__ import _overrides
 from tests.commands import command, last_line
 from tests.compare import runs
@@ -42,3 +43,20 @@ def test_runs_that_exist_are_compared_or_refused(tmp_path):
     assert (tmp_path / "table" / "comparison.md").read_text() == allowed.stdout
     assert json.loads((tmp_path / "table" / "comparison.json").read_text())["recipes"][1]["top1"]["mean"] == 1.0
     assert (tmp_path / "table" / "comparison.svg").read_text().startswith("<svg")
+
+
+# ml_collections loads config files in a way that Python has deprecated.
+@pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
+def test_arguments_that_are_no_recipes_are_compared_by_their_names(tmp_path, monkeypatch, request):
+    monkeypatch.chdir(request.config.rootpath)
+    config = "configs/rvernet_demo.py"
+    for run in plan.make(config, ("photo", "roi+context"), 1, [], tmp_path):
+        runs.finish(run.place, run.config, [1, 1] if run.recipe == "photo" else [0, 1])
+    asked = (f"--config={config}", "--recipes=photo,roi+context", "--seeds=1", f"--workdir={tmp_path}")
+    refused = command("compare", *asked)
+    assert refused.returncode == 2
+    assert "roi+context-0 differs from photo-0 in config.dataset.view" in last_line(refused)
+    result = command("compare", *asked, "--baseline=photo", "--allow_different")
+    assert result.returncode == 0
+    assert "| photo | 1 | 100.00 |" in result.stdout
+    assert "| roi+context | 1 | 50.00 | 0.5000 | -50.00 |" in result.stdout

@@ -13,6 +13,7 @@ def test_a_finished_run(tmp_path):
     assert (found.recipe, found.seed, found.protocol) == ("ce", 2, runs.PROTOCOL)
     assert found.hits.tolist() == [True, False, True, True]
     assert found.training_seconds == 100 * 8 / 50
+    assert results.read(Workdir(found.path), "roi").recipe == "roi"
 
 
 def test_what_cannot_be_read(tmp_path):
@@ -22,7 +23,7 @@ def test_what_cannot_be_read(tmp_path):
     place.evaluation.unlink()
     assert results.read(place).hits is None
     place.summary.write_text("{}")
-    with pytest.raises(UserError, match=r"ce-0 cannot be read \('protocol'\)"):
+    with pytest.raises(UserError, match=r"ce-0 cannot be read \('recipe'\)"):
         results.read(place)
     place.summary.unlink()
     with pytest.raises(UserError, match=r"ce-0 is not finished: continue it"):

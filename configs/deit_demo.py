@@ -1,0 +1,42 @@
+"""DeiT distilled from a CNN, on the embedded set `synthetic_meals`: no download, minutes on two CPU cores.
+
+    python -m jdnet_jax.main --config=configs/deit_demo.py:teacher       # the CNN, first
+    python -m jdnet_jax.main --config=configs/deit_demo.py               # DeiT-tiny from the labels and the CNN
+    python -m jdnet_jax.main --config=configs/deit_demo.py:deit_soft     # from its probabilities instead of its answer
+    python -m jdnet_jax.main --config=configs/deit_demo.py:ce            # DeiT-tiny from the labels alone
+
+A transformer from scratch on 4,000 pictures of 64 pixels, which it sees as 16 patches: few photos are where a CNN has
+much to teach it. Network, losses and their constants are DeiT's (Touvron et al., ICML 2021; `configs/deit_food101.py`
+has its whole recipe); data, teacher, augmentation and budget are ours, and those of `configs/demo.py`.
+The argument is `teacher` or a recipe of `jdnet_jax.recipes.apply_recipe`.
+"""
+
+from jdnet_jax.config import default, teacher
+from jdnet_jax.recipes import apply_recipe
+
+
+def get_config(recipe="deit_hard"):
+    config = default()
+    config.dataset.name = "synthetic_meals"
+    config.dataset.options = {"size": 96, "counts": (4000, 600, 1200), "seed": 0}  # counts of train, val and test
+    config.image_size = 64
+    config.crop_fraction = 1.0  # a plate may lie anywhere in its picture
+    config.augment.crop_scale = (0.5, 1.0)
+    config.batch_size = 32
+    config.eval_batch_size = 200
+    config.epochs = 16.0
+    config.eval_every = 250
+    config.log_every = 50
+
+    config.student = {"model": "deit_tiny_distilled_patch16_224", "init": "random", "options": {}}
+    config.teachers = {"teacher": teacher("resnet_tiny", init="runs/deit_demo-teacher", width=32)}
+
+    config.optimizer.name = "adamw"
+    config.optimizer.weight_decay = 0.05
+    config.optimizer.clip_norm = 1.0
+    config.schedule.learning_rate = 1e-3
+    if recipe == "teacher":
+        config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 32}}
+        config.schedule.learning_rate = 4e-3
+        recipe = "ce"
+    return apply_recipe(config, recipe)
