@@ -1,0 +1,73 @@
+"""The notebooks, executed by the cells that a person runs, at the size that `SMALL` stands for."""
+
+import itertools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = sorted((ROOT / "colab").glob("*.ipynb"))
+
+each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def test_there_are_notebooks():
+    assert [path.stem for path in NOTEBOOKS] == ["jdnet_food101_tpu", "jdnet_your_photos", "meal", "rvernet"]
+
+
+@each_notebook
+def test_a_notebook_says_what_it_does_on_which_runtime_and_how_long(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    for heading in ("**What it does.**", "**Runtime.**", "**How long.**"):
+        assert heading in notebook.cells[0].source
+    parameters = notebook.cells[1]
+    assert parameters.metadata.tags == ["parameters"]
+    assert "SMALL = False" in parameters.source
+
+
+@each_notebook
+def test_a_notebook_is_stored_without_what_it_printed(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+@each_notebook
+def test_no_command_of_a_notebook_fails_unnoticed(path):
+    for cell in nbformat.read(path, as_version=4).cells:
+        lines = [line.strip() for line in cell.source.splitlines() if cell.cell_type == "code"]
+        for line, following in itertools.pairwise([*lines, ""]):
+            if line.startswith("!python"):
+                assert "_exit_code" in following, line
+
+
+@pytest.mark.slow
+@each_notebook
+def test_a_notebook_runs_from_its_first_cell_to_its_last(path, tmp_path, small_data):
+    notebook = nbformat.read(path, as_version=4)
+    places = {"WORKDIR": "run", "RUNS": "runs", "PHOTOS": "my photos"}
+    given = {name: str(tmp_path / place) for name, place in places.items() if f"{name} = " in notebook.cells[1].source}
+    values = "\n".join(f"{name} = {value!r}" for name, value in {**given, "SMALL": True}.items())
+    notebook.cells.insert(2, nbformat.v4.new_code_cell(values))
+    nbformat.write(notebook, tmp_path / "small.ipynb")
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    # A shell's `python` is this one, as on Colab.
+    paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    result = subprocess.run(
+        [sys.executable, "-m", "jupyter", "execute", "--timeout=600", "--output=executed.ipynb", "small.ipynb"],
+        cwd=tmp_path,
+        env={**os.environ, "PATH": paths, "PYTHONPATH": str(ROOT), "TFDS_DATA_DIR": small_data},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-4000:]
+    executed = nbformat.read(tmp_path / "executed.ipynb", as_version=4)
+    assert all(cell.execution_count for cell in executed.cells if cell.cell_type == "code")
+    (exported,) = tmp_path.glob("*.tflite")
+    assert exported.stat().st_size > 50_000
