@@ -41,6 +41,11 @@ _PREFETCHED_BATCHES = 2
 DECODED_TOGETHER = 16
 
 
+# Nothing here is Python control flow over tensors, and rewriting it as such takes as long as building the pipeline.
+_as_written = tf.autograph.experimental.do_not_convert
+
+
+@_as_written
 def train_batches(
     dataset: Dataset,
     *,
@@ -119,6 +124,7 @@ def train_batches(
     return _batches(stream, views, batch_size, rows, mixed if mixes else _parts(dataset.view))
 
 
+@_as_written
 def eval_batches(
     dataset: Dataset,
     split_role: str,
