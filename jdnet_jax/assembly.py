@@ -43,6 +43,7 @@ class Assembly:
             ema_decay=self.config.ema_decay,
             sync_batch_norm=self.config.sync_batch_norm,
             skip_non_finite=self.config.on_non_finite == "skip",
+            remat=self.config.remat,
         )
 
     def eval_step(self) -> Callable[..., Any]:

@@ -116,6 +116,7 @@ def default() -> ConfigDict:
     config.ema_decay = 0.0  # exponential moving average of the student; 0 = off
     config.sync_batch_norm = False
     config.grad_accum = 1
+    config.remat = False  # compute each block's inside again in the backward pass: less memory, more time
     config.compute_dtype = "float32"
 
     config.eval_every = 0  # steps; 0 = once an epoch

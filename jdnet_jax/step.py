@@ -6,6 +6,7 @@ This is the only module that knows about devices. Gradients, metrics and batch s
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -18,7 +19,7 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray, PyTree, UInt8
 
-from jdnet_jax import frozen_teachers, labels, losses
+from jdnet_jax import frozen_teachers, labels, losses, rematerialization
 from jdnet_jax import optimizers as optimizers_lib
 from jdnet_jax.frozen_teachers import FrozenTeachers
 from jdnet_jax.losses.classification import cross_entropy
@@ -40,6 +41,7 @@ def train_step(
     ema_decay: float = 0.0,
     sync_batch_norm: bool = False,
     skip_non_finite: bool = False,
+    remat: bool = False,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
     """The step of a recipe, for one device inside a mapped axis `data`.
 
@@ -61,6 +63,7 @@ def train_step(
             statistics are averaged here after the step.
         skip_non_finite: whether a step with a metric that is not finite leaves everything as it was but its number and,
             with it, the place in the schedules.
+        remat: whether the trained networks compute their blocks again in the backward pass, see `rematerialization`.
 
     Returns:
         a function of (state, batch) to the next state and the metrics, averaged over the global batch:
@@ -78,9 +81,10 @@ def train_step(
         for name, network in trainable.items():
             x = network.prepare(batch)
             variables = {"params": params[name], "batch_stats": batch_stats[name]}
-            outputs[name], mutated = network.module.apply(
-                variables, x, train=True, mutable=["batch_stats"], rngs={"dropout": key}
-            )
+            with rematerialization.of_blocks() if remat else contextlib.nullcontext():
+                outputs[name], mutated = network.module.apply(
+                    variables, x, train=True, mutable=["batch_stats"], rngs={"dropout": key}
+                )
             updated[name] = mutated.get("batch_stats", {})
         return outputs, updated
 

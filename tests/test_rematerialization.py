@@ -1,0 +1,92 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.extend import core as jax_core
+
+from jdnet_jax import models, rematerialization, step
+from tests import tiny_recipe
+
+
+def test_the_pass_that_drops_barriers_is_left_out_beside_the_flags_that_are_there():
+    flags = "--xla_disable_hlo_passes=cse_barrier_expander"
+    assert rematerialization.xla_flags({}) == flags
+    assert rematerialization.xla_flags({"XLA_FLAGS": "--xla_a=1"}) == f"--xla_a=1 {flags}"
+    assert rematerialization.xla_flags({"XLA_FLAGS": "--xla_disable_hlo_passes=b"}) == "--xla_disable_hlo_passes=b"
+
+
+def blocks_computed_again(jaxpr):
+    """How many regions of a program the backward pass computes again; those inside others do not count."""
+    found = 0
+    for equation in jaxpr.eqns:
+        if equation.primitive.name in ("remat2", "checkpoint"):
+            found += 1
+            continue
+        for value in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program):
+            if isinstance(value, jax_core.ClosedJaxpr):
+                found += blocks_computed_again(value.jaxpr)
+            elif isinstance(value, jax_core.Jaxpr):
+                found += blocks_computed_again(value)
+    return found
+
+
+def _is_program(value):
+    return isinstance(value, jax_core.ClosedJaxpr | jax_core.Jaxpr)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "count"),
+    [
+        # the stem's convolution and batch norm, three stages of one block, dropout and the classifier
+        ("resnet_tiny", {"width": 4}, 7),
+        # the patches, two blocks, the last norm, two heads with dropout
+        ("deit_tiny_distilled_test", {}, 8),
+        # six of each branch, which has no classifier, two layers that join them, and dropout; a branch itself is none
+        (
+            "rvernet",
+            {
+                "roi": "resnet_tiny",
+                "context": "resnet_tiny",
+                "roi_options": {"width": 4},
+                "context_options": {"width": 4},
+                "hidden": 8,
+            },
+            15,
+        ),
+    ],
+)
+def test_which_blocks_are_computed_again(name, options, count):
+    net = models.create(name, 5, **options)
+    images = jnp.zeros((2, 32, 32, net.input_spec.channels))
+    variables = jax.eval_shape(net.init, jax.random.key(0), images)
+
+    def logits(variables, images):
+        return net.apply(variables, images, train=True, mutable=["batch_stats"], rngs={"dropout": jax.random.key(1)})[0]
+
+    def traced():
+        return jax.make_jaxpr(lambda v, x: logits(v, x).logits)(variables, images).jaxpr
+
+    assert blocks_computed_again(traced()) == 0
+    with rematerialization.of_blocks():
+        assert blocks_computed_again(traced()) == count
+
+
+@pytest.mark.parametrize("changes", [{}, {"grad_accum": 2, "student__options__drop_rate": 0.5}])
+def test_a_step_that_computes_blocks_again_is_the_same_step(changes):
+    """Parameters, batch statistics and metrics of both networks, with dropout's masks drawn once."""
+    plain = tiny_recipe.Recipe(tiny_recipe.config(**changes))
+    again = tiny_recipe.Recipe(tiny_recipe.config(remat=True, **changes))
+    batch = step.split(tiny_recipe.batch(), plain.config.grad_accum)
+    states = [recipe.parts.initial_state() for recipe in (plain, again)]
+    steps = [step.mapped(recipe.step()) for recipe in (plain, again)]
+    for _ in range(2):
+        (first, first_metrics), (second, second_metrics) = (
+            mapped(state, batch) for mapped, state in zip(steps, states, strict=True)
+        )
+        states = [first, second]
+    assert first_metrics.keys() == second_metrics.keys()
+    for name, value in first_metrics.items():
+        np.testing.assert_allclose(second_metrics[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+    for kind in ("params", "batch_stats"):
+        of_first, of_second = getattr(first, kind), getattr(second, kind)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-4), of_first, of_second)
