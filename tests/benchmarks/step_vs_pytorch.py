@@ -7,7 +7,7 @@ AdamW, both networks' cross-entropy and, in the joint step, cosine alignment of 
 BatchNorm as adapters, whose gradient into the teacher is scaled. PyTorch runs eagerly in channels_last with its fused
 AdamW; its step also waits for the loss, as ours for the whole state. Each side is a process of its own, which compiles
 and warms up first and waits while the other runs; they take turns, five runs each. Figures are medians. Memory is the
-most that the process held resident (`ru_maxrss`), libraries and, on our side, compiled code or the compiler included.
+most that the process held resident during those runs, libraries included and what compiling needed before not. Linux.
 """
 
 from __future__ import annotations
