@@ -37,6 +37,7 @@ from jdnet_jax import (
     snapshots,
     state,
     step,
+    unused_memory,
 )
 from jdnet_jax import config as config_lib
 from jdnet_jax.checkpoint import Checkpoints
@@ -187,6 +188,7 @@ class _Run:
                 self.state, values = self.train_step(self.state, next(batches))
                 if number == first + 1:
                     jax.block_until_ready(self.state)
+                    unused_memory.give_back()
             window.append(values)
             self.reached, interruption.unsaved = number, True
             # The step before this one has surely ended, so looking at it costs the device no pause.

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import jax
 from ml_collections import ConfigDict
 
-from jdnet_jax import networks, step
+from jdnet_jax import networks, step, unused_memory
 from jdnet_jax.benchmark import machine, made_up, memory
 from jdnet_jax.errors import UserError
 from jdnet_jax.models.multiply_adds import multiply_adds
@@ -71,9 +71,10 @@ def measure(config: ConfigDict, kind: Kind, classes: int, seconds: float, profil
         state, metrics = compiled(state, batch)
         return state, metrics
 
-    memory.resident()
     jax.block_until_ready(run())
     first = time.perf_counter()
+    unused_memory.give_back()  # as a run does
+    memory.resident()
     times = machine.summary(machine.timed(run, seconds))
     held, on_device = memory.peak(), memory.device_peak()
     if profile is not None:
