@@ -8,13 +8,6 @@ from jdnet_jax import models, rematerialization, step
 from tests import tiny_recipe
 
 
-def test_the_pass_that_drops_barriers_is_left_out_beside_the_flags_that_are_there():
-    flags = "--xla_disable_hlo_passes=cse_barrier_expander"
-    assert rematerialization.xla_flags({}) == flags
-    assert rematerialization.xla_flags({"XLA_FLAGS": "--xla_a=1"}) == f"--xla_a=1 {flags}"
-    assert rematerialization.xla_flags({"XLA_FLAGS": "--xla_disable_hlo_passes=b"}) == "--xla_disable_hlo_passes=b"
-
-
 def blocks_computed_again(jaxpr):
     """How many regions of a program the backward pass computes again; those inside others do not count."""
     found = 0
