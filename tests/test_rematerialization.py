@@ -83,3 +83,19 @@ def test_a_step_that_computes_blocks_again_is_the_same_step(changes):
     for kind in ("params", "batch_stats"):
         of_first, of_second = getattr(first, kind), getattr(second, kind)
         jax.tree.map(lambda a, b: np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-4), of_first, of_second)
+
+
+def scratch(batch_size, **changes):
+    """Bytes of scratch memory of the compiled step of one device."""
+    recipe = tiny_recipe.Recipe(tiny_recipe.config(batch_size=batch_size, **changes))
+    parts = tiny_recipe.cut(tiny_recipe.batch(batch_size), 1, recipe.config.grad_accum)
+    compiled = tiny_recipe.mapped(recipe.step(), 1).lower(recipe.state, parts).compile()
+    return compiled.memory_analysis().temp_size_in_bytes
+
+
+@pytest.mark.slow
+def test_blocks_that_are_computed_again_and_parts_of_a_batch_need_less_memory():
+    """Where barriers hold, as they do in every command and in these tests: see `barriers`."""
+    whole = scratch(64)
+    assert scratch(64, remat=True) < 0.8 * whole
+    assert scratch(64, grad_accum=4) < 0.6 * whole
