@@ -61,11 +61,27 @@ def test_a_step_is_timed_without_its_data_and_traced(tmp_path):
     assert found["flops"] / 8 == 3 * forward["flops"] / forward["batch_size"]
 
 
+@pytest.mark.slow
+def test_both_forms_of_depthwise_convolution_in_bfloat16():
+    mobile = ("--config.student.model=mobilenetv2_035", "--config.student.options={}", "--config.image_size=32")
+    small = ("--config.batch_size=1", "--config.compute_dtype=bfloat16", "--seconds=0.1", "--json")
+    result = benchmark("depthwise", SMALL[0], *mobile, *small)
+    assert result.returncode == 0, result.stderr
+    found = json.loads(result.stdout)
+    assert (found["compute_dtype"], found["used"]) == ("bfloat16", "shifted")
+    assert sum(row["count"] for row in found["layers"]) == 17
+    for form in ("shifted", "grouped"):
+        seconds = [row["count"] * row["seconds"][form]["gradients"] for row in found["layers"]]
+        assert min(seconds) > 0
+        assert found["total"][form]["gradients"] == pytest.approx(sum(seconds))
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [
         (("train_step",), "--config is missing"),
         (("scaling",), "--config is missing"),
+        (("depthwise",), "--config is missing"),
         ((), "name what to measure"),
         (("inptu", SMALL[0]), "name what to measure"),
         (("input",), "--config is missing"),

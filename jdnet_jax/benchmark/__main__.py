@@ -4,6 +4,7 @@
 stage by stage. `python -m jdnet_jax.benchmark student --from=runs/demo`: latency, size and memory of a student, in the
 hand-off and in every format that it is exported to, or of exported files. `python -m jdnet_jax.benchmark train_step
 --config=configs/food101.py`, or `eval`: time, memory and share of the machine's peak of one step, on noise. `python -m
+jdnet_jax.benchmark depthwise --config=configs/food101.py`: both forms of its depthwise convolutions. `python -m
 jdnet_jax.benchmark scaling --config=configs/food101.py --device=v5e`: what many devices would reach, predicted.
 """
 
@@ -26,6 +27,7 @@ KINDS = (
     "input --config=...",
     "train_step --config=...",
     "eval --config=...",
+    "depthwise --config=...",
     "scaling --config=...",
     "student --from=...",
 )
@@ -35,7 +37,7 @@ flags.declare_key_flag("config")  # --help lists it
 _FROM = flags.DEFINE_multi_string("from", None, "student: a workdir, a hand-off or an exported file; may be repeated.")
 _THREADS = flags.DEFINE_list("threads", ["1"], "student: numbers of CPUs to use, such as 1,2.")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "How long each figure is measured, after a warm-up.", lower_bound=0.1)
-_CLASSES = flags.DEFINE_integer("classes", 101, "train_step, eval, scaling: classes of the networks.", lower_bound=2)
+_CLASSES = flags.DEFINE_integer("classes", 101, "All but input and student: classes of the networks.", lower_bound=2)
 _PROFILE = flags.DEFINE_string("profile", None, "train_step, eval: a folder for a trace that TensorBoard opens.")
 _DEVICE = flags.DEFINE_enum("device", "v5e", ["v5e", "v5p", "h100"], "scaling: the accelerator to predict for.")
 _UTILIZATION = flags.DEFINE_float(
@@ -51,6 +53,8 @@ def main(argv: list[str]) -> int:
             _input()
         case ["train_step" | "eval" as kind]:
             _step(kind)
+        case ["depthwise"]:
+            _depthwise()
         case ["scaling"]:
             _scaling()
         case ["student"]:
@@ -81,6 +85,17 @@ def _step(kind: Literal["train_step", "eval"]) -> None:
     profile = Path(_PROFILE.value).expanduser() if _PROFILE.value else None
     result = steps.measure(config, kind, _CLASSES.value, _SECONDS.value, profile)
     print(json.dumps(result) if _JSON.value else steps.table(result))
+
+
+def _depthwise() -> None:
+    config = command_line.required_config()
+    command_line.log_warnings_only()
+    command_line.set_up_libraries()
+
+    from jdnet_jax.benchmark import depthwise
+
+    result = depthwise.measure(config, _CLASSES.value, _SECONDS.value)
+    print(json.dumps(result) if _JSON.value else depthwise.table(result))
 
 
 def _scaling() -> None:

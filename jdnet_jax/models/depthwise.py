@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -37,13 +39,19 @@ def depthwise_conv(
     if lowering.is_plain():
         return _grouped(x, kernel, stride=stride, pads=pads)
     # The padded image is what the gradient needs: padded here, it is built and stored once.
-    padded = lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (*pads[0], 0), (*pads[1], 0), (0, 0, 0)))
-    return _valid_conv(padded, kernel, stride)
+    return _valid_conv(pad(x, pads), kernel, stride)
+
+
+def pad(
+    x: Float[Array, "batch height width channels"], pads: Pads
+) -> Float[Array, "batch padded_height padded_width channels"]:
+    """Images with rows and columns of zeros around them, as a `Form` takes them."""
+    return lax.pad(x, jnp.zeros((), x.dtype), ((0, 0, 0), (*pads[0], 0), (*pads[1], 0), (0, 0, 0)))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def _valid_conv(x: Array, kernel: Array, stride: int) -> Array:
-    shifted, grouped = functools.partial(_shifted, stride=stride), functools.partial(_grouped, stride=stride)
+    shifted, grouped = (functools.partial(form.convolve, stride=stride) for form in (SHIFTED, GROUPED))
     return lax.platform_dependent(x, kernel, cpu=shifted, default=grouped)
 
 
@@ -52,8 +60,7 @@ def _forward(x: Array, kernel: Array, stride: int) -> tuple[Array, tuple[Array, 
 
 
 def _backward(stride: int, residuals: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
-    shifted = functools.partial(_shifted_gradients, stride=stride)
-    grouped = functools.partial(_grouped_gradients, stride=stride)
+    shifted, grouped = (functools.partial(form.gradients, stride=stride) for form in (SHIFTED, GROUPED))
     return lax.platform_dependent(*residuals, g, cpu=shifted, default=grouped)
 
 
@@ -132,3 +139,22 @@ def _kernel_gradient(x: Array, kernel: Array, g: Array, stride: int) -> Array:
 
     total, _ = lax.scan(add, jnp.zeros((k_h * k_w, x.shape[-1]), jnp.float32), (x, g))
     return total.reshape(kernel.shape).astype(kernel.dtype)
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """One way to write the convolution of images that are padded already, and its gradients.
+
+    Attributes:
+        convolve: (x, kernel, stride=) to the result.
+        gradients: (x, kernel, g, stride=), g the gradient of the result, to those of x and of the kernel.
+    """
+
+    convolve: Callable[..., Array]
+    gradients: Callable[..., tuple[Array, Array]]
+
+
+#: Multiply-adds of shifted images: what CPUs get.
+SHIFTED = Form(_shifted, _shifted_gradients)
+#: XLA's grouped convolution: what the other platforms get.
+GROUPED = Form(_grouped, _grouped_gradients)

@@ -5,7 +5,7 @@ import pytest
 from jax import lax
 
 from jdnet_jax.models import padding
-from jdnet_jax.models.depthwise import DIMENSION_NUMBERS, depthwise_conv
+from jdnet_jax.models.depthwise import DIMENSION_NUMBERS, GROUPED, SHIFTED, depthwise_conv, pad
 
 CASES = [
     # height, width, kernel size, stride, padding
@@ -69,3 +69,15 @@ def test_bfloat16_is_as_good_as_float32_rounded_once(case, strict_promotion):
     for value, expected in zip(ours, wide, strict=True):
         assert value.dtype == jnp.bfloat16
         np.testing.assert_array_equal(value, expected.astype(jnp.bfloat16))
+
+
+@pytest.mark.parametrize("case", [CASES[0], CASES[5]], ids=str)
+def test_both_forms_are_one_function(case, strict_promotion):
+    x, kernel, stride, pads, g = draw(*case)
+    padded = pad(x, pads)
+    found = [
+        (form.convolve(padded, kernel, stride=stride), *form.gradients(padded, kernel, g, stride=stride))
+        for form in (SHIFTED, GROUPED)
+    ]
+    for shifted, grouped in zip(*found, strict=True):
+        np.testing.assert_allclose(shifted, grouped, rtol=1e-5, atol=1e-5)

@@ -1,0 +1,147 @@
+"""Both forms of the depthwise convolution and of its gradients, on the layers of a config's networks.
+
+Which one is faster depends on the platform (`models.depthwise`): this says whether the choice made there holds on this
+one.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Array
+from ml_collections import ConfigDict
+
+from jdnet_jax.benchmark import machine, made_up
+from jdnet_jax.errors import UserError
+from jdnet_jax.models import depthwise, padding
+from jdnet_jax.models.layers import DepthwiseConv
+from jdnet_jax.models.padding import Pads
+
+FORMS: Mapping[str, depthwise.Form] = {"shifted": depthwise.SHIFTED, "grouped": depthwise.GROUPED}
+WHAT = ("forward", "gradients")
+
+
+class Layer(NamedTuple):
+    """One shape of a depthwise convolution, for one image."""
+
+    height: int
+    width: int
+    channels: int
+    kernel_size: int
+    stride: int
+    pads: Pads
+
+    def __str__(self) -> str:
+        """As `112x112x32 3x3/1`: image, kernel and stride."""
+        return f"{self.height}x{self.width}x{self.channels} {self.kernel_size}x{self.kernel_size}/{self.stride}"
+
+
+def measure(config: ConfigDict, classes: int, seconds: float) -> dict[str, Any]:
+    """Times every shape of depthwise convolution in the config's networks, at the batch that one device has.
+
+    Args:
+        config: a run's; its data are not needed.
+        classes: of the networks.
+        seconds: how long each figure is measured, after a warm-up.
+
+    Returns:
+        `layers`: for each shape, how many there are and, by form and by what, the median in seconds; `total`: the sums
+        over all layers; `used`: the form that this platform gets; and the setting.
+
+    Raises:
+        UserError: a mistake in the config; no network has a depthwise convolution.
+    """
+    networks = made_up.build(config, classes).networks
+    found: Counter[Layer] = Counter()
+    for network in networks.values():
+        found += layers(network.module, network.image_size)
+    if not found:
+        names = " and ".join(network.model for network in networks.values())
+        raise UserError(f"{names}: no depthwise convolution to measure; name a config with a network for phones")
+    batch = config.batch_size // jax.device_count() // config.grad_accum
+    rows: list[dict[str, Any]] = [
+        {
+            "layer": layer._asdict(),
+            "name": str(layer),
+            "count": count,
+            "seconds": _time(layer, batch, config, seconds),
+        }
+        for layer, count in found.items()
+    ]
+    total = {
+        name: {what: sum(row["count"] * row["seconds"][name][what] for row in rows) for what in WHAT} for name in FORMS
+    }
+    return {
+        "networks": {name: network.model for name, network in networks.items()},
+        "batch_size": batch,
+        "compute_dtype": config.compute_dtype,
+        "machine": machine.describe(),
+        "used": "shifted" if jax.default_backend() == "cpu" else "grouped",
+        "layers": rows,
+        "total": total,
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """The result of `measure` for a person to read."""
+    where = result["machine"]
+    columns = [(name, what) for what in WHAT for name in FORMS]
+    rows = [(row["name"], f"x{row['count']}", row["seconds"]) for row in result["layers"]]
+    rows.append(("all of them", "", result["total"]))
+    lines = [
+        f"depthwise convolutions of {' + '.join(result['networks'].values())}, batch {result['batch_size']} a device, "
+        f"{result['compute_dtype']}",
+        f"{where['device']} ({where['processor']}, {where['cpus']} CPUs), JAX {where['jax']}; this platform's form: "
+        f"{result['used']}",
+        f"{'ms':<24}{'':>4}" + "".join(f"{f'{what}, {name}':>21}" for name, what in columns),
+    ]
+    for name, count, seconds in rows:
+        cells = "".join(f"{1e3 * seconds[form][what]:>21.3f}" for form, what in columns)
+        lines.append(f"{name:<24}{count:>4}{cells}")
+    return "\n".join(lines)
+
+
+def layers(module: nn.Module, image_size: int) -> Counter[Layer]:
+    """The depthwise convolutions of a network, by shape, and how often each occurs; nothing is computed."""
+    found: Counter[Layer] = Counter()
+
+    def note(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
+        layer = context.module
+        if isinstance(layer, DepthwiseConv) and context.method_name == "__call__":
+            height, width, channels = args[0].shape[1:]
+            pads = padding.resolve(layer.padding, (height, width), layer.kernel_size, layer.stride)
+            found[Layer(height, width, channels, layer.kernel_size, layer.stride, pads)] += 1
+        return call(*args, **kwargs)
+
+    images = jax.ShapeDtypeStruct((1, image_size, image_size, module.input_spec.channels), jnp.float32)
+    with nn.intercept_methods(note):
+        jax.eval_shape(lambda x: module.init(jax.random.key(0), x), images)
+    return found
+
+
+def _time(layer: Layer, batch: int, config: ConfigDict, seconds: float) -> dict[str, dict[str, float]]:
+    """By form and by what: the median in seconds."""
+    keys = jax.random.split(jax.random.key(config.seed), 3)
+    image = jax.random.normal(keys[0], (batch, layer.height, layer.width, layer.channels), config.compute_dtype)
+    x = depthwise.pad(image, layer.pads)
+    kernel = jax.random.normal(keys[1], (layer.kernel_size, layer.kernel_size, 1, layer.channels), config.compute_dtype)
+    found = {}
+    for name, form in FORMS.items():
+        convolve = jax.jit(functools.partial(form.convolve, stride=layer.stride))
+        gradients = jax.jit(functools.partial(form.gradients, stride=layer.stride))
+        g: Array = jax.random.normal(keys[2], convolve(x, kernel).shape, config.compute_dtype)
+        found[name] = {
+            "forward": _median(functools.partial(convolve, x, kernel), seconds),
+            "gradients": _median(functools.partial(gradients, x, kernel, g), seconds),
+        }
+    return found
+
+
+def _median(run: Callable[[], Any], seconds: float) -> float:
+    return machine.summary(machine.timed(run, seconds))["median"]
