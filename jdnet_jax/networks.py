@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -124,16 +125,22 @@ def shapes(network: Network) -> tuple[Outputs, Variables]:
     Raises:
         UserError: the network cannot take images of its size.
     """
-    size, channels = network.image_size, network.module.input_spec.channels
-    images = jax.ShapeDtypeStruct((1, size, size, channels), jnp.float32)
-
-    def forward(x):
-        return network.module.init_with_output(jax.random.key(0), x, train=False)
-
     try:
-        return jax.eval_shape(forward, images)
+        return _shapes(network.module, network.image_size)
     except UserError as error:
         raise UserError(f"{_key(network.name)} ({network.model}): {error}") from error
+
+
+@functools.cache  # a start asks several times, and tracing a large network takes a second
+def _shapes(module: Any, image_size: int) -> tuple[Outputs, Variables]:
+    def forward(x):
+        return module.init_with_output(jax.random.key(0), x, train=False)
+
+    return jax.eval_shape(forward, _one_image(module, image_size))
+
+
+def _one_image(module: Any, image_size: int) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct((1, image_size, image_size, module.input_spec.channels), jnp.float32)
 
 
 def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None:
@@ -307,9 +314,8 @@ def initialize(network: Network, seed: int, num_classes: int) -> Variables:
 
 
 def _fresh(network: Network, key: Array) -> Variables:
-    size, channels = network.image_size, network.module.input_spec.channels
-    images = jnp.zeros((1, size, size, channels), jnp.float32)
-    variables = run_once(lambda k: network.module.init(k, images, train=False), key)
+    image = _one_image(network.module, network.image_size)
+    variables = run_once(lambda k: network.module.lazy_init(k, image, train=False), key)
     return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
 
 
@@ -333,14 +339,14 @@ def fits(network: Network, variables: Variables) -> bool:
     return _shape_tree(variables) == _shape_tree({"batch_stats": {}, **shapes(network)[1]})
 
 
-def run_once(function: Callable[[Array], PyTree], key: Array) -> PyTree:
-    """`jax.jit(function)(key)`, compiled for a short compilation rather than a fast run.
+def run_once(function: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
+    """`jax.jit(function)(*arguments)`, compiled for a short compilation rather than a fast run.
 
     Drawing parameters is many small random draws, whose code takes LLVM half a minute to optimise on a CPU and a
     moment to run either way.
     """
     options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
-    return jax.jit(function, compiler_options=options)(key)
+    return jax.jit(function, compiler_options=options)(*arguments)
 
 
 def _shape_tree(variables: Variables) -> dict[str, tuple[int, ...]]:

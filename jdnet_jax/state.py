@@ -109,7 +109,8 @@ def create(
         rng=jax.random.key_data(jax.random.key(config.seed)),
         params=params,
         batch_stats=batch_stats,
-        opt_state={name: tx[name].init(params[name]) for name in tx},
+        # In one program: by itself each of hundreds of arrays of zeros would be compiled.
+        opt_state=networks.run_once(lambda p: {name: tx[name].init(p[name]) for name in tx}, params),
         ema=ema,
     )
 
