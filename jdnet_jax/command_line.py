@@ -15,7 +15,7 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from jdnet_jax import barriers, huge_pages
+from jdnet_jax import huge_pages, xla_flags
 from jdnet_jax.errors import UserError
 
 
@@ -49,7 +49,7 @@ def set_up_libraries() -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # TensorFlow's running commentary
     # TensorFlow only prepares images here: no need for oneDNN's kernels, whose rounding depends on the machine.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    os.environ["XLA_FLAGS"] = barriers.xla_flags(os.environ)
+    os.environ["XLA_FLAGS"] = xla_flags.flags(os.environ)
     import jax
     import tensorflow as tf
 

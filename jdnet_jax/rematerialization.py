@@ -1,7 +1,7 @@
 """Rematerialization: the backward pass has each block's input and computes what is inside the block again.
 
 Chen, Xu, Zhang, Guestrin, "Training Deep Nets with Sublinear Memory Cost", 2016, arXiv 1604.06174. Less memory for at
-most one more forward pass; the mathematics is the same. On CPUs see `barriers`.
+most one more forward pass; the mathematics is the same. On CPUs see `xla_flags`.
 """
 
 from __future__ import annotations

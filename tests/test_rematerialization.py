@@ -95,7 +95,7 @@ def scratch(batch_size, **changes):
 
 @pytest.mark.slow
 def test_blocks_that_are_computed_again_and_parts_of_a_batch_need_less_memory():
-    """Where barriers hold, as they do in every command and in these tests: see `barriers`."""
+    """Where barriers hold, as they do in every command and in these tests: see `xla_flags`."""
     whole = scratch(64)
     assert scratch(64, remat=True) < 0.8 * whole
     assert scratch(64, grad_accum=4) < 0.6 * whole

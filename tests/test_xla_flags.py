@@ -1,0 +1,43 @@
+import importlib.metadata
+import os
+import subprocess
+import sys
+
+import pytest
+
+from jdnet_jax import xla_flags
+from jdnet_jax.xla_flags import BARRIERS_HOLD, EIGEN_CONVOLUTIONS
+
+
+def test_flags_stand_beside_those_that_are_given_and_give_way_to_them():
+    both = f"{BARRIERS_HOLD} {EIGEN_CONVOLUTIONS}"
+    assert xla_flags.flags({}, "0.10.2") == both
+    assert xla_flags.flags({"XLA_FLAGS": "--xla_a=1"}, "0.10.2") == f"--xla_a=1 {both}"
+    passes = "--xla_disable_hlo_passes=b"
+    assert xla_flags.flags({"XLA_FLAGS": passes}, "0.10.2") == f"{passes} {EIGEN_CONVOLUTIONS}"
+    fusions = "--xla_cpu_experimental_ynn_fusion_type=reduce"
+    assert xla_flags.flags({"XLA_FLAGS": fusions}, "0.10.2") == f"{fusions} {BARRIERS_HOLD}"
+
+
+def test_a_jaxlib_that_may_not_know_it_does_not_get_the_experimental_flag():
+    assert xla_flags.flags({}, "0.11.0") == BARRIERS_HOLD
+    assert xla_flags.flags({"XLA_FLAGS": BARRIERS_HOLD}, "0.11.0") == BARRIERS_HOLD
+
+
+CONVOLVE = """
+import os
+from jdnet_jax import xla_flags
+os.environ["XLA_FLAGS"] = xla_flags.flags({})
+import jax, jax.numpy as jnp
+from jax import lax
+convolve = lambda x, kernel: lax.conv(x, kernel, (1, 1), "SAME")
+text = jax.jit(convolve).lower(jnp.ones((1, 16, 8, 8)), jnp.ones((16, 16, 3, 3))).compile().as_text()
+print("convolution" in text, "ynn" in text)
+"""
+
+
+@pytest.mark.skipif(not importlib.metadata.version("jaxlib").startswith("0.10."), reason="the flag is for jaxlib 0.10")
+def test_xla_takes_the_flags_and_leaves_convolutions_to_eigen():
+    environ = {**os.environ, "JAX_PLATFORMS": "cpu"}
+    found = subprocess.run([sys.executable, "-c", CONVOLVE], env=environ, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["True", "False"], found.stderr
