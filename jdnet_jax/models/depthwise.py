@@ -124,21 +124,26 @@ def _input_gradient(x: Array, kernel: Array, g: Array, stride: int) -> Array:
 
 
 def _kernel_gradient(x: Array, kernel: Array, g: Array, stride: int) -> Array:
-    """dkernel[i] = sum_p x[stride * p + i] g[p]; example by example, whose shifted copies stay in the cache."""
-    k_h, k_w = kernel.shape[:2]
-    height, width = g.shape[1:3]
+    """dkernel[i] = sum_p x[stride * p + i] g[p]: rows of g one after the other, over columns and examples at the end.
 
-    def add(total: Array, example: tuple[Array, Array]) -> tuple[Array, None]:
-        image, gradient = example[0][None].astype(jnp.float32), example[1][None].astype(jnp.float32)
-        terms = [
-            jnp.sum(_window(image, i, j, stride, height, width) * gradient, (0, 1, 2))
+    For each i the products of a row are added to those of the rows before, an operation on whole vectors; XLA would sum
+    over all positions one number after the other.
+    """
+    (batch, height, width, channels), (k_h, k_w) = g.shape, kernel.shape[:2]
+
+    def add(sums: tuple[Array, ...], row: Array) -> tuple[tuple[Array, ...], None]:
+        gradient = lax.dynamic_index_in_dim(g, row, 1, keepdims=False).astype(jnp.float32)
+        rows = [lax.dynamic_index_in_dim(x, stride * row + i, 1, keepdims=False) for i in range(k_h)]
+        windows = [
+            lax.slice_in_dim(rows[i], j, j + stride * (width - 1) + 1, stride, 1).astype(jnp.float32)
             for i in range(k_h)
             for j in range(k_w)
         ]
-        return total + jnp.stack(terms), None
+        return tuple(total + window * gradient for total, window in zip(sums, windows, strict=True)), None
 
-    total, _ = lax.scan(add, jnp.zeros((k_h * k_w, x.shape[-1]), jnp.float32), (x, g))
-    return total.reshape(kernel.shape).astype(kernel.dtype)
+    zeros = (jnp.zeros((batch, width, channels), jnp.float32),) * (k_h * k_w)
+    sums, _ = lax.scan(add, zeros, jnp.arange(height))
+    return jnp.stack([jnp.sum(total, (0, 1)) for total in sums]).reshape(kernel.shape).astype(kernel.dtype)
 
 
 @dataclasses.dataclass(frozen=True)
