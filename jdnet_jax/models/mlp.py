@@ -11,6 +11,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from jdnet_jax.models import lowering
+from jdnet_jax.models.pointwise import token_product
 
 #: Normal with deviation 0.02: timm's for linear layers of transformers and all kernels of ConvNeXt. (It calls this
 #: truncated, but at -2 and 2, which no value reaches.)
@@ -31,7 +32,7 @@ class Mlp(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "... channels"]) -> Float[Array, "... channels"]:
         """Returns the output, in `dtype`."""
-        dense = functools.partial(nn.Dense, kernel_init=linear_init, dtype=self.dtype)
+        dense = functools.partial(nn.Dense, kernel_init=linear_init, dtype=self.dtype, dot_general=token_product)
         wide = gelu(dense(self.expansion * x.shape[-1], name="fc1")(x))
         return dense(x.shape[-1], name="fc2")(wide)
 

@@ -1,10 +1,17 @@
-"""Pointwise (1x1) convolution, as a matrix product over all positions, with a gradient of its own for the kernel."""
+"""Pointwise (1x1) convolution, as a matrix product over all positions, with a gradient of its own for the kernel.
+
+A linear layer at each token is the same thing: `token_product` is for `nn.Dense`.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 import jax
 from jax import lax
 from jaxtyping import Array, Float
+
+from jdnet_jax.models import lowering
 
 
 @jax.custom_vjp
@@ -46,3 +53,22 @@ def _transposed_first(x: Array, g: Array) -> Array:
 
 
 pointwise_conv.defvjp(_forward, _backward)
+
+
+def token_product(
+    x: Float[Array, "*positions c_in"], kernel: Float[Array, "c_in c_out"], dimension_numbers: Any, **options: Any
+) -> Float[Array, "*positions c_out"]:
+    """`lax.dot_general` as `nn.Dense` calls it, over flat positions.
+
+    Of a product that contracts several dimensions, as the kernel's gradient is otherwise, XLA transposes both sides on
+    the CPU: more than half of a transformer's step. Inside `lowering.plain` it is `lax.dot_general`.
+
+    Args:
+        x: features at each position.
+        kernel: in the dtype of `x`.
+        dimension_numbers: the last dimension of `x` with the first of the kernel.
+        options: of `lax.dot_general`.
+    """
+    if lowering.is_plain():
+        return lax.dot_general(x, kernel, dimension_numbers, **options)
+    return pointwise_conv(x.reshape(-1, x.shape[-1]), kernel).reshape(*x.shape[:-1], kernel.shape[-1])

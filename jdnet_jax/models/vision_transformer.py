@@ -28,6 +28,7 @@ from jdnet_jax.models.linear_head import classify
 from jdnet_jax.models.mlp import Mlp, linear_init
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.patches import PatchConv
+from jdnet_jax.models.pointwise import token_product
 from jdnet_jax.models.spec import (
     COMMON_OPTIONS,
     DROP_PATH_RATE,
@@ -73,7 +74,7 @@ class SelfAttention(nn.Module):
     @nn.compact
     def __call__(self, x: Tokens) -> tuple[Tokens, Attention]:
         """Returns the output and the attention."""
-        dense = functools.partial(nn.Dense, kernel_init=linear_init, dtype=self.dtype)
+        dense = functools.partial(nn.Dense, kernel_init=linear_init, dtype=self.dtype, dot_general=token_product)
         qkv = dense(3 * x.shape[-1], name="qkv")(x).reshape(*x.shape[:2], 3, self.heads, -1)
         mixed, weights = attend(qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2])
         return dense(x.shape[-1], name="proj")(mixed), weights
@@ -141,7 +142,7 @@ class AttentionPool(nn.Module):
     def __call__(self, x: Tokens) -> tuple[Float[Array, "batch width"], Attention]:
         """Returns the pooled features and the probe's attention."""
         batch, _, width = x.shape
-        dense = functools.partial(nn.Dense, kernel_init=linear_init, dtype=self.dtype)
+        dense = functools.partial(nn.Dense, kernel_init=linear_init, dtype=self.dtype, dot_general=token_product)
         probe = self.param("latent", nn.initializers.truncated_normal(width**-0.5), (1, 1, width), jnp.float32)
         queries = dense(width, name="q")(probe).reshape(1, 1, self.heads, -1)
         kv = dense(2 * width, name="kv")(x).reshape(*x.shape[:2], 2, self.heads, -1)
