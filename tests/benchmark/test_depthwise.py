@@ -44,6 +44,6 @@ def test_every_layer_is_timed_in_both_forms_at_a_devices_batch(monkeypatch):
     assert "6x4x3 3x3/2" in depthwise.table(result)
 
 
-def test_networks_without_such_a_layer_are_named(monkeypatch):
+def test_networks_without_such_a_layer_are_named():
     with pytest.raises(UserError, match=r"^resnet_tiny and resnet_tiny: no depthwise convolution"):
         depthwise.measure(tiny.config(), 5, 0.1)
