@@ -74,11 +74,14 @@ def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None
     """Parses the flags and runs `main`; a user's mistake is one line and exit status 2, never a traceback."""
     huge_pages.ask()
     threading.excepthook = _log_thread_error
+    sys.unraisablehook = _log_unraisable_error
     text = _run(main, argv)
-    print(f"error: {text}", file=sys.stderr, flush=True)
-    # A save that failed leaves coroutines and threads of Orbax behind. What they still have to say goes nowhere, as it
-    # would bury the line.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    # A save that failed leaves coroutines and threads of Orbax behind. What they still have to say goes nowhere, from
+    # before the line is written, as it would bury the line.
+    sys.stderr.flush()
+    with os.fdopen(os.dup(sys.stderr.fileno()), "w", errors="backslashreplace") as screen:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        screen.write(f"error: {text}\n")
     sys.exit(2)
 
 
@@ -108,6 +111,11 @@ def mistake(error: BaseException) -> str | None:
 def _log_thread_error(args: threading.ExceptHookArgs) -> None:
     """A background thread's error is reported once, by whoever waits for its result; the details go to the log."""
     logging.info("error in thread %s", args.thread and args.thread.name, exc_info=args.exc_value)
+
+
+def _log_unraisable_error(args: sys.UnraisableHookArgs) -> None:
+    """The same for an error in a callback, which nobody can catch: TensorStore's, for one, after a save that failed."""
+    logging.info("error in %s", args.object, exc_info=args.exc_value)
 
 
 def _parse(argv: list[str]) -> list[str]:

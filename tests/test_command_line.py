@@ -56,3 +56,21 @@ def test_nothing_follows_the_line_of_a_mistake():
     code += "command_line.run(main, ['wrong'])"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (2, "before\nerror: there are no photos\n")
+
+
+@pytest.mark.parametrize(("verbosity", "logged"), [("warning", False), ("info", True)])
+def test_an_error_that_nobody_can_catch_is_for_the_log(verbosity, logged):
+    """As in TensorStore's callbacks, whose event loop has ended with the save that failed."""
+    code = "import sys\nfrom absl import logging\n"
+    code += "from jdnet_jax import command_line\nfrom jdnet_jax.errors import UserError\n"
+    code += "class Callback:\n    def __del__(self): raise RuntimeError('Event loop is closed')\n"
+    code += "def main(argv):\n"
+    code += f"    logging.use_absl_handler()\n    logging.set_verbosity('{verbosity}')\n"
+    code += "    Callback()\n"
+    code += "    raise UserError('there is no room')\n"
+    code += "command_line.run(main, ['wrong'])"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    *before, last = result.stderr.splitlines()
+    assert last == "error: there is no room"
+    assert any("Event loop is closed" in line for line in before) == logged
+    assert bool(before) == logged
