@@ -76,8 +76,9 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
     """
     check(config)
     place = Workdir(workdir)
-    with Interruption() as interruption:
+    with Interruption() as interruption, contextlib.ExitStack() as held:
         processes.by_the_first(lambda: place.claim(config))
+        processes.by_the_first(lambda: held.enter_context(place.held()))
         if (summary := place.finished()) is not None:
             say(f"the run in {place.path} is finished: to train anew, choose another --workdir")
             if processes.is_first() and not place.report.exists():

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
+import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +74,30 @@ class Workdir:
         except OSError as error:
             raise UserError(f"--workdir={self.path} cannot be made ({error.strerror}): choose another") from error
         atomic.write_text(self.config, json.dumps(ours, indent=2) + "\n")
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Keeps other processes from training in the folder; the end of the process, however it comes, lets go of it.
+
+        A file system without locks, as some that are mounted from elsewhere, keeps nobody.
+
+        Raises:
+            UserError: another process trains in it.
+        """
+        folder = os.open(self.path, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(folder)
+            raise UserError(
+                f"--workdir={self.path}: another process is training there: let it end, or stop it"
+            ) from None
+        except OSError:
+            pass
+        try:
+            yield
+        finally:
+            os.close(folder)
 
     def claim_data(self, protocol: str) -> None:
         """Writes `data.json`, or checks that the run began on this very data.

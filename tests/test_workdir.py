@@ -1,3 +1,7 @@
+import fcntl
+import subprocess
+import sys
+
 import pytest
 
 from jdnet_jax import config as config_lib
@@ -22,3 +26,25 @@ def test_a_config_that_tells_of_no_dataset(tmp_path, text):
         (tmp_path / "config.json").write_text(text)
     with pytest.raises(UserError, match=r"config.json cannot be read .*: name the dataset with --config"):
         Workdir(tmp_path).dataset_config()
+
+
+def test_one_process_trains_in_a_folder(tmp_path):
+    place = Workdir(tmp_path)
+    with place.held():
+        with pytest.raises(UserError, match=r"--workdir=.*: another process is training there: let it end, or stop it"):
+            place.held().__enter__()
+        code = "from jdnet_jax.workdir import Workdir; import sys; Workdir(sys.argv[1]).held().__enter__()"
+        other = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=False)
+        assert "another process is training there" in other.stderr
+    with place.held():
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_system_without_locks_keeps_nobody(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError("no locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with Workdir(tmp_path).held(), Workdir(tmp_path).held():
+        pass

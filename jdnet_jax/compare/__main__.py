@@ -7,7 +7,8 @@ folder of its own; the same command goes on where it was ended. kd, at and fitne
 The workdir then holds `comparison.md`, `comparison.json` and `comparison.svg`. `--workdirs=A,B,C` compares runs that
 exist. Runs of another budget, data or student are refused, unless --allow_different.
 
-Statuses: 0, all runs are there; 1, some failed, the table says which; 2, a mistake; 75, ended by SIGTERM or SIGINT.
+Statuses: 0, all runs are there; 1, some failed, the table says which; 2, a mistake; 75, ended by SIGTERM, SIGINT or
+SIGHUP.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def _existing(paths: Sequence[str]) -> int:
     runs = [results.read(Workdir(path)) for path in paths]
     _refuse(results.unlike_runs(runs))
     recipes = list(dict.fromkeys(run.recipe for run in runs))
+    _check_baseline(recipes)
     _conclude(runs, recipes, {}, Path(_WORKDIR.value) if _WORKDIR.value else None)
     return 0
 
@@ -68,6 +70,7 @@ def _trained() -> int:
         raise UserError("--recipes is missing: name the arguments of the config to compare, such as --recipes=ce,jdnet")
     if not _WORKDIR.value:
         raise UserError("--workdir is missing: name a folder for the comparison")
+    _check_baseline(_RECIPES.value)
     _check_cores()
     folder = Path(_WORKDIR.value).expanduser().absolute()
     file = command_line.config_file()
@@ -121,6 +124,11 @@ def _conclude(runs: Sequence, recipes: Sequence[str], missing: dict[str, list[st
     atomic.write_text(folder / "comparison.json", json.dumps(told, indent=2) + "\n")
     atomic.write_text(folder / "comparison.svg", figure.draw(rows))
     say(f"{folder}: comparison.md, comparison.json, comparison.svg")
+
+
+def _check_baseline(recipes: Sequence[str]) -> None:
+    if _BASELINE.value not in recipes:
+        raise UserError(f"--baseline={_BASELINE.value} is not compared: name one of {', '.join(recipes)}, or add it")
 
 
 def _check_cores() -> None:

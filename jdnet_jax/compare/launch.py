@@ -46,9 +46,10 @@ class Launcher:
         self._interrupted = False
 
     def run_all(self, runs: Sequence[Run]) -> bool:
-        """Runs all that are not finished, in order, and says whether it came to the end; False after SIGTERM or SIGINT.
+        """Runs all that are not finished, in order, and says whether it came to the end.
 
-        What was running then is ended as `main` ends it: saved, to be continued.
+        SIGTERM, SIGINT and SIGHUP end it early. What was running then is ended as `main` ends it: saved, to be
+        continued.
         """
         waiting = [run for run in runs if run.place.finished() is None]
         finished = {run.name for run in runs} - {run.name for run in waiting}
@@ -123,11 +124,15 @@ class Launcher:
         def stop(number: int, frame: object) -> None:
             if not self._interrupted:
                 self._interrupted = True
-                self._say(f"{signal.Signals(number).name}: ending {len(running)} runs, which save where they are")
-                for started in running:
+                for started in running:  # first, as nobody may be there to be told any more
                     started.process.terminate()
+                self._say(f"{signal.Signals(number).name}: ending {len(running)} runs, which save where they are")
 
-        before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        before = {
+            number: signal.signal(number, stop)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+            if signal.getsignal(number) is not signal.SIG_IGN  # as nohup has it
+        }
         try:
             yield
         finally:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 
 from jdnet_jax import array_file
 from jdnet_jax.config import differences
@@ -23,6 +23,7 @@ _HELD = (
     "batch_size",
     "image_size",
     "crop_fraction",
+    "fit",
     "dataset",
     "augment",
     "select",
@@ -33,6 +34,8 @@ _HELD = (
 )
 # Within those: where data lie and how they are read changes no result; a teacher's size is the recipe's affair.
 _FREE = ("dataset.data_dir", "dataset.cache", "dataset.shuffle_buffer")
+# What the configs of earlier versions lack, as those versions did it.
+_BEFORE = {"fit": "crop", "resolutions": {}}
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,7 @@ class Finished:
         summary: the content of `summary.json`.
         hits: whether the student was right on each photo of test, in the order of the split; None for a run of an
             earlier version, which did not keep it.
+        labels: of these photos; None as well.
     """
 
     path: Path
@@ -55,6 +59,7 @@ class Finished:
     protocol: str
     summary: Mapping[str, Any]
     hits: Bool[np.ndarray, " n"] | None
+    labels: Int[np.ndarray, " n"] | None
 
     @property
     def seed(self) -> int:
@@ -66,6 +71,19 @@ class Finished:
         """Steps x batch / median images a second: without compiling, evaluating and saving."""
         rate = self.summary["images_per_second"]
         return self.summary["steps"] * self.config["batch_size"] / rate if rate else None
+
+    def shares_photos_with(self, other: Finished) -> bool:
+        """Whether the photos of test are those of the other run, one by one, so that hits can be paired."""
+        if self.labels is None or other.labels is None or not np.array_equal(self.labels, other.labels):
+            return False
+        return _photos(self.config) == _photos(other.config)
+
+
+def _photos(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What chooses the photos of test; masks and views change how they are shown."""
+    dataset = config["dataset"]
+    options = {key: value for key, value in dataset["options"].items() if key != "masks"}
+    return {"name": dataset["name"], "test": dataset["splits"]["test"], "options": options}
 
 
 def read(place: Workdir, recipe: str | None = None) -> Finished:
@@ -86,15 +104,18 @@ def read(place: Workdir, recipe: str | None = None) -> Finished:
         config = json.loads(place.config.read_text(encoding="utf-8"))
         if summary is None:
             raise UserError(f"the run in {place.path} is not finished: continue it, or leave it out")
-        arrays = array_file.read(place.evaluation)
-        hits = arrays["test/label"] == arrays["test/prediction"] if arrays else None
-        return Finished(place.path, recipe or summary["recipe"], config, summary["protocol"], summary, hits)
+        hits = labels = None
+        if arrays := array_file.read(place.evaluation):
+            labels = arrays["test/label"]
+            hits = np.equal(labels, arrays["test/prediction"])
+        return Finished(place.path, recipe or summary["recipe"], config, summary["protocol"], summary, hits, labels)
     except (OSError, ValueError, KeyError) as error:
         raise UserError(f"{place.path} cannot be read ({error}): restore its files, or leave it out") from error
 
 
 def held(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a resolved config that all runs of a comparison must share."""
+    config = {**_BEFORE, **config}
     kept = {key: config[key] for key in _HELD}
     kept["resolutions"] = {"student": config["resolutions"].get("student", 0)}
     kept["epochs"] = 0 if config["steps"] else config["epochs"]
@@ -107,6 +128,8 @@ def unlike(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
     Args:
         configs: name -> resolved config, plain; each is compared with the first.
     """
+    if not configs:
+        return []
     (first, reference), *others = configs.items()
     lines = []
     for name, config in others:

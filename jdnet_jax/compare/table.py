@@ -98,7 +98,7 @@ def _over_photos(pairs: Sequence[tuple[Finished, Finished]]) -> tuple[float, flo
     """The interval over the photos of test; a photo's difference is the mean over the seeds."""
     of_seeds = []
     for ours, theirs in pairs:
-        if ours.hits is None or theirs.hits is None or len(ours.hits) != len(theirs.hits):
+        if ours.hits is None or theirs.hits is None or not ours.shares_photos_with(theirs):
             return None
         of_seeds.append(ours.hits.astype(np.float64) - theirs.hits)
     return statistics.interval(np.mean(of_seeds, axis=0))

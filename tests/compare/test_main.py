@@ -1,10 +1,13 @@
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 
 from jdnet_jax.compare import plan
 from jdnet_jax.compare.__main__ import _overrides
-from tests.commands import command, last_line
+from tests.commands import ROOT, command, last_line
 from tests.compare import runs
 
 CONFIG = "--config=configs/demo.py"
@@ -20,6 +23,10 @@ def test_values_of_the_config_are_told_apart_from_other_flags():
     [
         ((CONFIG,), "--recipes is missing: name the arguments of the config to compare, such as --recipes=ce,jdnet"),
         ((CONFIG, "--recipes=ce"), "--workdir is missing: name a folder for the comparison"),
+        (
+            (CONFIG, "--recipes=kd,jdnet", "--workdir=x"),
+            "--baseline=ce is not compared: name one of kd, jdnet, or add it",
+        ),
         ((f"{CONFIG}:ce", "--recipes=ce", "--workdir=x"), "--config=configs/demo.py:ce: leave out the recipe, which"),
         (("--workdirs=a", CONFIG), "--workdirs names runs that exist: leave out --config and --recipes, or train with"),
     ],
@@ -45,6 +52,30 @@ def test_runs_that_exist_are_compared_or_refused(tmp_path):
     assert (tmp_path / "table" / "comparison.svg").read_text().startswith("<svg")
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_comparison_that_is_ended_before_its_first_run_is_goes_on_later(tmp_path, number):
+    arguments = (CONFIG, "--recipes=ce,jdnet", "--seeds=1", f"--workdir={tmp_path}")
+    with subprocess.Popen(
+        [sys.executable, "-m", "jdnet_jax.compare", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if "ce-0: started" in line:
+                process.send_signal(number)
+        assert process.wait(60) == 75, lines
+    said = "".join(lines)
+    assert f"{number.name}: ending 1 runs" in said
+    assert "- missing: ce-0 (" in said
+    assert "- missing: jdnet-0 (not begun)" in said
+    assert "Traceback" not in said
+    assert json.loads((tmp_path / "comparison.json").read_text())["recipes"][0]["seeds"] == []
+
+
 # ml_collections loads config files in a way that Python has deprecated.
 @pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
 def test_arguments_that_are_no_recipes_are_compared_by_their_names(tmp_path, monkeypatch, request):
@@ -52,11 +83,17 @@ def test_arguments_that_are_no_recipes_are_compared_by_their_names(tmp_path, mon
     config = "configs/rvernet_demo.py"
     for run in plan.make(config, ("photo", "roi+context"), 1, [], tmp_path):
         runs.finish(run.place, run.config, [1, 1] if run.recipe == "photo" else [0, 1])
-    asked = (f"--config={config}", "--recipes=photo,roi+context", "--seeds=1", f"--workdir={tmp_path}")
+    asked = (
+        f"--config={config}",
+        "--recipes=photo,roi+context",
+        "--seeds=1",
+        f"--workdir={tmp_path}",
+        "--baseline=photo",
+    )
     refused = command("compare", *asked)
     assert refused.returncode == 2
     assert "roi+context-0 differs from photo-0 in config.dataset.view" in last_line(refused)
-    result = command("compare", *asked, "--baseline=photo", "--allow_different")
+    result = command("compare", *asked, "--allow_different")
     assert result.returncode == 0
     assert "| photo | 1 | 100.00 |" in result.stdout
     assert "| roi+context | 1 | 50.00 | 0.5000 | -50.00 |" in result.stdout

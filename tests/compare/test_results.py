@@ -43,6 +43,7 @@ def test_what_cannot_be_read(tmp_path):
         ({"student__model": "resnet50", "select": "last"}, ["select", "student.model"]),
         ({"resolutions": {"student": 160, "teacher": 192}}, ["resolutions.student"]),
         ({"resolutions": {"teacher": 192, "student": 0}}, []),
+        ({"fit": "pad"}, ["fit"]),
     ],
 )
 def test_budget_data_and_student_must_be_the_same(changes, keys):
@@ -52,6 +53,46 @@ def test_budget_data_and_student_must_be_the_same(changes, keys):
         other.resolutions = resolutions
     lines = results.unlike({"a": plain(runs.config("ce", 0)), "b": plain(other)})
     assert sorted(lines) == [f"b differs from a in config.{key}" for key in keys]
+
+
+def test_runs_of_before_a_key_was_there_are_compared():
+    earlier = plain(runs.config("ce", 0))
+    del earlier["fit"], earlier["resolutions"]
+    assert results.unlike({"a": earlier, "b": plain(runs.config("jdnet", 0))}) == []
+
+
+def test_no_runs_differ_in_nothing():
+    assert results.unlike({}) == results.unlike_runs([]) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "hits", "share"),
+    [
+        ({}, [0, 0, 1], True),
+        ({"dataset__options": {"masks": "/made"}, "dataset__view": "roi"}, [0, 0, 1], True),
+        ({"dataset__options": {"seed": 1}}, [0, 0, 1], False),
+        ({"dataset__splits__test": "val"}, [0, 0, 1], False),
+        ({}, [0, 0], False),
+    ],
+)
+def test_photos_are_paired_where_they_are_the_same(tmp_path, changes, hits, share):
+    one = results.read(runs.make(tmp_path, "ce", 0, [1, 0, 1]))
+    options = changes.pop("dataset__options", None)
+    config = runs.config("jdnet", 0, **changes)
+    if options:
+        config.dataset.options = options
+    place = Workdir(tmp_path / "other")
+    runs.finish(place, config, hits)
+    assert one.shares_photos_with(results.read(place)) == share
+    assert results.read(place).shares_photos_with(one) == share
+
+
+def test_photos_of_runs_that_kept_none_are_not_paired(tmp_path):
+    places = [runs.make(tmp_path, recipe, 0, [1]) for recipe in ("ce", "jdnet")]
+    places[1].evaluation.unlink()
+    one, other = (results.read(place) for place in places)
+    assert not one.shares_photos_with(other)
+    assert not other.shares_photos_with(one)
 
 
 def test_epochs_count_where_there_are_no_steps():
