@@ -8,9 +8,10 @@
 Data: as `configs/food101.py` (TFDS, 5 GB; the official test, TFDS's `validation`, is used as `test` only).
 Recipe: Touvron et al., ICML 2021 (PAPER): student DeiT with a distillation token, teacher RegNetY-16GF, hard
 distillation (`deit_hard`, the default) or soft with temperature 3 and a share of 0.1; AdamW, cosine, 5 epochs of
-warm-up, weight decay 0.05, RandAugment 9, mixup 0.8, CutMix 1.0, erasing 0.25, repeated augmentation 3, stochastic
-depth 0.1. The learning rate is the paper's 5e-4 * batch / 512. OURS: Food-101 in place of ImageNet, two layers of
-RandAugment, batch, epochs and the teacher's training. Weights to begin with should be worth much on so few photos:
+warm-up, weight decay 0.05, label smoothing 0.1, RandAugment 9, mixup 0.8, CutMix 1.0, erasing 0.25, repeated
+augmentation 3, stochastic depth 0.1. The learning rate is the paper's 5e-4 * batch / 512. OURS: Food-101 in place of
+ImageNet, two layers of RandAugment, batch, epochs and the teacher's training. Weights to begin with should be worth
+much on so few photos:
 `--config.student.init=timm/deit_tiny_distilled_patch16_224.fb_in1k` (extra `[hub]`) loads both heads' network.
 Control: `ce` is the same student, whose mean of both heads learns the labels. `deit_tiny_patch16_224` by
 `--config.student.model` is the network without the token.
@@ -34,6 +35,7 @@ def get_config(recipe="deit_hard"):
     config.augment.mixup, config.augment.cutmix = 0.8, 1.0
     config.augment.erasing = 0.25
     config.augment.repeats = 3
+    config.losses.ce.options.label_smoothing = config.losses.distill.options.label_smoothing = 0.1
 
     config.student = {
         "model": "deit_tiny_distilled_patch16_224",

@@ -10,7 +10,9 @@ from jaxtyping import PyTree
 
 from jdnet_jax import handoff, models
 from jdnet_jax.errors import UserError, unknown
+from jdnet_jax.models import position_embedding
 from jdnet_jax.models.rvernet import CONTEXT, IMAGENET_CLASSES, ROI, VARIANTS
+from jdnet_jax.progress import say
 
 
 def check(model: str, sources: Mapping[str, str], options: Mapping[str, Any]) -> None:
@@ -43,7 +45,8 @@ def load(
     """The variables of a network with the weights of its branches loaded; the rest of it stays fresh.
 
     A branch of the integration of features has no classifier, and the source's is left out. The integration of logits
-    takes the classifier of 1,000 classes; where the source's is another, that is drawn afresh and said so.
+    takes the classifier of 1,000 classes; where the source's is another, ours stays fresh, and a line says so.
+    Positional embeddings of another image size are resized, see `position_embedding.fit`.
 
     Args:
         model: name of the network.
@@ -60,22 +63,33 @@ def load(
         if source == "random":
             continue
         name = _branch_model(model, branch, options)
+        own = dict(options.get(f"{branch}_options", {}))
+        classes = IMAGENET_CLASSES
         if handoff.is_handoff(source):
-            variables, _ = handoff.load(source, model=name)
+            variables, card = handoff.load(source, model=name)
+            classes = len(card.classes)
         else:
-            own = dict(options.get(f"{branch}_options", {}))
             variables = models.load_pretrained(name, source, IMAGENET_CLASSES, image_size=image_size, **own)
+        afresh = []
         for group, tree in flat.items():
             theirs = flax.traverse_util.flatten_dict(variables.get(group, {}))
             for path in [path for path in tree if path[0] == branch]:
-                leaf = theirs.get(path[1:])
-                if leaf is None or leaf.shape != tree[path].shape:
+                leaf, wanted = theirs.get(path[1:]), tree[path].shape
+                if leaf is not None and path[-1] == position_embedding.NAME:
+                    tokens = models.create(name, IMAGENET_CLASSES, **own).tokens
+                    leaf = position_embedding.fit(leaf, wanted, len(tokens), name)
+                if leaf is not None and leaf.shape == wanted:
+                    tree[path] = leaf
+                elif leaf is not None and (*leaf.shape, IMAGENET_CLASSES) == (*wanted[:-1], classes, wanted[-1]):
+                    afresh.append("/".join(path))
+                else:
                     what = "nothing" if leaf is None else f"shape {leaf.shape}"
                     raise UserError(
-                        f"{source} has {what} for {'/'.join(path)} of shape {tree[path].shape}: give the branch the "
-                        "model and the options that the weights are of"
+                        f"{source} has {what} for {'/'.join(path)} of shape {wanted}: give the branch the model and "
+                        "the options that the weights are of"
                     )
-                tree[path] = leaf
+        if afresh:
+            say(f"{source} has {classes} classes, not {IMAGENET_CLASSES}: {' and '.join(afresh)} drawn afresh")
     return {group: flax.traverse_util.unflatten_dict(tree) for group, tree in flat.items()}
 
 

@@ -85,7 +85,7 @@ def default() -> ConfigDict:
     config.losses.ial.options = {"variant": "l2"}
     config.losses.kl.options = {"temperature": 4.0}
     # Of DeiT, for a student with a distillation token: `share` of the loss is the teacher's, the rest the label's.
-    config.losses.distill.options = {"variant": "hard", "temperature": 3.0, "share": 0.5}
+    config.losses.distill.options = {"variant": "hard", "temperature": 3.0, "share": 0.5, "label_smoothing": 0.0}
     config.losses.similarity.options = {"distance": "ce", "gammas": ()}  # a weight for each block; () = 1 each
     # etas: a weight for each block, 0 for no discriminator there; divisors: of the block's length, for the two hidden
     # layers; faithful: with the defects of the released code, see `losses.adversarial`, and teachers whose batch norm

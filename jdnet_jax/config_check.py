@@ -153,7 +153,9 @@ def _check_losses(config: ConfigDict) -> None:
                 raise UserError(f"{path}.routing.{network}: {unknown('network', network, sorted(networks))}")
             _number(f"{path}.routing.{network}", strength)
     losses = config.losses
-    _number("config.losses.ce.options.label_smoothing", losses.ce.options.label_smoothing, 0, 1, open_high=True)
+    for term in ("ce", "distill"):
+        smoothing = losses[term].options.label_smoothing
+        _number(f"config.losses.{term}.options.label_smoothing", smoothing, 0, 1, open_high=True)
     _number("config.losses.kl.options.temperature", losses.kl.options.temperature, low=1e-3)
     distill = losses.distill.options
     _choice("config.losses.distill.options.variant", distill.variant, DISTILL_VARIANTS)

@@ -225,6 +225,8 @@ def check_weights(networks: Mapping[str, Network]) -> None:
         if not isinstance(network.init, str):
             with _named(network):
                 branches.check(network.model, network.init, network.options)
+                if not network.trainable:
+                    raise UserError("weights of its branches do not make a frozen teacher: train it, name its workdir")
             continue
         if network.init == "random" or handoff.is_handoff(network.init):
             continue

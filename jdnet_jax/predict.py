@@ -3,7 +3,7 @@
 The model is a workdir, a hand-off (`student/`) or an exported file. Each photo gets its five most probable classes, and
 with `--overlay=DIR` a picture that shows where the model looked. A folder stands for the photos below it. A model that
 looks at the food and its surroundings apart (RveRNet) needs `--mask`: the mask of the food as an 8-bit PNG, 0 where it
-is not, or a folder with `<photo's name>.png` for each photo.
+is not, or a folder with `<photo's name>.png` for each photo, which may lie below folders as the photos do.
 """
 
 from __future__ import annotations

@@ -5,9 +5,11 @@ import jax
 import numpy as np
 import pytest
 
-from jdnet_jax import models, networks
+from jdnet_jax import config as config_lib
+from jdnet_jax import handoff, models, networks
 from jdnet_jax.errors import UserError
 from tests import tiny_recipe as tiny
+from tests import tiny_student
 
 OPTIONS = {"roi": "resnet_tiny", "context": "deit_tiny_distilled_test", "roi_options": {"width": 4}, "hidden": 8}
 
@@ -59,6 +61,48 @@ def test_the_integration_of_logits_takes_the_classifiers_too(tmp_path):
     loaded = networks.initialize(network(init, integration="logits"), 0, tiny.CLASSES)
     for head in ("head", "head_dist"):
         np.testing.assert_array_equal(loaded["params"]["context"][head]["kernel"], context["params"][head]["kernel"])
+
+
+def hand_off(folder, size, classes):
+    """That of a distilled DeiT at a size of images, of random values; and its variables."""
+    module = models.create("deit_tiny_distilled_test", len(classes))
+    image = np.zeros((1, size, size, 3), np.float32)
+    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), image))
+    rng = np.random.default_rng(1)
+    variables = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes)
+    card = tiny_student.card(
+        model="deit_tiny_distilled_test", options={}, image_size=size, shorter_side=size, classes=classes
+    )
+    handoff.save(folder, {"batch_stats": {}, **variables}, card)
+    return variables["params"]
+
+
+@pytest.mark.parametrize("integration", ["features", "logits"])
+def test_a_hand_off_of_another_size_and_other_classes(tmp_path, capsys, integration):
+    theirs = hand_off(tmp_path / "context", 64, tiny_student.CLASSES)
+    network_ = network({"context": str(tmp_path / "context")}, integration=integration)
+    networks.check_weights({"student": network_})
+    loaded = networks.initialize(network_, 0, tiny.CLASSES)["params"]["context"]
+    fresh = networks.initialize(network("random", integration=integration), 0, tiny.CLASSES)["params"]["context"]
+    said = capsys.readouterr().err
+    assert "positional embeddings resized" in said
+    assert theirs["pos_embed"].shape[1] > loaded["pos_embed"].shape[1] == fresh["pos_embed"].shape[1]
+    np.testing.assert_array_equal(loaded["pos_embed"][:, :2], theirs["pos_embed"][:, :2])
+    np.testing.assert_array_equal(loaded["dist_token"], theirs["dist_token"])
+    assert ("has 7 classes, not 1000: context/head" in said) == (integration == "logits")
+    if integration == "logits":
+        for head in ("head", "head_dist"):
+            jax.tree.map(np.testing.assert_array_equal, loaded[head], fresh[head])
+
+
+def test_a_frozen_teacher_is_not_made_of_branches():
+    config = tiny.config(dataset__view="roi+context")
+    config.teachers = {
+        "teacher": config_lib.teacher("rvernet", {"roi": "random", "context": "random"}, False, **OPTIONS)
+    }
+    message = r"config.teachers.teacher.init: weights of its branches do not make a frozen teacher: train it"
+    with pytest.raises(UserError, match=message):
+        networks.check_weights(networks.build(config, tiny.CLASSES))
 
 
 @pytest.mark.parametrize(

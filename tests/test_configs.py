@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from jdnet_jax import train
+from jdnet_jax import data, train
+from jdnet_jax.inference import model_card
 from tests import tiny_student
 from tests.data.drawn_dataset import prepare_drawn
+from tests.data.test_segmentation_maps import make as make_foodseg103
 from tests.data.tiny import encode, smooth_photo
 from tests.data.uec_food.tree import make_tree as make_uec_food
 
@@ -116,3 +118,33 @@ def test_meal_v2_on_imagenet_trains_from_the_mean(tmp_path, monkeypatch):
     summary = meal_run("meal_imagenet", "", "imagenet2012", counts, tmp_path, monkeypatch)
     assert summary["recipe"] == "meal_v2"
     assert summary["ensemble"]["test"]["count"] == 20
+
+
+@pytest.mark.slow
+def test_deit_is_distilled_from_a_cnn(tmp_path, small_data, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", small_data)
+    config = config_of("deit_demo")
+    assert config_of("deit_demo", "teacher").student.model == config.teachers.teacher.model == "resnet_tiny"
+    config.dataset.options.counts = (64, 24, 41)
+    config.image_size, config.batch_size, config.eval_batch_size, config.steps, config.log_every = 32, 8, 8, 2, 1
+    config.student.model = "deit_tiny_distilled_test"
+    classes = data.prepare(config.dataset).class_names
+    config.teachers.teacher.update(init=str(tiny_student.save(tmp_path / "cnn", classes=classes)), options={"width": 4})
+    summary = train.train_and_evaluate(config, tmp_path / "run")
+    assert summary["recipe"] == "deit_hard"
+    assert summary["teachers"]["teacher"]["test"]["count"] == summary["student"]["test"]["count"] == 41
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert {key for line in lines for key in line if key.startswith("loss/")} == {"loss/distill_teacher", "loss/total"}
+
+
+@pytest.mark.slow
+def test_rvernet_trains_on_maps_of_ingredients(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    config = config_of("rvernet_foodseg103")
+    config.dataset.data_dir = str(make_foodseg103("foodseg103", tmp_path / "raw"))
+    config.image_size, config.batch_size, config.eval_batch_size, config.steps = 32, 8, 8, 2
+    config.student.options.update(roi="resnet_tiny", context="deit_tiny_distilled_test", hidden=8)
+    summary = train.train_and_evaluate(config, tmp_path / "run")
+    assert summary["student"]["test"]["count"] == 6
+    card = model_card.read(tmp_path / "run" / "student" / "model.json")
+    assert (card.view, card.fit, len(card.classes)) == ("roi+context", "pad", 103)

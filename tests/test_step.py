@@ -209,6 +209,7 @@ CELLS = {
     "mskd_teacher": {"student": True, "teacher": True, "adapters": True},
     "ial_teacher": {"student": True, "teacher": True, "adapters": False},
     "kl_teacher": {"student": True, "teacher": True, "adapters": False},
+    "distill_teacher": {"student": True, "teacher": False, "adapters": False},
 }
 
 
@@ -218,6 +219,10 @@ def gradient_of_term():
 
     def compute(name, strength=None, **variants):
         config = tiny.config()
+        if name == "distill_teacher":
+            config.losses.distill.weight, config.losses.mskd.options.stages = 1.0, (0, 1)
+            config.teachers.teacher.trainable = False  # only such a teacher distils
+            config.student = {"model": "deit_tiny_distilled_test", "init": "random", "options": {}}
         for loss, variant in variants.items():
             config.losses[loss].options.variant = variant
         if strength is not None:

@@ -78,20 +78,20 @@ def read_listing(root: Path) -> Listing:
         raise UserError(f"dataset.data_dir={str(root)!r} is not a folder; name the one that holds a folder a class")
     photos: dict[str, tuple[Photo, ...]] = {}
     empty: list[str] = []
-    others = [_shown(file, root) for file in _files(root)]
+    others = [shown(file, root) for file in _files(root)]
     for split, folder in _split_folders(root).items():
         found: list[Photo] = []
         if folder != root:
-            others += [_shown(file, root) for file in _files(folder)]
+            others += [shown(file, root) for file in _files(folder)]
         for name, class_folder in class_folders(folder).items():
             before = len(found)
             for file in files_below(class_folder):
                 if is_photo_name(file):
-                    found.append(Photo(_shown(file, root), name, file))
+                    found.append(Photo(shown(file, root), name, file))
                 else:
-                    others.append(_shown(file, root))
+                    others.append(shown(file, root))
             if len(found) == before:
-                empty.append(_shown(class_folder, root))
+                empty.append(shown(class_folder, root))
         photos[split] = tuple(sorted(found, key=lambda photo: photo.path))
         _check_distinct(photos[split])
     class_names = tuple(sorted({photo.class_name for photo in photos["train"]}))
@@ -221,7 +221,8 @@ def _entries(folder: Path) -> list[Path]:
     return [entry for entry in entries if not entry.name.startswith(".") and entry.name.lower() not in _CLUTTER]
 
 
-def _shown(file: Path, root: Path) -> str:
+def shown(file: Path, root: Path) -> str:
+    """A file's path below a folder, with slashes, as it can be printed and written whatever bytes are in it."""
     return _printable(PurePath(file.relative_to(root)).as_posix())
 
 

@@ -141,9 +141,9 @@ _LEFT_OUT = ("empty", "others")  # of a listing
 
 def mask_of(root: Path, photo: Photo) -> Path:
     """Where the mask of a photo lies."""
-    path = PurePosixPath(photo.path)
-    split, inside = (path.parts[0], PurePosixPath(*path.parts[1:])) if _is_divided(root) else ("", path)
-    return root / split / "masks" / inside.with_suffix(".png")
+    split = PurePosixPath(photo.path).parts[0] if _is_divided(root) else ""
+    # By the file's own name: that in `path` has its accents in one writing.
+    return root / split / "masks" / photo.file.relative_to(root / split / "photos").with_suffix(".png")
 
 
 def check_complete(root: Path, listing: Listing) -> None:

@@ -27,7 +27,10 @@ def read(file: Path, channel: int | None = None) -> Integer[np.ndarray, "height 
     Raises:
         UnreadablePhotoError: it is not there, damaged, or of other channels.
     """
-    content = image_check.read(file)
+    try:
+        content = image_check.read(file)
+    except UnreadablePhotoError as error:
+        raise UnreadablePhotoError(f"its mask {file}: {error}") from error
     try:
         with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
             if channel is None and image.mode not in _ONE_CHANNEL:

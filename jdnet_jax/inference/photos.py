@@ -64,7 +64,8 @@ def read(
         paths: of files.
         card: of the model that is to see them.
         picture_size: longer side of `Photo.picture` in pixels; 0 for none.
-        masks: for a model that looks at a part: the mask of all photos, or a folder with `<photo's name>.png` for each.
+        masks: for a model that looks at a part: the mask of all photos, or a folder with `<photo's name>.png` for each,
+            or that at the end of the photo's path, as `segment` writes them.
 
     Raises:
         UserError: the model looks at a part and there are no masks, or it looks at the whole and there are.
@@ -118,7 +119,12 @@ def view(record: bytes, card: ModelCard, mask: Path | None = None) -> UInt8[np.n
 
 
 def _mask_of(photo: Path, masks: Path) -> Path:
-    return masks / f"{photo.stem}.png" if masks.is_dir() else masks
+    """The mask at the longest end of the photo's path that the folder has; masks of one photo's name lie apart."""
+    if not masks.is_dir():
+        return masks
+    parts = photo.absolute().with_suffix(".png").parts[1:]
+    ends = (masks.joinpath(*parts[start:]) for start in range(len(parts)))
+    return next((end for end in ends if end.is_file()), masks / parts[-1])
 
 
 def _below(folder: Path) -> list[Path]:

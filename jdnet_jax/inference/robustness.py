@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from jdnet_jax import bootstrap
+from jdnet_jax import bootstrap, views
 from jdnet_jax.errors import UserError
 from jdnet_jax.inference import scoring
+from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.inference.runner import Runner
 from jdnet_jax.inference.scoring import Scores
 from jdnet_jax.perturbation import Perturbation, perturb
@@ -65,10 +66,10 @@ def conditions(
         `clean` and each perturbation, by name.
 
     Raises:
-        UserError: a perturbation that is not made for the model's size, or an input is named and the model has but one.
+        UserError: a perturbation that is not made for the model's size, or an input is named and the model has but
+            one, or the model is a file that takes a photo and a mask.
     """
-    for perturbation in perturbations.values():
-        perturbation.check(runner.card.image_size)
+    _check(runner.card, perturbations, on)
     parts: dict[str, list[scoring.Examples]] = {name: [] for name in (CLEAN, *perturbations)}
     for batch in batches:
         parts[CLEAN].append(scoring.examples(runner, batch))
@@ -89,6 +90,19 @@ def conditions(
     }
 
 
+def _check(card: ModelCard, perturbations: Mapping[str, Perturbation], on: str | None) -> None:
+    for perturbation in perturbations.values():
+        perturbation.check(card.image_size)
+    if on is not None and card.view != views.BOTH:
+        raise UserError(f"--perturb_on={on}: the model has one input, {card.view}; leave --perturb_on out")
+    if perturbations and card.view == views.BOTH and card.file_format != "flax":
+        # Food that is moved or blurred by itself overlaps its surroundings: no photo and mask are cut into such two.
+        raise UserError(
+            f"a {card.file_format} file of {card.view} cuts its photo itself, so the two cannot be perturbed: name the "
+            "workdir that it was exported from, or its student/"
+        )
+
+
 def perturbed(
     batch: Mapping[str, np.ndarray], perturbation: Perturbation, seed: int, on: str | None
 ) -> dict[str, np.ndarray]:
@@ -99,12 +113,7 @@ def perturbed(
         perturbation: has been checked with the size.
         seed: of the draws.
         on: as for `conditions`.
-
-    Raises:
-        UserError: an input is named and the model has but one.
     """
-    if on is not None and CONTEXT not in batch:
-        raise UserError(f"--perturb_on={on}: the model has one input, the whole photo; leave --perturb_on out")
     names = [name for name in _INPUTS[on or BOTH] if name in batch]
     return {**batch, **{name: perturb(batch[name], perturbation, seed, batch["index"]) for name in names}}
 

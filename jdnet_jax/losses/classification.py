@@ -60,13 +60,14 @@ class Distill(nn.Module):
       distillation head, which the teacher teaches here too (as in the authors' code; in the paper's formula there is
       one head).
 
-    The teacher is a fixed target. Of a mixture of photos the label is the mixture's shares, and the teacher says of the
-    mixture itself what it is.
+    The label is smoothed as in the authors' code, the teacher's answer is not. The teacher is a fixed target. Of a
+    mixture of photos the label is the mixture's shares, and the teacher says of the mixture itself what it is.
     """
 
     variant: str = "hard"
     temperature: float = 3.0
     share: float = 0.5
+    label_smoothing: float = 0.0
 
     def __call__(self, student: Outputs, teacher: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
         """Mean over the batch, in nats."""
@@ -77,7 +78,7 @@ class Distill(nn.Module):
             taught = cross_entropy(student.distillation_logits, jnp.argmax(target, axis=-1))
         else:
             taught = kl_divergence(target, student.distillation_logits, self.temperature)
-        known = cross_entropy(student.class_logits, labels)
+        known = cross_entropy(student.class_logits, labels, self.label_smoothing)
         return ((1.0 - self.share) * known + self.share * taught).mean()
 
 

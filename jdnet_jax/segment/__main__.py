@@ -59,15 +59,15 @@ _OF_ONE = {"grabcut": (_JOBS, _WORKING_SIZE, _ITERATIONS), "sam": (_CHECKPOINT, 
 def main(argv: list[str]) -> int:
     """Segments and prints, and returns the exit status."""
     photos, masks = _asked(argv)
-    segmenter = _segmenter()
     command_line.log_warnings_only()
     command_line.set_up_libraries()
 
     from jdnet_jax.segment import work
 
+    work.check(photos, masks)
     jobs = (_JOBS.value or available()) if _BACKEND.value == "grabcut" else 1
     try:
-        report = work.segment_folder(photos, masks, segmenter, _ON_EMPTY.value, jobs)
+        report = work.segment_folder(photos, masks, _segmenter(), _ON_EMPTY.value, jobs)
     except KeyboardInterrupt:
         say(f"interrupted: what is in {masks} is whole, and the same command goes on from there")
         return EXIT_STATUS

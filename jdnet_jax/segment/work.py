@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from jdnet_jax.data import image_check, photo_file
-from jdnet_jax.data.folder_listing import files_below, is_photo_name
+from jdnet_jax.data.folder_listing import files_below, is_photo_name, shown
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.parallel import in_order
 from jdnet_jax.data.wording import counted
@@ -62,12 +62,21 @@ def segment_folder(photos: Path, masks: Path, segmenter: Segmenter, on_empty: st
     )
 
 
-def _places(photos: Path, masks: Path) -> dict[Path, Path]:
-    """Each photo with the place of its mask."""
+def check(photos: Path, masks: Path) -> None:
+    """Looks at the two folders alone, before a backend is loaded.
+
+    Raises:
+        UserError: there is no folder of photos, or the masks would lie among them.
+    """
     if not photos.is_dir():
         raise UserError(f"--input={photos} is not a folder; name the one that holds the photos")
     if masks.resolve().is_relative_to(photos.resolve()):
         raise UserError(f"--output={masks} lies in --input={photos}, among the photos: choose a folder beside it")
+
+
+def _places(photos: Path, masks: Path) -> dict[Path, Path]:
+    """Each photo with the place of its mask."""
+    check(photos, masks)
     places: dict[Path, Path] = {}
     photo_at: dict[Path, Path] = {}
     for photo in filter(is_photo_name, files_below(photos)):
@@ -84,7 +93,7 @@ def _done(photo: Path, place: Path, photos: Path, settings: Mapping[str, Any]) -
     """What is known of a mask that is there already; None where it is to be made."""
     if not place.exists():
         return None
-    name, origin = photo.relative_to(photos).as_posix(), mask_file.read_origin(place)
+    name, origin = shown(photo, photos), mask_file.read_origin(place)
     if origin is None:
         return Entry(name, OWN, None, mask_file.area(place))
     if origin.settings != settings:
@@ -97,10 +106,11 @@ def _done(photo: Path, place: Path, photos: Path, settings: Mapping[str, Any]) -
 
 
 def _segmented(photo: Path, place: Path, photos: Path, segmenter: Segmenter, settings: Mapping[str, Any]) -> Entry:
-    name = photo.relative_to(photos).as_posix()
+    name = shown(photo, photos)
     try:
         pixels = image_check.decode(photo_file.record_of(photo))
     except UnreadablePhotoError as error:
+        place.unlink(missing_ok=True)  # of the photo that was here before
         return Entry(name, FAILED, None, None, str(error))
     mask = segmenter.segment(pixels)
     found = float(mask.mean())

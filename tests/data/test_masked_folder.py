@@ -103,6 +103,16 @@ def test_a_folder_that_is_divided(root):
     assert all(record["path"].startswith(b"val/") for record in records(dataset, "val"))
 
 
+def test_a_mask_lies_under_its_photos_own_name(root):
+    """On Linux a name keeps the writing of its accents, such as that of a Mac."""
+    for number in range(3):
+        add(root, f"cre\u0300me/{number} bru\u0302le\u0301e", number, left())
+        add(root, f"soup/{number}", 50 + number, left())
+    dataset = prepare(root, val_fraction=0.3, test_fraction=0.3)
+    assert dataset.class_names == ("cr\u00e8me", "soup")
+    assert sum(dataset.sizes.values()) == 6
+
+
 def test_missing_masks_are_counted(folder):
     (folder / "masks/rice/3.png").unlink()
     (folder / "masks/soup/4.png").unlink()

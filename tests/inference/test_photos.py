@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from jdnet_jax.errors import UserError
 from jdnet_jax.inference import photos
 from tests import tiny_student
 from tests.data.tiny import encode, smooth_photo
@@ -109,6 +110,45 @@ def test_the_huge_picture_is_never_decoded(tmp_path, monkeypatch):
     monkeypatch.setattr(Image.Image, "load", decode)
     [photo] = photos.read([tmp_path / "huge.png"], CARD, picture_size=100)
     assert photo.problem == "more than 179 megapixels"
+
+
+def write_mask(path, left):
+    """A mask of the left part of a photo of 36 x 50 pixels."""
+    mask = np.zeros((36, 50), np.uint8)
+    mask[:, :left] = 255
+    return write(path, mask)
+
+
+def test_the_mask_of_each_photo(tmp_path):
+    """At the photo's path, as `segment` writes it, before one by its name alone; two photos may have one name."""
+    image = smooth_photo(2, 36, 50)
+    card = tiny_student.card(view="roi")
+    named = [write(tmp_path / "photos" / name, image) for name in ("fig/1.png", "soup/1.png", "soup/deep/2.png")]
+    write_mask(tmp_path / "masks" / "fig" / "1.png", 20)
+    write_mask(tmp_path / "masks" / "1.png", 30)
+    write_mask(tmp_path / "masks" / "deep" / "2.png", 40)
+    found = photos.read(named, card, masks=tmp_path / "masks")
+    for photo, left in zip(found, (20, 30, 40), strict=True):
+        expected = image.copy()
+        expected[:, left:] = 0
+        np.testing.assert_array_equal(photo.view, expected[2:34, 9:41])
+    [one] = photos.read(named[:1], card, masks=tmp_path / "masks" / "deep" / "2.png")
+    assert (one.view[:, 31:] == 0).all()  # a file is the mask of all
+
+
+def test_masks_that_will_not_do(tmp_path):
+    card = tiny_student.card(view="roi")
+    photo = write(tmp_path / "a.png")
+    (tmp_path / "masks").mkdir()
+    [missing] = photos.read([photo], card, masks=tmp_path / "masks")
+    assert missing.problem == f"its mask {tmp_path / 'masks' / 'a.png'}: No such file or directory"
+    write_mask(tmp_path / "masks" / "a.png", 20)
+    [other] = photos.read([photo], card, masks=tmp_path / "masks")
+    assert other.problem == "its mask is 50 x 36 pixels, the upright photo 60 x 40"
+    with pytest.raises(UserError, match="the model looks at roi: give the food's masks by --mask"):
+        list(photos.read([photo], card))
+    with pytest.raises(UserError, match="the model looks at photo: leave out --mask"):
+        list(photos.read([photo], CARD, masks=tmp_path / "masks"))
 
 
 def test_few_photos_are_read_ahead(tmp_path, monkeypatch):

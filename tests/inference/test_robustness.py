@@ -92,15 +92,35 @@ def test_inputs_of_a_model_of_two():
     np.testing.assert_array_equal(context["context"], both["context"])
 
 
-def test_a_model_of_one_input_has_no_context():
-    with pytest.raises(UserError, match="--perturb_on=context: the model has one input"):
-        run([0], ["permutation:8"], on="context")
+def unread():
+    raise AssertionError
+    yield
+
+
+class NotRun:
+    """A runner of a view and a format that is asked for nothing."""
+
+    def __init__(self, view, file_format="flax"):
+        self.card = tiny_student.card(view=view, file_format=file_format)
+
+
+@pytest.mark.parametrize("view", ["photo", "roi"])
+def test_a_model_of_one_input_has_no_context(view):
+    perturbations = parse(["permutation:8"])
+    with pytest.raises(UserError, match=f"--perturb_on=context: the model has one input, {view}; leave"):
+        robustness.conditions(NotRun(view), unread(), perturbations, seed=0, on="context", draws=0)
+
+
+@pytest.mark.parametrize("on", [None, "roi"])
+def test_a_file_that_cuts_its_photo_itself_is_not_perturbed(on):
+    runner = NotRun("roi+context", "tflite")
+    perturbations = parse(["permutation:8"])
+    with pytest.raises(UserError, match=r"a tflite file of roi\+context cuts its photo itself.*: name the workdir"):
+        robustness.conditions(runner, unread(), perturbations, seed=0, on=on, draws=0)
+    with pytest.raises(AssertionError):  # as they are, the photos are looked at
+        robustness.conditions(runner, unread(), {}, seed=0, on=None, draws=0)
 
 
 def test_a_size_that_does_not_fit_is_told_before_any_photo_is_read():
-    def unread():
-        raise AssertionError
-        yield
-
     with pytest.raises(UserError, match="32 pixels cannot be cut into patches of 5"):
         robustness.conditions(ByBrightness(), unread(), parse(["permutation:5"]), seed=0, on=None, draws=0)

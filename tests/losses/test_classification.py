@@ -106,6 +106,15 @@ def test_hard_distillation_by_hand(teacher, taught):
 
 
 @pytest.mark.usefixtures("strict_promotion")
+def test_the_label_alone_is_smoothed():
+    """1/2 (0.9 CE(class head, label) + 0.1 CE(class head, even)) + 1/2 CE(distillation head, the teacher's class)."""
+    fixed = Outputs(logits=jnp.array([[5.0, 1.0]]), stages=())
+    value = Distill(label_smoothing=0.1)(distilled(*STUDENT_HEADS), fixed, jnp.array([0]), train=True)
+    even = (LN3 + LN3 - LN2) / 2
+    np.testing.assert_allclose(value, 0.5 * (0.9 * LN3 + 0.1 * even) + 0.5 * np.log(4), rtol=1e-6)
+
+
+@pytest.mark.usefixtures("strict_promotion")
 def test_soft_distillation_by_hand():
     """(1 - share) CE(class head, label) + share tau^2 KL(teacher || distillation head)."""
     teacher = jnp.array([[1.0, 0.0]])

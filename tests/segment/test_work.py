@@ -1,6 +1,7 @@
 """With a backend that marks what is bright."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -137,6 +138,24 @@ def test_a_photo_that_was_replaced_gets_a_new_mask(folder):
     picture(8, 40, 60).save(folder / "photos" / "fig" / "a.png")
     segment(folder, Bright())
     assert (pixels(folder / "masks" / "fig" / "a.png") == 255).mean() == pytest.approx(0.2)
+
+
+def test_a_photo_that_was_replaced_by_none_has_no_mask_any_more(folder):
+    segment(folder, Bright())
+    (folder / "photos" / "fig" / "a.png").write_bytes(b"no photo")
+    report = segment(folder, Bright())
+    assert not (folder / "masks" / "fig" / "a.png").exists()
+    assert report.counts()["failed"] == report.counts()["without_mask"] == 2
+
+
+def test_names_that_are_no_text_are_reported(folder):
+    picture().save(folder / "photos" / "fig" / os.fsdecode(b"cr\xe8me.png"))
+    report = segment(folder, Bright())
+    report.write()
+    assert (folder / "masks" / "fig" / os.fsdecode(b"cr\xe8me.png")).is_file()
+    told = json.loads((folder / "masks" / "segmentation.json").read_text(encoding="utf-8"))
+    assert told["photos"]["fig/cr\ufffdme.png"]["verdict"] == "segmented"
+    assert segment(folder, Bright()).entries == report.entries
 
 
 def test_a_mask_of_the_users_own_is_left_as_it_is(folder):
