@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jdnet_jax import command_line
+from jdnet_jax import command_line, views
 from jdnet_jax.errors import UserError
 from jdnet_jax.inference import model_card
 from jdnet_jax.inference.model_card import ModelCard
@@ -23,7 +24,7 @@ class ModelFile:
     """A model as a browser gets it.
 
     Attributes:
-        name: of the file, as the page asks for it.
+        name: of the file, as the page asks for it; another content has another name, so that no cache mixes them up.
         content: of the file.
         card: what it says of itself.
         runtime: what runs it, a key of `runtime.FILES`.
@@ -39,7 +40,8 @@ def load(path: Path) -> ModelFile:
     """Reads an exported file, or exports a workdir or a hand-off to a TFLite file of floats first.
 
     Raises:
-        UserError: there is nothing, it is of a format that no browser runs, has no card, or cannot be exported.
+        UserError: there is nothing, it is of a format that no browser runs, has no card, cannot be exported, or does
+            not look at photos as the page shows them.
     """
     if not path.exists():
         raise UserError(
@@ -56,13 +58,22 @@ def load(path: Path) -> ModelFile:
 def _read(path: Path) -> ModelFile:
     runtime, at, mark = _RUNTIMES[path.suffix]
     card = model_card.read(model_card.beside(path))
+    _check(card, path)
     try:
         content = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror})") from error
     if not content or content[at : at + len(mark)] != mark:
         raise UserError(f"{path} is no {path.suffix[1:]} file, or damaged: export it again")
-    return ModelFile(f"student{path.suffix}", content, card, runtime)
+    name = f"student-{hashlib.sha256(content).hexdigest()[:12]}{path.suffix}"
+    return ModelFile(name, content, card, runtime)
+
+
+def _check(card: ModelCard, path: Path) -> None:
+    if card.view != views.PHOTO:
+        raise UserError(f"{path} looks at {card.view}, which needs a mask of each photo: the page has none")
+    if card.fit != "crop":
+        raise UserError(f"{path} looks at photos with grey borders (config.fit={card.fit}): the page crops them")
 
 
 @contextlib.contextmanager
@@ -70,8 +81,11 @@ def _exported(source: Path) -> Iterator[Path]:
     command_line.log_warnings_only()
     command_line.set_up_libraries()
 
+    from jdnet_jax import handoff
     from jdnet_jax.export import exporter
 
+    if (folder := handoff.find(source)) is not None:
+        _check(model_card.read(folder / model_card.FILE_NAME), source)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "student.tflite"
         exporter.export(exporter.Request(source, "tflite", "none", output))

@@ -47,7 +47,8 @@ def find_or_build() -> Path:
         UserError: it cannot be fetched.
     """
     folder = _folder()
-    if not folder.is_dir():
+    names = (name for files in FILES.values() for name in files.values())
+    if not all((folder / name).is_file() and (folder / f"{name}.gz").is_file() for name in names):
         build()
     return folder
 
@@ -89,9 +90,10 @@ def _place(built: Path, folder: Path) -> None:
 
 
 def _folder() -> Path:
-    """In the user's cache, as an installed package may not be writable; by the versions that the lock file names."""
+    """In the user's cache, as an installed package may not be writable; by all that its content hangs on."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    version = hashlib.sha256((WEB / "package-lock.json").read_bytes()).hexdigest()[:12]
+    content = (WEB / "package-lock.json").read_bytes() + repr((FILES, _IMPORTS)).encode()
+    version = hashlib.sha256(content).hexdigest()[:12]
     return cache / "jdnet_jax" / f"web-{version}"
 
 

@@ -17,6 +17,7 @@ from jdnet_jax.inference.model_card import ModelCard
 
 INDEX = "index.html"
 DESCRIPTION = "site.json"  # what the page is told of its student
+RUNTIME = "runtime"  # the folder of what runs it
 
 #: What the page may do: run its own scripts and WebAssembly, and ask its own server.
 POLICY = "; ".join(
@@ -79,7 +80,7 @@ def create(model: ModelFile, runtimes: Path) -> dict[str, Asset]:
     site = {name: _asset(name, content) for name, content in files.items()}
     for name in runtime.FILES[model.runtime].values():
         compressed = (runtimes / f"{name}.gz").read_bytes()
-        site[f"runtime/{name}"] = _asset(name, (runtimes / name).read_bytes(), compressed)
+        site[f"{RUNTIME}/{name}"] = _asset(name, (runtimes / name).read_bytes(), compressed)
     return site
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,11 +16,11 @@ def write(site: Mapping[str, Asset], folder: Path) -> None:
     """Writes the files aside and puts the folder in place whole, instead of an earlier one of the same kind.
 
     Raises:
-        UserError: something else lies there, or it cannot be written; what was there is untouched.
+        UserError: something else lies there or in it, or it cannot be written; what was there is untouched.
     """
     folder = folder.absolute()
-    if folder.exists() and not _is_replaceable(folder):
-        raise UserError(f"--export={folder} is there and no page of this command: choose another name")
+    if folder.exists():
+        _check_replaceable(folder)
     aside, old = (folder.with_name(f".{folder.name}.{what}") for what in ("new", "old"))
     try:
         for path in (aside, old):
@@ -39,7 +40,15 @@ def write(site: Mapping[str, Asset], folder: Path) -> None:
         shutil.rmtree(old, ignore_errors=True)
 
 
-def _is_replaceable(folder: Path) -> bool:
-    if not folder.is_dir():
-        return False
-    return not any(folder.iterdir()) or {site_lib.INDEX, site_lib.DESCRIPTION} <= {p.name for p in folder.iterdir()}
+def _check_replaceable(folder: Path) -> None:
+    if folder.is_dir() and not any(folder.iterdir()):
+        return
+    try:
+        ours = json.loads((folder / site_lib.DESCRIPTION).read_text(encoding="utf-8"))["files"]
+        ours = {*ours, site_lib.INDEX, site_lib.RUNTIME}
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"--export={folder} is there and no page of this command: choose another name") from None
+    if others := sorted(path.name for path in folder.iterdir() if path.name not in ours):
+        raise UserError(
+            f"--export={folder} would be replaced, and {others[0]} in it is not of this command: choose another name"
+        )

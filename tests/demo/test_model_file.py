@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from jdnet_jax.demo import model_file
@@ -17,9 +19,34 @@ def write(path, content, card=True):
 def test_an_exported_file_with_its_card(tmp_path, name, runtime):
     path = write(tmp_path / name, b"\x1c\0\0\0TFL3 and more")
     found = model_file.load(path)
-    assert (found.name, found.runtime) == (f"student{path.suffix}", runtime)
+    assert re.fullmatch(rf"student-[0-9a-f]{{12}}\{path.suffix}", found.name)
+    assert found.runtime == runtime
     assert found.content == path.read_bytes()
     assert found.card.classes == tiny_student.CLASSES
+    assert model_file.load(path).name == found.name
+    assert model_file.load(write(path, b"\x1c\0\0\0TFL3 and other")).name != found.name
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"view": "roi"}, "looks at roi, which needs a mask of each photo: the page has none"),
+        ({"view": "roi+context"}, r"looks at roi\+context, which needs a mask"),
+        (
+            {"fit": "pad", "shorter_side": 32},
+            r"looks at photos with grey borders \(config.fit=pad\): the page crops them",
+        ),
+    ],
+)
+def test_a_student_that_sees_photos_in_another_way_than_the_page(tmp_path, changes, message):
+    path = write(tmp_path / "a.tflite", b"\x1c\0\0\0TFL3")
+    channels = {"mean": (1.0,) * 6, "std": (1.0,) * 6} if "context" in changes.get("view", "") else {}
+    model_card.write(model_card.card_path(path), tiny_student.card(file_format="tflite", **channels, **changes))
+    with pytest.raises(UserError, match=message):
+        model_file.load(path)
+    if not channels:
+        with pytest.raises(UserError, match=message):  # before it is exported
+            model_file.load(tiny_student.save(tmp_path / "student", **changes))
 
 
 def test_what_no_browser_runs_is_one_line(tmp_path):

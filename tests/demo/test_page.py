@@ -1,6 +1,9 @@
 """The page in a real browser, with a student that was never trained."""
 
+import contextlib
+import dataclasses
 import http.server
+import os
 import threading
 from functools import partial
 
@@ -211,19 +214,46 @@ def test_a_photo_is_taken_by_the_camera_and_by_the_keyboard(page, url):
 
 def test_a_folder_is_served_by_another_server_below_any_address(page, files, tmp_path):
     static_folder.write(files, tmp_path / "below" / "page")
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=tmp_path)) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        page.open(f"http://127.0.0.1:{server.server_port}/below/page/")
+    with of_any_kind(tmp_path) as url:
+        page.open(f"{url}/below/page/")
         assert page.give(colorful(tmp_path / "a.png", (90, 90))) is not None
         assert browser_tests.console_errors(page.browser) == []
-        server.shutdown()
-        thread.join()
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+def test_a_new_student_is_seen_at_once_where_the_server_has_files_kept_for_an_hour(page, tflite, runtimes, tmp_path):
+    student, photo = model_file.load(tflite), colorful(tmp_path / "a.png", (90, 90))
+    renamed = dataclasses.replace(student.card, classes=tuple(name.upper() for name in student.card.classes))
+    other = dataclasses.replace(student, name="student-other.tflite", card=renamed)
+    with of_any_kind(tmp_path) as url:
+        for of, written in ((student, 1e9), (other, 2e9)):
+            static_folder.write(site.create(of, runtimes), tmp_path / "page")
+            for path in (tmp_path / "page").rglob("*"):
+                os.utime(path, (written, written))
+            best = int(np.argmax(page.open(f"{url}/page/").give(photo)["probabilities"]))
+            assert page.text("answer") == of.card.classes[best]
+            page.wait("return document.getElementById('offline').textContent")
+
+
+@contextlib.contextmanager
+def of_any_kind(folder):
+    """The address of a plain web server of a folder."""
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(_Hoster, directory=folder)) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class _Hoster(http.server.SimpleHTTPRequestHandler):
     def log_message(self, format, *args):
         pass
+
+    def end_headers(self):
+        self.send_header("Cache-Control", "max-age=3600")
+        super().end_headers()
 
 
 def test_an_onnx_file_gives_the_same_probabilities(page, url, tflite, runtimes, resnet_onnx, tmp_path):

@@ -42,6 +42,15 @@ def test_it_is_fetched_once_and_anew_when_asked(npm, tmp_path):
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
+@pytest.mark.parametrize("name", ["litert.js", "onnxruntime.js.gz"])
+def test_it_is_fetched_again_where_a_file_is_gone(npm, name):
+    folder = runtime.find_or_build()
+    (folder / name).unlink()
+    assert runtime.find_or_build() == folder
+    assert (folder / name).is_file()
+    assert len(npm) == 2
+
+
 def test_two_that_fetch_at_once_do_not_hinder_each_other(npm, monkeypatch):
     folder = runtime.build()
     monkeypatch.setattr(runtime.Path, "exists", lambda path: False)  # it was put there a moment later

@@ -8,7 +8,7 @@ const TOP = 5;
 const $ = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(1)} %`;
 
-const site = await (await fetch("site.json")).json();
+const site = await (await fetch("site.json", { cache: "no-cache" })).json();
 const { model, colors } = site;
 const worker = new Worker("worker.js");
 let current = 0; // number of the photo that is on the page; answers to earlier ones come too late

@@ -9,7 +9,7 @@ const opened = open();
 
 async function open() {
   const begin = performance.now();
-  const { model } = await (await fetch("site.json")).json();
+  const { model } = await (await fetch("site.json", { cache: "no-cache" })).json();
   const [{ load }, photo, { UnreadablePhotoError }] = await Promise.all([
     import(RUNTIMES[model.runtime]),
     import("./photo.js"),
