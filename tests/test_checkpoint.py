@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jdnet_jax import checksums
+from jdnet_jax import step as step_lib
 from jdnet_jax.checkpoint import Checkpoints
 from jdnet_jax.errors import UserError
 from jdnet_jax.state import TrainState
@@ -58,6 +59,21 @@ def test_round_trip_is_exact(tmp_path):
     for a, b in zip(jax.tree.leaves(restored), jax.tree.leaves(state_at(3)), strict=True):
         np.testing.assert_array_equal(a, b)
         assert a.dtype == b.dtype
+    checkpoints.close()
+
+
+def test_a_state_on_every_device_is_copied_before_its_memory_is_used_again(tmp_path):
+    """The next step overwrites the state while its checkpoint is written; it comes back on every device."""
+    large = step_lib.place(dataclasses.replace(state_at(3), params={"student": {"kernel": jnp.arange(2.0**20)}}))
+    assert len(large.params["student"]["kernel"].sharding.device_set) == jax.device_count() == 8
+    checkpoints = Checkpoints(tmp_path, 1)
+    checkpoints.save(large, 0.1)
+    overwritten = jax.jit(lambda state: jax.tree.map(jnp.zeros_like, state), donate_argnums=0)(large)
+    checkpoints.wait()
+    restored = checkpoints.restore(3, overwritten)
+    np.testing.assert_array_equal(restored.params["student"]["kernel"], np.arange(2.0**20, dtype=np.float32))
+    for a, b in zip(jax.tree.leaves(restored), jax.tree.leaves(overwritten), strict=True):
+        assert a.sharding == b.sharding
     checkpoints.close()
 
 
