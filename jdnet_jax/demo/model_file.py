@@ -84,8 +84,8 @@ def _exported(source: Path) -> Iterator[Path]:
     from jdnet_jax import handoff
     from jdnet_jax.export import exporter
 
-    if (folder := handoff.find(source)) is not None:
-        _check(model_card.read(folder / model_card.FILE_NAME), source)
+    if (found := handoff.find(source)) is not None:
+        _check(model_card.read(found / model_card.FILE_NAME), source)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "student.tflite"
         exporter.export(exporter.Request(source, "tflite", "none", output))
