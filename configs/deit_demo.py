@@ -1,4 +1,4 @@
-"""DeiT distilled from a CNN, on the embedded set `synthetic_meals`: no download, half an hour on a CPU core.
+"""DeiT distilled from a CNN, on the embedded set `synthetic_meals`: no download, forty minutes on a CPU core.
 
     python -m jdnet_jax.main --config=configs/deit_demo.py:teacher       # the CNN, first
     python -m jdnet_jax.main --config=configs/deit_demo.py               # DeiT-tiny from the labels and the CNN
@@ -7,8 +7,8 @@
 
 A transformer from scratch on 4,000 pictures of 64 pixels, which it sees as 16 patches: few photos are where a CNN has
 much to teach it. Network, losses and their constants are DeiT's (Touvron et al., ICML 2021; `configs/deit_food101.py`
-has its whole recipe); data, teacher, augmentation and budget are ours, the
-teacher's those of `configs/demo.py`.
+has its whole recipe); data, teacher, augmentation and budget are ours, the teacher's those of
+`configs/demo.py`.
 The argument is `teacher` or a recipe of `jdnet_jax.recipes.apply_recipe`.
 """
 
@@ -35,7 +35,8 @@ def get_config(recipe="deit_hard"):
     config.optimizer.name = "adamw"
     config.optimizer.weight_decay = 0.05
     config.optimizer.clip_norm = 1.0
-    config.schedule.learning_rate = 3e-4  # of 3e-4, 5e-4 and 1e-3 the best on val after 16 epochs from the labels alone
+    # Of 3e-4, 5e-4 and 1e-3 the best on val after 14 of 16 epochs from the labels alone (seed 0: 42.0, 37.7, 31.8 %).
+    config.schedule.learning_rate = 3e-4
     if recipe == "teacher":
         config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 32}}
         config.epochs = 16.0
