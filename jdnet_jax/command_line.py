@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -93,7 +94,7 @@ def _run(main: Callable[[list[str]], int], argv: list[str] | None) -> str:
         # Who reads the output has had enough, as `head` has. What Python would still flush at its end goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (UserError, OSError) as error:
+    except (UserError, OSError, RuntimeError) as error:
         if (text := mistake(error)) is None:
             raise
         return text
@@ -105,6 +106,12 @@ def mistake(error: BaseException) -> str | None:
         return str(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return f"{error.filename or 'a file of the run'}: {error.strerror}: make room and run again"
+    # JAX's own error for a device, which this module cannot name.
+    if type(error).__name__ == "JaxRuntimeError" and (found := re.search(r"RESOURCE_EXHAUSTED: ([^\n]*)", str(error))):
+        return (
+            f"the device's memory does not hold it ({found[1].rstrip('.')}): lower config.batch_size or "
+            "config.image_size, raise config.grad_accum, or set config.remat=True"
+        )
     return None
 
 

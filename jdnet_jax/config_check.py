@@ -33,8 +33,12 @@ from jdnet_jax.routing import ADVERSARIAL_MODES, ENSEMBLE, OWN_GROUPS, SELECTION
 from jdnet_jax.views import PHOTO, VIEWS
 
 
-def check(config: ConfigDict) -> None:
+def check(config: ConfigDict, *, weights: bool = True) -> None:
     """Checks keys, types and values, without touching data or a device.
+
+    Args:
+        config: of a run.
+        weights: whether it must name the weights of a frozen teacher.
 
     Raises:
         UserError: names the first key that is wrong, what it is, and what it may be.
@@ -85,7 +89,7 @@ def check(config: ConfigDict) -> None:
     _check_losses(config)
     _check_blocks(config)
     _check_frozen_teachers(config)
-    recipes.check(config)
+    recipes.check(config, weights=weights)
     _check_optimizer("config", config.optimizer, config.schedule)
     known = {STUDENT, *OWN_GROUPS, *config.teachers}
     for name, entry in config.groups.items():

@@ -20,6 +20,7 @@ from jdnet_jax import command_line
 from jdnet_jax.errors import UserError
 from jdnet_jax.interruption import EXIT_STATUS, Interrupted, Interruption
 from jdnet_jax.recipes import MEAL_RECIPES
+from jdnet_jax.workdir import check_name
 
 command_line.define_config("The run's config file, such as configs/demo.py.")
 flags.declare_key_flag("config")  # --help lists it
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}: options begin with --, such as --config={argv[1]}")
     config = command_line.required_config()
-    workdir = str(Path(_WORKDIR.value or _default_workdir()).expanduser())
+    workdir = str(Path(check_name(_WORKDIR.value or _default_workdir())).expanduser())
     _log_to(Path(workdir))
     with Interruption():  # importing, and waiting for the other processes, can take long; the run listens on its own
         command_line.set_up_libraries()

@@ -345,8 +345,10 @@ def run_once(function: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
     """`jax.jit(function)(*arguments)`, compiled for a short compilation rather than a fast run.
 
     Drawing parameters is many small random draws, whose code takes LLVM half a minute to optimise on a CPU and a
-    moment to run either way.
+    moment to run either way. Where only shapes are asked for, nothing is compiled.
     """
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments)):
+        return function(*arguments)
     options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
     return jax.jit(function, compiler_options=options)(*arguments)
 

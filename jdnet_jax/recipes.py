@@ -126,8 +126,12 @@ def _apply_features(losses: ConfigDict, recipe: str) -> None:
         losses.mskd.weight = losses.mskd.weight or 1.0
 
 
-def check(config: ConfigDict) -> None:
+def check(config: ConfigDict, *, weights: bool = True) -> None:
     """The recipe's name goes into tables, so it must be what is trained: it is applied when the config is made.
+
+    Args:
+        config: with teachers, losses and routing of its own.
+        weights: whether frozen teachers must be trained.
 
     Raises:
         UserError: the teachers, weights or routing of a config are not those of its recipe, or its frozen teachers are
@@ -141,7 +145,7 @@ def check(config: ConfigDict) -> None:
             f"config.recipe is {recipe!r}, but these teachers, weights and routing are not: run --config=FILE:RECIPE "
             f"with one of {', '.join(RECIPES)}"
         )
-    if recipe in (*FROM_FROZEN, "jdnet_meal"):
+    if weights and recipe in (*FROM_FROZEN, "jdnet_meal"):
         for name, entry in config.teachers.items():
             if not entry.trainable and entry.init == "random":
                 raise UserError(

@@ -93,13 +93,17 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
         return run.finish()
 
 
-def check(config: ConfigDict) -> None:
+def check(config: ConfigDict, *, weights: bool = True) -> None:
     """Every check that needs no data: keys and values, models, their stages and weights, division over devices.
+
+    Args:
+        config: of a run.
+        weights: whether those that networks begin with must be there.
 
     Raises:
         UserError: names the key that is wrong and what to do.
     """
-    config_check.check(config)
+    config_check.check(config, weights=weights)
     shares = jax.device_count() * config.grad_accum
     if config.batch_size % shares:
         raise UserError(
@@ -113,7 +117,8 @@ def check(config: ConfigDict) -> None:
         )
     nets = networks.build(config, _ANY_CLASSES)
     networks.check_alignment(config, nets)
-    networks.check_weights(nets)
+    if weights:
+        networks.check_weights(nets)
 
 
 class _NonFinite(Exception):

@@ -32,6 +32,20 @@ _FREE = (
 )
 
 
+def check_name(name: str) -> str:
+    """The name of a workdir, as it is.
+
+    Raises:
+        UserError: it is an address, which would become a folder here of that name.
+    """
+    if "://" in name:
+        raise UserError(
+            f"--workdir={name} is an address and must be a folder: mount the bucket, or copy the folder to it from "
+            "time to time, as colab/jdnet_food101_tpu.ipynb does"
+        )
+    return name
+
+
 class Workdir:
     """Paths inside the folder of a run."""
 

@@ -1,10 +1,11 @@
-"""What XLA is told before JAX starts, all of it for CPUs.
+"""What XLA is told before JAX starts, where the CPU is what it compiles for.
 
 **Barriers hold.** What lies behind an optimisation barrier is computed after what lies before it, from nothing else.
 The step has them in the gradient of 1x1 convolutions (`models.pointwise`), between micro-batches, and around what is
 computed again (`rematerialization`). For CPUs XLA drops them before it optimises: it then undoes the first, computes
 micro-batches side by side, and keeps what was to be computed again; time or memory is lost. The pass that drops them is
-called `cse_barrier_expander` (jax 0.10).
+called `cse_barrier_expander` (jax 0.10). For GPUs the pass of that name comes late, and a program cannot be emitted
+with barriers in it, so there the flag would break what has one.
 
 **Convolutions are Eigen's.** XLA gives convolutions to YNNPACK, whose kernels for 3x3 take one and a half times as long
 as Eigen's, which XLA has as well (jaxlib 0.10.2 on an Intel Xeon with AVX-512; `tests/benchmarks/STEP.md`). An XLA that
@@ -16,6 +17,7 @@ This module imports no JAX, as the flags must be set before JAX starts.
 from __future__ import annotations
 
 import importlib.metadata
+import importlib.util
 from collections.abc import Mapping
 
 BARRIERS_HOLD = "--xla_disable_hlo_passes=cse_barrier_expander"
@@ -23,15 +25,26 @@ EIGEN_CONVOLUTIONS = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolu
 _TRIED = "0.10."  # jaxlib
 
 
-def flags(environ: Mapping[str, str], jaxlib: str | None = None) -> str:
+def flags(environ: Mapping[str, str], jaxlib: str | None = None, *, accelerators: bool | None = None) -> str:
     """The value of XLA_FLAGS.
 
     Args:
         environ: the environment; a flag that it gives itself stays as it is.
         jaxlib: its version; None for that of the one that is installed.
+        accelerators: whether JAX could use anything but CPUs; None for what is installed here.
     """
     given = environ.get("XLA_FLAGS", "")
+    platforms = environ.get("JAX_PLATFORMS", "")
+    cpu = platforms == "cpu" if platforms else not (_has_plugin() if accelerators is None else accelerators)
+    if not cpu:
+        return given
     wanted = [BARRIERS_HOLD]
     if (jaxlib or importlib.metadata.version("jaxlib")).startswith(_TRIED):
         wanted.append(EIGEN_CONVOLUTIONS)
     return " ".join([given, *(flag for flag in wanted if flag.partition("=")[0] not in given)]).strip()
+
+
+def _has_plugin() -> bool:
+    """Whether a package is installed by which JAX finds a GPU or TPU, be there one or not."""
+    found = any(importlib.util.find_spec(name) for name in ("jax_plugins", "libtpu"))
+    return found or bool(importlib.metadata.entry_points(group="jax_plugins"))

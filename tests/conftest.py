@@ -10,8 +10,8 @@ from jdnet_jax import xla_flags
 # Tests compile far more than they compute, so LLVM is told to optimise as little as it can.
 QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 OURS = {"XLA_FLAGS": f"--xla_force_host_platform_device_count=8 {QUICK_COMPILATION}"}
-os.environ.setdefault("XLA_FLAGS", xla_flags.flags(OURS))  # with what every command asks for
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("XLA_FLAGS", xla_flags.flags({**os.environ, **OURS}))  # with what every command asks for
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Many tests compile the same step; compiling is most of what they cost.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="jdnet-jax-tests-"))

@@ -54,6 +54,10 @@ def test_a_step_is_timed_without_its_data_and_traced(tmp_path):
     assert found["flops_per_second"] == pytest.approx(found["flops"] / found["seconds"]["median"])
     assert found["utilization"] == pytest.approx(found["flops_per_second"] / found["peak_flops_per_second"])
     assert list(tmp_path.rglob("*.xplane.pb"))
+    first = found["first_step"]
+    parts = [first[part] for part in ("start", "build", "trace", "compile", "run")]
+    assert min(parts) > 0
+    assert first["total"] == pytest.approx(sum(parts))
     evaluated = benchmark("eval", *args)
     assert evaluated.returncode == 0, evaluated.stderr
     # Training is three forward passes' work by the formula; evaluation has a batch size of its own.
@@ -87,6 +91,8 @@ def test_both_forms_of_depthwise_convolution_in_bfloat16():
         (("input",), "--config is missing"),
         (("student",), "--from is missing"),
         (("student", "--from=a", "--threads=0"), "--threads=0 must be numbers from 1 to"),
+        (("input", SMALL[0], "--profile=a"), "--profile is for train_step and eval"),
+        (("train_step", *SMALL, "--profile=/dev/null/a"), "--profile=/dev/null/a cannot be written: Not a directory"),
     ],
 )
 def test_a_command_that_is_not_whole_is_one_line(args, message):

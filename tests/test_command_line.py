@@ -1,8 +1,10 @@
 import subprocess
 import sys
 
+import jax
 import pytest
 
+from jdnet_jax import command_line
 from tests.commands import ROOT
 
 
@@ -43,6 +45,16 @@ def test_output_that_nobody_reads_any_more_ends_the_command_quietly(argument):
         process.stdout.close()
         assert process.wait(60) == 1
         assert process.stderr.read() == ""
+
+
+def test_a_device_whose_memory_is_full_is_one_line():
+    error = jax.errors.JaxRuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 123 bytes.\nmore of it")
+    assert command_line.mistake(error) == (
+        "the device's memory does not hold it (Out of memory allocating 123 bytes): lower config.batch_size or "
+        "config.image_size, raise config.grad_accum, or set config.remat=True"
+    )
+    assert command_line.mistake(jax.errors.JaxRuntimeError("INTERNAL: no")) is None
+    assert command_line.mistake(RuntimeError("RESOURCE_EXHAUSTED: of another kind")) is None
 
 
 def test_nothing_follows_the_line_of_a_mistake():

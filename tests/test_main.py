@@ -24,6 +24,10 @@ def test_help_says_what_signals_do_and_with_which_status():
     [
         ([], ["error: --config is missing: name a config file"]),
         (["configs/demo.py"], ["error: unexpected argument 'configs/demo.py'"]),
+        (
+            ["--config=configs/demo.py", "--workdir=gs://bucket/run"],
+            ["error: --workdir=gs://bucket/run is an address and must be a folder"],
+        ),
         (["--config=configs/nowhere.py"], ["error: --config=configs/nowhere.py: there is no such file"]),
         (
             ["--config=configs/demo.py", "--config.bacth_size=3"],

@@ -3,9 +3,10 @@
 `python -m jdnet_jax.benchmark input --config=configs/food101.py`: images a second that the training input reaches,
 stage by stage. `python -m jdnet_jax.benchmark student --from=runs/demo`: latency, size and memory of a student, in the
 hand-off and in every format that it is exported to, or of exported files. `python -m jdnet_jax.benchmark train_step
---config=configs/food101.py`, or `eval`: time, memory and share of the machine's peak of one step, on noise. `python -m
-jdnet_jax.benchmark depthwise --config=configs/food101.py`: both forms of its depthwise convolutions. `python -m
-jdnet_jax.benchmark scaling --config=configs/food101.py --device=v5e`: what many devices would reach, predicted.
+--config=configs/food101.py`, or `eval`: time, memory and share of the machine's peak of one step, on noise, with random
+weights. `python -m jdnet_jax.benchmark depthwise --config=configs/food101.py`: both forms of its depthwise
+convolutions. `python -m jdnet_jax.benchmark scaling --config=configs/food101.py --device=v5e`: what many devices would
+reach, predicted.
 """
 
 from __future__ import annotations
@@ -39,7 +40,12 @@ _THREADS = flags.DEFINE_list("threads", ["1"], "student: numbers of CPUs to use,
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "How long each figure is measured, after a warm-up.", lower_bound=0.1)
 _CLASSES = flags.DEFINE_integer("classes", 101, "All but input and student: classes of the networks.", lower_bound=2)
 _PROFILE = flags.DEFINE_string("profile", None, "train_step, eval: a folder for a trace that TensorBoard opens.")
-_DEVICE = flags.DEFINE_enum("device", "v5e", ["v5e", "v5p", "h100"], "scaling: the accelerator to predict for.")
+_DEVICE = flags.DEFINE_string(
+    "device",
+    "v5e",
+    "scaling: the accelerator to predict for, v5e, v5p, h100, or one of other figures: "
+    "flops=312e12,link=300e9,group=8,network=25e9. The config's batch is that of each device.",
+)
 _UTILIZATION = flags.DEFINE_float(
     "utilization", 0.4, "scaling: share of its peak that one device reaches, an assumption.", 0.001, 1.0
 )
@@ -48,6 +54,8 @@ _JSON = flags.DEFINE_bool("json", False, "Print one JSON object instead of a tab
 
 def main(argv: list[str]) -> int:
     """Measures and prints, and returns the exit status."""
+    if _PROFILE.value and argv[1:] not in (["train_step"], ["eval"]):
+        raise UserError("--profile is for train_step and eval")
     match argv[1:]:
         case ["input"]:
             _input()

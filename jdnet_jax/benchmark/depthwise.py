@@ -23,6 +23,10 @@ from jdnet_jax.models import depthwise, padding
 from jdnet_jax.models.layers import DepthwiseConv
 from jdnet_jax.models.padding import Pads
 
+# How many convolutions are in a program that is timed, each of images of its own. To start one takes an accelerator
+# longer than to compute one.
+_TOGETHER_ON_ACCELERATOR = 16
+
 FORMS: Mapping[str, depthwise.Form] = {"shifted": depthwise.SHIFTED, "grouped": depthwise.GROUPED}
 WHAT = ("forward", "gradients")
 
@@ -51,16 +55,20 @@ def measure(config: ConfigDict, classes: int, seconds: float) -> dict[str, Any]:
         seconds: how long each figure is measured, after a warm-up.
 
     Returns:
-        `layers`: for each shape, how many there are and, by form and by what, the median in seconds; `total`: the sums
-        over all layers; `used`: the form that this platform gets; and the setting.
+        `layers`: for each shape, how many there are, how many of them in networks that are trained and, by form and by
+        what, the median in seconds; `total`: the sums over what a train step computes: all layers forward, the
+        gradients of those that are trained; `used`: the form that this platform gets; and the setting.
 
     Raises:
         UserError: a mistake in the config; no network has a depthwise convolution.
     """
     networks = made_up.build(config, classes).networks
     found: Counter[Layer] = Counter()
+    trained: Counter[Layer] = Counter()
     for network in networks.values():
-        found += layers(network.module, network.image_size)
+        own = layers(network.module, network.image_size)
+        found += own
+        trained += own if network.trainable else Counter()
     if not found:
         names = " and ".join(network.model for network in networks.values())
         raise UserError(f"{names}: no depthwise convolution to measure; name a config with a network for phones")
@@ -70,12 +78,17 @@ def measure(config: ConfigDict, classes: int, seconds: float) -> dict[str, Any]:
             "layer": layer._asdict(),
             "name": str(layer),
             "count": count,
+            "trained": trained[layer],
             "seconds": _time(layer, batch, config, seconds),
         }
         for layer, count in found.items()
     ]
     total = {
-        name: {what: sum(row["count"] * row["seconds"][name][what] for row in rows) for what in WHAT} for name in FORMS
+        name: {
+            what: sum(row[counted] * row["seconds"][name][what] for row in rows)
+            for what, counted in zip(WHAT, ("count", "trained"), strict=True)
+        }
+        for name in FORMS
     }
     return {
         "networks": {name: network.model for name, network in networks.items()},
@@ -93,7 +106,7 @@ def table(result: dict[str, Any]) -> str:
     where = result["machine"]
     columns = [(name, what) for what in WHAT for name in FORMS]
     rows = [(row["name"], f"x{row['count']}", row["seconds"]) for row in result["layers"]]
-    rows.append(("all of them", "", result["total"]))
+    rows.append(("in a train step", "", result["total"]))
     lines = [
         f"depthwise convolutions of {' + '.join(result['networks'].values())}, batch {result['batch_size']} a device, "
         f"{result['compute_dtype']}",
@@ -127,20 +140,34 @@ def layers(module: nn.Module, image_size: int) -> Counter[Layer]:
 
 def _time(layer: Layer, batch: int, config: ConfigDict, seconds: float) -> dict[str, dict[str, float]]:
     """By form and by what: the median in seconds."""
-    keys = jax.random.split(jax.random.key(config.seed), 3)
-    image = jax.random.normal(keys[0], (batch, layer.height, layer.width, layer.channels), config.compute_dtype)
-    x = depthwise.pad(image, layer.pads)
-    kernel = jax.random.normal(keys[1], (layer.kernel_size, layer.kernel_size, 1, layer.channels), config.compute_dtype)
+    together = 1 if jax.default_backend() == "cpu" else _TOGETHER_ON_ACCELERATOR
+    keys = jax.random.split(jax.random.key(config.seed), 2 * together + 1)
+
+    def draw(key: Array, *shape: int) -> Array:
+        return jax.random.normal(key, shape, config.compute_dtype)
+
+    images = [draw(key, batch, layer.height, layer.width, layer.channels) for key in keys[:together]]
+    xs = [depthwise.pad(image, layer.pads) for image in images]
+    kernel = draw(keys[-1], layer.kernel_size, layer.kernel_size, 1, layer.channels)
     found = {}
     for name, form in FORMS.items():
-        convolve = jax.jit(functools.partial(form.convolve, stride=layer.stride))
-        gradients = jax.jit(functools.partial(form.gradients, stride=layer.stride))
-        g: Array = jax.random.normal(keys[2], convolve(x, kernel).shape, config.compute_dtype)
+        shape = jax.eval_shape(functools.partial(form.convolve, stride=layer.stride), xs[0], kernel).shape
+        gs = [draw(key, *shape) for key in keys[together:-1]]
+        convolve = jax.jit(functools.partial(_convolve, form, layer.stride))
+        gradients = jax.jit(functools.partial(_gradients, form, layer.stride))
         found[name] = {
-            "forward": _median(functools.partial(convolve, x, kernel), seconds),
-            "gradients": _median(functools.partial(gradients, x, kernel, g), seconds),
+            "forward": _median(functools.partial(convolve, xs, kernel), seconds) / together,
+            "gradients": _median(functools.partial(gradients, xs, kernel, gs), seconds) / together,
         }
     return found
+
+
+def _convolve(form: depthwise.Form, stride: int, xs: list[Array], kernel: Array) -> list[Array]:
+    return [form.convolve(x, kernel, stride=stride) for x in xs]
+
+
+def _gradients(form: depthwise.Form, stride: int, xs: list[Array], kernel: Array, gs: list[Array]) -> list[Any]:
+    return [form.gradients(x, kernel, g, stride=stride) for x, g in zip(xs, gs, strict=True)]
 
 
 def _median(run: Callable[[], Any], seconds: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from jdnet_jax import config_check, data, host_batches, step
+from jdnet_jax import data, host_batches, step, train
+from jdnet_jax.benchmark import machine
 from jdnet_jax.data import augment, records
 from jdnet_jax.data.datasets import Dataset
 from jdnet_jax.data.pipeline import DECODED_TOGETHER
@@ -38,18 +38,18 @@ def measure(config: ConfigDict, seconds: float) -> dict[str, Any]:
         seconds: how long each stage is measured, after a warm-up of a fifth of that.
 
     Returns:
-        `{"dataset", "image_size", "batch_size", "cpus", "images_per_second": {stage: median over windows}}`.
+        `{"dataset", "image_size", "batch_size", "machine", "images_per_second": {stage: median over windows}}`.
 
     Raises:
         UserError: a mistake in the config, or the data cannot be had.
     """
-    config_check.check(config)
+    train.check(config, weights=False)
     dataset = data.prepare(config.dataset)
     return {
         "dataset": dataset.protocol,
         "image_size": config.image_size,
         "batch_size": config.batch_size,
-        "cpus": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "machine": {**machine.describe(), "tensorflow": tf.__version__},
         "images_per_second": {name: _rate(_STREAMS[name](dataset, config), seconds) for name in STAGES},
     }
 
@@ -57,7 +57,12 @@ def measure(config: ConfigDict, seconds: float) -> dict[str, Any]:
 def table(result: dict[str, Any]) -> str:
     """The result of `measure` for a person to read."""
     rates = result["images_per_second"]
-    lines = [f"{result['dataset']}", f"{result['image_size']} px, batch {result['batch_size']}, {result['cpus']} CPUs"]
+    where = result["machine"]
+    lines = [
+        result["dataset"],
+        f"{result['image_size']} px, batch {result['batch_size']}; {where['processor']}, {where['cpus']} CPUs, "
+        f"{where['devices']} x {where['device']}, TensorFlow {where['tensorflow']}",
+    ]
     lines += [f"  {name:<9}{rates[name]:>9,.0f} images/s   {what}" for name, what in STAGES.items()]
     lines.append(f"  the whole pipeline runs at {rates['batch'] / rates['decode']:.0%} of decoding alone")
     return "\n".join(lines)

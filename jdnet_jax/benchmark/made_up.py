@@ -1,4 +1,4 @@
-"""What a step takes, for a config and without its data: the parts of the run, and a batch of noise."""
+"""What a step takes, for a config and without its data or weights: the parts of the run, and a batch of noise."""
 
 from __future__ import annotations
 
@@ -15,12 +15,16 @@ _STEPS = 1000  # of a run whose length follows from its data
 
 
 def build(config: ConfigDict, classes: int) -> Assembly:
-    """The parts of a run.
+    """The parts of a run whose networks all begin at random: what a step costs does not hang on their weights.
 
     Raises:
         UserError: a mistake in the config.
     """
-    train.check(config)
+    config = config.copy_and_resolve_references()
+    for entry in (config.student, *config.teachers.values()):
+        with entry.ignore_type():  # that of a network with branches may be a section
+            entry.init = "random"
+    train.check(config, weights=False)
     return assembly.assemble(config, classes, config.steps or _STEPS)
 
 
@@ -39,13 +43,24 @@ def eval_batch(config: ConfigDict, classes: int) -> Batch:
     return jax.block_until_ready(step.split({**_noise(config, classes, size), "mask": np.ones(size, bool)}))
 
 
+def train_batch_shapes(config: ConfigDict, classes: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes of `train_batch`, of which no more is allocated than an image or two for each device."""
+    shares = jax.device_count() * config.grad_accum
+    small = config.copy_and_resolve_references()
+    small.batch_size = 2 * shares  # mixup pairs them
+    each = config.batch_size // shares
+    return {
+        name: jax.ShapeDtypeStruct((*values.shape[:2], each, *values.shape[3:]), values.dtype)
+        for name, values in train_batch(small, classes).items()
+    }
+
+
 def _noise(config: ConfigDict, classes: int, size: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(config.seed)
-    local = size // jax.process_count()
-    shape = (local, config.image_size, config.image_size, 3)
+    shape = (size, config.image_size, config.image_size, 3)
     photo = rng.integers(0, 256, shape, dtype=np.uint8)
     mask = rng.integers(0, 2, (*shape[:3], 1), dtype=np.uint8)
     return {
         **views.cut(photo, mask, config.dataset.view),
-        "label": rng.integers(0, classes, local).astype(np.int32),
+        "label": rng.integers(0, classes, size).astype(np.int32),
     }

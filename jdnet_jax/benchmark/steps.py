@@ -2,7 +2,8 @@
 
 FLOPs are by formula: two for each multiply-add of the networks' convolutions and matrix products
 (`models.multiply_adds`), and for a network that is trained three times those of its forward pass, because the backward
-pass multiplies twice, for the gradient of the input and of the weight. Loss terms, batch norm and the optimiser are
+pass multiplies twice, for the gradient of the input and of the weight. Where a step draws one of its frozen teachers
+(`teacher_selection="random"`), it has the mean of theirs. Loss terms, batch norm and the optimiser are
 left out, and so is what `remat` computes a second time. Divided by the step's time and by what the machine reaches in a
 large matrix product, they are the model FLOP utilisation (as in PaLM, Chowdhery et al., 2022, appendix B, but against a
 measured peak).
@@ -10,8 +11,8 @@ measured peak).
 
 from __future__ import annotations
 
+import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,10 +20,10 @@ import jax
 from ml_collections import ConfigDict
 
 from jdnet_jax import networks, step, unused_memory
+from jdnet_jax.assembly import Assembly
 from jdnet_jax.benchmark import machine, made_up, memory
 from jdnet_jax.errors import UserError
 from jdnet_jax.models.multiply_adds import multiply_adds
-from jdnet_jax.networks import Network
 
 Kind = Literal["train_step", "eval"]
 
@@ -40,15 +41,18 @@ def measure(config: ConfigDict, kind: Kind, classes: int, seconds: float, profil
         profile: the folder for a trace of three steps that TensorBoard and XProf open; None for none.
 
     Returns:
-        see `table`; times in seconds, memory in bytes, `first_step` until the first step has run.
+        see `table`; times in seconds, memory in bytes. `first_step`: what the first step waited for, from the start of
+        the process on (of this function where the system does not tell), parts that add up to `total`.
 
     Raises:
-        UserError: a mistake in the config; the profiler left no trace.
+        UserError: a mistake in the config; the profiler's folder cannot be written, or it left no trace.
     """
+    if profile is not None:
+        _check_writable(profile)
+    age = machine.process_age() or 0.0
     began = time.perf_counter()
     parts = made_up.build(config, classes)
     first_state = step.place(parts.initial_state())
-    built = time.perf_counter()
     function: Any
     if kind == "train_step":
         function, batch = step.mapped(parts.train_step(), donate_state=True), made_up.train_batch(config, classes)
@@ -79,9 +83,9 @@ def measure(config: ConfigDict, kind: Kind, classes: int, seconds: float, profil
     held, on_device = memory.peak(), memory.device_peak()
     if profile is not None:
         _trace(run, profile)
-    images = batch["label"].size * jax.process_count()
-    work = images * flops(parts.networks, trained=kind == "train_step")
-    peak = machine.matrix_product_peak(config.compute_dtype) * jax.device_count()
+    images = batch["label"].size
+    work = images * flops(parts, trained=kind == "train_step")
+    peak = machine.matrix_product_peak(config.compute_dtype)
     return {
         "kind": kind,
         "networks": {name: network.model for name, network in parts.networks.items()},
@@ -98,10 +102,12 @@ def measure(config: ConfigDict, kind: Kind, classes: int, seconds: float, profil
         "peak_flops_per_second": peak,
         "utilization": work / times["median"] / peak,
         "first_step": {
-            "build": built - began,
+            "start": age,
+            "build": before_trace - began,
             "trace": traced - before_trace,
             "compile": done - traced,
-            "total": first - began,
+            "run": first - done,
+            "total": age + first - began,
         },
         "memory": {
             "arguments": need.argument_size_in_bytes,
@@ -128,26 +134,41 @@ def table(result: dict[str, Any]) -> str:
             f"  work        {result['flops'] / 1e9:,.1f} GFLOP by formula, {result['flops_per_second'] / 1e9:,.1f} "
             f"GFLOP/s: {result['utilization']:.0%} of the {result['peak_flops_per_second'] / 1e9:,.0f} GFLOP/s "
             "measured in a matrix product",
-            f"  first step  after {first['total']:.1f} s: building {first['build']:.1f}, tracing {first['trace']:.1f}, "
-            f"compiling or loading the compiled step {first['compile']:.1f}",
+            f"  first step  after {first['total']:.1f} s: starting Python and the libraries {first['start']:.1f}, "
+            f"building {first['build']:.1f}, tracing {first['trace']:.1f}, compiling or loading the compiled step "
+            f"{first['compile']:.1f}, running it {first['run']:.1f}",
             f"  memory      state and batch {_mb(need['arguments'])}, scratch {_mb(need['scratch'])}{held}",
         ]
     )
 
 
-def flops(nets: Mapping[str, Network], *, trained: bool) -> int:
+def flops(parts: Assembly, *, trained: bool) -> int:
     """FLOP for one image by the formula above, in a train step or an evaluation step."""
-    return sum(
-        2 * multiply_adds(network.module, network.image_size) * (3 if trained and network.trainable else 1)
-        for network in nets.values()
-    )
+    forward = {name: 2 * multiply_adds(one.module, one.image_size) for name, one in parts.networks.items()}
+    if not trained:
+        return sum(forward.values())
+    frozen = [count for name, count in forward.items() if not parts.networks[name].trainable]
+    computed = sum(frozen)
+    if parts.config.teacher_selection == "random" and frozen:
+        computed //= len(frozen)
+    return 3 * (sum(forward.values()) - sum(frozen)) + computed
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"--profile={folder} cannot be written: {error.strerror}") from error
 
 
 def _trace(run: Any, folder: Path) -> None:
+    before = set(folder.rglob("*.xplane.pb"))
     with jax.profiler.trace(str(folder)):
         for _ in range(_PROFILED):
             jax.block_until_ready(run())
-    if not any(folder.rglob("*.xplane.pb")):
+    if not set(folder.rglob("*.xplane.pb")) - before:
         raise UserError(
             f"the profiler left no trace in {folder}: is the folder writable, and JAX's profiler installed?"
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jdnet_jax import handoff
+from jdnet_jax.benchmark import machine
 from jdnet_jax.errors import UserError
 from jdnet_jax.export import exporter, formats
 from jdnet_jax.inference import flax_runner, model_card
@@ -31,10 +32,12 @@ def measure(models: Sequence[Path], threads: Sequence[int], seconds: float) -> d
         seconds: how long each latency is measured, after a warm-up.
 
     Returns:
-        `{"models": [{"model", "network", "format", "dtype", "image_size", "multiply_adds", "bytes", "peak_memory",
-        "latency": {threads: {"median", "p90"}}}]}`; bytes and milliseconds; `peak_memory`, of the first number of
-        threads, is what the process held at most beyond what it held before it opened the model, None where the
-        system does not tell.
+        `{"machine", "models": [{"model", "network", "format", "dtype", "image_size", "multiply_adds", "bytes",
+        "peak_memory", "latency": {threads: {"median", "p90", "flops_per_second", "utilization"}}}]}`; bytes and
+        milliseconds; `peak_memory`, of the first number of threads, is what the process held at most beyond what it
+        held before it opened the model, None where the system does not tell; FLOP are two for each multiply-add of the
+        network, whatever the number format, and `utilization` is their rate as a share of what the same CPUs reach in
+        a matrix product of float32.
 
     Raises:
         UserError: there is no such model, or one cannot be run.
@@ -42,7 +45,7 @@ def measure(models: Sequence[Path], threads: Sequence[int], seconds: float) -> d
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         rows = [measure_one(path, name, threads, seconds) for path, name in _all(models, folder)]
-    return {"models": rows}
+    return {"machine": machine.describe(), "models": rows}
 
 
 def table(result: dict[str, Any]) -> str:
@@ -50,15 +53,20 @@ def table(result: dict[str, Any]) -> str:
     rows = result["models"]
     width = max(len(row["model"]) for row in rows)
     counts = [*rows[0]["latency"]]
-    head = "".join(f"{f'{count} CPU' + 's' * (count != '1'):>16}" for count in counts)
-    lines = [f"{'':<{width}}  {'MB':>7}{'peak MB':>9}{head}   ms for a photo, median (90 %)"]
+    head = "".join(f"{f'{count} CPU' + 's' * (count != '1'):>21}" for count in counts)
+    lines = [f"{'':<{width}}  {'MB':>7}{'peak MB':>9}{head}   ms for a photo, median (90 %), share of the peak"]
     for row in rows:
         peak = "-" if row["peak_memory"] is None else f"{row['peak_memory'] / 1e6:.1f}"
-        cells = [f"{row['latency'][count]['median']:.2f} ({row['latency'][count]['p90']:.2f})" for count in counts]
-        latencies = "".join(f"{cell:>16}" for cell in cells)
+        found = [row["latency"][count] for count in counts]
+        cells = [f"{one['median']:.2f} ({one['p90']:.2f}) {one['utilization']:>4.0%}" for one in found]
+        latencies = "".join(f"{cell:>21}" for cell in cells)
         lines.append(f"{row['model']:<{width}}  {row['bytes'] / 1e6:>7.2f}{peak:>9}{latencies}")
     networks = {(row["network"], row["image_size"], row["multiply_adds"]) for row in rows}
     lines += [f"{name} at {size} px: {count / 1e6:,.1f} M multiply-adds" for name, size, count in sorted(networks)]
+    where = result["machine"]
+    lines.append(
+        f"{where['processor']}, {where['cpus']} CPUs, JAX {where['jax']}; the peak is a matrix product's in float32"
+    )
     return "\n".join(lines)
 
 
@@ -92,17 +100,24 @@ def measure_one(path: Path, name: str, threads: Sequence[int], seconds: float) -
     found = {count: _measured(path, count, seconds) for count in threads}
     card = model_card.parse(found[threads[0]]["card"])
     module = flax_runner.create(dataclasses.replace(card, dtype="float32"), card.model)
+    count_of_network = multiply_adds(module, card.image_size)
     return {
         "model": name,
         "network": card.model,
         "format": card.file_format,
         "dtype": card.dtype,
         "image_size": card.image_size,
-        "multiply_adds": multiply_adds(module, card.image_size),
+        "multiply_adds": count_of_network,
         "bytes": size_on_disk(handoff.find(path) or path),
         "peak_memory": found[threads[0]]["peak_memory"],
-        "latency": {str(count): {key: result[key] for key in ("median", "p90")} for count, result in found.items()},
+        "latency": {str(count): _latency(result, 2 * count_of_network) for count, result in found.items()},
     }
+
+
+def _latency(result: dict[str, Any], flops: int) -> dict[str, float]:
+    rate = flops / (result["median"] / 1e3)
+    figures = {key: result[key] for key in ("median", "p90")}
+    return {**figures, "flops_per_second": rate, "utilization": rate / result["peak_flops_per_second"]}
 
 
 def _measured(path: Path, cpus: int, seconds: float) -> dict[str, Any]:

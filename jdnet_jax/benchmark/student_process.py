@@ -2,7 +2,8 @@
 
     python -m jdnet_jax.benchmark.student_process MODEL CPUS SECONDS
 
-Prints one JSON object: `card`, and as in `student.measure` `median`, `p90` and `peak_memory`.
+Prints one JSON object: `card`, as in `student.measure` `median`, `p90` and `peak_memory`, and `peak_flops_per_second`,
+what these CPUs reach in a large matrix product of float32.
 """
 
 from __future__ import annotations
@@ -51,6 +52,9 @@ def main(argv: list[str]) -> int:
         "p90": float(np.quantile(latencies, 0.9)),
         "peak_memory": None if before is None or after is None else after - before,
     }
+    from jdnet_jax.benchmark import machine  # JAX, whose memory is not the model's
+
+    result["peak_flops_per_second"] = machine.matrix_product_peak("float32")
     print(json.dumps(result))
     return 0
 

@@ -25,7 +25,7 @@ from jdnet_jax import command_line
 from jdnet_jax.compare.plan import Run
 from jdnet_jax.errors import UserError
 from jdnet_jax.progress import say
-from jdnet_jax.workdir import Workdir, plain
+from jdnet_jax.workdir import Workdir, check_name, plain
 
 command_line.define_config("The config file; its argument is a recipe. --config.NAME=VALUE holds for all of them.")
 flags.declare_key_flag("config")  # --help lists it
@@ -72,7 +72,7 @@ def _trained() -> int:
         raise UserError("--workdir is missing: name a folder for the comparison")
     _check_baseline(_RECIPES.value)
     _check_cores()
-    folder = Path(_WORKDIR.value).expanduser().absolute()
+    folder = Path(check_name(_WORKDIR.value)).expanduser().absolute()
     file = command_line.config_file()
     options = file.partition(":")[2]
     if options and not all("=" in option for option in options.split(",")):

@@ -57,7 +57,7 @@ class Server(ThreadingHTTPServer):
             raise UserError(
                 f"--host={host} --port={port} cannot be served at ({error.strerror}): choose another port, or 0 for any"
             ) from error
-        shown = f"[{host}]" if ":" in host else host
+        shown = _own_address() if host == "0.0.0.0" else f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self.server_address[1]}/"
 
     def server_bind(self) -> None:
@@ -73,6 +73,16 @@ def serve_until_interrupted(server: Server) -> None:
     with _sigterm_interrupts(), contextlib.suppress(KeyboardInterrupt):
         server.serve_forever(poll_interval=0.2)
     server.server_close()
+
+
+def _own_address() -> str:
+    """The address by which others in the network reach this machine; its name where it has none."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))  # an address of documentation (RFC 5737); nothing is sent
+            return probe.getsockname()[0]
+        except OSError:
+            return socket.gethostname()
 
 
 @contextlib.contextmanager

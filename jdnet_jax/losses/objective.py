@@ -96,9 +96,10 @@ def build(
     teachers = [name for name in trainable if name != STUDENT]
     frozen = [name for name in teachers if not trainable[name]]
     together = [ENSEMBLE] if frozen and selection != "all" else []
-    # The terms on maps need a network's own outputs; those on logits and blocks take the ensemble's as well.
+    # A term on maps needs a network's own outputs; those on logits and blocks take the ensemble's as well.
     alone = [name for name in teachers if not together or trainable[name]]
-    of_coupling = {"mskd": alone, "ial": alone, "kl": alone + together}
+    fixed = together or frozen
+    teachers_of = {"kl": alone + together, "similarity": fixed, "adversarial": fixed, "distill": fixed}
     terms = []
     for name, loss in losses.items():
         if loss["weight"] == 0 or loss["options"].get("mode") == "none":
@@ -108,7 +109,7 @@ def build(
             learners = [n for n in trainable if strengths(name, loss["routing"], (n,), trainable)[n] != 0]
             groups: Sequence[tuple[str, ...]] = [(n,) for n in learners]
         else:
-            groups = [(STUDENT, teacher) for teacher in of_coupling.get(name, together or frozen)]
+            groups = [(STUDENT, teacher) for teacher in teachers_of.get(name, alone)]
         for networks in groups:
             routing = strengths(name, loss["routing"], networks, trainable)
             module = _module(name, dict(loss["options"]), routing, networks, dtype, axis_name, readers or {})

@@ -5,11 +5,56 @@ import jax
 import numpy as np
 import pytest
 
+from jdnet_jax import step
 from jdnet_jax.benchmark import scaling
 from jdnet_jax.benchmark.collectives import collectives
+from jdnet_jax.errors import UserError
 from tests import tiny_recipe as tiny
 
-DEVICE = scaling.Device(flops=100.0, memory=1.0, link=10.0, group=4, network=2.0, source="made up")
+DEVICE = scaling.Device(flops=100.0, link=10.0, group=4, network=2.0, source="given")
+
+
+def test_a_device_has_a_name_or_figures_of_its_own():
+    assert scaling.parse_device("h100") is scaling.DEVICES["h100"]
+    assert scaling.parse_device("flops=100,link=10,group=4,network=2") == DEVICE
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("v5", "--device: unknown device 'v5'; did you mean 'v5p'"),
+        ("flops=100,link=10,group=4", "--device=flops=100,link=10,group=4: give all four figures"),
+        ("flops=100,link=10,group=4,network=2,more=1", "--device=.*: give all four figures"),
+        ("flops=100,link=0,group=4,network=2", "--device=.*: give all four figures, each above 0"),
+        ("flops=fast,link=10,group=4,network=2", "--device=.*: give all four figures"),
+        ("flops=inf,link=10,group=4,network=2", "--device=.*: give all four figures"),
+    ],
+)
+def test_a_device_that_is_not_whole_is_one_line(text, message):
+    with pytest.raises(UserError, match=f"^{message}"):
+        scaling.parse_device(text)
+
+
+def test_the_measured_step_is_never_allocated_and_its_bytes_are_the_gradients_and_statistics(monkeypatch):
+    config = tiny.config()
+    config.batch_size, config.compute_dtype = 3, "float32"
+    monkeypatch.setattr(step, "place", lambda *_: pytest.fail("a state was placed"))
+    result = scaling.measure(config, 5, "v5e", 0.5)
+    assert {one["kind"] for one in result["collectives"]} == {"all-reduce"}
+    state = tiny.Recipe(tiny.config()).state
+    statistics = sum(4 * leaf.size for leaf in jax.tree.leaves(state.batch_stats))
+    # A shortcut's BatchNorm and the branch's last one have the same gradient of the bias, which travels once.
+    assert (
+        0.99 * (result["gradient_bytes"] + statistics)
+        < result["bytes"]
+        <= (result["gradient_bytes"] + statistics + 4 * 8)
+    )
+    assert [row["devices"] for row in result["predicted"]] == [2**i for i in range(13)]
+    assert result["predicted"][0]["seconds"] == result["flops"] / (197e12 * 0.5)
+    shown = scaling.table(result)
+    assert "batch 3 on each device" in shown
+    assert "197 TFLOP/s bfloat16 (but the config computes in float32, which takes longer)" in shown
+    assert "4,096" in shown.splitlines()[-1]
 
 
 def test_communication_by_hand():

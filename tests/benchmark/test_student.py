@@ -24,6 +24,7 @@ def files(tmp_path, monkeypatch):
             "median": 4.0 / cpus,
             "p90": 6.0 / cpus,
             "peak_memory": 12_340_000 if path.endswith("tflite") else None,
+            "peak_flops_per_second": 1e9 * cpus,
         }
         return subprocess.CompletedProcess(command, 0, f"commentary\n{json.dumps(found)}\n", "")
 
@@ -34,13 +35,19 @@ def files(tmp_path, monkeypatch):
 def test_each_file_is_a_row_and_each_number_of_cpus_a_column(files):
     result = student.measure(files, [1, 2], 1.0)
     first, second = result["models"]
-    assert first["latency"] == {"1": {"median": 4.0, "p90": 6.0}, "2": {"median": 2.0, "p90": 3.0}}
+    one, two = first["latency"]["1"], first["latency"]["2"]
+    assert (one["median"], one["p90"], two["median"], two["p90"]) == (4.0, 6.0, 2.0, 3.0)
+    assert one["flops_per_second"] == 2 * first["multiply_adds"] / 4e-3
+    # Twice as fast on CPUs that reach twice as much: the same share.
+    assert one["utilization"] == pytest.approx(one["flops_per_second"] / 1e9)
+    assert two["utilization"] == pytest.approx(one["utilization"])
     assert (first["bytes"], first["peak_memory"], second["peak_memory"]) == (2_500_000, 12_340_000, None)
     assert (second["format"], second["model"]) == ("onnx", str(files[1]))
     lines = student.table(result).splitlines()
-    assert " ".join(lines[0].split()) == "MB peak MB 1 CPU 2 CPUs ms for a photo, median (90 %)"
-    assert lines[1].split()[1:] == ["2.50", "12.3", "4.00", "(6.00)", "2.00", "(3.00)"]
-    assert lines[2].split()[1:] == ["2.50", "-", "4.00", "(6.00)", "2.00", "(3.00)"]
+    assert " ".join(lines[0].split()) == "MB peak MB 1 CPU 2 CPUs ms for a photo, median (90 %), share of the peak"
+    share = f"{one['utilization']:.0%}"
+    assert lines[1].split()[1:] == ["2.50", "12.3", "4.00", "(6.00)", share, "2.00", "(3.00)", share]
+    assert lines[2].split()[1:] == ["2.50", "-", "4.00", "(6.00)", share, "2.00", "(3.00)", share]
     assert lines[3].startswith("resnet_tiny at 32 px: 0.")
 
 

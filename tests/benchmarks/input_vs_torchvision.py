@@ -22,6 +22,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from tests.benchmarks.other_python import other_python
+
 ROUNDS, SECONDS, BATCH = 3, 5, 32
 SPLITS = ("train", "val", "test")
 
@@ -41,7 +43,7 @@ def ours(folder: Path, store: Path) -> dict[str, float]:
 def torchvision(list_file: Path) -> float:
     """Images a second of the DataLoader."""
     script = Path(__file__).with_name("torchvision_loader.py")
-    command = [os.environ["JDNET_PARITY_PYTHON"], script, list_file, str(SECONDS), str(BATCH)]
+    command = [other_python(), script, list_file, str(SECONDS), str(BATCH)]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 

@@ -6,6 +6,7 @@ Eager mode, channels_last, float32, timm's networks, AdamW in its fused form (th
 CASE is one of `step_vs_pytorch.CASES`. Waits for lines on stdin, see worker.py.
 """
 
+import os
 import sys
 
 import timm
@@ -100,5 +101,5 @@ def build(case, size, batch):
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(2)
+    torch.set_num_threads(len(os.sched_getaffinity(0)))  # as ours
     loop(build(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.benchmarks.other_python import other_python
 
 CASES = ("joint", "teacher", "student", "eval_teacher", "eval_student")
 ROUNDS, RUNS, IMAGE_SIZE, BATCH, CLASSES = 3, 5, 128, 8, 101
@@ -54,7 +55,7 @@ def compare(case, rounds):
     """Medians of both sides."""
     ours_command = [sys.executable, "-m", "tests.benchmarks.step_vs_pytorch", f"--worker={case}"]
     script = Path(__file__).with_name("pytorch_step.py")
-    theirs_command = [os.environ["JDNET_PARITY_PYTHON"], str(script), case, str(IMAGE_SIZE), str(BATCH)]
+    theirs_command = [other_python(), str(script), case, str(IMAGE_SIZE), str(BATCH)]
     sides = {"ours": Side(ours_command), "pytorch": Side(theirs_command)}
     print(f"{case}: both sides have compiled and warmed up", file=sys.stderr, flush=True)
     seconds = {name: [] for name in sides}

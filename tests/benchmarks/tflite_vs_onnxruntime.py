@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -22,6 +21,7 @@ from jdnet_jax.benchmark import student
 from jdnet_jax.export import exporter
 from jdnet_jax.export.exporter import Request
 from jdnet_jax.size_on_disk import size_on_disk
+from tests.benchmarks.other_python import other_python
 
 ROUNDS, SECONDS = 5, 4
 
@@ -29,7 +29,7 @@ ROUNDS, SECONDS = 5, 4
 def timm(*args: object) -> str:
     """Runs timm_onnxruntime.py and returns what it printed."""
     script = Path(__file__).with_name("timm_onnxruntime.py")
-    command = [os.environ["JDNET_PARITY_PYTHON"], script, *map(str, args)]
+    command = [other_python(), script, *map(str, args)]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 

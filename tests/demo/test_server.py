@@ -111,6 +111,13 @@ def test_the_address_is_that_of_the_interface_and_a_taken_port_is_one_line(addre
         server.Server(FILES, "nowhere.invalid", 0)
 
 
+def test_on_all_interfaces_the_address_is_one_that_others_can_reach():
+    server_ = server.Server(FILES, "0.0.0.0", 0)
+    host = server_.url.removeprefix("http://").partition(":")[0]
+    assert host not in ("", "0.0.0.0", "127.0.0.1")
+    server_.server_close()
+
+
 def test_an_address_of_ipv6():
     try:
         with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
