@@ -96,6 +96,9 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
         _require(isinstance(entry, Mapping | ConfigDict), f"config.groups.{name}", "is not a section: see config.py")
         if name not in known:
             raise UserError(f"config.groups.{name}: {unknown('network', name, sorted(known))}")
+        for part, settings in entry.items():
+            is_section = part not in ("optimizer", "schedule") or isinstance(settings, Mapping | ConfigDict)
+            _require(is_section, f"config.groups.{name}.{part}", "is not a section: see config.py")
         frozen = name in config.teachers and not config.teachers[name].trainable
         _require(not frozen, f"config.groups.{name}", "is for a frozen teacher, which has no optimiser: remove it")
         merged = group_settings(config, name)

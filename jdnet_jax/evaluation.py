@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, PyTree
 
+from jdnet_jax.errors import UserError
 from jdnet_jax.step import split
 
 
@@ -144,6 +145,8 @@ def logits(
 
 
 def _split(batch: Mapping[str, np.ndarray]) -> Mapping[str, Any]:
+    if (batch["label"][batch["mask"]] < 0).any():
+        raise UserError("photos without a label (-1) cannot be scored: choose another split (config.dataset.splits)")
     return split({key: batch[key] for key in ("image", "context", "label", "mask") if key in batch})
 
 

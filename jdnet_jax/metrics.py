@@ -121,11 +121,21 @@ class RunWriter:
 
 
 def read(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a `metrics.jsonl`; a last line that a crash cut off is left out."""
+    """The whole lines of a `metrics.jsonl`; a last line that a crash cut off is left out.
+
+    Raises:
+        UserError: another line is damaged.
+    """
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1] if line]
+    found = []
+    for number, line in enumerate(lines[:-1], 1):
+        try:
+            found += [json.loads(line)] if line else []
+        except ValueError as error:
+            raise UserError(f"{path}: line {number} is damaged ({error}): remove it and start again") from error
+    return found
 
 
 def rewind(path: Path, step: int) -> None:

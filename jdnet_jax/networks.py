@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -18,6 +19,8 @@ from ml_collections import ConfigDict
 
 from jdnet_jax import branches, handoff, losses, models, views
 from jdnet_jax.errors import UserError
+from jdnet_jax.inference import class_names as class_names_lib
+from jdnet_jax.inference import model_card
 from jdnet_jax.losses.alignment import grids_align
 from jdnet_jax.losses.blocks import BlockReader
 from jdnet_jax.models import position_embedding
@@ -232,6 +235,30 @@ def check_weights(networks: Mapping[str, Network]) -> None:
             continue
         with _named(network):
             models.check_weights(network.model, network.init)
+
+
+def check_frozen_teachers(networks: Mapping[str, Network], class_names: Sequence[str], view: str) -> None:
+    """Checks that frozen teachers that earlier runs trained know the run's classes, and see of a photo what it shows.
+
+    Args:
+        networks: of the run.
+        class_names: of its data, in the order of the labels.
+        view: of its data, one of `views.VIEWS`.
+
+    Raises:
+        UserError: a teacher was trained on other classes, on the same ones in another order, or on another view.
+    """
+    for network in networks.values():
+        folder = handoff.find(Path(network.init)) if isinstance(network.init, str) and network.init else None
+        if network.trainable or folder is None:
+            continue
+        card = model_card.read(folder / model_card.FILE_NAME)
+        with _named(network):
+            class_names_lib.check(tuple(class_names), card.classes, "the run's data")
+            # `views.images_for`: of a photo in two parts a network of three channels is shown the whole.
+            shown = views.PHOTO if view == views.BOTH and network.module.input_spec.channels == 3 else view
+            if card.view != shown:
+                raise UserError(f"{network.init} was trained on the view {card.view!r} and is shown {shown!r} here")
 
 
 @contextlib.contextmanager

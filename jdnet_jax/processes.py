@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import faulthandler
+import hashlib
 import os
 import secrets
 import sys
@@ -121,6 +122,23 @@ def of_the_first(value: Callable[[], int]) -> int:
         return value()
     found = np.int64(value() if is_first() else 0)
     return int(multihost_utils.broadcast_one_to_all(found))
+
+
+def check_same(what: str, text: str) -> None:
+    """Checks that all processes have the same of something, which is text of any length.
+
+    Raises:
+        UserError: this process has another one than process 0.
+    """
+    if jax.process_count() == 1:
+        return
+    own = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.int32)
+    of_the_others = np.asarray(multihost_utils.process_allgather(own))
+    if not np.array_equal(own, of_the_others[0]):
+        raise UserError(
+            f"process {jax.process_index()} has another {what} than process 0: start all with the same command, and on "
+            "the same photos"
+        )
 
 
 @contextlib.contextmanager

@@ -134,8 +134,8 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
         weights: whether frozen teachers must be trained.
 
     Raises:
-        UserError: the teachers, weights or routing of a config are not those of its recipe, or its frozen teachers are
-            not trained.
+        UserError: the teachers, weights or routing of a config are not those of its recipe, or a frozen teacher is not
+            trained.
     """
     recipe = config.recipe
     if recipe not in RECIPES:
@@ -145,7 +145,7 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
             f"config.recipe is {recipe!r}, but these teachers, weights and routing are not: run --config=FILE:RECIPE "
             f"with one of {', '.join(RECIPES)}"
         )
-    if weights and recipe in (*FROM_FROZEN, "jdnet_meal"):
+    if weights:
         for name, entry in config.teachers.items():
             if not entry.trainable and entry.init == "random":
                 raise UserError(

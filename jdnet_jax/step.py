@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -83,7 +84,7 @@ def train_step(
             variables = {"params": params[name], "batch_stats": batch_stats[name]}
             with rematerialization.of_blocks() if remat else contextlib.nullcontext():
                 outputs[name], mutated = network.module.apply(
-                    variables, x, train=True, mutable=["batch_stats"], rngs={"dropout": key}
+                    variables, x, train=True, mutable=["batch_stats"], rngs={"dropout": dropout_key(key, name)}
                 )
             updated[name] = mutated.get("batch_stats", {})
         return outputs, updated
@@ -151,6 +152,11 @@ def train_step(
         return state, metrics
 
     return step
+
+
+def dropout_key(key: PRNGKeyArray, network: str) -> PRNGKeyArray:
+    """The key of what a network drops in a step: its own, as peers of one architecture would drop the same units."""
+    return jax.random.fold_in(key, zlib.crc32(network.encode()) & 0x7FFFFFFF)
 
 
 def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree], Batch], Metrics]:

@@ -48,7 +48,7 @@ from jdnet_jax.models.multiply_adds import multiply_adds
 from jdnet_jax.progress import Progress, duration, say
 from jdnet_jax.report import page
 from jdnet_jax.routing import ENSEMBLE, STUDENT
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.workdir import Workdir, text_of
 
 # Stands in for the number of classes while shapes are checked, before the dataset is there to tell it.
 _ANY_CLASSES = 10
@@ -77,14 +77,17 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
     check(config)
     place = Workdir(workdir)
     with Interruption() as interruption, contextlib.ExitStack() as held:
-        processes.by_the_first(lambda: place.claim(config))
         processes.by_the_first(lambda: held.enter_context(place.held()))
+        processes.by_the_first(lambda: place.claim(config))
         if (summary := place.finished()) is not None:
             say(f"the run in {place.path} is finished: to train anew, choose another --workdir")
             if processes.is_first() and not place.report.exists():
                 page.write(place)
             return summary
         dataset = data.prepare(config.dataset)
+        # A process that trains something else, or on other photos, would go unnoticed: all take the same steps.
+        processes.check_same("config", text_of(config, but="dataset.data_dir"))
+        processes.check_same("data", f"{dataset.protocol} {dataset.class_names}")
         processes.by_the_first(lambda: place.claim_data(dataset.protocol))
         if command:
             processes.by_the_first(lambda: atomic.write_text(place.command, command + "\n"))
@@ -142,6 +145,7 @@ class _Run:
 
         self.parts = assembly.assemble(config, len(dataset.class_names), self.steps)
         self.networks, self.terms = self.parts.networks, self.parts.terms
+        networks.check_frozen_teachers(self.networks, dataset.class_names, config.dataset.view)
         self.rates = {
             name: optimizers.learning_rate(config_lib.group_settings(config, name)["schedule"], self.steps)
             for name in self.parts.optimizers
@@ -322,7 +326,7 @@ class _Run:
         """
         self.checkpoints.wait()
         times = len(self.roll_backs)
-        if self.config.on_non_finite != "roll_back" or times == self.config.max_roll_backs:
+        if self.config.on_non_finite != "roll_back" or times >= self.config.max_roll_backs:
             after = f" (after {times} roll-backs)" if times else ""
             raise UserError(
                 f"{error}{after}; {self.checkpoints.last_good()}: "

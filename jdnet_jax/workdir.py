@@ -66,6 +66,9 @@ class Workdir:
     def claim(self, config: ConfigDict) -> None:
         """Makes the folder and writes `config.json`, or checks that the folder is of this very config.
 
+        For whoever holds it (`held`): of a run that goes on the config must stay. Keys that are free to change, such as
+        where the data lies, are written as they are now.
+
         Raises:
             UserError: the folder belongs to another config, cannot be made, or `config.json` is damaged.
         """
@@ -81,23 +84,27 @@ class Workdir:
                     f"--workdir={self.path} belongs to a run of another config, which differs in {', '.join(changed)}: "
                     "choose another --workdir, or the same config to continue that run"
                 )
-            if not changed:
+            if ours == theirs:
                 return
+        self._make()
+        atomic.write_text(self.config, json.dumps(ours, indent=2) + "\n")
+
+    def _make(self) -> None:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(f"--workdir={self.path} cannot be made ({error.strerror}): choose another") from error
-        atomic.write_text(self.config, json.dumps(ours, indent=2) + "\n")
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Keeps other processes from training in the folder; the end of the process, however it comes, lets go of it.
+        """Makes the folder and keeps other processes from training in it, until the process ends, however that comes.
 
         A file system without locks, as some that are mounted from elsewhere, keeps nobody.
 
         Raises:
-            UserError: another process trains in it.
+            UserError: another process trains in it, or it cannot be made.
         """
+        self._make()
         folder = os.open(self.path, os.O_RDONLY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -156,6 +163,15 @@ class Workdir:
         if not self.summary.exists():
             return None
         return json.loads(self.summary.read_text(encoding="utf-8"))
+
+
+def text_of(config: ConfigDict, but: str) -> str:
+    """A config without one of its keys, as text that is the same where the values are."""
+    rest = config.copy_and_resolve_references()
+    section, _, key = but.rpartition(".")
+    with (rest[section] if section else rest).unlocked() as owner:
+        del owner[key]
+    return json.dumps(plain(rest), sort_keys=True)
 
 
 def plain(config: ConfigDict) -> dict[str, Any]:

@@ -156,7 +156,7 @@ def test_resolutions_that_cannot_be(name, size, message):
 
 def test_a_group_of_a_frozen_teacher_is_refused():
     config = config_lib.default()
-    config.teachers.teacher.trainable = False
+    config.teachers.teacher.update(trainable=False, init="runs/x")
     config.groups = {"teacher": {}}
     with pytest.raises(UserError, match=r"config.groups.teacher is for a frozen teacher"):
         config_check.check(config)
@@ -287,6 +287,9 @@ def test_groups_override_single_keys():
     assert config_lib.group_settings(config, "student")["schedule"]["learning_rate"] == 1e-3
     config.groups = {"teacher": {"schedule": {"learning_rat": 0.5}}}
     with pytest.raises(UserError, match=r"config.groups.teacher.schedule.learning_rat: unknown key"):
+        config_check.check(config)
+    config.groups = {"teacher": {"schedule": 0.1}}
+    with pytest.raises(UserError, match=r"config.groups.teacher.schedule is not a section"):
         config_check.check(config)
     config.groups = {"techer": {}}
     with pytest.raises(UserError, match=r"config.groups.techer: unknown network 'techer'"):

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 
 from jdnet_jax import evaluation, networks, step
+from jdnet_jax.errors import UserError
 from jdnet_jax.evaluation import Result, macro_f1, per_class
 from tests import tiny_recipe as tiny
 
@@ -45,6 +46,13 @@ def test_the_most_confused_pairs_come_first():
     assert evaluation.most_confused(confusion, 9) == [(1, 0, 3), (0, 1, 2), (1, 2, 2)]
     assert evaluation.most_confused(confusion, 1) == [(1, 0, 3)]
     assert evaluation.most_confused(np.diag([1, 2]), 9) == []
+
+
+def test_photos_without_a_label_are_not_scored():
+    images, mask = np.zeros((3, 4, 4, 3), np.uint8), np.array([1, 0, 1], bool)
+    batch = {"image": images, "label": np.array([1, -1, -1]), "mask": mask}
+    with pytest.raises(UserError, match="photos without a label"):
+        evaluation.evaluate(None, {}, [batch])
 
 
 def test_logits_of_each_example_once_over_devices_and_padding():

@@ -56,6 +56,13 @@ def test_a_line_that_was_cut_off_is_not_read_and_later_lines_are_dropped(tmp_pat
     assert path.read_text() == '{"step": 1, "a": 1}\n{"step": 2, "a": 2}\n'
 
 
+def test_a_damaged_line_is_named(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text('{"step": 1}\n{"step": 2{"step": 3}\n{"step": 4}\n')
+    with pytest.raises(UserError, match=r"metrics.jsonl: line 2 is damaged .*: remove it and start again"):
+        metrics.rewind(path, 2)
+
+
 def test_median_throughput(tmp_path):
     path = tmp_path / "metrics.jsonl"
     assert metrics.median_throughput(path) is None

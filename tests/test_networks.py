@@ -1,3 +1,6 @@
+import dataclasses
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -153,3 +156,33 @@ def test_blocks_that_do_not_match_in_number_name_both_sides():
         networks.check_alignment(config, networks.build(config, 5))
     config.blocks.stages = {"student": (1, 2), "teacher": (0, 2)}
     networks.check_alignment(config, networks.build(config, 5))
+
+
+def frozen(init, classes, **options):
+    config = config_lib.default()
+    config.image_size = 32
+    config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 4}}
+    config.teachers = {"teacher": config_lib.teacher("resnet_tiny", str(init), False, width=4)}
+    return networks.build(config, classes)
+
+
+def test_a_frozen_teacher_must_know_the_classes_and_see_what_it_was_trained_on(tmp_path):
+    names = tiny_student.CLASSES
+    nets = frozen(tiny_student.save(tmp_path / "student"), len(names))
+    networks.check_frozen_teachers(nets, names, "photo")
+    networks.check_frozen_teachers(nets, names, "roi+context")  # it is shown the sum of both
+    with pytest.raises(UserError, match=r"^config.teachers.teacher.init: .*: they are in another order"):
+        networks.check_frozen_teachers(nets, names[::-1], "photo")
+    with pytest.raises(UserError, match="only the dataset has ham; only the model has grape"):
+        networks.check_frozen_teachers(nets, (*names[:-1], "ham"), "photo")
+    with pytest.raises(UserError, match="was trained on the view 'photo' and is shown 'roi' here"):
+        networks.check_frozen_teachers(nets, names, "roi")
+    # One that is trained on learns the run's own classes.
+    trained = {name: dataclasses.replace(network, trainable=True) for name, network in nets.items()}
+    networks.check_frozen_teachers(trained, names[::-1], "photo")
+
+
+def test_shapes_alone_are_had_without_a_compilation():
+    key = jax.random.key(0)
+    drawn = jax.eval_shape(lambda: networks.run_once(lambda k: jax.random.normal(k, (3,)), jax.random.fold_in(key, 1)))
+    assert drawn.shape == (3,)

@@ -10,7 +10,10 @@ import socket
 import subprocess
 import sys
 
+import jax
+import numpy as np
 import pytest
+from jax.experimental import multihost_utils
 
 from jdnet_jax import metrics, processes
 from jdnet_jax.errors import UserError
@@ -230,3 +233,28 @@ def test_one_process_waits_for_nobody():
     processes.by_the_first(lambda: done.append(1))
     assert done == [1]
     assert processes.of_the_first(lambda: 7) == 7
+
+
+@pytest.fixture
+def second_of_two(monkeypatch):
+    """This process is number 1, and process 0 has what the function says."""
+
+    def other(change):
+        monkeypatch.setattr(jax, "process_count", lambda: 2)
+        monkeypatch.setattr(jax, "process_index", lambda: 1)
+        monkeypatch.setattr(multihost_utils, "process_allgather", lambda own: np.stack([change(own), own]))
+
+    return other
+
+
+def test_one_process_has_nobody_to_compare_with(monkeypatch):
+    monkeypatch.setattr(multihost_utils, "process_allgather", lambda own: pytest.fail("asked the others"))
+    processes.check_same("config", "text")
+
+
+def test_the_same_passes_and_another_is_named(second_of_two):
+    second_of_two(lambda own: own)
+    processes.check_same("config", "text")
+    second_of_two(lambda own: own + 1)
+    with pytest.raises(UserError, match=r"^process 1 has another config than process 0: start all with the same"):
+        processes.check_same("config", "text")

@@ -49,6 +49,16 @@ def finished(tmp_path_factory):
     return workdir, train.train_and_evaluate(small_run(), workdir)
 
 
+def test_a_start_in_the_folder_of_a_run_that_goes_on_changes_nothing_of_it(tmp_path):
+    place = Workdir(tmp_path)
+    with place.held():
+        place.claim(small_run())
+        before = place.config.read_bytes()
+        with pytest.raises(UserError, match="another process is training there"):
+            train.train_and_evaluate(alone(), tmp_path)
+        assert place.config.read_bytes() == before
+
+
 def test_the_summary_says_what_the_contract_asks_for(finished):
     workdir, summary = finished
     assert json.loads((workdir / "summary.json").read_text()) == summary

@@ -81,7 +81,8 @@ def claim(runs: Sequence[Run]) -> None:
     """Takes the folder of each run, or finds that it is of this very run already.
 
     Raises:
-        UserError: a folder belongs to another run.
+        UserError: a folder belongs to another run, or a process trains in it.
     """
     for run in runs:
-        run.place.claim(run.config)
+        with run.place.held():
+            run.place.claim(run.config)

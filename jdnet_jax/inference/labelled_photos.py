@@ -14,7 +14,7 @@ from jdnet_jax.data import image_check
 from jdnet_jax.data.folder_listing import class_folders, files_below, is_photo_name
 from jdnet_jax.data.wording import counted, listed
 from jdnet_jax.errors import UserError, unknown
-from jdnet_jax.inference import photos
+from jdnet_jax.inference import class_names, photos
 from jdnet_jax.inference.model_card import ModelCard
 
 Batch = dict[str, np.ndarray]
@@ -47,7 +47,7 @@ def of_dataset(config: ConfigDict, role: str, card: ModelCard) -> LabelledPhotos
         UserError: the data cannot be had, or its classes are not the model's.
     """
     dataset = data.prepare(ConfigDict({**config, "view": card.view}))
-    _check_classes(dataset.class_names, card.classes, dataset.name)
+    class_names.check(dataset.class_names, card.classes, dataset.name)
     batches = data.eval_batches(
         dataset,
         role,
@@ -143,19 +143,3 @@ def _of_files(labels: dict[Path, int], card: ModelCard, root: Path) -> Iterator[
 def _batch(rows: Sequence[tuple[np.ndarray, int, int]]) -> Batch:
     images, labels, indices = zip(*rows, strict=True)
     return {"image": np.stack(images), "label": np.array(labels), "index": np.array(indices)}
-
-
-def _check_classes(of_dataset: tuple[str, ...], of_model: tuple[str, ...], name: str) -> None:
-    if of_dataset == of_model:
-        return
-    if set(of_dataset) == set(of_model):
-        difference = "they are in another order"
-    else:
-        only_dataset, only_model = (
-            sorted(set(a) - set(b)) for a, b in ((of_dataset, of_model), (of_model, of_dataset))
-        )
-        difference = f"only the dataset has {listed(only_dataset, 3)}; only the model has {listed(only_model, 3)}"
-    raise UserError(
-        f"the {len(of_dataset)} labels of {name} are not the {len(of_model)} classes of the model: {difference}; give "
-        "the dataset and options that it was trained on"
-    )

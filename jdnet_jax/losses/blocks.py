@@ -75,5 +75,5 @@ class BlockReader:
 
     def aligned(self, outputs: Outputs) -> Outputs:
         """The blocks as outputs of one shape for all networks, from which a reader of all stages reads the same."""
-        *maps, logits = self(outputs)
-        return Outputs(logits=logits, stages=tuple(z[:, None, :, None] for z in maps))
+        *maps, _ = self(outputs)
+        return Outputs(logits=outputs.scores, stages=tuple(z[:, None, :, None] for z in maps))

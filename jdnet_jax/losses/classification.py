@@ -87,7 +87,8 @@ class Kl(nn.Module):
 
     tau^2 KL(sg p_T || p_S), and where `mutual` also tau^2 KL(sg p_S || p_T), which only the teacher feels. With full
     strength both ways and no other coupling this is Deep Mutual Learning (Zhang et al., CVPR 2018); one way, from a
-    frozen teacher, it is knowledge distillation (Hinton et al., 2015).
+    frozen teacher, it is knowledge distillation (Hinton et al., 2015). Of a teacher with two heads p_T is its answer,
+    the mean of their softmaxes.
     """
 
     temperature: float = 1.0
@@ -96,7 +97,7 @@ class Kl(nn.Module):
     def __call__(self, student: Outputs, teacher: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
         """Mean over the batch, in nats."""
         stop = jax.lax.stop_gradient
-        value = kl_divergence(stop(teacher.logits), student.logits, self.temperature)
+        value = kl_divergence(stop(teacher.scores), student.logits, self.temperature)
         if self.mutual:
-            value = value + kl_divergence(stop(student.logits), teacher.logits, self.temperature)
+            value = value + kl_divergence(stop(student.logits), teacher.scores, self.temperature)
         return value.mean()

@@ -73,10 +73,7 @@ def read(place: Workdir) -> RunRecord:
     classes: tuple[str, ...] = ()
     if summary is not None and (place.student / model_card.FILE_NAME).exists():
         classes = model_card.read(place.student / model_card.FILE_NAME).classes
-    try:
-        lines = metrics.read(place.metrics)
-    except ValueError as error:
-        raise UserError(f"{place.metrics} is damaged ({error}): restore it, or train anew") from error
+    lines = metrics.read(place.metrics)
     return RunRecord(
         path=place.path,
         config=_json(place.config),

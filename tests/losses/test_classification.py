@@ -142,3 +142,14 @@ def test_each_head_has_its_own_teacher_and_the_teacher_is_fixed(variant):
     np.testing.assert_array_equal(other[0], by_label[0][0])  # nor the teacher the class head
     assert np.any(other[1] != by_label[0][1])
     np.testing.assert_array_equal(by_label[0][2], [[0.0, 0.0]])
+
+
+def test_a_teacher_of_two_heads_teaches_its_answer():
+    a, b = jnp.array([[2.0, 0.0]]), jnp.array([[-2.0, 1.0]])
+    teacher = Outputs(logits=(a + b) / 2, stages=(), class_logits=a, distillation_logits=b)
+    student = Outputs(logits=jnp.array([[0.5, -0.5]]), stages=())
+    p = (jax.nn.softmax(a) + jax.nn.softmax(b)) / 2
+    q = jax.nn.softmax(student.logits)
+    expected = jnp.sum(p * jnp.log(p / q))
+    found = Kl(temperature=1.0).apply({}, student, teacher, jnp.array([0]), train=True)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
