@@ -263,7 +263,10 @@ class _Run:
         }
         entries[STUDENT]["sha256"] = state.sha256(student)
         logits = self._student_logits()
-        entries[STUDENT]["calibration"] = _calibration(logits)
+        unseen = not self.dataset.overlap("train", "val")
+        if not unseen:
+            self.progress.say("val is part of train: no temperature is fitted on what the student was trained on")
+        entries[STUDENT]["calibration"] = _calibration(logits, fit=unseen)
         summary = {
             "recipe": self.config.recipe,
             "dataset": self.config.dataset.name,
@@ -451,9 +454,9 @@ class _Run:
         self.progress.say(f"{error}: its update is left out")
 
 
-def _calibration(logits: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, Any]:
-    """The student's temperature, fitted on val, and what it does to the calibration error."""
-    temperature = calibration.fit_temperature(*logits["val"])
+def _calibration(logits: Mapping[str, tuple[np.ndarray, np.ndarray]], *, fit: bool) -> dict[str, Any]:
+    """The student's temperature, fitted on val or 1, and what it does to the calibration error."""
+    temperature = calibration.fit_temperature(*logits["val"]) if fit else 1.0
     before_and_after = {"ece_before": 1.0, "ece_after": temperature}
     errors = {
         role: {name: calibration.calibration_error_at(at, *found) for name, at in before_and_after.items()}

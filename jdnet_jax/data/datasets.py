@@ -79,6 +79,10 @@ class Dataset:
     shuffle_buffer: int
     view: str = views.PHOTO
 
+    def overlap(self, one: str, other: str) -> bool:
+        """Whether two roles have examples in common."""
+        return records.overlap(self.builder, self.splits[one], self.splits[other])
+
 
 @_quiet_tfds()
 def prepare(config: ConfigDict) -> Dataset:

@@ -50,6 +50,15 @@ def stored_bytes(builder: tfds.core.DatasetBuilder, split: str) -> int:
     )
 
 
+def overlap(builder: tfds.core.DatasetBuilder, one: str, other: str) -> bool:
+    """Whether two TFDS split strings have records in common."""
+    return any(
+        a.filename == b.filename and a.skip < b.skip + _taken(b) and b.skip < a.skip + _taken(a)
+        for a in builder.info.splits[one].file_instructions
+        for b in builder.info.splits[other].file_instructions
+    )
+
+
 def room_for_cache() -> int:
     """Bytes that cached records may take: a share of the memory that is free, in this container if it has a limit."""
     return int(_CACHE_SHARE * min(_free_in_machine(), _free_in_container()))

@@ -51,6 +51,20 @@ class TestPrepare:
         batches = list(data.eval_batches(dataset, "test", batch_size=4, image_size=8, crop_fraction=1.0))
         np.testing.assert_array_equal(np.concatenate([batch["index"] for batch in batches]), range(12))
 
+    @pytest.mark.parametrize(
+        ("train", "val", "expected"),
+        [
+            ("train", "val", False),
+            ("train[:75%]", "train[75%:]", False),
+            ("train[:75%]", "train[70%:]", True),
+            ("train+val", "val[2:]", True),
+            ("val", "train+val", True),
+        ],
+    )
+    def test_splits_that_share_examples(self, train, val, expected):
+        splits = {"train": train, "val": val, "test": "test"}
+        assert data.prepare(dataset_config("tiny_photos", splits=splits)).overlap("train", "val") is expected
+
     def test_prepares_once(self, monkeypatch):
         data.prepare(dataset_config("tiny_photos"))
         monkeypatch.setattr(TinyPhotos, "_generate_examples", None)
