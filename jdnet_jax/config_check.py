@@ -38,7 +38,7 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
 
     Args:
         config: of a run.
-        weights: whether it must name the weights of a frozen teacher.
+        weights: whether it must name the weights of teachers that its recipe has trained before.
 
     Raises:
         UserError: names the first key that is wrong, what it is, and what it may be.

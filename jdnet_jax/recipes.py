@@ -21,7 +21,9 @@ MEAL_RECIPES = {
 }
 #: The recipes that distil from teachers that are trained already, and stay as they are.
 FROM_FROZEN = ("kd", "at", "fitnet", "deit_hard", "deit_soft", *MEAL_RECIPES)
-RECIPES = ("jdnet", "ce", "dml", "jdnet_oneway", "jdnet-mskd", "jdnet-ial", "jdnet_meal", *FROM_FROZEN)
+#: Those, and JDNet from teachers that are trained already and learn on.
+TRAINED_BEFORE = (*FROM_FROZEN, "jdnet_trained")
+RECIPES = ("jdnet", "ce", "dml", "jdnet_oneway", "jdnet-mskd", "jdnet-ial", "jdnet_meal", *TRAINED_BEFORE)
 
 
 def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
@@ -29,7 +31,8 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
 
     `jdnet`: JDNet's terms as they are, and no others. `jdnet_oneway`: no gradient of the coupling terms into the
     teachers (r = 0). `jdnet-mskd` and `jdnet-ial`: JDNet without that term. `ce`: the student alone. `dml`: Deep Mutual
-    Learning (Zhang et al., CVPR 2018): KL both ways at full strength.
+    Learning (Zhang et al., CVPR 2018): KL both ways at full strength. `jdnet_trained`: JDNet from teachers that were
+    trained alone before, as `config.teachers.*.init` says, and learn on beside the student, see `_apply_trained`.
     From frozen teachers, of which `config.teachers.*.init` must then name trained weights: `kd`: one-way, KL only;
     `at` and `fitnet`: by their feature maps, see `_apply_features`; `deit_hard` and `deit_soft`: DeiT's distillation
     (Touvron et al., ICML 2021) into a student with a distillation token, instead of cross-entropy and the couplings.
@@ -77,6 +80,8 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
             losses.kl.weight = losses.kl.weight or 1.0
         case "at" | "fitnet":
             _apply_features(losses, recipe)
+        case "jdnet_trained":
+            _apply_trained(config)
         case "dml":
             losses.mskd.weight = losses.ial.weight = 0.0
             losses.kl.weight = losses.kl.weight or 1.0
@@ -126,16 +131,29 @@ def _apply_features(losses: ConfigDict, recipe: str) -> None:
         losses.mskd.weight = losses.mskd.weight or 1.0
 
 
+def _apply_trained(config: ConfigDict) -> None:
+    """JDNet where the teachers know the task from the first step on.
+
+    OURS: MSKD is FitNets' hint (stage 1, maps of unit length, constant weight), as such a teacher's middle features are
+    worth following at once, and its learning rate is a tenth of the student's, so that what it knows is kept.
+    """
+    config.losses.mskd.schedule.name = "constant"
+    config.losses.mskd.options.update(variant="l2", stages=(1,), stage_weights=())
+    for name in config.teachers:
+        own = {"schedule": {"learning_rate": 0.1 * config.schedule.learning_rate}}
+        config.groups[name] = config.groups.get(name, own)
+
+
 def check(config: ConfigDict, *, weights: bool = True) -> None:
     """The recipe's name goes into tables, so it must be what is trained: it is applied when the config is made.
 
     Args:
         config: with teachers, losses and routing of its own.
-        weights: whether frozen teachers must be trained.
+        weights: whether the teachers that need to be trained must be.
 
     Raises:
-        UserError: the teachers, weights or routing of a config are not those of its recipe, or a frozen teacher is not
-            trained.
+        UserError: the teachers, weights or routing of a config are not those of its recipe, or a teacher is not trained
+            that it needs to be.
     """
     recipe = config.recipe
     if recipe not in RECIPES:
@@ -147,7 +165,7 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
         )
     if weights:
         for name, entry in config.teachers.items():
-            if not entry.trainable and entry.init == "random":
+            if (not entry.trainable or recipe == "jdnet_trained") and entry.init == "random":
                 raise UserError(
                     f"config.teachers.{name}.init is random: recipe {recipe} needs a teacher that is trained"
                 )
@@ -170,6 +188,8 @@ def _is(config: ConfigDict, recipe: str) -> bool:
             return not some
         case "jdnet":
             return jdnet and {"mskd", "ial"} <= on
+        case "jdnet_trained":
+            return jdnet and not frozen and {"mskd", "ial"} <= on and variant == "l2" and len(stages) == 1
         case "jdnet_oneway":
             return jdnet and {"mskd", "ial"} <= on and not any(pulls)
         case "jdnet-mskd":

@@ -14,7 +14,7 @@ BY_VIEW = [path for path in CONFIGS if path.stem.startswith("rvernet")]  # their
 # MEAL's configs and recipes, which need frozen teachers, are tested in `test_meal`.
 BY_RECIPE = [path for path in CONFIGS if path not in BY_VIEW and not path.stem.startswith("meal_")]
 # Recipes that a config as it stands can run: the others need a teacher that is trained.
-CONTROLS = [recipe for recipe in recipes.RECIPES if recipe not in (*recipes.FROM_FROZEN, "jdnet_meal")]
+CONTROLS = [recipe for recipe in recipes.RECIPES if recipe not in (*recipes.TRAINED_BEFORE, "jdnet_meal")]
 
 
 def load(path: Path, *args):
@@ -162,15 +162,15 @@ def test_a_group_of_a_frozen_teacher_is_refused():
         config_check.check(config)
 
 
-@pytest.mark.parametrize("recipe", ["kd", "at", "fitnet", "deit_hard", "deit_soft"])
-def test_a_frozen_teacher_must_be_trained(recipe):
+@pytest.mark.parametrize("recipe", ["kd", "at", "fitnet", "deit_hard", "deit_soft", "jdnet_trained"])
+def test_a_teacher_must_be_trained_before(recipe):
     config = recipes.apply_recipe(config_lib.default(), recipe)
     message = rf"config.teachers.teacher.init is random: recipe {recipe} needs a teacher that is"
     with pytest.raises(UserError, match=message):
         config_check.check(config)
     config.teachers.teacher.init = "runs/teacher"
     config_check.check(config)
-    assert not config.teachers.teacher.trainable
+    assert config.teachers.teacher.trainable == (recipe == "jdnet_trained")
 
 
 @pytest.mark.parametrize(("recipe", "share"), [("deit_hard", 0.5), ("deit_soft", 0.1)])
@@ -401,3 +401,23 @@ def test_the_controls_leave_meals_terms_out():
     config_check.check(config)
     assert config.losses.similarity.weight == config.losses.adversarial.weight == 0
     assert config.teacher_selection == "all"
+
+
+def test_jdnet_from_trained_teachers_keeps_what_they_know():
+    config = config_lib.default()
+    config.teachers.teacher.init = "runs/teacher"
+    config = recipes.apply_recipe(config, "jdnet_trained")
+    config_check.check(config)
+    assert config.teachers.teacher.trainable
+    assert (config.losses.mskd.weight, config.losses.ial.weight) == (1.0, 1.0)
+    assert (config.losses.mskd.options.variant, config.losses.mskd.options.stages) == ("l2", (1,))
+    rates = [config_lib.group_settings(config, name)["schedule"]["learning_rate"] for name in ("student", "teacher")]
+    assert rates[1] == pytest.approx(rates[0] / 10)
+    # What the config says of the teacher's own training goes first.
+    other = config_lib.default()
+    other.groups = {"teacher": {"schedule": {"learning_rate": 0.5}}}
+    other = recipes.apply_recipe(other, "jdnet_trained")
+    assert config_lib.group_settings(other, "teacher")["schedule"]["learning_rate"] == 0.5
+    config.teachers.teacher.trainable = False
+    with pytest.raises(UserError, match="config.recipe is 'jdnet_trained', but these teachers"):
+        config_check.check(config)

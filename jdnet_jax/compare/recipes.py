@@ -10,7 +10,7 @@ from ml_collections import ConfigDict, config_flags
 
 from jdnet_jax import config_check
 from jdnet_jax.errors import UserError
-from jdnet_jax.recipes import apply_recipe
+from jdnet_jax.recipes import TRAINED_BEFORE, apply_recipe
 
 _PAGE = '''"""{about}"""
 
@@ -65,9 +65,12 @@ def of_teacher(config: ConfigDict, name: str) -> ConfigDict:
 
 
 def untrained(config: ConfigDict) -> list[str]:
-    """Frozen teachers that have not learned the task: those that start at random or from ImageNet."""
+    """Teachers that the recipe wants trained and that start at random or from ImageNet, not from the task."""
+    all_of_them = config.recipe in TRAINED_BEFORE
     return [
-        name for name, entry in config.teachers.items() if not entry.trainable and entry.init in ("random", "imagenet")
+        name
+        for name, entry in config.teachers.items()
+        if (all_of_them or not entry.trainable) and entry.init in ("random", "imagenet")
     ]
 
 

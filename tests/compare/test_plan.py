@@ -23,17 +23,21 @@ def _in_the_project(monkeypatch, request):
 
 
 def test_every_recipe_with_every_seed_after_the_teachers_that_they_need(tmp_path):
-    runs = plan.make(FILE, ["ce", "kd", "at", "jdnet"], 2, OVERRIDES, tmp_path)
-    one_seed = ["ce-{}", "teacher_teacher-{}", "kd-{}", "at-{}", "jdnet-{}"]
+    runs = plan.make(FILE, ["ce", "kd", "at", "jdnet", "jdnet_trained"], 2, OVERRIDES, tmp_path)
+    one_seed = ["ce-{}", "teacher_teacher-{}", "kd-{}", "at-{}", "jdnet-{}", "jdnet_trained-{}"]
     assert [run.name for run in runs] == [name.format(seed) for seed in (0, 1) for name in one_seed]
     by_name = {run.name: run for run in runs}
     for run in runs:
         assert run.config.steps == 7
         assert run.config.seed == run.seed == int(run.name[-1])
         assert run.config.dataset.options.counts == (64, 24, 41)
-    assert by_name["kd-1"].needs == by_name["at-1"].needs == ("teacher_teacher-1",)
+    for recipe in ("kd", "at", "jdnet_trained"):
+        assert by_name[f"{recipe}-1"].needs == ("teacher_teacher-1",)
     assert by_name["kd-1"].config.teachers.teacher.init == str(tmp_path / "teacher_teacher-1")
     assert by_name["jdnet-0"].needs == ()
+    # A teacher that learns on has settings of its own for that; before, it was trained as any other.
+    assert by_name["jdnet_trained-0"].config.groups.teacher.schedule.learning_rate == pytest.approx(4e-4)
+    assert by_name["teacher_teacher-0"].config.groups.to_dict() == {}
 
 
 def test_the_teacher_is_trained_alone_as_the_student_would_be(tmp_path):
