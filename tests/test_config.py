@@ -419,5 +419,5 @@ def test_jdnet_from_trained_teachers_keeps_what_they_know():
     other = recipes.apply_recipe(other, "jdnet_trained")
     assert config_lib.group_settings(other, "teacher")["schedule"]["learning_rate"] == 0.5
     config.teachers.teacher.trainable = False
-    with pytest.raises(UserError, match="config.recipe is 'jdnet_trained', but these teachers"):
+    with pytest.raises(UserError, match=r"config.recipe is 'jdnet_trained', but these teachers"):
         config_check.check(config)

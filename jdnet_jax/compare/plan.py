@@ -37,8 +37,8 @@ class Run:
 def make(file: str, names: Sequence[str], seeds: int, overrides: Sequence[str], folder: Path) -> list[Run]:
     """The runs, each after those that it needs, seed by seed.
 
-    A recipe that wants its teacher trained, and whose teacher is not, gets one that is: the same network, trained alone with
-    cross-entropy at the same budget and seed, handed over by `config.teachers.*.init`.
+    A recipe that wants its teacher trained, and whose teacher is not, gets one that is: the same network, trained alone
+    with cross-entropy at the same budget and seed, handed over by `config.teachers.*.init`.
 
     Args:
         file: of the config.
