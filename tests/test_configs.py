@@ -85,11 +85,11 @@ def test_image_folder_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
 
 def meal_run(name, argument, features, counts, tmp_path, monkeypatch):
     """Two steps of one of MEAL's configs, on drawn photos, with small networks in the place of its own."""
-    classes = tuple(f"class {i}" for i in range(1000 if features == "imagenet2012" else 10))
     config = config_of(name, argument)
     prepare_drawn(features, counts, tmp_path / "tfds", monkeypatch)
     config.dataset.data_dir = str(tmp_path / "tfds")
     config.dataset.splits.update(train="train[:-8]", val="train[-8:]")
+    classes = data.prepare(config.dataset).class_names
     config.image_size, config.batch_size, config.eval_batch_size, config.steps, config.log_every = 32, 16, 16, 2, 1
     config.student.update(model="resnet_tiny", init="random", options={"width": 4})
     for width, (teacher, entry) in enumerate(config.teachers.items(), start=4):

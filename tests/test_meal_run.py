@@ -6,6 +6,7 @@ import jax
 import pytest
 
 from jdnet_jax import metrics, train
+from jdnet_jax.data.synthetic_meals import CLASS_NAMES
 from jdnet_jax.errors import UserError
 from tests import tiny_recipe as tiny
 from tests import tiny_student, tiny_teachers
@@ -23,7 +24,7 @@ def _prepared_data(small_data):
 
 @pytest.fixture(scope="module")
 def teachers(tmp_path_factory):
-    return tiny_teachers.save(tmp_path_factory.mktemp("teachers"), 12)
+    return tiny_teachers.save(tmp_path_factory.mktemp("teachers"), CLASS_NAMES)
 
 
 def config_of(teachers):
@@ -74,12 +75,12 @@ def test_an_interrupted_run_ends_with_the_same_bits_if_its_teachers_are_the_same
     folder, variables = teachers["a"][1].parent, tiny_student.variables
     with monkeypatch.context() as patch:
         patch.setattr(tiny_student, "variables", lambda card: jax.tree.map(lambda leaf: leaf + 1e-3, variables(card)))
-        tiny_teachers.save(folder, 12)
+        tiny_teachers.save(folder, CLASS_NAMES)
     with pytest.raises(UserError) as error:
         train.train_and_evaluate(config_of(teachers), tmp_path)
     assert str(error.value).startswith("config.teachers.a.init: the weights at ")
     assert "are not those that this run began with: put those back" in str(error.value)
-    tiny_teachers.save(folder, 12)
+    tiny_teachers.save(folder, CLASS_NAMES)
     resumed = train.train_and_evaluate(config_of(teachers), tmp_path)
     assert resumed["student"]["sha256"] == finished[1]["student"]["sha256"]
     assert resumed["ensemble"] == finished[1]["ensemble"]

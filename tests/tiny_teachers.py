@@ -6,9 +6,8 @@ WIDTHS = {"a": 4, "b": 5, "c": 6}
 
 
 def save(folder, classes):
-    """Writes them, and returns name -> (width, folder)."""
-    names = tuple(f"class {i}" for i in range(classes))
+    """Writes them, each of these classes, and returns name -> (width, folder)."""
     return {
-        name: (width, tiny_student.save(folder / name, options={"width": width}, classes=names))
+        name: (width, tiny_student.save(folder / name, options={"width": width}, classes=tuple(classes)))
         for name, width in WIDTHS.items()
     }
