@@ -15,7 +15,7 @@ from tests import tiny_teachers
 
 @pytest.fixture(scope="module")
 def teachers(tmp_path_factory):
-    return tiny_teachers.save(tmp_path_factory.mktemp("teachers"), map(str, range(tiny.CLASSES)))
+    return tiny_teachers.save(tmp_path_factory.mktemp("teachers"), [str(label) for label in range(tiny.CLASSES)])
 
 
 @pytest.fixture(scope="module")
