@@ -53,7 +53,7 @@ def test_no_temperature_is_fitted_on_photos_that_were_trained_on(tmp_path, capsy
     config = alone(steps=2, dataset__splits__train="train+val", select="last")
     summary = train.train_and_evaluate(config, tmp_path)
     assert summary["student"]["calibration"]["temperature"] == 1.0
-    assert "val is part of train: no temperature is fitted" in capsys.readouterr().out
+    assert "val is part of train: no temperature is fitted" in capsys.readouterr().err
 
 
 def test_a_start_in_the_folder_of_a_run_that_goes_on_changes_nothing_of_it(tmp_path):
