@@ -23,7 +23,6 @@ from jdnet_jax import (
     assembly,
     atomic,
     calibration,
-    config_check,
     data,
     evaluation,
     evaluation_file,
@@ -34,6 +33,7 @@ from jdnet_jax import (
     optimizers,
     outcome,
     processes,
+    run_check,
     snapshots,
     state,
     step,
@@ -41,7 +41,6 @@ from jdnet_jax import (
 )
 from jdnet_jax import config as config_lib
 from jdnet_jax.checkpoint import Checkpoints
-from jdnet_jax.data import mixing
 from jdnet_jax.errors import UserError
 from jdnet_jax.interruption import Interrupted, Interruption
 from jdnet_jax.models.multiply_adds import multiply_adds
@@ -50,8 +49,6 @@ from jdnet_jax.report import page
 from jdnet_jax.routing import ENSEMBLE, STUDENT
 from jdnet_jax.workdir import Workdir, text_of
 
-# Stands in for the number of classes while shapes are checked, before the dataset is there to tell it.
-_ANY_CLASSES = 10
 # The note in a checkpoint with the metrics of the steps since the last logged line, which the next line averages.
 _UNLOGGED = "unlogged"
 
@@ -74,7 +71,7 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
         Interrupted: SIGTERM or SIGINT came; the step was finished and saved. Where no step is unsaved (while data are
             prepared, the first step is compiled, the networks are tested) a signal ends the process at once instead.
     """
-    check(config)
+    run_check.check(config)
     place = Workdir(workdir)
     with Interruption() as interruption, contextlib.ExitStack() as held:
         processes.by_the_first(lambda: held.enter_context(place.held()))
@@ -94,34 +91,6 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
         run = _Run(config, place, dataset)
         run.train(interruption)
         return run.finish()
-
-
-def check(config: ConfigDict, *, weights: bool = True) -> None:
-    """Every check that needs no data: keys and values, models, their stages and weights, division over devices.
-
-    Args:
-        config: of a run.
-        weights: whether those that networks begin with must be there.
-
-    Raises:
-        UserError: names the key that is wrong and what to do.
-    """
-    config_check.check(config, weights=weights)
-    shares = jax.device_count() * config.grad_accum
-    if config.batch_size % shares:
-        raise UserError(
-            f"config.batch_size is {config.batch_size}, which {jax.device_count()} devices x config.grad_accum = "
-            f"{config.grad_accum} do not divide: choose a multiple of {shares}"
-        )
-    if mixing.is_on(config.augment) and config.batch_size % (2 * shares):
-        raise UserError(
-            f"config.batch_size is {config.batch_size}: mixup and CutMix pair the photos of each device's share, so it "
-            f"must be a multiple of {2 * shares} (2 x devices x config.grad_accum)"
-        )
-    nets = networks.build(config, _ANY_CLASSES)
-    networks.check_alignment(config, nets)
-    if weights:
-        networks.check_weights(nets)
 
 
 class _NonFinite(Exception):

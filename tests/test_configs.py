@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from jdnet_jax import data, train
+from jdnet_jax import data, run_check, train
 from jdnet_jax.inference import model_card
 from tests import tiny_student
 from tests.data.drawn_dataset import prepare_drawn
@@ -47,7 +47,7 @@ def test_food101_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
 def test_uec256_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     config = config_of("uec256")
-    train.check(config)  # its own networks, which are those of food101
+    run_check.check(config)  # its own networks, which are those of food101
     config.dataset.data_dir = str(make_uec_food(tmp_path / "raw", num_classes=256))
     config.image_size, config.batch_size, config.steps, config.log_every, config.eval_every = 32, 32, 2, 1, 2
     config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 4}}
@@ -69,7 +69,7 @@ def test_image_folder_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
             photo = encode(smooth_photo(100 * label + number, 40, 48), "PNG" if number % 2 else "JPEG")
             (tmp_path / "photos" / name / f"{number} a.jpg").write_bytes(photo)
     config = config_of("image_folder")
-    train.check(config)  # its own networks and weights, which are those of grocery
+    run_check.check(config)  # its own networks and weights, which are those of grocery
     config.dataset.data_dir = str(tmp_path / "photos")
     config.image_size, config.batch_size, config.eval_batch_size, config.steps = 32, 16, 8, 2
     config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 4}}

@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from jdnet_jax import config as config_lib
-from jdnet_jax import networks, pairs, train
+from jdnet_jax import networks, pairs, run_check
 from jdnet_jax.errors import UserError
 from tests.commands import ROOT
 from tests.test_configs import config_of
@@ -69,7 +69,7 @@ def test_both_configs_have_the_same_pairs():
 def test_every_pair_can_be_trained(name):
     config = config_of("food101", f"jdnet,pair={name}")
     config.teachers.teacher.init = "random"  # no network in tests
-    train.check(config)
+    run_check.check(config)
     nets = networks.build(config, 101)
     counts = {
         key: sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(networks.shapes(net)[1]["params"]))

@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from jdnet_jax import data, host_batches, step, train
+from jdnet_jax import data, host_batches, run_check, step
 from jdnet_jax.benchmark import machine
 from jdnet_jax.data import augment, records
 from jdnet_jax.data.datasets import Dataset
@@ -43,7 +43,7 @@ def measure(config: ConfigDict, seconds: float) -> dict[str, Any]:
     Raises:
         UserError: a mistake in the config, or the data cannot be had.
     """
-    train.check(config, weights=False)
+    run_check.check(config, weights=False)
     dataset = data.prepare(config.dataset)
     return {
         "dataset": dataset.protocol,

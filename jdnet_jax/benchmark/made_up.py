@@ -6,7 +6,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from jdnet_jax import assembly, step, train, views
+from jdnet_jax import assembly, run_check, step, views
 from jdnet_jax.assembly import Assembly
 from jdnet_jax.data import mixing
 from jdnet_jax.step import Batch
@@ -24,7 +24,7 @@ def build(config: ConfigDict, classes: int) -> Assembly:
     for entry in (config.student, *config.teachers.values()):
         with entry.ignore_type():  # that of a network with branches may be a section
             entry.init = "random"
-    train.check(config, weights=False)
+    run_check.check(config, weights=False)
     return assembly.assemble(config, classes, config.steps or _STEPS)
 
 

@@ -35,6 +35,7 @@ def test_a_device_that_is_not_whole_is_one_line(text, message):
         scaling.parse_device(text)
 
 
+@pytest.mark.slow
 def test_the_measured_step_is_never_allocated_and_its_bytes_are_the_gradients_and_statistics(monkeypatch):
     config = tiny.config()
     config.batch_size, config.compute_dtype = 3, "float32"
