@@ -127,8 +127,13 @@ def _apply_features(losses: ConfigDict, recipe: str) -> None:
     if recipe == "at":
         losses.mskd.options.variant, losses.mskd.weight = "attention", 1000.0
     else:
-        losses.mskd.options.update(variant="l2", stages=(1,), stage_weights=())
-        losses.mskd.weight = losses.mskd.weight or 1.0
+        _apply_hint(losses.mskd)
+
+
+def _apply_hint(mskd: ConfigDict) -> None:
+    mskd.options.update(variant="l2", stages=(1,), stage_weights=())
+    mskd.schedule.name = "constant"
+    mskd.weight = mskd.weight or 1.0
 
 
 def _apply_trained(config: ConfigDict) -> None:
@@ -137,8 +142,7 @@ def _apply_trained(config: ConfigDict) -> None:
     OURS: MSKD is FitNets' hint (stage 1, maps of unit length, constant weight), as such a teacher's middle features are
     worth following at once, and its learning rate is a tenth of the student's, so that what it knows is kept.
     """
-    config.losses.mskd.schedule.name = "constant"
-    config.losses.mskd.options.update(variant="l2", stages=(1,), stage_weights=())
+    _apply_hint(config.losses.mskd)
     for name in config.teachers:
         own = {"schedule": {"learning_rate": 0.1 * config.schedule.learning_rate}}
         config.groups[name] = config.groups.get(name, own)
