@@ -24,10 +24,6 @@ def test_help_says_what_signals_do_and_with_which_status():
     [
         ([], ["error: --config is missing: name a config file"]),
         (["configs/demo.py"], ["error: unexpected argument 'configs/demo.py'"]),
-        (
-            ["--config=configs/demo.py", "--workdir=gs://bucket/run"],
-            ["error: --workdir=gs://bucket/run is an address and must be a folder"],
-        ),
         (["--config=configs/nowhere.py"], ["error: --config=configs/nowhere.py: there is no such file"]),
         (
             ["--config=configs/demo.py", "--config.bacth_size=3"],
@@ -53,6 +49,13 @@ def test_flags_that_are_wrong(args, messages, tmp_path):
     assert all(message in last_line(result) for message in messages)
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_an_address_as_the_workdir_is_refused():
+    result = jdnet("--config=configs/demo.py", "--workdir=gs://bucket/run")
+    assert result.returncode == 2
+    assert last_line(result).startswith("error: --workdir=gs://bucket/run is an address and must be a folder")
+    assert "Traceback" not in result.stderr
 
 
 @pytest.mark.slow
