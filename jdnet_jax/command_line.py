@@ -59,6 +59,8 @@ def set_up_libraries() -> None:
     if not jax.config.values["jax_compilation_cache_dir"]:
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jdnet_jax" / "compiled"
         jax.config.update("jax_compilation_cache_dir", str(cache))
+        # Not only what takes a second: a start compiles some thirty small programs, which take seconds together.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
 
 
 def log_warnings_only() -> None:

@@ -371,12 +371,14 @@ def fits(network: Network, variables: Variables) -> bool:
 def run_once(function: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
     """`jax.jit(function)(*arguments)`, compiled for a short compilation rather than a fast run.
 
-    Drawing parameters is many small random draws, whose code takes LLVM half a minute to optimise on a CPU and a
-    moment to run either way. Where only shapes are asked for, nothing is compiled.
+    Drawing parameters is many small random draws, whose code takes LLVM half a minute to optimise well on a CPU. Code
+    that is not optimised at all would draw for seconds at every start, and to other last bits. Where only shapes are
+    asked for, nothing is compiled.
     """
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments)):
         return function(*arguments)
-    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+    quick = {"xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": True}
+    options = quick if jax.default_backend() == "cpu" else None
     return jax.jit(function, compiler_options=options)(*arguments)
 
 

@@ -22,7 +22,7 @@ from collections.abc import Mapping
 
 BARRIERS_HOLD = "--xla_disable_hlo_passes=cse_barrier_expander"
 EIGEN_CONVOLUTIONS = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
-_TRIED = "0.10."  # jaxlib
+TRIED = "0.10."  # the jaxlib whose experimental flags are known
 
 
 def flags(environ: Mapping[str, str], jaxlib: str | None = None, *, accelerators: bool | None = None) -> str:
@@ -39,7 +39,7 @@ def flags(environ: Mapping[str, str], jaxlib: str | None = None, *, accelerators
     if not cpu:
         return given
     wanted = [BARRIERS_HOLD]
-    if (jaxlib or importlib.metadata.version("jaxlib")).startswith(_TRIED):
+    if (jaxlib or importlib.metadata.version("jaxlib")).startswith(TRIED):
         wanted.append(EIGEN_CONVOLUTIONS)
     return " ".join([given, *(flag for flag in wanted if flag.partition("=")[0] not in given)]).strip()
 

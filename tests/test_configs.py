@@ -30,7 +30,7 @@ def config_of(name, *argument):
 def test_food101_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
     config = config_of("food101")
     # The config's own networks, terms, optimiser and dtype; only the size of the run is less.
-    config.image_size, config.batch_size, config.steps, config.log_every, config.eval_every = 64, 32, 2, 1, 2
+    config.image_size, config.batch_size, config.eval_batch_size, config.steps, config.log_every = 64, 16, 8, 2, 1
     prepare_drawn("food101", {"train": 40, "validation": 20}, tmp_path / "tfds", monkeypatch)
     config.dataset.data_dir = str(tmp_path / "tfds")
     summary = train.train_and_evaluate(config, tmp_path / "run")

@@ -1,11 +1,11 @@
 import jax
 import jax.numpy as jnp
-import numpy as np
 import pytest
 from jax.extend import core as jax_core
 
 from jdnet_jax import models, rematerialization, step
 from tests import tiny_recipe
+from tests.closeness import assert_same
 
 
 def blocks_computed_again(jaxpr):
@@ -66,7 +66,11 @@ def test_which_blocks_are_computed_again(name, options, count):
 
 @pytest.mark.parametrize("changes", [{}, {"grad_accum": 2, "student__options__drop_rate": 0.5}])
 def test_a_step_that_computes_blocks_again_is_the_same_step(changes):
-    """Parameters, batch statistics and metrics of both networks, with dropout's masks drawn once."""
+    """Parameters, batch statistics and metrics of both networks, with dropout's masks drawn once.
+
+    By SGD: AdamW divides each gradient by its size, so that the rounding of a tiny one becomes a step of its own.
+    """
+    changes = {"optimizer__name": "sgd", **changes}
     plain = tiny_recipe.Recipe(tiny_recipe.config(**changes))
     again = tiny_recipe.Recipe(tiny_recipe.config(remat=True, **changes))
     batch = step.split(tiny_recipe.batch(), plain.config.grad_accum)
@@ -77,12 +81,8 @@ def test_a_step_that_computes_blocks_again_is_the_same_step(changes):
             mapped(state, batch) for mapped, state in zip(steps, states, strict=True)
         )
         states = [first, second]
-    assert first_metrics.keys() == second_metrics.keys()
-    for name, value in first_metrics.items():
-        np.testing.assert_allclose(second_metrics[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
-    for kind in ("params", "batch_stats"):
-        of_first, of_second = getattr(first, kind), getattr(second, kind)
-        jax.tree.map(lambda a, b: np.testing.assert_allclose(b, a, rtol=1e-3, atol=1e-4), of_first, of_second)
+    assert_same(second_metrics, first_metrics)
+    assert_same((second.params, second.batch_stats), (first.params, first.batch_stats))
 
 
 def scratch(batch_size, **changes):

@@ -27,6 +27,13 @@ class _Started:
     process: subprocess.Popen[bytes]
     began: float
     slot: int
+    told_to_end: bool = False
+
+    def end(self) -> None:
+        """Has it save and end; once, as at a second signal it would leave at once."""
+        if not self.told_to_end:
+            self.told_to_end = True
+            self.process.terminate()
 
 
 class Launcher:
@@ -74,10 +81,13 @@ class Launcher:
                 self.failed[run.name] = f"needs {', '.join(broken)}"
                 self._say(f"{run.name}: left out, as it needs {', '.join(broken)}")
                 waiting.remove(run)
-            elif len(running) < self._jobs and finished.issuperset(run.needs):
+            elif not self._interrupted and len(running) < self._jobs and finished.issuperset(run.needs):
                 waiting.remove(run)
                 slot = min(set(range(self._jobs)) - {other.slot for other in running})
-                running.append(self._start(run, slot))
+                running.append(started := self._start(run, slot))
+                if self._interrupted:  # a signal that came before it was in the list
+                    started.end()
+                self._say(f"{run.name}: started; {self._log(run)}")
 
     def _start(self, run: Run, slot: int) -> _Started:
         page = self._folder / "configs" / f"{run.name}.py"
@@ -95,7 +105,6 @@ class Launcher:
         if self._cores:
             own = sorted(os.sched_getaffinity(0))[slot * self._cores : (slot + 1) * self._cores]
             os.sched_setaffinity(process.pid, own)
-        self._say(f"{run.name}: started; {log}")
         return _Started(run, process, time.monotonic(), slot)
 
     def _collect(self, running: list[_Started], finished: set[str]) -> None:
@@ -125,7 +134,7 @@ class Launcher:
             if not self._interrupted:
                 self._interrupted = True
                 for started in running:  # first, as nobody may be there to be told any more
-                    started.process.terminate()
+                    started.end()
                 self._say(f"{signal.Signals(number).name}: ending {len(running)} runs, which save where they are")
 
         before = {
@@ -137,7 +146,7 @@ class Launcher:
             yield
         finally:
             for started in running:  # only after an error of our own
-                started.process.terminate()
+                started.end()
             for number, handler in before.items():
                 signal.signal(number, handler)
 

@@ -108,3 +108,32 @@ def test_a_signal_is_passed_on_once_and_the_same_runs_go_on_later(tmp_path):
     (tmp_path / "a" / "do").write_text("")
     assert launcher(tmp_path)[0].run_all(planned)
     assert all(run.place.finished() for run in planned)
+
+
+@pytest.mark.parametrize("moment", ["process", "line"])
+def test_a_signal_while_a_run_is_being_started_ends_it_too(tmp_path, monkeypatch, moment):
+    started, said = launcher(tmp_path, jobs=2)
+    begun = []
+    start, say = launch.subprocess.Popen, started._say
+
+    def interrupt(now):
+        if now == moment and len(begun) == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def starting(*args, **kwargs):
+        begun.append(start(*args, **kwargs))
+        interrupt("process")
+        return begun[-1]
+
+    def saying(text):
+        say(text)
+        if text.startswith("a: started"):
+            interrupt("line")
+
+    monkeypatch.setattr(launch.subprocess, "Popen", starting)
+    monkeypatch.setattr(started, "_say", saying)
+    assert not started.run_all([a_run(tmp_path, "a", do="wait"), a_run(tmp_path, "b")])
+    (process,) = begun
+    assert process.returncode in (75, -signal.SIGTERM)  # the latter before it listens
+    assert "a" in started.failed
+    assert any(text.startswith("SIGTERM: ending ") for text in said)

@@ -5,6 +5,7 @@ import pytest
 from flax import linen as nn
 
 from jdnet_jax.models.batch_norm import BatchNorm
+from tests.closeness import assert_same
 
 ACTIVATIONS = {
     "none": lambda x: x,
@@ -61,10 +62,7 @@ def test_equals_flax_and_its_gradients(activation, strict_promotion):
     expected_y, expected_vjp, expected_stats = jax.vjp(reference, params, x, has_aux=True)
     if activation in CORNERED:  # both sides of the corner
         assert 0.1 < np.mean(np.asarray(expected_y) == y.min()) < 0.9
-    for value, expected in zip(
-        jax.tree.leaves((y, stats, vjp(g))), jax.tree.leaves((expected_y, expected_stats, expected_vjp(g))), strict=True
-    ):
-        np.testing.assert_allclose(value, expected, rtol=1e-4, atol=1e-4)
+    assert_same((y, stats, vjp(g)), (expected_y, expected_stats, expected_vjp(g)))
 
 
 def test_the_gradient_is_zero_at_the_corners_and_beyond():
@@ -91,12 +89,9 @@ def test_statistics_of_a_split_batch_are_those_of_the_whole():
     y, dx, stats, d_params = run(params, x, g, None)
     shards = [a.reshape(4, 2, *SHAPE[1:]) for a in (x, g)]
     split = jax.vmap(lambda x, g: run(params, x, g, "data"), axis_name="data")(*shards)
-    np.testing.assert_allclose(split[0].reshape(SHAPE), y, rtol=1e-5, atol=1e-5)
-    np.testing.assert_allclose(split[1].reshape(SHAPE), dx, rtol=1e-4, atol=1e-5)
-    for name, whole in stats.items():
-        np.testing.assert_allclose(split[2][name], np.tile(whole, (4, 1)), rtol=1e-5)
-    for name, whole in d_params.items():  # each shard has its share of the parameters' gradient
-        np.testing.assert_allclose(split[3][name].sum(0), whole, rtol=1e-4, atol=1e-4)
+    assert_same((split[0].reshape(SHAPE), split[1].reshape(SHAPE)), (y, dx))
+    assert_same(split[2], jax.tree.map(lambda whole: np.tile(whole, (4, 1)), stats))
+    assert_same(jax.tree.map(lambda part: part.sum(0), split[3]), d_params)  # each shard has its share of the gradient
 
 
 def test_bfloat16_keeps_float32_statistics(strict_promotion):
@@ -139,4 +134,4 @@ def test_slopes_are_derivatives_with_constant_statistics(activation, train, stri
 
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
         expected = jax.grad(layer)(x)
-    np.testing.assert_allclose(slopes, expected, rtol=1e-4, atol=1e-5)
+    assert_same(slopes, expected)
