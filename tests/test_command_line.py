@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -86,3 +87,22 @@ def test_an_error_that_nobody_can_catch_is_for_the_log(verbosity, logged):
     assert last == "error: there is no room"
     assert any("Event loop is closed" in line for line in before) == logged
     assert bool(before) == logged
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ({}, "/cache/jdnet_jax/compiled 0"),  # whatever takes any time to compile
+        ({"JAX_COMPILATION_CACHE_DIR": "/own"}, "/own 1.0"),
+    ],
+)
+def test_compiled_programs_are_kept_where_the_environment_says(given, kept):
+    code = (
+        "from jdnet_jax import command_line; command_line.set_up_libraries(); import jax\n"
+        "print(*(jax.config.values[key] for key in "
+        "('jax_compilation_cache_dir', 'jax_persistent_cache_min_compile_time_secs')))"
+    )
+    environ = {name: value for name, value in os.environ.items() if "CACHE" not in name}
+    environ |= {"XDG_CACHE_HOME": "/cache", "PYTHONPATH": str(ROOT), **given}
+    found = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
+    assert found.stdout == f"{kept}\n"

@@ -1,4 +1,7 @@
 import dataclasses
+import os
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -186,3 +189,18 @@ def test_shapes_alone_are_had_without_a_compilation():
     key = jax.random.key(0)
     drawn = jax.eval_shape(lambda: networks.run_once(lambda k: jax.random.normal(k, (3,)), jax.random.fold_in(key, 1)))
     assert drawn.shape == (3,)
+
+
+DRAW = """
+import jax
+from jdnet_jax import networks
+draw = lambda key: 0.5 + 0.1 * jax.random.truncated_normal(key, -2, 2, (64, 64))
+quick, plain = (form(jax.random.key(3)) for form in (lambda key: networks.run_once(draw, key), jax.jit(draw)))
+print(bool((quick == plain).all()))
+"""
+
+
+def test_what_is_compiled_in_a_hurry_has_the_bits_of_full_optimisation():
+    environ = {**os.environ, "XLA_FLAGS": ""}  # those of the tests optimise nothing
+    found = subprocess.run([sys.executable, "-c", DRAW], env=environ, capture_output=True, text=True, check=True)
+    assert found.stdout == "True\n"
