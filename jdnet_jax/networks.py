@@ -139,11 +139,7 @@ def _shapes(module: Any, image_size: int) -> tuple[Outputs, Variables]:
     def forward(x):
         return module.init_with_output(jax.random.key(0), x, train=False)
 
-    return jax.eval_shape(forward, _one_image(module, image_size))
-
-
-def _one_image(module: Any, image_size: int) -> jax.ShapeDtypeStruct:
-    return jax.ShapeDtypeStruct((1, image_size, image_size, module.input_spec.channels), jnp.float32)
+    return jax.eval_shape(forward, module.input_spec.one_image(image_size))
 
 
 def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None:
@@ -343,7 +339,7 @@ def initialize(network: Network, seed: int, num_classes: int) -> Variables:
 
 
 def _fresh(network: Network, key: Array) -> Variables:
-    image = _one_image(network.module, network.image_size)
+    image = network.module.input_spec.one_image(network.image_size)
     variables = run_once(lambda k: network.module.lazy_init(k, image, train=False), key)
     return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
 

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array
 from ml_collections import ConfigDict
@@ -132,7 +131,7 @@ def layers(module: nn.Module, image_size: int) -> Counter[Layer]:
             found[Layer(height, width, channels, layer.kernel_size, layer.stride, pads)] += 1
         return call(*args, **kwargs)
 
-    images = jax.ShapeDtypeStruct((1, image_size, image_size, module.input_spec.channels), jnp.float32)
+    images = module.input_spec.one_image(image_size)
     with nn.intercept_methods(note):
         jax.eval_shape(lambda x: module.init(jax.random.key(0), x), images)
     return found

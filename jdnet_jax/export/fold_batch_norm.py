@@ -106,8 +106,7 @@ def _batch_norms(module: nn.Module, variables: Mapping[str, PyTree]) -> dict[_Pa
             return checkpoint_name(result, f"conv {len(convs) - 1}")
         return result
 
-    spec = module.input_spec
-    images = jax.ShapeDtypeStruct((1, spec.size, spec.size, spec.channels), jnp.float32)
+    images = module.input_spec.one_image()
     with nn.intercept_methods(mark):
         traced = jax.make_jaxpr(lambda v, x: module.apply(v, x, train=False))(variables, images)
     pairs = {norms[norm]: convs[conv] for conv, norm in _only_uses(traced.jaxpr)}

@@ -27,7 +27,7 @@ def describe(name: str, num_classes: int) -> dict[str, Any]:
     """
     module = registry.create(name, num_classes)
     spec = module.input_spec
-    images = jax.ShapeDtypeStruct((1, spec.size, spec.size, spec.channels), jnp.float32)
+    images = spec.one_image()
     outputs, variables = jax.eval_shape(lambda x: module.init_with_output(jax.random.key(0), x), images)
     activation = jax.eval_shape(Outputs.activation, outputs, jax.ShapeDtypeStruct((1,), jnp.int32))
     return {

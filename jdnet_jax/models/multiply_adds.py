@@ -6,7 +6,6 @@ import math
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
 from jax.extend.core import ClosedJaxpr, Literal
 
@@ -22,7 +21,7 @@ def multiply_adds(module: nn.Module, image_size: int) -> int:
         module: a network of the zoo.
         image_size: side of the image in pixels.
     """
-    images = jax.ShapeDtypeStruct((1, image_size, image_size, module.input_spec.channels), jnp.float32)
+    images = module.input_spec.one_image(image_size)
     variables = jax.eval_shape(lambda x: module.init(jax.random.key(0), x), images)
 
     def logits(variables: Any, x: Any) -> Any:

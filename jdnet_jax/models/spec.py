@@ -6,6 +6,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 from flax import linen as nn
 
 
@@ -43,6 +45,11 @@ class InputSpec:
     def channels(self) -> int:
         """Channels of the images: 3, or 6 for the region of interest and its context side by side."""
         return len(self.mean)
+
+    def one_image(self, size: int | None = None) -> jax.ShapeDtypeStruct:
+        """A batch of one float32 image [1, size, size, channels], to trace a network with; None: the published size."""
+        side = size or self.size
+        return jax.ShapeDtypeStruct((1, side, side, self.channels), jnp.float32)
 
 
 @dataclasses.dataclass(frozen=True)
