@@ -21,6 +21,9 @@ SMALL = (
     "--config.teachers.teacher.options.width=8",
 )
 
+# For what a run does, whatever it trains: the student without its teacher, compiled in less time.
+ALONE = ("--config=configs/demo.py:ce", *(flag for flag in SMALL[1:] if "teacher" not in flag))
+
 
 def command(name, *args, **env):
     """Runs `python -m jdnet_jax.<name>` in the project's root with these variables added to the environment."""

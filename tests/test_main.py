@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.commands import ROOT, SMALL, command, last_line
+from tests.commands import ALONE, ROOT, SMALL, command, last_line
 from tests.conftest import QUICK_COMPILATION
 
 
@@ -110,8 +110,7 @@ def test_a_full_disk_fails_the_save_and_loses_nothing(tmp_path, small_data):
         "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
         "from jdnet_jax import main; main.run(['main', *sys.argv[1:]])"
     )
-    alone = ("--config=configs/demo.py:ce", *(flag for flag in SMALL[1:] if "teacher" not in flag))
-    args = [*alone, "--config.student.options.width=64", f"--workdir={tmp_path}"]
+    args = [*ALONE, "--config.student.options.width=64", f"--workdir={tmp_path}"]
     result = subprocess.run(
         [sys.executable, "-c", code, *args],
         cwd=ROOT,

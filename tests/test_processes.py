@@ -18,12 +18,11 @@ from jax.experimental import multihost_utils
 from jdnet_jax import metrics, processes
 from jdnet_jax.errors import UserError
 from tests import kills
-from tests.commands import ROOT, SMALL, started
+from tests.commands import ALONE, ROOT, SMALL, started
 from tests.conftest import QUICK_COMPILATION
 
-FLAGS = (*SMALL, "--config.batch_size=16", "--config.sync_batch_norm=True", "--config.log_every=1")
-# For what the loop does, whatever it trains: the student without its teacher, compiled in less time.
-ALONE = ("--config=configs/demo.py:ce", *(flag for flag in FLAGS[1:] if "teacher" not in flag))
+SHARED = ("--config.batch_size=16", "--config.sync_batch_norm=True", "--config.log_every=1")
+FLAGS = (*SMALL, *SHARED)
 
 
 def free_port(lowest=0):
@@ -105,6 +104,7 @@ def test_a_run_that_goes_back_and_loses_each_process_and_a_checkpoint_ends_with_
     """Step 5 is not finite, so the run goes back to step 4; then either process is killed, and a checkpoint damaged."""
     flags = (
         *ALONE,
+        *SHARED,
         "--config.steps=24",
         "--config.eval_every=24",
         "--config.checkpoint_every=4",

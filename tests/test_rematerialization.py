@@ -81,6 +81,7 @@ def test_a_step_that_computes_blocks_again_is_the_same_step(changes):
             mapped(state, batch) for mapped, state in zip(steps, states, strict=True)
         )
         states = [first, second]
+    assert second_metrics.keys() == first_metrics.keys()
     assert_same(second_metrics, first_metrics)
     assert_same((second.params, second.batch_stats), (first.params, first.batch_stats))
 

@@ -48,7 +48,7 @@ class InputSpec:
 
     def one_image(self, size: int | None = None) -> jax.ShapeDtypeStruct:
         """A batch of one float32 image [1, size, size, channels], to trace a network with; None: the published size."""
-        side = size or self.size
+        side = self.size if size is None else size
         return jax.ShapeDtypeStruct((1, side, side, self.channels), jnp.float32)
 
 
