@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from jdnet_jax.inference import class_names as class_names_lib
 from jdnet_jax.inference import model_card
 from jdnet_jax.losses.alignment import grids_align
 from jdnet_jax.losses.blocks import BlockReader
-from jdnet_jax.models import position_embedding
+from jdnet_jax.models import initialization, position_embedding
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.routing import ENSEMBLE, STUDENT
 
@@ -129,17 +128,9 @@ def shapes(network: Network) -> tuple[Outputs, Variables]:
         UserError: the network cannot take images of its size.
     """
     try:
-        return _shapes(network.module, network.image_size)
+        return initialization.shapes(network.module, network.image_size)
     except UserError as error:
         raise UserError(f"{_key(network.name)} ({network.model}): {error}") from error
-
-
-@functools.cache  # a start asks several times, and tracing a large network takes a second
-def _shapes(module: Any, image_size: int) -> tuple[Outputs, Variables]:
-    def forward(x):
-        return module.init_with_output(jax.random.key(0), x, train=False)
-
-    return jax.eval_shape(forward, module.input_spec.one_image(image_size))
 
 
 def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None:
@@ -339,8 +330,7 @@ def initialize(network: Network, seed: int, num_classes: int) -> Variables:
 
 
 def _fresh(network: Network, key: Array) -> Variables:
-    image = network.module.input_spec.one_image(network.image_size)
-    variables = run_once(lambda k: network.module.lazy_init(k, image, train=False), key)
+    variables = initialization.draw(network.module, network.image_size, key)
     return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
 
 

@@ -12,6 +12,9 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
+from jdnet_jax.models import initializers
+from jdnet_jax.models.initializers import Initializer
+
 Activation = Literal["none", "relu", "relu6", "silu", "hard_swish"]
 
 _AXES = (0, 1, 2)
@@ -38,7 +41,7 @@ class BatchNorm(nn.Module):
     momentum: float = 0.9
     axis_name: str | None = None
     dtype: Any = jnp.float32
-    scale_init: nn.initializers.Initializer = nn.initializers.ones
+    scale_init: Initializer = initializers.ones
 
     @nn.compact
     def __call__(
@@ -46,10 +49,10 @@ class BatchNorm(nn.Module):
     ) -> Float[Array, "batch height width channels"]:
         """Normalises with the batch's statistics when training, which updates the running ones; else with those."""
         shape = (x.shape[-1],)
-        running_mean = self.variable("batch_stats", "mean", jnp.zeros, shape, jnp.float32)
-        running_var = self.variable("batch_stats", "var", jnp.ones, shape, jnp.float32)
+        running_mean = self.variable("batch_stats", "mean", initializers.zeros, None, shape)
+        running_var = self.variable("batch_stats", "var", initializers.ones, None, shape)
         scale = self.param("scale", self.scale_init, shape, jnp.float32)
-        bias = self.param("bias", nn.initializers.zeros, shape, jnp.float32)
+        bias = self.param("bias", initializers.zeros, shape, jnp.float32)
         x = x.astype(self.dtype)
         if not train:
             factor, offset = _affine(running_mean.value, running_var.value, scale, bias, self.epsilon)

@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jdnet_jax.models import registry
+from jdnet_jax.models import initialization, registry
 from jdnet_jax.models.multiply_adds import multiply_adds
 from jdnet_jax.models.outputs import Outputs
 
@@ -27,8 +27,7 @@ def describe(name: str, num_classes: int) -> dict[str, Any]:
     """
     module = registry.create(name, num_classes)
     spec = module.input_spec
-    images = spec.one_image()
-    outputs, variables = jax.eval_shape(lambda x: module.init_with_output(jax.random.key(0), x), images)
+    outputs, variables = initialization.shapes(module, spec.size)
     activation = jax.eval_shape(Outputs.activation, outputs, jax.ShapeDtypeStruct((1,), jnp.int32))
     return {
         "name": name,

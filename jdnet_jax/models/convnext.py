@@ -13,6 +13,7 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from jdnet_jax.models import initializers
 from jdnet_jax.models.layer_norm import EPSILON, layer_norm
 from jdnet_jax.models.layers import DepthwiseConv, StochasticDepth
 from jdnet_jax.models.linear_head import classify
@@ -50,7 +51,7 @@ class Block(nn.Module):
         """Returns the block's output."""
         conv = DepthwiseConv(7, dtype=self.dtype, use_bias=True, kernel_init=linear_init, name="conv_dw")
         y = Mlp(self.dtype, name="mlp")(layer_norm(self.dtype, "norm")(conv(x)))
-        gamma = self.param("gamma", nn.initializers.constant(1e-6), (x.shape[-1],), jnp.float32)
+        gamma = self.param("gamma", initializers.constant(1e-6), (x.shape[-1],), jnp.float32)
         y = y * gamma.astype(self.dtype)[None, None, None]
         return x + StochasticDepth(self.drop_path_rate, self.data_axis, name="drop_path")(y, train=train)
 
@@ -67,8 +68,8 @@ class PooledNorm(nn.Module):
     @nn.compact
     def __call__(self, x: Map) -> tuple[Float[Array, "batch channels"], Map]:
         """Returns the normalised average, float32, and feature maps whose average it is."""
-        scale = self.param("scale", nn.initializers.ones, (x.shape[-1],), jnp.float32)
-        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],), jnp.float32)
+        scale = self.param("scale", initializers.ones, (x.shape[-1],), jnp.float32)
+        bias = self.param("bias", initializers.zeros, (x.shape[-1],), jnp.float32)
         pooled = jnp.mean(x, (1, 2), dtype=jnp.float32)
         mean, var = jnp.mean(pooled, -1, keepdims=True), jnp.var(pooled, -1, keepdims=True)
         factor = scale[None] / jnp.sqrt(var + EPSILON)

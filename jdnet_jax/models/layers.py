@@ -12,15 +12,13 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jdnet_jax.errors import UserError
-from jdnet_jax.models import lowering
+from jdnet_jax.models import initializers, lowering
 from jdnet_jax.models import padding as padding_rules
 from jdnet_jax.models.depthwise import DIMENSION_NUMBERS, depthwise_conv
 from jdnet_jax.models.grouped import grouped_conv
+from jdnet_jax.models.initializers import Initializer
 from jdnet_jax.models.padding import Padding
 from jdnet_jax.models.pointwise import pointwise_conv
-
-#: He et al. (ICCV 2015), backward form: normal with variance 2 / fan_out.
-conv_init = nn.initializers.variance_scaling(2.0, "fan_out", "normal")
 
 
 class Conv(nn.Module):
@@ -48,13 +46,13 @@ class Conv(nn.Module):
     def __call__(self, x: Float[Array, "batch height width c_in"]) -> Float[Array, "batch out_h out_w c_out"]:
         """Returns the convolution of `x` in `dtype`."""
         shape = (self.kernel_size, self.kernel_size, x.shape[-1] // self.groups, self.features)
-        # The fan-out of a group is its share of the output channels.
-        init = nn.initializers.normal((2 / (self.kernel_size**2 * self.features / self.groups)) ** 0.5)
-        kernel = self.param("kernel", conv_init if self.groups == 1 else init, shape, jnp.float32)
+        # He et al. (ICCV 2015), backward form: variance 2 / fan_out. A group's is its share of the output channels.
+        init = initializers.normal((2 / (self.kernel_size**2 * self.features / self.groups)) ** 0.5)
+        kernel = self.param("kernel", init, shape, jnp.float32)
         y = self._convolve(x.astype(self.dtype), kernel.astype(self.dtype))
         if not self.use_bias:
             return y
-        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32)
+        bias = self.param("bias", initializers.zeros, (self.features,), jnp.float32)
         return y + bias.astype(self.dtype)[None, None, None]
 
     def _convolve(self, x: Array, kernel: Array) -> Array:
@@ -87,19 +85,19 @@ class DepthwiseConv(nn.Module):
     padding: Padding = "symmetric"
     dtype: Any = jnp.float32
     use_bias: bool = False
-    kernel_init: nn.initializers.Initializer | None = None
+    kernel_init: Initializer | None = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width channels"]) -> Float[Array, "batch out_h out_w channels"]:
         """Returns the depthwise convolution of `x` in `dtype`."""
         # The fan-out of a depthwise kernel is its area: each input channel feeds one output channel.
-        init = self.kernel_init or nn.initializers.normal((2 / self.kernel_size**2) ** 0.5)
+        init = self.kernel_init or initializers.normal((2 / self.kernel_size**2) ** 0.5)
         kernel = self.param("kernel", init, (self.kernel_size, self.kernel_size, 1, x.shape[-1]), jnp.float32)
         pads = padding_rules.resolve(self.padding, (x.shape[1], x.shape[2]), self.kernel_size, self.stride)
         y = depthwise_conv(x.astype(self.dtype), kernel.astype(self.dtype), self.stride, pads)
         if not self.use_bias:
             return y
-        bias = self.param("bias", nn.initializers.zeros, (x.shape[-1],), jnp.float32)
+        bias = self.param("bias", initializers.zeros, (x.shape[-1],), jnp.float32)
         return y + bias.astype(self.dtype)[None, None, None]
 
 
@@ -236,6 +234,6 @@ class Classifier(nn.Module):
     ) -> tuple[Float[Array, "batch classes"], Float[Array, "channels classes"]]:
         """Returns the logits and the kernel that made them."""
         shape = (features.shape[-1], self.num_classes)
-        kernel = self.param("kernel", nn.initializers.normal(0.01), shape, jnp.float32)
-        bias = self.param("bias", nn.initializers.zeros, (self.num_classes,), jnp.float32)
+        kernel = self.param("kernel", initializers.normal(0.01), shape, jnp.float32)
+        bias = self.param("bias", initializers.zeros, (self.num_classes,), jnp.float32)
         return features.astype(jnp.float32) @ kernel + bias[None], kernel

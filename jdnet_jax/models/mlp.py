@@ -10,12 +10,12 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from jdnet_jax.models import lowering
+from jdnet_jax.models import initializers, lowering
 from jdnet_jax.models.pointwise import token_product
 
 #: Normal with deviation 0.02: timm's for linear layers of transformers and all kernels of ConvNeXt. (It calls this
 #: truncated, but at -2 and 2, which no value reaches.)
-linear_init = nn.initializers.normal(0.02)
+linear_init = initializers.normal(0.02)
 
 
 class Mlp(nn.Module):

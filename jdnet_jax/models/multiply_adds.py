@@ -9,7 +9,7 @@ import jax
 from flax import linen as nn
 from jax.extend.core import ClosedJaxpr, Literal
 
-from jdnet_jax.models import lowering
+from jdnet_jax.models import initialization, lowering
 
 
 def multiply_adds(module: nn.Module, image_size: int) -> int:
@@ -22,7 +22,7 @@ def multiply_adds(module: nn.Module, image_size: int) -> int:
         image_size: side of the image in pixels.
     """
     images = module.input_spec.one_image(image_size)
-    variables = jax.eval_shape(lambda x: module.init(jax.random.key(0), x), images)
+    _, variables = initialization.shapes(module, image_size)
 
     def logits(variables: Any, x: Any) -> Any:
         outputs: Any = module.apply(variables, x, train=False)

@@ -9,8 +9,9 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
-from jdnet_jax.models import lowering
+from jdnet_jax.models import initializers, lowering
 from jdnet_jax.models.depthwise import DIMENSION_NUMBERS
+from jdnet_jax.models.initializers import Initializer
 
 
 class PatchConv(nn.Module):
@@ -25,7 +26,7 @@ class PatchConv(nn.Module):
 
     features: int
     side: int
-    kernel_init: nn.initializers.Initializer
+    kernel_init: Initializer
     dtype: Any = jnp.float32
 
     @nn.compact
@@ -33,7 +34,7 @@ class PatchConv(nn.Module):
         """Returns the patches' features in `dtype`; pixels after the last whole patch are not looked at."""
         shape = (self.side, self.side, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape, jnp.float32).astype(self.dtype)
-        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32).astype(self.dtype)
+        bias = self.param("bias", initializers.zeros, (self.features,), jnp.float32).astype(self.dtype)
         return self._convolve(x.astype(self.dtype), kernel) + bias[None, None, None]
 
     def _convolve(self, x: Array, kernel: Array) -> Array:

@@ -15,12 +15,11 @@ from typing import Any
 
 import flax.traverse_util
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
 from jdnet_jax.errors import UserError
-from jdnet_jax.models import hub, position_embedding, registry, torch_file, torch_layout, weight_names
+from jdnet_jax.models import hub, initialization, position_embedding, registry, torch_file, torch_layout, weight_names
 from jdnet_jax.progress import say
 
 #: The package and the file in it that `imagenet` means for a network. The hexadecimal digits begin the file's SHA-256.
@@ -185,12 +184,8 @@ def _packaged(name: str) -> Path:
 
 def _shapes(module: nn.Module, size: int) -> dict[torch_layout.Path, torch_layout.Shape]:
     """The shape of every variable by its path, from the collection to the leaf; nothing is computed."""
-    variables = jax.eval_shape(lambda: _init(module, size, 0))
+    _, variables = initialization.shapes(module, size)
     return {key: leaf.shape for key, leaf in flax.traverse_util.flatten_dict(variables).items()}
-
-
-def _init(module: nn.Module, size: int, seed: int) -> Any:
-    return module.init(jax.random.key(seed), jnp.zeros((1, size, size, module.input_spec.channels)), train=False)
 
 
 def _to_flax(tensor: np.ndarray, path: Path) -> np.ndarray:
@@ -251,15 +246,9 @@ def _other_classifier(
 def _initialise(
     module: nn.Module, size: int, keys: Collection[torch_layout.Path], seed: int
 ) -> dict[torch_layout.Path, np.ndarray]:
-    """Fresh variables, the ones that `module.init` draws; what is not asked for is not computed."""
-    if not keys:
-        return {}
-
-    def draw() -> dict[torch_layout.Path, jax.Array]:
-        flat = flax.traverse_util.flatten_dict(_init(module, size, seed))
-        return {key: flat[key] for key in keys}
-
-    return {key: np.array(value, np.float32) for key, value in jax.jit(draw)().items()}
+    """Fresh variables, the ones that `module.init` draws."""
+    drawn = initialization.draw_some(module, size, jax.random.key(seed), keys)
+    return {key: np.array(value, np.float32) for key, value in drawn.items()}
 
 
 def _examples(items: Collection[str], total: int) -> str:

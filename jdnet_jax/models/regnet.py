@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from jdnet_jax.models import initializers
 from jdnet_jax.models.batch_norm import BatchNorm
 from jdnet_jax.models.layers import Conv
 from jdnet_jax.models.linear_head import linear_head
@@ -52,7 +53,7 @@ class Block(nn.Module):
         # A quarter of the block's input (not of its width), as in the code released with the paper.
         y = SqueezeExcite(round(x.shape[-1] / 4), dtype=self.dtype, name="se")(y)
         y = conv(1, name="conv3.conv")(y)
-        y = norm(name="conv3.bn", scale_init=nn.initializers.zeros)(y, train=train)
+        y = norm(name="conv3.bn", scale_init=initializers.zeros)(y, train=train)
         if self.stride != 1 or x.shape[-1] != self.width:
             x = conv(1, self.stride, name="downsample.conv")(x)
             x = norm(name="downsample.bn")(x, train=train)

@@ -20,6 +20,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
+from jdnet_jax.models import initializers
 from jdnet_jax.models.batch_norm import BatchNorm
 from jdnet_jax.models.layers import Conv, max_pool
 from jdnet_jax.models.linear_head import linear_head
@@ -88,7 +89,7 @@ class Block(nn.Module):
         conv = functools.partial(Conv, dtype=self.dtype)
         norm = functools.partial(BatchNorm, _EPSILON, dtype=self.dtype, axis_name=self.axis_name)
         features = self.width * (4 if self.bottleneck else 1)
-        zeros = nn.initializers.zeros
+        zeros = initializers.zeros
         if self.bottleneck:
             inner = self.width * self.group_width // 64 * self.groups
             y = norm("relu", name="bn1")(conv(inner, 1, name="conv1")(x), train=train)

@@ -21,7 +21,7 @@ from flax import linen as nn
 from jaxtyping import Array, Float
 
 from jdnet_jax.errors import UserError
-from jdnet_jax.models import position_embedding
+from jdnet_jax.models import initializers, position_embedding
 from jdnet_jax.models.layer_norm import layer_norm
 from jdnet_jax.models.layers import StochasticDepth
 from jdnet_jax.models.linear_head import classify
@@ -92,7 +92,7 @@ class LayerScale(nn.Module):
     @nn.compact
     def __call__(self, x: Float[Array, "... channels"]) -> Float[Array, "... channels"]:
         """Returns the scaled `x`, in its dtype."""
-        gamma = self.param("gamma", nn.initializers.constant(self.start), (x.shape[-1],), jnp.float32)
+        gamma = self.param("gamma", initializers.constant(self.start), (x.shape[-1],), jnp.float32)
         return x * gamma.astype(x.dtype).reshape(*[1] * (x.ndim - 1), -1)
 
 
@@ -246,7 +246,7 @@ class VisionTransformer(nn.Module):
         uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
         patches = PatchConv(self.width, self.patch_size, uniform, self.dtype, name="patch_embed.proj")(images)
         grid = (patches.shape[0], patches.shape[1], patches.shape[2])
-        starts = {"cls_token": nn.initializers.normal(1e-6), "dist_token": linear_init}
+        starts = {"cls_token": initializers.normal(1e-6), "dist_token": linear_init}
         learned = [self.param(name, starts[name], (1, 1, self.width), jnp.float32) for name in self.tokens]
         parts = [jnp.broadcast_to(token.astype(self.dtype), (grid[0], 1, self.width)) for token in learned]
         x = jnp.concatenate([*parts, patches.reshape(grid[0], -1, self.width)], axis=1)

@@ -31,13 +31,10 @@ def test_a_network_read_through_its_class_token(monkeypatch):
         input_spec = create("resnet_tiny", 5).input_spec
         stages = ()
 
-        def init(self, key, x):
-            return {"params": {}}
-
         def apply(self, variables, x, train):
-            return self.init_with_output(None, x)[0]
+            return self.init_with_output(None, x, train)[0]
 
-        def init_with_output(self, key, x):
+        def init_with_output(self, key, x, train):
             return Outputs(jnp.zeros((1, 5)), (), attention=jnp.ones((1, 7, 8))), {"params": {"a": np.zeros((2, 3))}}
 
     monkeypatch.setattr(catalogue.registry, "create", lambda name, num_classes: Transformer())
