@@ -40,7 +40,9 @@ def main(argv: list[str]) -> int:
     with Interruption():  # importing, and waiting for the other processes, can take long; the run listens on its own
         command_line.set_up_libraries()
 
-        from jdnet_jax import outcome, processes, train
+        from jdnet_jax import kept_steps, outcome, processes, train
+
+        kept_steps.keep()
 
         processes.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
         try:

@@ -357,9 +357,8 @@ def fits(network: Network, variables: Variables) -> bool:
 def run_once(function: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
     """`jax.jit(function)(*arguments)`, compiled for a short compilation rather than a fast run.
 
-    Drawing parameters is many small random draws, whose code takes LLVM half a minute to optimise well on a CPU. Code
-    that is not optimised at all would draw for seconds at every start, and to other last bits. Where only shapes are
-    asked for, nothing is compiled.
+    Many small draws or arrays of zeros in one program take LLVM long to optimise well on a CPU; code that is not
+    optimised at all would draw to other last bits. Where only shapes are asked for, nothing is compiled.
     """
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments)):
         return function(*arguments)

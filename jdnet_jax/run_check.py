@@ -13,12 +13,13 @@ from jdnet_jax.errors import UserError
 _ANY_CLASSES = 10
 
 
-def check(config: ConfigDict, *, weights: bool = True) -> None:
+def check(config: ConfigDict, *, weights: bool = True, num_classes: int = _ANY_CLASSES) -> None:
     """Every check that needs no data: keys and values, models, their stages and weights, division over devices.
 
     Args:
         config: of a run.
         weights: whether those that networks begin with must be there.
+        num_classes: of the data, where they are known: the networks need not be traced a second time then.
 
     Raises:
         UserError: names the key that is wrong and what to do.
@@ -35,7 +36,7 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
             f"config.batch_size is {config.batch_size}: mixup and CutMix pair the photos of each device's share, so it "
             f"must be a multiple of {2 * shares} (2 x devices x config.grad_accum)"
         )
-    nets = networks.build(config, _ANY_CLASSES)
+    nets = networks.build(config, num_classes)
     networks.check_alignment(config, nets)
     if weights:
         networks.check_weights(nets)

@@ -91,7 +91,7 @@ def create(
         variables = networks.initialize(network, config.seed, num_classes)
         params[name], batch_stats[name] = variables["params"], variables["batch_stats"]
     outputs = {
-        name: jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), networks.shapes(network)[0])
+        name: jax.tree.map(lambda leaf: _copy(np.zeros(leaf.shape, leaf.dtype)), networks.shapes(network)[0])
         for name, network in nets.items()
     }
     outputs = frozen_teachers.build(config, nets).stand_ins(outputs)
@@ -100,10 +100,12 @@ def create(
         jax.random.fold_in(jax.random.key(config.seed), 1),
     )
     params, batch_stats = {**params, **own_params}, {**batch_stats, **own_stats}
-    params, batch_stats = jax.tree.map(jnp.asarray, (params, batch_stats))
+    params, batch_stats = jax.tree.map(
+        lambda leaf: leaf if isinstance(leaf, jax.Array) else _copy(leaf), (params, batch_stats)
+    )
     ema = {}
     if config.ema_decay:
-        ema = jax.tree.map(jnp.copy, {"params": params[STUDENT], "batch_stats": batch_stats[STUDENT]})
+        ema = jax.tree.map(_copy, {"params": params[STUDENT], "batch_stats": batch_stats[STUDENT]})
     return TrainState(
         step=jnp.zeros((), jnp.int32),
         rng=jax.random.key_data(jax.random.key(config.seed)),
@@ -113,6 +115,11 @@ def create(
         opt_state=networks.run_once(lambda p: {name: tx[name].init(p[name]) for name in tx}, params),
         ema=ema,
     )
+
+
+def _copy(value: Array | np.ndarray) -> Array:
+    """A copy in memory of its own, as `jnp.copy` gives, which compiles a program for each shape."""
+    return jnp.copy(value) if isinstance(value, jax.core.Tracer) else jax.device_put(np.array(value))
 
 
 def sha256(variables: Mapping[str, PyTree]) -> str:

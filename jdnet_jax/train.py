@@ -43,6 +43,7 @@ from jdnet_jax import config as config_lib
 from jdnet_jax.checkpoint import Checkpoints
 from jdnet_jax.errors import UserError
 from jdnet_jax.interruption import Interrupted, Interruption
+from jdnet_jax.kept_steps import KeptSteps
 from jdnet_jax.models.multiply_adds import multiply_adds
 from jdnet_jax.progress import Progress, duration, say
 from jdnet_jax.report import page
@@ -112,6 +113,8 @@ class _Run:
         self.eval_every = config.eval_every or self.epoch
         self.checkpoint_every = config.checkpoint_every or self.eval_every
 
+        kept = KeptSteps(config, len(dataset.class_names), self.steps)
+        kept.begin("eval_step", "train_step")
         self.parts = assembly.assemble(config, len(dataset.class_names), self.steps)
         self.networks, self.terms = self.parts.networks, self.parts.terms
         networks.check_frozen_teachers(self.networks, dataset.class_names, config.dataset.view)
@@ -119,8 +122,14 @@ class _Run:
             name: optimizers.learning_rate(config_lib.group_settings(config, name)["schedule"], self.steps)
             for name in self.parts.optimizers
         }
-        self.train_step = step.mapped(self.parts.train_step(), donate_state=True)
-        self.eval_step = step.mapped(self.parts.eval_step())
+        self.train_step = kept.step(
+            "train_step", step.mapped(self.parts.train_step(), donate_state=True), donate_state=True
+        )
+        # Frozen networks are evaluated at the beginning and the end alone.
+        eval_step, some_frozen = step.mapped(self.parts.eval_step()), bool(self.parts.frozen.members)
+        self.eval_step = kept.step("eval_step", eval_step)
+        self.eval_step_of_trained = kept.step("eval_step_of_trained", eval_step) if some_frozen else self.eval_step
+        self.logits_step = kept.step("logits_step", step.mapped(step.logits_step(self.networks[STUDENT])))
         self.state = step.place(self.parts.initial_state())
         self.snapshots = None
         if self.is_writer and config.snapshots:
@@ -387,15 +396,16 @@ class _Run:
         chosen = [name for name, network in self.networks.items() if frozen or network.trainable]
         variables = {name: self.state.variables(name) for name in chosen}
         with self.progress.alive(f"evaluating on {role}"):
-            return evaluation.evaluate(self.eval_step, variables, self._eval_batches(role))
+            eval_step = self.eval_step if frozen else self.eval_step_of_trained
+            return evaluation.evaluate(eval_step, variables, self._eval_batches(role))
 
     def _student_logits(self) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         """The student's logits and the labels on val and test, in the order of the split."""
-        logits_step = step.mapped(step.logits_step(self.networks[STUDENT]))
         variables = self.state.variables(STUDENT)
         with self.progress.alive("calibrating the student"):
             return {
-                role: evaluation.logits(logits_step, variables, self._eval_batches(role)) for role in ("val", "test")
+                role: evaluation.logits(self.logits_step, variables, self._eval_batches(role))
+                for role in ("val", "test")
             }
 
     def _eval_batches(self, role: str) -> Iterator[Mapping[str, np.ndarray]]:

@@ -88,8 +88,10 @@ def _step(kind: Literal["train_step", "eval"]) -> None:
     command_line.log_warnings_only()
     command_line.set_up_libraries()
 
+    from jdnet_jax import kept_steps
     from jdnet_jax.benchmark import steps
 
+    kept_steps.keep()
     profile = Path(_PROFILE.value).expanduser() if _PROFILE.value else None
     result = steps.measure(config, kind, _CLASSES.value, _SECONDS.value, profile)
     print(json.dumps(result) if _JSON.value else steps.table(result))

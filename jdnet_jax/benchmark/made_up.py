@@ -14,18 +14,29 @@ from jdnet_jax.step import Batch
 _STEPS = 1000  # of a run whose length follows from its data
 
 
-def build(config: ConfigDict, classes: int) -> Assembly:
-    """The parts of a run whose networks all begin at random: what a step costs does not hang on their weights.
-
-    Raises:
-        UserError: a mistake in the config.
-    """
+def begun_at_random(config: ConfigDict) -> ConfigDict:
+    """The config with all networks beginning at random: what a step costs does not hang on their weights."""
     config = config.copy_and_resolve_references()
     for entry in (config.student, *config.teachers.values()):
         with entry.ignore_type():  # that of a network with branches may be a section
             entry.init = "random"
-    run_check.check(config, weights=False)
-    return assembly.assemble(config, classes, config.steps or _STEPS)
+    return config
+
+
+def length(config: ConfigDict) -> int:
+    """Steps of the run."""
+    return config.steps or _STEPS
+
+
+def build(config: ConfigDict, classes: int) -> Assembly:
+    """The parts of a run whose networks all begin at random.
+
+    Raises:
+        UserError: a mistake in the config.
+    """
+    config = begun_at_random(config)
+    run_check.check(config, weights=False, num_classes=classes)
+    return assembly.assemble(config, classes, length(config))
 
 
 def train_batch(config: ConfigDict, classes: int) -> Batch:

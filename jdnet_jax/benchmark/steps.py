@@ -23,6 +23,7 @@ from jdnet_jax import networks, step, unused_memory
 from jdnet_jax.assembly import Assembly
 from jdnet_jax.benchmark import machine, made_up, memory
 from jdnet_jax.errors import UserError
+from jdnet_jax.kept_steps import KeptSteps
 from jdnet_jax.models.multiply_adds import multiply_adds
 
 Kind = Literal["train_step", "eval"]
@@ -51,14 +52,20 @@ def measure(config: ConfigDict, kind: Kind, classes: int, seconds: float, profil
         _check_writable(profile)
     age = machine.process_age() or 0.0
     began = time.perf_counter()
+    config = made_up.begun_at_random(config)
+    kept = KeptSteps(config, classes, made_up.length(config))
+    name = "train_step" if kind == "train_step" else "eval_step"
+    kept.begin(name)
     parts = made_up.build(config, classes)
     first_state = step.place(parts.initial_state())
     function: Any
     if kind == "train_step":
-        function, batch = step.mapped(parts.train_step(), donate_state=True), made_up.train_batch(config, classes)
+        function = kept.step(name, step.mapped(parts.train_step(), donate_state=True), donate_state=True)
+        batch = made_up.train_batch(config, classes)
         state: Any = first_state
     else:
-        function, batch = step.mapped(parts.eval_step()), made_up.eval_batch(config, classes)
+        function = kept.step(name, step.mapped(parts.eval_step()))
+        batch = made_up.eval_batch(config, classes)
         state = {name: first_state.variables(name) for name in parts.networks}
     parameters = {name: networks.parameter_count(first_state.params[name]) for name in parts.networks}
     before_trace = time.perf_counter()

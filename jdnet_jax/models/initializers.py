@@ -51,7 +51,8 @@ ones = constant(1.0)
 def _drawn(key: PRNGKeyArray, *, shape: tuple[int, ...], deviation: float) -> Float[Array, ...]:
     count = math.prod(shape)
     numbers = np.asarray(_standard_normal(key, _at_least(count)))[:count]
-    return jnp.asarray((numbers * np.float32(deviation)).reshape(shape))
+    # `jnp.asarray` would compile a program for each shape.
+    return jax.device_put((numbers * np.float32(deviation)).reshape(shape))
 
 
 def _traced(key: PRNGKeyArray, *, shape: tuple[int, ...], deviation: float) -> Float[Array, ...]:

@@ -1,0 +1,188 @@
+import os
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jdnet_jax import kept_steps, step
+from jdnet_jax.kept_steps import KeptSteps
+from tests import tiny_recipe as tiny
+
+CONFIG = tiny.config()
+
+
+@flax.struct.dataclass
+class State:
+    weight: Any
+    count: Any
+
+
+def scale(state, batch):
+    value = lax.pmean((batch["image"] * state.weight).sum(), step.DATA_AXIS)
+    return State(state.weight + value, state.count + 1), {"loss/b": value, "accuracy/a": -value}
+
+
+def untraceable(*arguments):
+    pytest.fail("traced again")
+
+
+def state():
+    return step.place(State(jnp.arange(3.0), jnp.zeros((), jnp.int32)))
+
+
+def batch():
+    return step.split({"image": np.arange(48, dtype=np.float32).reshape(16, 3)})
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept_steps, "_folder", tmp_path / "traced")
+    return tmp_path / "traced"
+
+
+def kept(function=scale, config=CONFIG, classes=3, steps=7, begin=False):
+    own = KeptSteps(config, classes, steps)
+    if begin:
+        own.begin("train_step", "eval_step")
+    return own.step("train_step", step.mapped(function, donate_state=True), donate_state=True)
+
+
+def assert_same(found, expected):
+    assert jax.tree.structure(found) == jax.tree.structure(expected)
+    jax.tree.map(np.testing.assert_array_equal, found, expected)
+
+
+@pytest.mark.parametrize("begin", [False, True])
+def test_a_second_start_runs_the_same_step_without_a_trace(folder, begin):
+    expected = step.mapped(scale)(state(), batch())
+    first, second = kept(), kept(untraceable, begin=begin)
+    assert not folder.exists()
+    assert_same(first(state(), batch()), expected)
+    assert len(list(folder.iterdir())) == 1
+    if begin:
+        second = kept(untraceable, begin=True)
+    assert_same(second(state(), batch()), expected)
+    again = second(*(second(state(), batch())[0], batch()))
+    assert int(again[0].count) == 2
+
+
+@pytest.mark.parametrize("written_before", [False, True])
+def test_the_state_is_given_away_and_the_next_is_on_every_device(folder, written_before):
+    if written_before:
+        kept()(state(), batch())
+    before = state()
+    after, metrics = kept()(before, batch())
+    assert all(leaf.is_deleted() for leaf in jax.tree.leaves(before))
+    assert len(after.weight.sharding.device_set) == jax.device_count() == 8
+    assert after.weight.is_fully_replicated
+    assert metrics["loss/b"].is_fully_replicated
+
+
+def test_a_step_that_keeps_its_arguments_returns_any_dictionary(folder):
+    def sums(variables, batch):
+        return {"a": {"total": lax.psum(batch["image"].sum(), step.DATA_AXIS)}, "count": variables["count"]}
+
+    variables = step.place({"count": jnp.int32(4)})
+    for function in (sums, untraceable):
+        found = KeptSteps(CONFIG, 3, 7).step("eval_step", step.mapped(function))(variables, batch())
+        assert_same(found, {"a": {"total": np.float32(47 * 24)}, "count": np.int32(4)})
+    assert not variables["count"].is_deleted()
+
+
+def test_a_train_step_has_the_bits_of_one_that_is_not_kept(folder):
+    recipe = tiny.Recipe(tiny.config(batch_size=16))
+    examples = step.split(tiny.batch(16), grad_accum=1)
+    begin = jax.device_get(recipe.state)
+    expected = step.mapped(recipe.step())(step.place(begin), examples)
+    for function in (recipe.step(), untraceable):
+        assert_same(kept(function, recipe.config)(step.place(begin), examples), expected)
+
+
+def test_another_run_has_another_step(folder, monkeypatch):
+    kept()(state(), batch())
+    longer = tiny.config()
+    longer.ema_decay = 0.5
+    for other in ({"config": longer}, {"classes": 4}, {"steps": 8}):
+        with pytest.raises(pytest.fail.Exception, match="traced again"):
+            kept(untraceable, **other)(state(), batch())
+    with jax.default_matmul_precision("highest"), pytest.raises(pytest.fail.Exception, match="traced again"):
+        kept(untraceable)(state(), batch())
+    monkeypatch.setattr(kept_steps, "_sources", lambda: "another version of the package")
+    with pytest.raises(pytest.fail.Exception, match="traced again"):
+        kept(untraceable)(state(), batch())
+
+
+def test_arguments_of_other_shapes_or_names_are_traced(folder):
+    kept()(state(), batch())
+    longer = step.split({"image": np.ones((32, 3), np.float32)})
+    assert_same(kept()(state(), longer), step.mapped(scale)(state(), longer))
+    renamed = step.split({"image": np.ones((32, 3), np.float32), "label": np.ones((32, 3), np.float32)})
+    assert_same(kept()(state(), renamed), step.mapped(scale)(state(), renamed))
+
+
+@pytest.mark.parametrize("damage", [b"", b"{}\n", b'{"whole": 2}\nnothing'])
+@pytest.mark.parametrize("begin", [False, True])
+def test_a_file_that_cannot_be_read_is_replaced(folder, damage, begin):
+    kept()(state(), batch())
+    (file,) = folder.iterdir()
+    whole = file.read_bytes()
+    file.write_bytes(damage or whole[: len(whole) // 2])
+    assert_same(kept(begin=begin)(state(), batch()), step.mapped(scale)(state(), batch()))
+    assert_same(kept(untraceable)(state(), batch()), step.mapped(scale)(state(), batch()))
+
+
+def test_what_cannot_be_exported_runs_all_the_same(folder):
+    seen = []
+
+    def noted(state, batch):
+        jax.debug.callback(seen.append, batch["image"].sum())
+        return scale(state, batch)
+
+    assert_same(kept(noted)(state(), batch()), step.mapped(scale)(state(), batch()))
+    jax.effects_barrier()
+    assert len(seen) == 8
+    assert not folder.exists()
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_that_cannot_be_written(folder):
+    folder.parent.chmod(0o500)
+    assert_same(kept()(state(), batch()), step.mapped(scale)(state(), batch()))
+
+
+def test_a_file_where_the_folder_should_be(folder):
+    folder.write_text("")
+    assert_same(kept()(state(), batch()), step.mapped(scale)(state(), batch()))
+
+
+def test_without_a_folder_the_step_is_the_mapped_one(monkeypatch):
+    monkeypatch.setattr(kept_steps, "_folder", None)
+    mapped = step.mapped(scale)
+    own = KeptSteps(CONFIG, 3, 7)
+    own.begin("train_step")
+    assert own.step("train_step", mapped, donate_state=True) is mapped
+
+
+@pytest.mark.parametrize(
+    ("cache", "expected"), [("/somewhere", "/somewhere/traced"), ("gs://bucket/compiled", "None"), (None, "None")]
+)
+def test_where_steps_are_kept(monkeypatch, cache, expected):
+    monkeypatch.setattr(kept_steps, "_folder", None)
+    before = jax.config.values["jax_compilation_cache_dir"]
+    jax.config.update("jax_compilation_cache_dir", cache)
+    try:
+        kept_steps.keep()
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
+    assert str(kept_steps._folder) == expected
+
+
+def test_it_is_lowered_and_compiled_as_a_mapped_step_is(folder):
+    for _ in range(2):
+        compiled = kept().lower(state(), batch()).compile()
+        assert compiled.memory_analysis().argument_size_in_bytes > 0
+        assert_same(compiled(state(), batch()), step.mapped(scale)(state(), batch()))
