@@ -32,6 +32,8 @@ from jdnet_jax.state import Optimizers, TrainState
 Batch = Mapping[str, Array]
 Metrics = dict[str, Array]
 
+_SMALL = 8192  # numbers of a parameter that is joined with others where their values are summed
+
 
 def train_step(
     networks: Mapping[str, Network],
@@ -130,15 +132,19 @@ def train_step(
             (batch_stats, grads, metrics), _ = lax.scan(micro, carry, (dict(batch), jnp.arange(accum)), unroll=unroll)
 
         grads, metrics = _averaged((grads, metrics))
+        if jax.default_backend() == "cpu":
+            # No update begins before the last gradient is known. Otherwise XLA for CPUs copies every parameter, since
+            # it cannot know that the backward pass has read the old value when the update overwrites it.
+            grads = lax.optimization_barrier(grads)
         if not sync_batch_norm:
             batch_stats = _averaged(batch_stats)
         params, opt_state = dict(state.params), dict(state.opt_state)
         for name, tx in optimizers.items():
-            metrics[f"grad_norm/{name}"] = optax.tree.norm(grads[name])
+            metrics[f"grad_norm/{name}"] = _norm(grads[name])
             in_time = optimizers_lib.at_step(state.opt_state[name], state.step)
             updates, opt_state[name] = tx.update(grads[name], in_time, state.params[name], step=state.step)
             params[name] = optax.apply_updates(state.params[name], updates)
-            metrics[f"param_norm/{name}"] = optax.tree.norm(params[name])
+            metrics[f"param_norm/{name}"] = _norm(params[name])
         state = dataclasses.replace(
             state, step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state
         )
@@ -281,6 +287,19 @@ _any_device = jax.pmap(lambda value: lax.pmax(value.any(), DATA_AXIS), axis_name
 def _averaged(tree: PyTree) -> PyTree:
     """The mean over all devices. For one device XLA would copy every value."""
     return lax.pmean(tree, DATA_AXIS) if lax.axis_size(DATA_AXIS) > 1 else tree
+
+
+def _norm(tree: PyTree) -> Float[Array, ""]:
+    """The square root of the sum of all squares.
+
+    Vectors and small kernels are joined before: each sum is several loops for XLA on a CPU to compile and to load, and
+    a network has hundreds of them.
+    """
+    leaves = jax.tree.leaves(tree)
+    joined = [leaf.reshape(-1) for leaf in leaves if leaf.size <= _SMALL]
+    large = [leaf for leaf in leaves if leaf.size > _SMALL]
+    parts = [jnp.concatenate(joined), *large] if joined else large
+    return jnp.sqrt(sum((jnp.sum(part * part) for part in parts), jnp.zeros(())))
 
 
 def _filled(lead: tuple[int, ...], size: int) -> tuple[int, ...]:
