@@ -13,11 +13,13 @@ Reading, and JAX's loading of the compiled program, can begin in the background 
 
 from __future__ import annotations
 
-import functools
+import contextlib
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
+import tempfile
 import zlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -34,22 +36,25 @@ from jaxtyping import PyTree
 from ml_collections import ConfigDict
 
 import jdnet_jax
-from jdnet_jax import atomic
-from jdnet_jax.errors import UserError
 from jdnet_jax.networks import DATA_AXIS
+
+_MOST = 256  # files, of which each takes some 100 kB
 
 _LIBRARIES = ("jax", "jaxlib", "flax", "optax", "numpy", "ml-collections")
 _folder: Path | None = None
+_software = ""  # digest of what `keep` found installed
 
 
 def keep() -> None:
     """Has this process keep its steps, in a folder of JAX's cache of compiled programs; without, none is kept.
 
-    Where JAX has no cache, or one that is no local folder, none is kept either.
+    To be called as soon as this package is imported: its modules' files may change while a long run goes on. Where JAX
+    has no cache, or one that is no local folder, none is kept either.
     """
-    global _folder
-    cache = jax.config.values["jax_compilation_cache_dir"]
+    global _folder, _software
+    cache = jax.config.values["jax_compilation_cache_dir"] if jax.config.values["jax_enable_compilation_cache"] else ""
     _folder = Path(cache) / "traced" if cache and "://" not in cache else None
+    _software = _installed()
 
 
 class KeptSteps:
@@ -61,19 +66,24 @@ class KeptSteps:
     def __init__(self, config: ConfigDict, num_classes: int, steps: int):
         """The arguments are those that `assembly.assemble` makes the steps from."""
         self._folder = _folder if jax.process_count() == 1 else None
-        self._origin = _origin(config.to_json(sort_keys=True), num_classes, steps) if self._folder else ""
+        self._origin = ""
+        try:
+            self._origin = _origin(config.to_json(sort_keys=True), num_classes, steps)
+        except TypeError:  # a value of the config has no text that tells it from others
+            self._folder = None
         self._begun: dict[str, tuple[Future[_Lowered | None], Future[Any]]] = {}
 
     def begin(self, *names: str) -> None:
-        """Starts to read and load steps in the background, one after the other, where an earlier start kept them."""
-        paths = {name: path for name in names if (path := self._path(name)) is not None and path.exists()}
-        if not paths:
-            return
-        with_one_thread = ThreadPoolExecutor(1, "kept steps")
-        for name, path in paths.items():
-            lowered = with_one_thread.submit(_read, path)
-            self._begun[name] = lowered, with_one_thread.submit(_compiled, lowered)
-        with_one_thread.shutdown(wait=False)
+        """Starts to read and load steps in the background, one after the other, where an earlier start kept them.
+
+        A process that ends meanwhile waits for what is being loaded.
+        """
+        one_thread = ThreadPoolExecutor(1, "kept steps")
+        for name in names:
+            if (path := self._path(name)) is not None:
+                lowered = one_thread.submit(_read, path)
+                self._begun[name] = lowered, one_thread.submit(_compiled, lowered)
+        one_thread.shutdown(wait=False)
 
     def step(self, name: str, function: Callable[..., Any], *, donate_state: bool = False) -> Callable[..., Any]:
         """A step by the name under which it is kept.
@@ -87,7 +97,7 @@ class KeptSteps:
             what takes and returns what `function` does, always in the same shapes, and has its method `lower`.
         """
         path = self._path(name)
-        return function if path is None else KeptStep(path, function, donate_state, self._begun.get(name))
+        return function if path is None else KeptStep(path, function, donate_state, self._begun.pop(name, None))
 
     def _path(self, name: str) -> Path | None:
         return None if self._folder is None else self._folder / f"{name}-{self._origin}"
@@ -114,14 +124,15 @@ class KeptStep:
 
     def lower(self, first: PyTree, second: PyTree) -> Any:
         """The step before its compilation, as `jax.jit(...).lower(...)`: to be compiled with `compile()`."""
-        if self._begun is not None:
-            lowered, compiled = self._begun[0].result(), self._begun[1]
+        begun, self._begun = self._begun, None  # what does not fit is let go
+        if begun is not None:
+            lowered, compiled = begun[0].result(), begun[1]
         else:
             lowered, compiled = _read(self._path), None
         if lowered is None or not lowered.header.fits(first, second):
             try:
                 lowered, compiled = self._traced(first, second), None
-            except (ValueError, NotImplementedError) as error:  # an operation that cannot be exported
+            except Exception as error:  # what cannot be exported; a mistake in the step shows again at once
                 logging.warning("%s is not kept: %s", self._path.name, error)
                 return self._function.lower(first, second)  # type: ignore[attr-defined]
         return _Step(lowered, jax.tree.structure(first), compiled)
@@ -149,12 +160,10 @@ class KeptStep:
             results=jax.tree.map(lambda _: 0, results["names"]),
         )
         content = bytes(exported.serialize())
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            atomic.write_bytes(self._path, header.to_line() + zlib.compress(content, 1))
-        except (OSError, UserError) as error:
-            logging.warning("the traced step is not kept: %s", error)
-        return _lowered(header, content)
+        lowered = _lowered(header, content)
+        if _installed() == _software:  # else the files are no longer those that were traced
+            _write(self._path, header.to_line() + zlib.compress(content, 1))
+        return lowered
 
 
 @dataclass(frozen=True)
@@ -195,7 +204,10 @@ class _Step:
         self._lowered, self._first, self._begun = lowered, first, compiled
 
     def compile(self) -> _Compiled:
-        program = self._lowered.program.compile() if self._begun is None else self._begun.result()
+        if self._begun is None or self._begun.exception() is not None:
+            program = self._lowered.program.compile()
+        else:
+            program = self._begun.result()
         header = self._lowered.header
         names = jax.tree.structure(dict(header.results))
         if header.donated:
@@ -219,12 +231,32 @@ def _read(path: Path) -> _Lowered | None:
     """What an earlier start kept; None where there is nothing, or nothing that can be read."""
     try:
         line, _, content = path.read_bytes().partition(b"\n")
-        return _lowered(_Header(**json.loads(line)), zlib.decompress(content))
+        found = _lowered(_Header(**json.loads(line)), zlib.decompress(content))
     except FileNotFoundError:
         return None
     except Exception as error:  # whatever is wrong with the file, the step can be traced anew
         logging.warning("%s cannot be read (%r): the step is traced anew", path, error)
         return None
+    with contextlib.suppress(OSError):
+        os.utime(path)
+    return found
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Keeps a step, and no more of all steps than `_MOST`, those that were used last."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # A folder of its own, as another process may write the same step.
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as aside:
+            whole = Path(aside) / path.name
+            whole.write_bytes(content)
+            whole.replace(path)
+    except OSError as error:
+        logging.warning("the traced step is not kept: %s", error)
+    with contextlib.suppress(OSError):  # another process may remove the same files
+        kept = [file for file in path.parent.iterdir() if not file.name.startswith(".")]
+        for file in sorted(kept, key=lambda file: file.stat().st_mtime)[:-_MOST]:
+            file.unlink(missing_ok=True)
 
 
 def _lowered(header: _Header, content: bytes) -> _Lowered:
@@ -253,16 +285,17 @@ def _shardings() -> tuple[NamedSharding, NamedSharding]:
 def _origin(config: str, num_classes: int, steps: int) -> str:
     """Everything that the traces of a run's steps depend on, as a name."""
     settings = {key: value for key, value in jax.config.values.items() if "cache" not in key}
+    settings |= {key: value for key, value in os.environ.items() if key.startswith("FLAX_")}
     devices = [(device.platform, device.device_kind) for device in jax.devices()]
-    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
-    return _digest(_sources(), platform.python_version(), versions, settings, devices, config, num_classes, steps)
+    return _digest(_software, settings, devices, config, num_classes, steps)
 
 
-@functools.cache
-def _sources() -> str:
-    """The content of every module of this package."""
+def _installed() -> str:
+    """Digest of every module of this package, and of the libraries' versions."""
     root = Path(jdnet_jax.__file__).parent
-    return _digest(*((str(path.relative_to(root)), path.read_bytes()) for path in sorted(root.rglob("*.py"))))
+    sources = [(str(path.relative_to(root)), path.read_bytes()) for path in sorted(root.rglob("*.py"))]
+    versions = {name: importlib.metadata.version(name) for name in _LIBRARIES}
+    return _digest(platform.python_version(), versions, sources)
 
 
 def _digest(*values: Any) -> str:

@@ -113,11 +113,12 @@ class _Run:
         self.eval_every = config.eval_every or self.epoch
         self.checkpoint_every = config.checkpoint_every or self.eval_every
 
-        kept = KeptSteps(config, len(dataset.class_names), self.steps)
-        kept.begin("eval_step", "train_step")
         self.parts = assembly.assemble(config, len(dataset.class_names), self.steps)
         self.networks, self.terms = self.parts.networks, self.parts.terms
         networks.check_frozen_teachers(self.networks, dataset.class_names, config.dataset.view)
+        kept = KeptSteps(config, len(dataset.class_names), self.steps)
+        # A run that goes on begins with training, and a new one with an evaluation.
+        kept.begin(*sorted(["eval_step", "train_step"], reverse=place.checkpoints.exists()))
         self.rates = {
             name: optimizers.learning_rate(config_lib.group_settings(config, name)["schedule"], self.steps)
             for name in self.parts.optimizers

@@ -41,6 +41,7 @@ def batch():
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.setattr(kept_steps, "_folder", tmp_path / "traced")
+    monkeypatch.setattr(kept_steps, "_software", kept_steps._installed())
     return tmp_path / "traced"
 
 
@@ -109,19 +110,57 @@ def test_another_run_has_another_step(folder, monkeypatch):
     for other in ({"config": longer}, {"classes": 4}, {"steps": 8}):
         with pytest.raises(pytest.fail.Exception, match="traced again"):
             kept(untraceable, **other)(state(), batch())
+    monkeypatch.setenv("FLAX_FIX_RNG_SEPARATOR", "true")
+    with pytest.raises(pytest.fail.Exception, match="traced again"):
+        kept(untraceable)(state(), batch())
+    monkeypatch.delenv("FLAX_FIX_RNG_SEPARATOR")
     with jax.default_matmul_precision("highest"), pytest.raises(pytest.fail.Exception, match="traced again"):
         kept(untraceable)(state(), batch())
-    monkeypatch.setattr(kept_steps, "_sources", lambda: "another version of the package")
+    monkeypatch.setattr(kept_steps, "_software", "another version of the package")
     with pytest.raises(pytest.fail.Exception, match="traced again"):
         kept(untraceable)(state(), batch())
 
 
-def test_arguments_of_other_shapes_or_names_are_traced(folder):
+@pytest.mark.parametrize("begin", [False, True])
+def test_arguments_of_other_shapes_or_names_are_traced(folder, begin):
     kept()(state(), batch())
     longer = step.split({"image": np.ones((32, 3), np.float32)})
-    assert_same(kept()(state(), longer), step.mapped(scale)(state(), longer))
+    assert_same(kept(begin=begin)(state(), longer), step.mapped(scale)(state(), longer))
     renamed = step.split({"image": np.ones((32, 3), np.float32), "label": np.ones((32, 3), np.float32)})
-    assert_same(kept()(state(), renamed), step.mapped(scale)(state(), renamed))
+    assert_same(kept(begin=begin)(state(), renamed), step.mapped(scale)(state(), renamed))
+
+
+def test_what_was_traced_from_files_that_changed_since_is_not_kept(folder, monkeypatch):
+    monkeypatch.setattr(kept_steps, "_installed", lambda: "edited")
+    assert_same(kept()(state(), batch()), step.mapped(scale)(state(), batch()))
+    assert not folder.exists()
+
+
+def test_a_config_without_a_text_of_its_own_is_not_kept(folder):
+    config = tiny.config()
+    with config.unlocked():
+        config.dataset.options.classes = np.arange(3)
+    mapped = step.mapped(scale)
+    assert KeptSteps(config, 3, 7).step("train_step", mapped, donate_state=True) is mapped
+
+
+def test_a_mistake_in_the_step_is_told(folder):
+    def wrong(state, batch):
+        raise ValueError("this step is wrong")
+
+    with pytest.raises(ValueError, match="this step is wrong"):
+        kept(wrong)(state(), batch())
+
+
+@pytest.mark.parametrize("error", [PermissionError, NotADirectoryError])
+@pytest.mark.parametrize("begin", [False, True])
+def test_a_folder_that_cannot_be_read(folder, monkeypatch, error, begin):
+    def refuse(path):
+        raise error(13, "no", str(path))
+
+    monkeypatch.setattr(kept_steps.Path, "read_bytes", refuse)
+    monkeypatch.setattr(kept_steps, "_installed", lambda: kept_steps._software)
+    assert_same(kept(begin=begin)(state(), batch()), step.mapped(scale)(state(), batch()))
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}\n", b'{"whole": 2}\nnothing'])
@@ -159,6 +198,21 @@ def test_a_file_where_the_folder_should_be(folder):
     assert_same(kept()(state(), batch()), step.mapped(scale)(state(), batch()))
 
 
+def test_those_that_were_used_last_stay(folder, monkeypatch):
+    monkeypatch.setattr(kept_steps, "_MOST", 2)
+    runs = [{"steps": steps} for steps in (1, 2, 3)]
+    kept(**runs[0])(state(), batch())
+    kept(**runs[1])(state(), batch())
+    for file in folder.iterdir():
+        os.utime(file, (1, 1))
+    kept(untraceable, **runs[0])(state(), batch())
+    kept(**runs[2])(state(), batch())
+    assert len(list(folder.iterdir())) == 2
+    kept(untraceable, **runs[0])(state(), batch())
+    with pytest.raises(pytest.fail.Exception, match="traced again"):
+        kept(untraceable, **runs[1])(state(), batch())
+
+
 def test_without_a_folder_the_step_is_the_mapped_one(monkeypatch):
     monkeypatch.setattr(kept_steps, "_folder", None)
     mapped = step.mapped(scale)
@@ -168,16 +222,26 @@ def test_without_a_folder_the_step_is_the_mapped_one(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("cache", "expected"), [("/somewhere", "/somewhere/traced"), ("gs://bucket/compiled", "None"), (None, "None")]
+    ("cache", "on", "expected"),
+    [
+        ("/somewhere", True, "/somewhere/traced"),
+        ("/somewhere", False, "None"),
+        ("gs://bucket/compiled", True, "None"),
+        (None, True, "None"),
+    ],
 )
-def test_where_steps_are_kept(monkeypatch, cache, expected):
+def test_where_steps_are_kept(monkeypatch, cache, on, expected):
     monkeypatch.setattr(kept_steps, "_folder", None)
-    before = jax.config.values["jax_compilation_cache_dir"]
-    jax.config.update("jax_compilation_cache_dir", cache)
+    monkeypatch.setattr(kept_steps, "_software", "")
+    before = {key: jax.config.values[key] for key in ("jax_compilation_cache_dir", "jax_enable_compilation_cache")}
     try:
+        for key, value in zip(before, (cache, on), strict=True):
+            jax.config.update(key, value)
         kept_steps.keep()
     finally:
-        jax.config.update("jax_compilation_cache_dir", before)
+        for key, value in before.items():
+            jax.config.update(key, value)
+    assert kept_steps._software == kept_steps._installed()
     assert str(kept_steps._folder) == expected
 
 

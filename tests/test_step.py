@@ -1,5 +1,6 @@
 import dataclasses
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -347,3 +348,34 @@ def test_transformers_are_trained_by_convolutional_networks_and_the_other_way_ro
         before, now = (state.params["student"][head]["kernel"] for state in (recipe.state, after))
         assert np.any(np.asarray(before) != np.asarray(now))
     assert after.batch_stats["student"] == {}
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="the barrier before the updates is for XLA on CPUs")
+def test_the_step_copies_no_kernel_that_it_updates():
+    recipe = tiny.Recipe(tiny.config())
+    train = jax.pmap(
+        recipe.step(),
+        axis_name=step.DATA_AXIS,
+        in_axes=(None, 0),
+        out_axes=None,
+        donate_argnums=0,
+        devices=jax.devices()[:1],
+    )
+    text = train.lower(recipe.state, tiny.cut(tiny.batch(), 1)).compile().as_text()
+    arguments = set(re.findall(r"%([\w.]+) = \S+ parameter\(", text[text.index("\nENTRY") :]))
+    assert len(arguments) > 100
+    copied = {name: shape for shape, name in re.findall(r" = f32\[([\d,]*)\]\S* copy\(%([\w.]+)\)", text)}
+    kernels = [shape for name, shape in copied.items() if name in arguments and shape.count(",") == 3]
+    assert not kernels
+
+
+@pytest.mark.parametrize("sizes", [[8192, 8193, 3], [9000, 20000], [5, 1], [1]])
+def test_norm(sizes):
+    rng = np.random.default_rng(0)
+    tree = {str(size): rng.normal(size=(1, size)).astype(np.float32) for size in sizes}
+    expected = np.sqrt(sum((leaf.astype(np.float64) ** 2).sum() for leaf in tree.values()))
+    assert float(step._norm(tree)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_norm_of_nothing():
+    assert float(step._norm({})) == 0

@@ -12,6 +12,7 @@ from collections.abc import Collection
 from typing import Any
 
 import jax
+import numpy as np
 from flax import linen as nn
 from jax.extend.core import ClosedJaxpr
 from jax.interpreters import partial_eval
@@ -74,4 +75,6 @@ def _traced(module: nn.Module, image_size: int) -> tuple[tuple[Outputs, PyTree],
 def _evaluated(drawing: ClosedJaxpr, key: PRNGKeyArray, wanted: list[bool]) -> list[Array]:
     """Those of the results that are wanted."""
     part, _ = partial_eval.dce_jaxpr(drawing.jaxpr, wanted, instantiate=True)
-    return jax.core.eval_jaxpr(part, drawing.consts, key)
+    values = jax.core.eval_jaxpr(part, drawing.consts, key)
+    # Constants are the trace's own arrays of NumPy, for all that are drawn.
+    return [value if isinstance(value, jax.Array) else jax.device_put(np.array(value)) for value in values]

@@ -1,4 +1,4 @@
-"""Initialisers that draw without a program of their own for each shape, beside Flax's, whose values they give.
+"""Initialisers with the values of Flax's, of which `normal` draws without a program of its own for each shape.
 
 `jax.random.normal` compiles a program for each shape, and the kernels of a network have dozens of shapes; drawn all
 within one program, they are a hundred copies of the same code. Either compiles for as long as a train step does. Number

@@ -44,6 +44,14 @@ def test_some_alone_are_those_of_all():
     assert initialization.draw_some(module, 64, KEY, []) == {}
 
 
+def test_draws_share_no_memory():
+    module = create("resnet_tiny", 4)
+    one, two = (jax.tree.leaves(initialization.draw(module, 64, KEY)) for _ in range(2))
+    assert all(isinstance(leaf, jax.Array) for leaf in one)
+    pointers = [leaf.unsafe_buffer_pointer() for leaf in (*one, *two)]
+    assert len(set(pointers)) == len(pointers)
+
+
 def test_a_size_that_the_network_cannot_take():
     with pytest.raises(UserError, match="images of 63x63 pixels cannot be cut"):
         initialization.shapes(create("deit_tiny_patch16_224", 4), 63)
