@@ -28,15 +28,13 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import numpy as np
 from absl import logging
 from jax import export
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 from ml_collections import ConfigDict
 
 import jdnet_jax
-from jdnet_jax.networks import DATA_AXIS
+from jdnet_jax import step
 
 _MOST = 256  # files, of which each takes some 100 kB
 
@@ -85,7 +83,7 @@ class KeptSteps:
                 self._begun[name] = lowered, one_thread.submit(_compiled, lowered)
         one_thread.shutdown(wait=False)
 
-    def step(self, name: str, function: Callable[..., Any], *, donate_state: bool = False) -> Callable[..., Any]:
+    def step(self, name: str, function: jax.stages.Wrapped, *, donate_state: bool = False) -> Callable[..., Any]:
         """A step by the name under which it is kept.
 
         Args:
@@ -109,7 +107,7 @@ class KeptStep:
     def __init__(
         self,
         path: Path,
-        function: Callable[..., Any],
+        function: jax.stages.Wrapped,
         donate_state: bool,
         begun: tuple[Future[_Lowered | None], Future[Any]] | None,
     ):
@@ -134,7 +132,7 @@ class KeptStep:
                 lowered, compiled = self._traced(first, second), None
             except Exception as error:  # what cannot be exported; a mistake in the step shows again at once
                 logging.warning("%s is not kept: %s", self._path.name, error)
-                return self._function.lower(first, second)  # type: ignore[attr-defined]
+                return self._function.lower(first, second)
         return _Step(lowered, jax.tree.structure(first), compiled)
 
     def _traced(self, first: PyTree, second: PyTree) -> _Lowered:
@@ -146,7 +144,7 @@ class KeptStep:
             results["names"] = returned[1] if self._donate_state else returned
             return jax.tree.leaves(returned)
 
-        of_whole, of_split = _shardings()
+        of_whole, of_split = step.shardings()
         shapes = [
             jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding)
             for part, sharding in ((first, of_whole), (second, of_split))
@@ -261,7 +259,7 @@ def _write(path: Path, content: bytes) -> None:
 
 def _lowered(header: _Header, content: bytes) -> _Lowered:
     exported = export.deserialize(bytearray(content))
-    of_whole, of_split = _shardings()
+    of_whole, of_split = step.shardings()
     shapes = [
         jax.ShapeDtypeStruct(aval.shape, aval.dtype, sharding=of_whole if i < header.whole else of_split)
         for i, aval in enumerate(exported.in_avals)
@@ -274,12 +272,6 @@ def _lowered(header: _Header, content: bytes) -> _Lowered:
 def _compiled(lowered: Future[_Lowered | None]) -> Any:
     found = lowered.result()
     return None if found is None else found.program.compile()
-
-
-def _shardings() -> tuple[NamedSharding, NamedSharding]:
-    """How the arguments of a mapped step lie on the devices: the first whole on each, the second split."""
-    mesh = Mesh(np.asarray(jax.devices()), (DATA_AXIS,))
-    return NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(DATA_AXIS))
 
 
 def _origin(config: str, num_classes: int, steps: int) -> str:

@@ -216,7 +216,7 @@ def logits_step(network: Network) -> Callable[[PyTree, Batch], dict[str, Array]]
     return step
 
 
-def mapped(step: Callable[..., Any], *, donate_state: bool = False) -> Callable[..., Any]:
+def mapped(step: Callable[..., Any], *, donate_state: bool = False) -> jax.stages.Wrapped:
     """Compiles a step and maps it over all devices: first argument whole, second split along its first axis."""
     return jax.pmap(
         step, axis_name=DATA_AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=(0,) if donate_state else ()
@@ -229,9 +229,15 @@ def anywhere(value: bool) -> Bool[Array, ""]:
     return _any_device(here)
 
 
+def shardings(devices: Sequence[jax.Device] | None = None) -> tuple[NamedSharding, NamedSharding]:
+    """How the arguments of a mapped step lie on devices (None: on all): the first whole on each, the second split."""
+    mesh = Mesh(np.asarray(jax.devices() if devices is None else devices), (DATA_AXIS,))
+    return NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(DATA_AXIS))
+
+
 def place(tree: PyTree) -> PyTree:
     """Puts a whole state on every device, as the mapped steps take it."""
-    return jax.device_put(tree, NamedSharding(Mesh(np.asarray(jax.devices()), (DATA_AXIS,)), PartitionSpec()))
+    return jax.device_put(tree, shardings()[0])
 
 
 def whole(tree: PyTree) -> PyTree:
@@ -241,7 +247,7 @@ def whole(tree: PyTree) -> PyTree:
     """
     if jax.process_count() == 1:
         return tree
-    sharding = NamedSharding(Mesh(np.asarray(jax.devices()), (DATA_AXIS,)), PartitionSpec())
+    sharding, _ = shardings()
 
     def joined(leaf: Array) -> Array:
         if not leaf.is_fully_addressable:
@@ -274,7 +280,7 @@ def split(batch: Mapping[str, UInt8[np.ndarray, "local ..."]], grad_accum: int |
     """
     devices = jax.local_devices()
     lead = (len(devices), -1) if grad_accum is None else (len(devices), grad_accum, -1)
-    sharding = NamedSharding(Mesh(np.asarray(devices), (DATA_AXIS,)), PartitionSpec(DATA_AXIS))
+    _, sharding = shardings(devices)
     return {
         name: jax.device_put(array.reshape(*_filled(lead, array.shape[0]), *array.shape[1:]), sharding)
         for name, array in batch.items()

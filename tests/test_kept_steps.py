@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 from typing import Any
 
 import flax.struct
@@ -11,6 +13,8 @@ from jax import lax
 from jdnet_jax import kept_steps, step
 from jdnet_jax.kept_steps import KeptSteps
 from tests import tiny_recipe as tiny
+from tests.commands import ROOT
+from tests.conftest import QUICK_COMPILATION
 
 CONFIG = tiny.config()
 
@@ -187,10 +191,14 @@ def test_what_cannot_be_exported_runs_all_the_same(folder):
     assert not folder.exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_folder_that_cannot_be_written(folder):
-    folder.parent.chmod(0o500)
+def test_a_full_disk_leaves_nothing(folder, monkeypatch):
+    def full(path, content):
+        path.touch()
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr(kept_steps.Path, "write_bytes", full)
     assert_same(kept()(state(), batch()), step.mapped(scale)(state(), batch()))
+    assert list(folder.iterdir()) == []
 
 
 def test_a_file_where_the_folder_should_be(folder):
@@ -243,6 +251,34 @@ def test_where_steps_are_kept(monkeypatch, cache, on, expected):
             jax.config.update(key, value)
     assert kept_steps._software == kept_steps._installed()
     assert str(kept_steps._folder) == expected
+
+
+COMMAND = """
+import sys
+from jdnet_jax import assembly, command_line
+from jdnet_jax.benchmark import __main__ as benchmark
+
+def refuse(*arguments):
+    raise AssertionError("traced again")
+
+if sys.argv.pop(1) == "second":
+    assembly.Assembly.train_step = lambda self: refuse
+command_line.run(benchmark.main)
+"""
+
+
+@pytest.mark.slow
+def test_a_second_start_of_a_command_traces_nothing(tmp_path):
+    flags = ["--image_size=32", "--batch_size=8", "--student.options.width=4", "--teachers.teacher.options.width=4"]
+    for start in ("first", "second"):
+        subprocess.run(
+            [sys.executable, "-c", COMMAND, start, "train_step", "--config=configs/demo.py", "--seconds=0.1"]
+            + [flag.replace("--", "--config.") for flag in flags],
+            env={**os.environ, "XLA_FLAGS": QUICK_COMPILATION, "JAX_COMPILATION_CACHE_DIR": str(tmp_path)},
+            cwd=ROOT,
+            check=True,
+        )
+    assert len(list((tmp_path / "traced").iterdir())) == 1
 
 
 def test_it_is_lowered_and_compiled_as_a_mapped_step_is(folder):
