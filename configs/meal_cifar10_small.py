@@ -12,9 +12,8 @@ networks and lengths are ours.
 The argument is that of `configs/meal_cifar10.py`.
 """
 
-from jdnet_jax import meal
-from jdnet_jax.config import default
-from jdnet_jax.meal import Entry
+from jdnet_jax.config import default, meal
+from jdnet_jax.config.meal import Entry
 
 NETWORKS = {
     "resnet16": Entry("resnet_tiny", {"width": 16}),

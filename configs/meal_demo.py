@@ -9,10 +9,9 @@ Teachers are `resnet_tiny` of three widths, the student is one of width 12. Ever
 The argument is that of `configs/meal_cifar10.py`.
 """
 
-from jdnet_jax import meal
-from jdnet_jax.config import default
-from jdnet_jax.meal import Entry
-from jdnet_jax.routing import DISCRIMINATORS
+from jdnet_jax.config import default, meal
+from jdnet_jax.config.meal import Entry
+from jdnet_jax.config.routing import DISCRIMINATORS
 
 NETWORKS = {
     "w12": Entry("resnet_tiny", {"width": 12}),

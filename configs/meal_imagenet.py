@@ -16,9 +16,8 @@ other teachers, not reproduced here). Meant for a TPU v5e-8 or GPUs; not run at 
 The argument is that of `configs/meal_cifar10.py`.
 """
 
-from jdnet_jax import meal
-from jdnet_jax.config import default
-from jdnet_jax.meal import Entry
+from jdnet_jax.config import default, meal
+from jdnet_jax.config.meal import Entry
 
 NETWORKS = {
     "resnet152": Entry("resnet152", trained="timm/resnet152.a1h_in1k"),

@@ -12,10 +12,9 @@ Recipe: MEAL's blocks and their weights are the paper's for CIFAR-10; lengths, s
 The argument is that of `configs/meal_cifar10.py`.
 """
 
-from jdnet_jax import meal
-from jdnet_jax.config import default
-from jdnet_jax.meal import Entry
-from jdnet_jax.routing import DISCRIMINATORS
+from jdnet_jax.config import default, meal
+from jdnet_jax.config.meal import Entry
+from jdnet_jax.config.routing import DISCRIMINATORS
 
 NETWORKS = {
     "resnet101": Entry("resnet101", init="timm/resnet101.a1h_in1k"),

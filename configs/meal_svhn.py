@@ -10,8 +10,7 @@ Target: not known to us. Meant for a GPU or TPU; not run at full length by us, s
 The argument is that of `configs/meal_cifar10.py`.
 """
 
-from jdnet_jax import meal
-from jdnet_jax.config import default
+from jdnet_jax.config import default, meal
 
 
 def get_config(argument=""):

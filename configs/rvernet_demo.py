@@ -14,8 +14,8 @@ The argument is a view: `roi+context`, `roi`, `context` or `photo`.
 """
 
 from jdnet_jax.config import default
-from jdnet_jax.recipes import apply_recipe
-from jdnet_jax.views import BOTH
+from jdnet_jax.config.recipes import apply_recipe
+from jdnet_jax.config.views import BOTH
 
 
 def get_config(view=BOTH):

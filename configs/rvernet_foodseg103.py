@@ -20,8 +20,8 @@ The argument is a view: `roi+context`, `roi`, `context` or `photo`; the last thr
 """
 
 from jdnet_jax.config import default
-from jdnet_jax.recipes import apply_recipe
-from jdnet_jax.views import BOTH
+from jdnet_jax.config.recipes import apply_recipe
+from jdnet_jax.config.views import BOTH
 
 ROI_BRANCH, CONTEXT_BRANCH = "mobilenetv2_100", "deit_tiny_distilled_patch16_224"
 

@@ -13,8 +13,8 @@ The argument is a view: `roi+context`, `roi`, `context` or `photo`.
 """
 
 from jdnet_jax.config import default
-from jdnet_jax.recipes import apply_recipe
-from jdnet_jax.views import BOTH, PHOTO
+from jdnet_jax.config.recipes import apply_recipe
+from jdnet_jax.config.views import BOTH, PHOTO
 
 BRANCH = "tf_efficientnet_lite0"
 

@@ -16,12 +16,11 @@ resolution and protocol are not known). Meant for a TPU v5e-8 or a GPU; it has n
 what it costs there is not known. By the published counts of multiply-adds (4.1 G and 0.3 G) a step of 256 photos takes
 about 6.8 TFLOP, and 200 epochs of 25,000 photos 1.3e17.
 Recipe: ours, as in `configs/food101.py`, with more epochs because the set is smaller.
-The argument is a recipe of `jdnet_jax.recipes.apply_recipe`, `pair=` a pair of `jdnet_jax.pairs`, or both.
+The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`, `pair=` one of `jdnet_jax.config.pairs`, or both.
 """
 
-from jdnet_jax import pairs
-from jdnet_jax.config import default
-from jdnet_jax.recipes import apply_recipe
+from jdnet_jax.config import default, pairs
+from jdnet_jax.config.recipes import apply_recipe
 
 
 def get_config(argument="jdnet"):

@@ -24,16 +24,17 @@ from typing import TYPE_CHECKING, Any
 from absl import flags
 from ml_collections import ConfigDict
 
-from jdnet_jax import command_line, config_check
-from jdnet_jax.errors import UserError
-from jdnet_jax.progress import say
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.config import check
+from jdnet_jax.process import command_line
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
+from jdnet_jax.run.workdir import Workdir
 
 if TYPE_CHECKING:
+    from jdnet_jax.handoff.model_card import ModelCard
     from jdnet_jax.inference.labelled_photos import LabelledPhotos
-    from jdnet_jax.inference.model_card import ModelCard
+    from jdnet_jax.inference.perturbation import Perturbation
     from jdnet_jax.inference.robustness import Condition
-    from jdnet_jax.perturbation import Perturbation
 
 command_line.define_config("A config with the dataset; not needed for a workdir, whose own dataset it replaces.")
 flags.declare_key_flag("config")  # --help lists it
@@ -105,12 +106,12 @@ def _asked(argv: list[str]) -> tuple[Workdir, ConfigDict | None]:
             "--config=configs/..., or --photos=FOLDER"
         )
     if config is not None:
-        config_check.check(config)
+        check.check(config)
     return place, config
 
 
 def _perturbations() -> dict[str, Perturbation]:
-    from jdnet_jax import perturbation
+    from jdnet_jax.inference import perturbation
 
     for flag in (_PERTURB_ON, _PERTURB_SEED):
         if flag.present and not _PERTURB.value:
@@ -145,11 +146,11 @@ def _labelled(place: Workdir, card: ModelCard, config: ConfigDict | None) -> Lab
 
 
 def _as_json(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Condition]) -> dict[str, Any]:
-    from jdnet_jax import bootstrap, evaluation
+    from jdnet_jax.figures import bootstrap, classification
     from jdnet_jax.inference import robustness
 
     scores = found[robustness.CLEAN].scores
-    figures = evaluation.per_class(scores.result.confusion)
+    figures = classification.per_class(scores.result.confusion)
     return {
         "model": _MODEL.value,
         "network": card.model,
@@ -182,11 +183,11 @@ def _or_none(value: float) -> float | None:
 
 
 def _table(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Condition]) -> str:
-    from jdnet_jax import evaluation
+    from jdnet_jax.figures import classification
     from jdnet_jax.inference import robustness
 
     scores = found[robustness.CLEAN].scores
-    figures, summary = evaluation.per_class(scores.result.confusion), scores.summary()
+    figures, summary = classification.per_class(scores.result.confusion), scores.summary()
     width = max(len("class"), *map(len, card.classes))
     lines = [f"{'class':<{width}}  precision  recall     F1  count"]
     lines += [

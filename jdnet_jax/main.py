@@ -16,11 +16,11 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from jdnet_jax import command_line
-from jdnet_jax.errors import UserError
-from jdnet_jax.interruption import EXIT_STATUS, Interrupted, Interruption
-from jdnet_jax.recipes import MEAL_RECIPES
-from jdnet_jax.workdir import check_name
+from jdnet_jax.config.recipes import MEAL_RECIPES
+from jdnet_jax.process import command_line
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.interruption import EXIT_STATUS, Interrupted, Interruption
+from jdnet_jax.run.workdir import check_name
 
 command_line.define_config("The run's config file, such as configs/demo.py.")
 flags.declare_key_flag("config")  # --help lists it
@@ -40,18 +40,18 @@ def main(argv: list[str]) -> int:
     with Interruption():  # importing, and waiting for the other processes, can take long; the run listens on its own
         command_line.set_up_libraries()
 
-        from jdnet_jax import kept_steps, outcome, processes, train
+        from jdnet_jax import train
+        from jdnet_jax.process import together
+        from jdnet_jax.run import outcome
 
-        kept_steps.keep()
-
-        processes.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
+        together.join(_COORDINATOR.value, _PROCESSES.value, _PROCESS.value)
         try:
-            with processes.together():
+            with together.together():
                 summary = train.train_and_evaluate(config, workdir, _command())
         except Interrupted as interrupted:
             print(interrupted, file=sys.stderr)
             return EXIT_STATUS
-    if not processes.is_first():
+    if not together.is_first():
         return 0
     print(outcome.conclusion(summary, workdir))
     print(_next_steps(workdir, command_line.config_file(), summary["recipe"]))

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import flags
 
-from jdnet_jax import command_line
-from jdnet_jax.errors import UserError
-from jdnet_jax.progress import say
+from jdnet_jax.process import command_line
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
 
 if TYPE_CHECKING:
     from jdnet_jax.inference.photos import Photo

@@ -6,7 +6,7 @@ import importlib.metadata
 import os
 import tempfile
 
-from jdnet_jax import xla_flags
+from jdnet_jax.process import xla_flags
 
 # Tests compile far more than they compute, so LLVM is told to optimise as little as it can.
 QUICK_COMPILATION = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"

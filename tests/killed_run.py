@@ -3,7 +3,7 @@
 import pytest
 
 from jdnet_jax import train
-from jdnet_jax.progress import Progress
+from jdnet_jax.process.progress import Progress
 
 
 class Killed(Exception):

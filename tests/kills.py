@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jdnet_jax import metrics
+from jdnet_jax.run import metrics
 from tests.commands import SMALL, started
 
 MOMENTS = ("compiling", "step", "save", "evaluation")

@@ -12,7 +12,7 @@ import itertools
 import json
 import sys
 
-from jdnet_jax import command_line
+from jdnet_jax.process import command_line
 
 command_line.define_config("The config to read.")
 
@@ -24,12 +24,13 @@ def main(argv):
 
     import jax
 
-    from jdnet_jax import data, host_batches, step
+    from jdnet_jax import data
+    from jdnet_jax.learning import devices, host_batches
 
     jax.distributed.initialize(f"127.0.0.1:{port}", processes, process)
     with contextlib.redirect_stdout(sys.stderr):
         dataset = data.prepare(config.dataset)
-    rows = step.rows(config.batch_size, config.grad_accum).tolist()
+    rows = devices.rows(config.batch_size, config.grad_accum).tolist()
     batches = host_batches.training(dataset, config, seed=config.seed)
     found = {}
     for number, batch in enumerate(itertools.islice(batches, steps)):

@@ -2,7 +2,7 @@
 
     python -m tests.readme_picture runs/demo .github/teacher_and_student.jpg
 
-Three rows (photo, teacher, student), a column for each photo that the run followed; see `jdnet_jax.snapshots`.
+Three rows (photo, teacher, student), a column for each photo that the run followed; see `jdnet_jax.run.snapshots`.
 """
 
 import sys
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
 
-from jdnet_jax import array_file
+from jdnet_jax.files import array_file
 from jdnet_jax.inference import overlay
 
 SIDE, GAP, MARGIN, LINE = 128, 6, 84, 22  # pixels

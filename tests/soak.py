@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from jdnet_jax import metrics
+from jdnet_jax.run import metrics
 from tests import kills
 
 KILLS_PER_RUN, STEPS = 10, 120

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 
 import numpy as np
 
-from jdnet_jax import command_line
+from jdnet_jax.process import command_line
 
 
 def spoilt(train_batches: Callable, numbers: Collection[int], seeds: Collection[int] | None = None) -> Callable:

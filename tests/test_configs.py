@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from jdnet_jax import data, run_check, train
-from jdnet_jax.inference import model_card
+from jdnet_jax import data, train
+from jdnet_jax.handoff import model_card
+from jdnet_jax.learning import run_check
 from tests import tiny_student
 from tests.commands import command
 from tests.data.drawn_dataset import prepare_drawn

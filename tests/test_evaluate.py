@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jdnet_jax import config as config_lib
+from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.data.synthetic_meals import CLASS_NAMES
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.run.workdir import Workdir
 from tests import tiny_student
 from tests.commands import SMALL, command, last_line
 

@@ -5,9 +5,10 @@ import json
 import jax
 import pytest
 
-from jdnet_jax import metrics, train
+from jdnet_jax import train
 from jdnet_jax.data.synthetic_meals import CLASS_NAMES
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.run import metrics
 from tests import tiny_recipe as tiny
 from tests import tiny_student, tiny_teachers
 from tests.killed_run import train_until

@@ -4,9 +4,10 @@ import jax
 import numpy as np
 import pytest
 
-from jdnet_jax import config as config_lib
-from jdnet_jax import networks, recipes
-from jdnet_jax.errors import UserError
+from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.config import recipes
+from jdnet_jax.learning import networks
+from jdnet_jax.process.errors import UserError
 from tests import tiny_recipe as tiny
 
 RVERNET = {
@@ -82,15 +83,15 @@ def test_the_recipes_of_deit(recipe_name, variant):
     config = config_lib.default()
     config.teachers.teacher.init = "runs/teacher"
     recipes.apply_recipe(config, recipe_name)
-    from jdnet_jax import config_check
+    from jdnet_jax.config import check
 
-    config_check.check(config)
+    check.check(config)
     assert not config.teachers.teacher.trainable
     assert config.losses.distill.options.variant == variant
     assert [name for name, entry in config.losses.items() if entry.weight] == ["distill"]
     config.teachers.teacher.init = "random"
     with pytest.raises(UserError, match=f"recipe {recipe_name} needs a teacher that is trained"):
-        config_check.check(config)
+        check.check(config)
 
 
 def test_distillation_needs_a_token_for_it():

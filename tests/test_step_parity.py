@@ -12,8 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jdnet_jax import config as config_lib
-from jdnet_jax import config_check, networks, state, step
+from jdnet_jax.config import check
+from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.learning import networks, state, step
 from tests import tiny_recipe as tiny
 
 PYTHON = os.environ.get("JDNET_PARITY_PYTHON", "")
@@ -45,7 +46,7 @@ def config_of(recipe, folder, image_size, batch_size):
     config.optimizer.weight_decay, config.optimizer.eps = recipe["decay"], recipe["eps"]
     config.schedule.name, config.schedule.warmup = "constant", 0.0
     config.schedule.learning_rate = recipe["rate"]
-    config_check.check(config)
+    check.check(config)
     return config
 
 

@@ -7,11 +7,15 @@ import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-from jdnet_jax import array_file, handoff, metrics, recipes, state, train
-from jdnet_jax import config as config_lib
-from jdnet_jax.errors import UserError
+from jdnet_jax import handoff, train
+from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.config import recipes
+from jdnet_jax.files import array_file
 from jdnet_jax.inference import flax_runner, labelled_photos, scoring
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.learning import state
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.run import metrics
+from jdnet_jax.run.workdir import Workdir
 from tests import tiny_recipe as tiny
 from tests.killed_run import Killed, train_until
 from tests.spoilt_run import spoilt

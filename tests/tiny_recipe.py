@@ -3,8 +3,9 @@
 import jax
 import numpy as np
 
-from jdnet_jax import assembly, config_check, networks, recipes
-from jdnet_jax import config as config_lib
+from jdnet_jax.config import check, recipes
+from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.learning import assembly, networks
 
 CLASSES, SIZE = 5, 32
 
@@ -20,7 +21,7 @@ def config(**changes):
     result.schedule.learning_rate = 1e-2
     result.steps = 20
     result.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
-    config_check.check(result, weights=False)
+    check.check(result, weights=False)
     return result
 
 
@@ -33,7 +34,7 @@ def meal_config(teachers, recipe="meal", **changes):
     result.groups = {"discriminators": {"schedule": {"learning_rate": 1e-3}}}
     result = recipes.apply_recipe(result, recipe)
     result.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
-    config_check.check(result)
+    check.check(result)
     return result
 
 

@@ -2,9 +2,10 @@
 
 import dataclasses
 
-from jdnet_jax import config as config_lib
-from jdnet_jax import handoff, networks
-from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax import handoff
+from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.handoff.model_card import ModelCard
+from jdnet_jax.learning import networks
 
 CLASSES = ("apple", "bread", "corn", "dumpling", "egg", "fig", "grape")
 

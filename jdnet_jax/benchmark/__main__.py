@@ -20,9 +20,9 @@ from typing import Literal
 
 from absl import flags
 
-from jdnet_jax import command_line
-from jdnet_jax.errors import UserError
 from jdnet_jax.inference.cpus import available
+from jdnet_jax.process import command_line
+from jdnet_jax.process.errors import UserError
 
 KINDS = (
     "input --config=...",
@@ -88,10 +88,8 @@ def _step(kind: Literal["train_step", "eval"]) -> None:
     command_line.log_warnings_only()
     command_line.set_up_libraries()
 
-    from jdnet_jax import kept_steps
     from jdnet_jax.benchmark import steps
 
-    kept_steps.keep()
     profile = Path(_PROFILE.value).expanduser() if _PROFILE.value else None
     result = steps.measure(config, kind, _CLASSES.value, _SECONDS.value, profile)
     print(json.dumps(result) if _JSON.value else steps.table(result))

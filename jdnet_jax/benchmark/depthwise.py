@@ -17,10 +17,10 @@ from jaxtyping import Array
 from ml_collections import ConfigDict
 
 from jdnet_jax.benchmark import machine, made_up
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import depthwise, padding
 from jdnet_jax.models.layers import DepthwiseConv
 from jdnet_jax.models.padding import Pads
+from jdnet_jax.process.errors import UserError
 
 # How many convolutions are in a program that is timed, each of images of its own. To start one takes an accelerator
 # longer than to compute one.

@@ -12,11 +12,12 @@ import numpy as np
 import tensorflow as tf
 from ml_collections import ConfigDict
 
-from jdnet_jax import data, host_batches, run_check, step
+from jdnet_jax import data
 from jdnet_jax.benchmark import machine
 from jdnet_jax.data import augment, records
 from jdnet_jax.data.datasets import Dataset
 from jdnet_jax.data.pipeline import DECODED_TOGETHER
+from jdnet_jax.learning import devices, host_batches, run_check
 
 _WINDOWS = 5  # the figure is their median
 
@@ -112,7 +113,7 @@ def _batch(dataset: Dataset, config: ConfigDict) -> Iterator[int]:
 def _transfer(dataset: Dataset, config: ConfigDict) -> Iterator[int]:
     for batch in _batches(dataset, config):
         arrays = {name: values for name, values in batch.items() if name != "index"}
-        jax.block_until_ready(step.split(arrays, config.grad_accum))
+        jax.block_until_ready(devices.split(arrays, config.grad_accum))
         yield len(batch["label"])
 
 

@@ -6,10 +6,11 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from jdnet_jax import assembly, run_check, step, views
-from jdnet_jax.assembly import Assembly
+from jdnet_jax.config import views
 from jdnet_jax.data import mixing
-from jdnet_jax.step import Batch
+from jdnet_jax.learning import assembly, devices, run_check
+from jdnet_jax.learning.assembly import Assembly
+from jdnet_jax.learning.devices import Batch
 
 _STEPS = 1000  # of a run whose length follows from its data
 
@@ -44,14 +45,14 @@ def train_batch(config: ConfigDict, classes: int) -> Batch:
     batch = _noise(config, classes, config.batch_size)
     if mixing.is_on(config.augment):
         batch |= {"mixed_label": batch["label"][::-1].copy(), "share": np.full(config.batch_size, 0.5, np.float32)}
-    return jax.block_until_ready(step.split(batch, config.grad_accum))
+    return jax.block_until_ready(devices.split(batch, config.grad_accum))
 
 
 def eval_batch(config: ConfigDict, classes: int) -> Batch:
     """A global batch of noise as the evaluation step takes it, on the devices; as long as they divide it."""
     size = config.eval_batch_size or config.batch_size
     size = -(-size // jax.device_count()) * jax.device_count()
-    return jax.block_until_ready(step.split({**_noise(config, classes, size), "mask": np.ones(size, bool)}))
+    return jax.block_until_ready(devices.split({**_noise(config, classes, size), "mask": np.ones(size, bool)}))
 
 
 def train_batch_shapes(config: ConfigDict, classes: int) -> dict[str, jax.ShapeDtypeStruct]:

@@ -23,10 +23,10 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from jdnet_jax import step
 from jdnet_jax.benchmark import made_up, steps
 from jdnet_jax.benchmark.collectives import collectives
-from jdnet_jax.errors import UserError, unknown
+from jdnet_jax.learning import devices
+from jdnet_jax.process.errors import UserError, unknown
 
 COUNTED = 8  # devices of the compiled step
 _FIGURES = "flops=312e12,link=300e9,group=8,network=25e9 (FLOP/s, bytes/s, devices, bytes/s)"
@@ -118,7 +118,7 @@ def measure(config: ConfigDict, classes: int, name: str, utilization: float) -> 
     parts = made_up.build(config, classes)
     state = jax.eval_shape(parts.initial_state)
     # Compiled, never run: nothing is allocated, and how fast the program would be does not matter.
-    train_step: Any = step.mapped(parts.train_step(), donate_state=True)
+    train_step: Any = devices.mapped(parts.train_step(), donate_state=True)
     lowered = train_step.lower(state, made_up.train_batch_shapes(config, classes))
     found = collectives(lowered.compile({"xla_backend_optimization_level": 0}).as_text())
     flops = each * steps.flops(parts, trained=True)

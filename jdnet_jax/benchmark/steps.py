@@ -19,12 +19,12 @@ from typing import Any, Literal
 import jax
 from ml_collections import ConfigDict
 
-from jdnet_jax import networks, step, unused_memory
-from jdnet_jax.assembly import Assembly
 from jdnet_jax.benchmark import machine, made_up, memory
-from jdnet_jax.errors import UserError
-from jdnet_jax.kept_steps import KeptSteps
+from jdnet_jax.learning import devices, networks
+from jdnet_jax.learning.assembly import Assembly
 from jdnet_jax.models.multiply_adds import multiply_adds
+from jdnet_jax.process import unused_memory
+from jdnet_jax.process.errors import UserError
 
 Kind = Literal["train_step", "eval"]
 
@@ -53,18 +53,15 @@ def measure(config: ConfigDict, kind: Kind, classes: int, seconds: float, profil
     age = machine.process_age() or 0.0
     began = time.perf_counter()
     config = made_up.begun_at_random(config)
-    kept = KeptSteps(config, classes, made_up.length(config))
-    name = "train_step" if kind == "train_step" else "eval_step"
-    kept.begin(name)
     parts = made_up.build(config, classes)
-    first_state = step.place(parts.initial_state())
+    first_state = devices.place(parts.initial_state())
     function: Any
     if kind == "train_step":
-        function = kept.step(name, step.mapped(parts.train_step(), donate_state=True), donate_state=True)
+        function = devices.mapped(parts.train_step(), donate_state=True)
         batch = made_up.train_batch(config, classes)
         state: Any = first_state
     else:
-        function = kept.step(name, step.mapped(parts.eval_step()))
+        function = devices.mapped(parts.eval_step())
         batch = made_up.eval_batch(config, classes)
         state = {name: first_state.variables(name) for name in parts.networks}
     parameters = {name: networks.parameter_count(first_state.params[name]) for name in parts.networks}

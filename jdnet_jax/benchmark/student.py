@@ -14,12 +14,13 @@ from typing import Any
 
 from jdnet_jax import handoff
 from jdnet_jax.benchmark import machine
-from jdnet_jax.errors import UserError
 from jdnet_jax.export import exporter, formats
-from jdnet_jax.inference import flax_runner, model_card
+from jdnet_jax.files.size_on_disk import size_on_disk
+from jdnet_jax.handoff import model_card
+from jdnet_jax.inference import flax_runner
 from jdnet_jax.models.multiply_adds import multiply_adds
-from jdnet_jax.progress import say
-from jdnet_jax.size_on_disk import size_on_disk
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
 
 
 def measure(models: Sequence[Path], threads: Sequence[int], seconds: float) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from jdnet_jax import command_line
 from jdnet_jax.benchmark import memory
+from jdnet_jax.process import command_line
 
 _FEWEST = 20  # runs, however long one takes
 

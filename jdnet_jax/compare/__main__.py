@@ -21,11 +21,11 @@ from pathlib import Path
 
 from absl import flags
 
-from jdnet_jax import command_line
 from jdnet_jax.compare.plan import Run
-from jdnet_jax.errors import UserError
-from jdnet_jax.progress import say
-from jdnet_jax.workdir import Workdir, check_name, plain
+from jdnet_jax.process import command_line
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
+from jdnet_jax.run.workdir import Workdir, check_name, plain
 
 command_line.define_config("The config file; its argument is a recipe. --config.NAME=VALUE holds for all of them.")
 flags.declare_key_flag("config")  # --help lists it
@@ -63,7 +63,7 @@ def _existing(paths: Sequence[str]) -> int:
 
 def _trained() -> int:
     from jdnet_jax.compare import launch, plan, results
-    from jdnet_jax.interruption import EXIT_STATUS
+    from jdnet_jax.process.interruption import EXIT_STATUS
 
     command_line.required_config()
     if not _RECIPES.value:
@@ -110,8 +110,8 @@ def _refuse(lines: Sequence[str]) -> None:
 
 
 def _conclude(runs: Sequence, recipes: Sequence[str], missing: dict[str, list[str]], folder: Path | None) -> None:
-    from jdnet_jax import atomic
     from jdnet_jax.compare import figure, table
+    from jdnet_jax.files import atomic
 
     rows = table.rows(runs, recipes, _BASELINE.value, missing)
     text = table.markdown(rows, _BASELINE.value)

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from jdnet_jax import atomic
 from jdnet_jax.compare import recipes
 from jdnet_jax.compare.plan import Run
-from jdnet_jax.interruption import EXIT_STATUS
-from jdnet_jax.progress import duration
+from jdnet_jax.files import atomic
+from jdnet_jax.process.interruption import EXIT_STATUS
+from jdnet_jax.process.progress import duration
 
 _POLL = 0.5  # seconds between two looks at the processes
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from jdnet_jax.compare import recipes
-from jdnet_jax.errors import UserError
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.run.workdir import Workdir
 
 
 @dataclass(frozen=True)

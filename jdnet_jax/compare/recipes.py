@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from absl import flags
 from ml_collections import ConfigDict, config_flags
 
-from jdnet_jax import config_check
-from jdnet_jax.errors import UserError
-from jdnet_jax.recipes import TRAINED_BEFORE, apply_recipe
+from jdnet_jax.config import check as config_check
+from jdnet_jax.config.recipes import TRAINED_BEFORE, apply_recipe
+from jdnet_jax.process.errors import UserError
 
 _PAGE = '''"""{about}"""
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jdnet_jax import array_file
-from jdnet_jax.config import differences
-from jdnet_jax.errors import UserError
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.config.defaults import differences
+from jdnet_jax.files import array_file
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.run.workdir import Workdir
 
 # What a comparison must hold still: the budget, the data and what is done to them, the student, and what is tested.
 _HELD = (

@@ -9,7 +9,7 @@ import numpy as np
 
 from jdnet_jax.compare import statistics
 from jdnet_jax.compare.results import Finished
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 
 def rows(

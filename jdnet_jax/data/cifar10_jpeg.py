@@ -26,7 +26,7 @@ from jdnet_jax.data import image_check
 from jdnet_jax.data.hold_out import stratified_hold_out
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.local_builder import LocalBuilder, LocalConfig
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FILES = ("train.parquet", "test.parquet")

@@ -24,9 +24,9 @@ import tensorflow_datasets as tfds
 from absl import logging as absl_logging
 from ml_collections import ConfigDict
 
-from jdnet_jax import views
+from jdnet_jax.config import views
 from jdnet_jax.data import records
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 ROLES = ("train", "val", "test")
 _CACHED_ROLES = ("train", "val")

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 
 from jdnet_jax.data.wording import listed
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 SPLITS = ("train", "val", "test")
 

@@ -23,7 +23,7 @@ from absl import logging
 
 from jdnet_jax.data import image_check, masked_folder, masks
 from jdnet_jax.data.hold_out import stratified_hold_out
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 # The address ends in .zip, which tells TFDS how to unpack it; GitHub redirects it to its download host.
 URL = "https://github.com/marcusklasson/GroceryStoreDataset/archive/refs/heads/master.zip"

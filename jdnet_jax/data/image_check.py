@@ -13,7 +13,7 @@ from absl import logging
 from jaxtyping import UInt8
 
 from jdnet_jax.data.parallel import in_order
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 MAX_UNREADABLE = 0.01  # of the photos of a split
 

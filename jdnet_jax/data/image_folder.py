@@ -26,7 +26,7 @@ from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.local_builder import LocalBuilder, with_progress
 from jdnet_jax.data.parallel import in_order
 from jdnet_jax.data.wording import counted, listed
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 Divided = dict[str, tuple[Photo, ...]]
 

@@ -36,7 +36,7 @@ from jdnet_jax.data import image_check, photo_file
 from jdnet_jax.data.hold_out import stratified_hold_out
 from jdnet_jax.data.local_builder import LocalBuilder, LocalConfig, with_progress
 from jdnet_jax.data.wording import listed
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 NUM_CLASSES = 2019
 OFFICIAL = ("train", "val")

@@ -12,8 +12,8 @@ import tensorflow_datasets as tfds
 from jdnet_jax.data import photo_file
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.parallel import in_order
-from jdnet_jax.errors import UserError
-from jdnet_jax.progress import say
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
 
 T = TypeVar("T")
 

@@ -28,11 +28,11 @@ import tensorflow as tf
 from jaxtyping import Int, UInt8
 from ml_collections import ConfigDict
 
-from jdnet_jax import views as views_lib
+from jdnet_jax.config import views as views_lib
 from jdnet_jax.data import augment as augmentation
 from jdnet_jax.data import framing, mixing, records
 from jdnet_jax.data.datasets import Dataset
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 Batch = dict[str, np.ndarray]
 

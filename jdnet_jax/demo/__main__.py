@@ -13,8 +13,8 @@ from pathlib import Path
 
 from absl import flags
 
-from jdnet_jax import command_line
-from jdnet_jax.errors import UserError
+from jdnet_jax.process import command_line
+from jdnet_jax.process.errors import UserError
 
 _MODEL = flags.DEFINE_string("model", None, "A .tflite or .onnx file with its model.json, a workdir, or a hand-off.")
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "The interface to serve at; this machine alone can reach the default.")

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from jdnet_jax import command_line, views
-from jdnet_jax.errors import UserError
-from jdnet_jax.inference import model_card
-from jdnet_jax.inference.model_card import ModelCard
-from jdnet_jax.progress import say
+from jdnet_jax.config import views
+from jdnet_jax.handoff import model_card
+from jdnet_jax.handoff.model_card import ModelCard
+from jdnet_jax.process import command_line
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
 
 #: What runs a file, and what is found in its bytes, from where on; ONNX has no such mark.
 _RUNTIMES = {".tflite": ("litert", 4, b"TFL3"), ".onnx": ("onnxruntime", 0, b"")}

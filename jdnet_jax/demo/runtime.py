@@ -10,8 +10,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from jdnet_jax.errors import UserError
-from jdnet_jax.progress import say
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
 
 WEB = Path(__file__).parent / "web"
 

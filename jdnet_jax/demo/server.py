@@ -14,7 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from jdnet_jax.demo import site as site_lib
 from jdnet_jax.demo.site import Asset
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 _HEADERS = {
     "Content-Security-Policy": f"{site_lib.POLICY}; frame-ancestors 'none'",

@@ -12,8 +12,8 @@ from typing import Any
 
 from jdnet_jax.demo import runtime
 from jdnet_jax.demo.model_file import ModelFile
+from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import colormap
-from jdnet_jax.inference.model_card import ModelCard
 
 INDEX = "index.html"
 DESCRIPTION = "site.json"  # what the page is told of its student

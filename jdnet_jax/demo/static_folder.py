@@ -9,7 +9,7 @@ from pathlib import Path
 
 from jdnet_jax.demo import site as site_lib
 from jdnet_jax.demo.site import Asset
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 
 def write(site: Mapping[str, Asset], folder: Path) -> None:

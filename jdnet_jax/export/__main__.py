@@ -11,9 +11,9 @@ from pathlib import Path
 
 from absl import flags
 
-from jdnet_jax import command_line
-from jdnet_jax.errors import UserError
 from jdnet_jax.export import formats
+from jdnet_jax.process import command_line
+from jdnet_jax.process.errors import UserError
 
 _FROM = flags.DEFINE_string("from", None, "A workdir, or a hand-off (student/).")
 _FORMAT = flags.DEFINE_string("format", "tflite", f"One of {', '.join(formats.FORMATS)}.")

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.export.pictures import Pictures
 from jdnet_jax.inference.runner import Runner
+from jdnet_jax.process.errors import UserError
 
 MAX_LOSS = 0.01  # of top-1: what a quantised file may lose
 MAX_DIFFERENCE = 0.01  # of a probability: what arithmetic in another order may change, with a wide margin

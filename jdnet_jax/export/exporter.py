@@ -10,21 +10,22 @@ from typing import Any
 import jax
 from jaxtyping import PyTree
 
-from jdnet_jax import __version__, handoff, views
+from jdnet_jax import __version__, handoff
+from jdnet_jax.config import views
 from jdnet_jax.data import Dataset
 from jdnet_jax.data.datasets import find_prepared
-from jdnet_jax.errors import UserError
 from jdnet_jax.export import comparison, formats, inference_function, pictures, to_safetensors
 from jdnet_jax.export.comparison import Comparison
 from jdnet_jax.export.pictures import Pictures
 from jdnet_jax.export.placement import placed
-from jdnet_jax.inference import model_card
+from jdnet_jax.files.size_on_disk import size_on_disk
+from jdnet_jax.handoff import model_card
+from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference.flax_runner import FlaxRunner
-from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.inference.open import open_model
-from jdnet_jax.progress import say
-from jdnet_jax.size_on_disk import size_on_disk
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
+from jdnet_jax.run.workdir import Workdir
 
 _OF_TWO_INPUTS = ("tflite", "stablehlo")
 _CALIBRATION, _COMPARISON = 256, 2_000  # pictures at most

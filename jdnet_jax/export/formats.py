@@ -9,7 +9,7 @@ import dataclasses
 import importlib.util
 from collections.abc import Mapping
 
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,10 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree, Shaped
 
-from jdnet_jax import views
+from jdnet_jax.config import views
 from jdnet_jax.export.fold_batch_norm import Folded, fold
+from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import flax_runner
-from jdnet_jax.inference.model_card import ModelCard
 
 
 @dataclasses.dataclass(frozen=True, eq=False)  # known by identity: jit wants to hash it

@@ -11,13 +11,13 @@ import numpy as np
 import tensorflow as tf
 from jaxtyping import Int, UInt8
 
-from jdnet_jax import views
+from jdnet_jax.config import views
 from jdnet_jax.data import Dataset, augment, records
 from jdnet_jax.data.synthetic_meals import builder as synthetic_meals
 from jdnet_jax.data.wording import counted
-from jdnet_jax.errors import UserError
+from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import photos
-from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.process.errors import UserError
 
 _SEED = 0  # the same pictures for every export
 _DRAWN = 48

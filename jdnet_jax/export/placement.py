@@ -7,8 +7,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from jdnet_jax.errors import UserError
-from jdnet_jax.inference import model_card
+from jdnet_jax.handoff import model_card
+from jdnet_jax.process.errors import UserError
 
 _SAVED_MODEL_FILE = "saved_model.pb"
 

@@ -7,7 +7,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from jdnet_jax.export import tflite_metadata
-from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.handoff.model_card import ModelCard
 
 _FILE_IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16  # of buffers: the schema's

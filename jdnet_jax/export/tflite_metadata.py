@@ -16,8 +16,8 @@ from typing import Any
 import flatbuffers
 from flatbuffers import number_types
 
-from jdnet_jax import views
-from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.config import views
+from jdnet_jax.handoff.model_card import ModelCard
 
 NAME = "TFLITE_METADATA"
 LABELS = "labels.txt"

@@ -11,7 +11,7 @@ from pathlib import Path
 from jaxtyping import PyTree
 
 from jdnet_jax import models
-from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.handoff.model_card import ModelCard
 
 
 def write(path: Path, variables: Mapping[str, PyTree], card: ModelCard, author: str, licence: str) -> None:

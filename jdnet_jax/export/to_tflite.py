@@ -17,7 +17,7 @@ from jaxtyping import UInt8
 
 from jdnet_jax.export.inference_function import InferenceFunction
 from jdnet_jax.models import lowering
-from jdnet_jax.native_output import captured
+from jdnet_jax.process.native_output import captured
 
 QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
 

@@ -12,12 +12,13 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float, PyTree, UInt8
 
-from jdnet_jax import handoff, models, networks
-from jdnet_jax.errors import UserError
+from jdnet_jax import handoff, models
+from jdnet_jax.config.routing import STUDENT
+from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference.batches import run_in_batches
-from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.inference.runner import Prediction
-from jdnet_jax.routing import STUDENT
+from jdnet_jax.learning import networks
+from jdnet_jax.process.errors import UserError
 
 
 class FlaxRunner:

@@ -9,13 +9,15 @@ from typing import NamedTuple
 import numpy as np
 from ml_collections import ConfigDict
 
-from jdnet_jax import data, views
+from jdnet_jax import data
+from jdnet_jax.config import views
 from jdnet_jax.data import image_check
 from jdnet_jax.data.folder_listing import class_folders, files_below, is_photo_name
 from jdnet_jax.data.wording import counted, listed
-from jdnet_jax.errors import UserError, unknown
-from jdnet_jax.inference import class_names, photos
-from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.handoff import class_names
+from jdnet_jax.handoff.model_card import ModelCard
+from jdnet_jax.inference import photos
+from jdnet_jax.process.errors import UserError, unknown
 
 Batch = dict[str, np.ndarray]
 

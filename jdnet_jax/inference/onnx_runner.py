@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference.cpus import available
-from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.inference.opening_errors import check_classes, explained
 from jdnet_jax.inference.runner import Prediction
 

@@ -7,9 +7,9 @@ import os
 from pathlib import Path
 
 from jdnet_jax import handoff
-from jdnet_jax.errors import UserError
-from jdnet_jax.inference import model_card
+from jdnet_jax.handoff import model_card
 from jdnet_jax.inference.runner import Runner
+from jdnet_jax.process.errors import UserError
 
 # The module that runs each kind of exported file: it has `load(path: Path, card: ModelCard) -> Runner`, and is imported
 # only where such a file is opened, because what it needs may not be installed.

@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from jdnet_jax.errors import UserError
-from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.handoff.model_card import ModelCard
+from jdnet_jax.process.errors import UserError
 
 
 @contextlib.contextmanager

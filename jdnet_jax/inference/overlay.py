@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
-from jdnet_jax.errors import UserError
+from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import colormap
-from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.process.errors import UserError
 
 PICTURE_SIZE = 1024  # longer side of the photo in an overlay, in pixels
 

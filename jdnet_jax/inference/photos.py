@@ -12,15 +12,15 @@ import tensorflow as tf
 from jaxtyping import UInt8
 from PIL import Image
 
-from jdnet_jax import views
+from jdnet_jax.config import views
 from jdnet_jax.data import augment, image_check, photo_file
 from jdnet_jax.data import masks as mask_files
 from jdnet_jax.data.folder_listing import files_below, is_photo_name
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.parallel import in_order
-from jdnet_jax.errors import UserError
+from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import overlay
-from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.process.errors import UserError
 
 MAX_RATIO = 50  # of a photo's sides: the view of a strip would first be blown up to that many squares
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from jdnet_jax import bootstrap, views
-from jdnet_jax.errors import UserError
+from jdnet_jax.config import views
+from jdnet_jax.figures import bootstrap
+from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import scoring
-from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.inference.perturbation import Perturbation, perturb
 from jdnet_jax.inference.runner import Runner
 from jdnet_jax.inference.scoring import Scores
-from jdnet_jax.perturbation import Perturbation, perturb
+from jdnet_jax.process.errors import UserError
 
 CLEAN = "clean"
 BOOTSTRAP_SEED = 0

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Float32, UInt8
 
-from jdnet_jax.inference.model_card import ModelCard
+from jdnet_jax.handoff.model_card import ModelCard
 
 
 class Prediction(NamedTuple):

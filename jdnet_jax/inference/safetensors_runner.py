@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from jdnet_jax import models
+from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference.flax_runner import FlaxRunner
-from jdnet_jax.inference.model_card import ModelCard
 
 
 def load(path: Path, card: ModelCard) -> FlaxRunner:

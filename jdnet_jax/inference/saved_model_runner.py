@@ -8,11 +8,11 @@ import numpy as np
 import tensorflow as tf
 from jaxtyping import UInt8
 
+from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference.batches import run_in_batches
-from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.inference.opening_errors import check_classes, explained
 from jdnet_jax.inference.runner import Prediction
-from jdnet_jax.native_output import captured
+from jdnet_jax.process.native_output import captured
 
 
 class SavedModelRunner:

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from jdnet_jax import calibration, evaluation, views
+from jdnet_jax.config import views
+from jdnet_jax.figures import calibration, classification
 from jdnet_jax.inference.runner import Runner
 
 _SMALLEST = np.finfo(np.float32).tiny  # stands in for a probability that was rounded to 0, whose logarithm is infinite
@@ -25,13 +26,13 @@ class Scores:
         averaged: the classes that macro-F1 is the mean over; None for all that occur.
     """
 
-    result: evaluation.Result
+    result: classification.Result
     calibration_error: float
     averaged: Collection[int] | None = None
 
     def summary(self) -> dict[str, Any]:
         """top1, top5, macro_f1, ece and nll as plain numbers, and the count."""
-        summary = self.result.summary() | {"macro_f1": evaluation.macro_f1(self.result.confusion, self.averaged)}
+        summary = self.result.summary() | {"macro_f1": classification.macro_f1(self.result.confusion, self.averaged)}
         nll, count = summary.pop("loss"), summary.pop("count")
         return {**summary, "ece": self.calibration_error, "nll": nll, "count": count}
 
@@ -68,7 +69,7 @@ def scores_of(found: Examples, num_classes: int, averaged: Collection[int] | Non
     np.add.at(confusion, (found.label, found.given), 1)
     loss = -np.mean(np.log(np.maximum(found.of_label, _SMALLEST), dtype=np.float64))
     return Scores(
-        evaluation.Result(confusion, int(found.top5.sum()), float(loss)),
+        classification.Result(confusion, int(found.top5.sum()), float(loss)),
         calibration.expected_calibration_error(found.of_given, found.given == found.label),
         averaged,
     )

@@ -9,9 +9,9 @@ import jax.export
 import numpy as np
 from jaxtyping import UInt8
 
-from jdnet_jax import views
+from jdnet_jax.config import views
+from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference.batches import run_in_batches
-from jdnet_jax.inference.model_card import ModelCard
 from jdnet_jax.inference.opening_errors import check_classes, explained
 from jdnet_jax.inference.runner import Prediction
 

@@ -22,10 +22,10 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from jdnet_jax.labels import Labels
+from jdnet_jax.config.routing import DISCRIMINATORS
 from jdnet_jax.losses.blocks import BlockReader
+from jdnet_jax.models.labels import Labels
 from jdnet_jax.models.outputs import Outputs
-from jdnet_jax.routing import DISCRIMINATORS
 
 #: The collection of a term's figures, beside its value, that are logged.
 FIGURES = "figures"

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jdnet_jax.labels import Labels
+from jdnet_jax.models.labels import Labels
 from jdnet_jax.models.outputs import Outputs
 
 

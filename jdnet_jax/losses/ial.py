@@ -18,8 +18,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jdnet_jax.labels import Labels
 from jdnet_jax.losses.alignment import normalize, to_common_grid
+from jdnet_jax.models.labels import Labels
 from jdnet_jax.models.outputs import Outputs
 
 VARIANTS = ("l2", "kl")

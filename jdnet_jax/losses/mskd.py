@@ -25,10 +25,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jdnet_jax.labels import Labels
 from jdnet_jax.losses.alignment import normalize, to_common_grid
 from jdnet_jax.losses.classification import cross_entropy, kl_divergence
 from jdnet_jax.models.batch_norm import BatchNorm
+from jdnet_jax.models.labels import Labels
 from jdnet_jax.models.layers import Conv
 from jdnet_jax.models.outputs import Outputs
 

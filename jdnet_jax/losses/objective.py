@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from jdnet_jax.labels import Labels
+from jdnet_jax.config.routing import ENSEMBLE, OWN_GROUPS, ROUTING, STUDENT, TEACHER
 from jdnet_jax.losses.adversarial import FIGURES, Adversarial, discriminators_turn
 from jdnet_jax.losses.blocks import BlockReader
 from jdnet_jax.losses.classification import CrossEntropy, Distill, Kl
@@ -20,8 +20,8 @@ from jdnet_jax.losses.mskd import Mskd
 from jdnet_jax.losses.routing import only_if, route
 from jdnet_jax.losses.schedule import weight_schedule
 from jdnet_jax.losses.similarity import Similarity
+from jdnet_jax.models.labels import Labels
 from jdnet_jax.models.outputs import Outputs
-from jdnet_jax.routing import ENSEMBLE, OWN_GROUPS, ROUTING, STUDENT, TEACHER
 
 Variables = Mapping[str, Any]
 

@@ -15,8 +15,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jdnet_jax.labels import Labels
 from jdnet_jax.losses.blocks import BlockReader
+from jdnet_jax.models.labels import Labels
 from jdnet_jax.models.outputs import Outputs
 
 Block = Float[Array, "batch d"]

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 from absl import flags
 
-from jdnet_jax import command_line
-from jdnet_jax.errors import UserError, unknown
+from jdnet_jax.process import command_line
+from jdnet_jax.process.errors import UserError, unknown
 
 _CLASSES = flags.DEFINE_integer("classes", 1000, "Length of the logits.", lower_bound=1)
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object for each network, a line each.")

@@ -20,15 +20,7 @@ from jdnet_jax.models.linear_head import classify
 from jdnet_jax.models.mlp import Mlp, linear_init
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.patches import PatchConv
-from jdnet_jax.models.spec import (
-    COMMON_OPTIONS,
-    DROP_PATH_RATE,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    InputSpec,
-    Stage,
-    Variant,
-)
+from jdnet_jax.models.spec import COMMON_OPTIONS, DROP_PATH_RATE, IMAGENET_MEAN, IMAGENET_STD, InputSpec, Stage, Variant
 
 Map = Float[Array, "batch height width channels"]
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jdnet_jax.errors import UserError
-from jdnet_jax.progress import Progress, say
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import Progress, say
 
 FILE_NAME = "model.safetensors"
 
@@ -52,7 +52,7 @@ def download(source: str) -> Path:
     if not about.will_download:
         return Path(_call(source))
     say(f"downloading {source} ({about.file_size / 1e6:,.1f} MB) ...")
-    with Progress(0, 1, 1).alive(f"downloading {source}"):
+    with Progress(1, 1).alive(f"downloading {source}"):
         path = _call(source)
     say(f"downloaded {source} to {path}")
     return Path(path)

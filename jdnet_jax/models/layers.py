@@ -11,7 +11,6 @@ from flax import linen as nn
 from jax import lax
 from jaxtyping import Array, Float
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import initializers, lowering
 from jdnet_jax.models import padding as padding_rules
 from jdnet_jax.models.depthwise import DIMENSION_NUMBERS, depthwise_conv
@@ -19,6 +18,7 @@ from jdnet_jax.models.grouped import grouped_conv
 from jdnet_jax.models.initializers import Initializer
 from jdnet_jax.models.padding import Padding
 from jdnet_jax.models.pointwise import pointwise_conv
+from jdnet_jax.process.errors import UserError
 
 
 class Conv(nn.Module):

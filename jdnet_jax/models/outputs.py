@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jax import nn
 from jaxtyping import Array, Float
 
-from jdnet_jax.labels import Labels, shares
 from jdnet_jax.models import lowering
+from jdnet_jax.models.labels import Labels, shares
 
 
 @flax.struct.dataclass

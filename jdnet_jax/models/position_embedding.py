@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from jdnet_jax.progress import say
+from jdnet_jax.process.progress import say
 
 #: The name of the parameter: one embedding for each token before the patches, then one for each patch, row by row.
 NAME = "pos_embed"

@@ -18,9 +18,9 @@ import jax
 import numpy as np
 from flax import linen as nn
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import hub, initialization, position_embedding, registry, torch_file, torch_layout, weight_names
-from jdnet_jax.progress import say
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
 
 #: The package and the file in it that `imagenet` means for a network. The hexadecimal digits begin the file's SHA-256.
 _IMAGENET = {

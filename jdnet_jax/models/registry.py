@@ -9,7 +9,6 @@ from typing import Any
 import jax.numpy as jnp
 from flax import linen as nn
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import (
     cifar_dpn,
     cifar_googlenet,
@@ -30,26 +29,7 @@ from jdnet_jax.models import (
     vision_transformer,
 )
 from jdnet_jax.models.spec import Variant
-
-_ZOO: Mapping[str, Variant] = {
-    **resnet.VARIANTS,
-    **regnet.VARIANTS,
-    **densenet.VARIANTS,
-    **mobilenetv2.VARIANTS,
-    **mobilenetv3.VARIANTS,
-    **mobilenetv4.VARIANTS,
-    **efficientnet.VARIANTS,
-    **efficientnet_lite.VARIANTS,
-    **ghostnet.VARIANTS,
-    **vision_transformer.VARIANTS,
-    **convnext.VARIANTS,
-    **cifar_vgg.VARIANTS,
-    **cifar_preact_resnet.VARIANTS,
-    **cifar_googlenet.VARIANTS,
-    **cifar_mobilenet.VARIANTS,
-    **cifar_dpn.VARIANTS,
-    **rvernet.VARIANTS,
-}
+from jdnet_jax.process.errors import UserError
 
 
 def names() -> tuple[str, ...]:
@@ -115,3 +95,24 @@ def _build(name: str, num_classes: int, *, dtype: Any, axis_name: str | None, da
             raise UserError(f"model {name!r}: {option} must be {variant.options[option].allowed}, not {value!r}")
     fields = {**variant.fields, **options}
     return variant.module(num_classes=num_classes, dtype=dtype, axis_name=axis_name, data_axis=data_axis, **fields)
+
+
+_ZOO: Mapping[str, Variant] = {
+    **resnet.VARIANTS,
+    **regnet.VARIANTS,
+    **densenet.VARIANTS,
+    **mobilenetv2.VARIANTS,
+    **mobilenetv3.VARIANTS,
+    **mobilenetv4.VARIANTS,
+    **efficientnet.VARIANTS,
+    **efficientnet_lite.VARIANTS,
+    **ghostnet.VARIANTS,
+    **vision_transformer.VARIANTS,
+    **convnext.VARIANTS,
+    **cifar_vgg.VARIANTS,
+    **cifar_preact_resnet.VARIANTS,
+    **cifar_googlenet.VARIANTS,
+    **cifar_mobilenet.VARIANTS,
+    **cifar_dpn.VARIANTS,
+    **rvernet.variants(create, create_backbone),
+}

@@ -14,21 +14,26 @@ and the deviation of its own branch.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models.linear_head import classify
 from jdnet_jax.models.outputs import HiddenLayer, Outputs
 from jdnet_jax.models.spec import COMMON_OPTIONS, InputSpec, Option, Stage, Variant
+from jdnet_jax.process.errors import UserError
 
 ROI, CONTEXT, BOTH = "roi", "context", "both"
 #: Length of the branches' logits in the integration of logits: that of their ImageNet classifiers.
 IMAGENET_CLASSES = 1000
+
+NAME = "rvernet"
+#: The network of each branch, where the options do not choose another.
+BRANCHES = {ROI: "mobilenetv2_100", CONTEXT: "deit_tiny_distilled_patch16_224"}
 
 
 class RveRNet(nn.Module):
@@ -133,6 +138,8 @@ def seen_through(
 
 
 def _create(
+    create: Callable[..., Any],
+    create_backbone: Callable[..., Any],
     *,
     num_classes: int,
     roi: str,
@@ -143,19 +150,17 @@ def _create(
     branches: str,
     **fields: Any,
 ) -> RveRNet:
-    from jdnet_jax.models import registry  # which imports this module
-
     shared = {key: fields[key] for key in ("dtype", "axis_name", "data_axis")}
     made: dict[str, Any] = {ROI: None, CONTEXT: None}
     for name, model, options in ((ROI, roi, roi_options), (CONTEXT, context, context_options)):
         if branches not in (name, BOTH):
             continue
-        if model in VARIANTS:
+        if model == NAME:
             raise UserError(f"rvernet: its branch {name} cannot be another {model}")
         if integration == "logits":
-            made[name] = registry.create(model, IMAGENET_CLASSES, **shared, **options)
+            made[name] = create(model, IMAGENET_CLASSES, **shared, **options)
         else:
-            made[name] = registry.create_backbone(model, **shared, **options)
+            made[name] = create_backbone(model, **shared, **options)
     return RveRNet(num_classes=num_classes, **made, **fields)
 
 
@@ -166,29 +171,37 @@ def _one_of(*values: str) -> Option:
 _MODEL = Option(lambda value: isinstance(value, str), "the name of a network")
 _OPTIONS = Option(lambda value: isinstance(value, Mapping), "a section with options of that network")
 
-VARIANTS = {
-    "rvernet": Variant(
-        _create,
-        {
-            "roi": "mobilenetv2_100",
-            "context": "deit_tiny_distilled_patch16_224",
-            "roi_options": {},
-            "context_options": {},
-            "integration": "features",
-            "branches": BOTH,
-            "hidden": 640,
-        },
-        {
-            **COMMON_OPTIONS,
-            "roi": _MODEL,
-            "context": _MODEL,
-            "roi_options": _OPTIONS,
-            "context_options": _OPTIONS,
-            "integration": _one_of("features", "logits"),
-            "branches": _one_of(BOTH, ROI, CONTEXT),
-            "hidden": Option(
-                lambda value: isinstance(value, int) and not isinstance(value, bool) and value > 0, "a positive integer"
-            ),
-        },
-    )
-}
+
+def variants(create: Callable[..., Any], create_backbone: Callable[..., Any]) -> dict[str, Variant]:
+    """The names of the family.
+
+    Args:
+        create: builds a network of the zoo by name, see `registry.create`.
+        create_backbone: the same without its classifier, see `registry.create_backbone`.
+    """
+    return {
+        NAME: Variant(
+            functools.partial(_create, create, create_backbone),
+            {
+                **BRANCHES,
+                "roi_options": {},
+                "context_options": {},
+                "integration": "features",
+                "branches": BOTH,
+                "hidden": 640,
+            },
+            {
+                **COMMON_OPTIONS,
+                "roi": _MODEL,
+                "context": _MODEL,
+                "roi_options": _OPTIONS,
+                "context_options": _OPTIONS,
+                "integration": _one_of("features", "logits"),
+                "branches": _one_of(BOTH, ROI, CONTEXT),
+                "hidden": Option(
+                    lambda value: isinstance(value, int) and not isinstance(value, bool) and value > 0,
+                    "a positive integer",
+                ),
+            },
+        )
+    }

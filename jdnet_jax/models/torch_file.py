@@ -28,8 +28,8 @@ import numpy as np
 import safetensors
 from absl import logging
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import restricted_pickle
+from jdnet_jax.process.errors import UserError
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001

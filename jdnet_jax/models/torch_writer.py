@@ -16,8 +16,8 @@ import numpy as np
 import safetensors.numpy
 from jaxtyping import PyTree
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import torch_file, torch_layout
+from jdnet_jax.process.errors import UserError
 
 
 def to_torch(

@@ -20,7 +20,6 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import initializers, position_embedding
 from jdnet_jax.models.layer_norm import layer_norm
 from jdnet_jax.models.layers import StochasticDepth
@@ -29,15 +28,8 @@ from jdnet_jax.models.mlp import Mlp, linear_init
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.patches import PatchConv
 from jdnet_jax.models.pointwise import token_product
-from jdnet_jax.models.spec import (
-    COMMON_OPTIONS,
-    DROP_PATH_RATE,
-    IMAGENET_MEAN,
-    IMAGENET_STD,
-    InputSpec,
-    Stage,
-    Variant,
-)
+from jdnet_jax.models.spec import COMMON_OPTIONS, DROP_PATH_RATE, IMAGENET_MEAN, IMAGENET_STD, InputSpec, Stage, Variant
+from jdnet_jax.process.errors import UserError
 
 Tokens = Float[Array, "batch tokens width"]
 Attention = Float[Array, "batch heads queries keys"]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from absl import flags
 
-from jdnet_jax import command_line
-from jdnet_jax.errors import UserError
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.process import command_line
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.run.workdir import Workdir
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder.")
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.report import html
 from jdnet_jax.report.run_record import RunRecord
-from jdnet_jax.routing import STUDENT
 
 
 def section(run: RunRecord) -> Markup:

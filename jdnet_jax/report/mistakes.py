@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import Int
 from markupsafe import Markup
 
-from jdnet_jax import evaluation
+from jdnet_jax.config.routing import STUDENT
+from jdnet_jax.figures import classification
 from jdnet_jax.report import html
 from jdnet_jax.report.run_record import RunRecord
-from jdnet_jax.routing import STUDENT
 
 PAIRS = 20
 
@@ -46,7 +46,7 @@ def section(run: RunRecord) -> Markup:
 
 
 def _pairs(run: RunRecord, confusion: Int[np.ndarray, "classes classes"]) -> Markup:
-    pairs = evaluation.most_confused(confusion, PAIRS)
+    pairs = classification.most_confused(confusion, PAIRS)
     if not pairs:
         return html.paragraph("The student makes no mistake on test.")
     kept = zip(run.evaluation["confused/label"], run.evaluation["confused/prediction"], strict=True)
@@ -113,7 +113,7 @@ def _matrix(counts: Int[np.ndarray, "classes classes"], classes: tuple[str, ...]
 
 
 def _per_class(confusion: dict[str, Int[np.ndarray, "classes classes"]], classes: tuple[str, ...]) -> Markup:
-    figures = {name: evaluation.per_class(counts) for name, counts in confusion.items()}
+    figures = {name: classification.per_class(counts) for name, counts in confusion.items()}
     own = figures[STUDENT]
     others = [name for name in figures if name != STUDENT]
     rows = [

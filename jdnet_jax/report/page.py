@@ -6,10 +6,11 @@ from importlib import resources
 
 from markupsafe import Markup
 
-from jdnet_jax import __version__, atomic
+from jdnet_jax import __version__
+from jdnet_jax.files import atomic
 from jdnet_jax.report import activation_maps, curves, headline, mistakes, reliability, run_record, setting
 from jdnet_jax.report.run_record import RunRecord
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.run.workdir import Workdir
 
 # The policy keeps the page from loading anything, whatever a class or a folder is called.
 _PAGE = Markup("""<!doctype html>

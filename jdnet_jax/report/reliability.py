@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from markupsafe import Markup
 
-from jdnet_jax import calibration
+from jdnet_jax.figures import calibration
 from jdnet_jax.report import chart, html
 from jdnet_jax.report.chart import Line
 from jdnet_jax.report.run_record import RunRecord

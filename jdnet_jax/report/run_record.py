@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from jdnet_jax import array_file, metrics, snapshots
-from jdnet_jax.errors import UserError
-from jdnet_jax.inference import model_card
-from jdnet_jax.routing import STUDENT
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.config.routing import STUDENT
+from jdnet_jax.files import array_file
+from jdnet_jax.handoff import model_card
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.run import metrics, snapshots
+from jdnet_jax.run.workdir import Workdir
 
 
 @dataclass(frozen=True)

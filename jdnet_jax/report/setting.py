@@ -7,10 +7,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from jdnet_jax import config as config_lib
+from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.report import html
 from jdnet_jax.report.run_record import RunRecord
-from jdnet_jax.workdir import plain
+from jdnet_jax.run.workdir import plain
 
 
 def section(run: RunRecord) -> Markup:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
-from jdnet_jax import command_line
-from jdnet_jax.errors import UserError
 from jdnet_jax.inference.cpus import available
-from jdnet_jax.interruption import EXIT_STATUS
-from jdnet_jax.progress import say
+from jdnet_jax.process import command_line
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.interruption import EXIT_STATUS
+from jdnet_jax.process.progress import say
 
 if TYPE_CHECKING:
     from jdnet_jax.segment.segmenter import Segmenter

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from jdnet_jax.segment import ellipse
 from jdnet_jax.segment.segmenter import Mask, Pixels
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
-from jdnet_jax import atomic
-from jdnet_jax.errors import UserError
+from jdnet_jax.files import atomic
+from jdnet_jax.process.errors import UserError
 from jdnet_jax.segment.segmenter import Mask
 
 _CHUNK = "jdnet_jax.segment"

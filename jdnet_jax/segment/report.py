@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jdnet_jax import atomic
 from jdnet_jax.data.wording import counted, listed
-from jdnet_jax.progress import duration
+from jdnet_jax.files import atomic
+from jdnet_jax.process.progress import duration
 from jdnet_jax.segment import rule
 
 FILE_NAME = "segmentation.json"

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from jdnet_jax.segment import sam_prompts
 from jdnet_jax.segment.segmenter import Mask, Pixels
 

@@ -16,8 +16,8 @@ from jdnet_jax.data.folder_listing import files_below, is_photo_name, shown
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.parallel import in_order
 from jdnet_jax.data.wording import counted
-from jdnet_jax.errors import UserError
-from jdnet_jax.progress import SIGN_OF_LIFE, duration, say
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import SIGN_OF_LIFE, duration, say
 from jdnet_jax.segment import mask_file, rule
 from jdnet_jax.segment.mask_file import Origin
 from jdnet_jax.segment.report import FAILED, OWN, Entry, Report

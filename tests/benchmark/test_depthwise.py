@@ -3,8 +3,8 @@ import pytest
 
 from jdnet_jax.benchmark import depthwise, machine
 from jdnet_jax.benchmark.depthwise import Layer
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import registry
+from jdnet_jax.process.errors import UserError
 from tests import tiny_recipe as tiny
 
 

@@ -5,10 +5,10 @@ import jax
 import numpy as np
 import pytest
 
-from jdnet_jax import step
 from jdnet_jax.benchmark import scaling
 from jdnet_jax.benchmark.collectives import collectives
-from jdnet_jax.errors import UserError
+from jdnet_jax.learning import step
+from jdnet_jax.process.errors import UserError
 from tests import tiny_recipe as tiny
 
 DEVICE = scaling.Device(flops=100.0, link=10.0, group=4, network=2.0, source="given")

@@ -4,8 +4,8 @@ import subprocess
 import pytest
 
 from jdnet_jax.benchmark import student
-from jdnet_jax.errors import UserError
-from jdnet_jax.inference import model_card
+from jdnet_jax.handoff import model_card
+from jdnet_jax.process.errors import UserError
 from tests import tiny_student
 
 

@@ -21,7 +21,7 @@ from unittest import mock
 import numpy as np
 from absl import flags
 
-from jdnet_jax import command_line
+from jdnet_jax.process import command_line
 
 command_line.define_config("The config to train.")
 _RUNS = flags.DEFINE_integer("runs", 3, "How many runs; every other begins without a save.", lower_bound=1)

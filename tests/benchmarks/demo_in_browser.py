@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from jdnet_jax import command_line
+from jdnet_jax.process import command_line
 
 _PHOTOS = 50
 

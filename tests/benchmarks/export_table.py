@@ -16,10 +16,10 @@ import numpy as np
 
 from jdnet_jax import data
 from jdnet_jax.benchmark import student
-from jdnet_jax.errors import UserError
 from jdnet_jax.export import exporter, formats
 from jdnet_jax.inference.open import open_model
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.run.workdir import Workdir
 
 
 def test_split(workdir: Path) -> tuple[np.ndarray, np.ndarray]:

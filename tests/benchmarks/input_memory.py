@@ -13,7 +13,8 @@ import gc
 import importlib.util
 from pathlib import Path
 
-from jdnet_jax import data, host_batches
+from jdnet_jax import data
+from jdnet_jax.learning import host_batches
 
 _PAGE = 4096
 

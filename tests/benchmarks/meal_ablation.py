@@ -23,7 +23,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jdnet_jax import atomic
+from jdnet_jax.files import atomic
 
 #: Recipes of the students that learn from all teachers, and what the table calls them.
 MODES = {

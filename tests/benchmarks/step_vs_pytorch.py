@@ -93,7 +93,7 @@ def summary(seconds, sides):
 def config(case):
     """Our config of a case."""
     from jdnet_jax.config import default
-    from jdnet_jax.recipes import apply_recipe
+    from jdnet_jax.config.recipes import apply_recipe
 
     result = default()
     result.image_size, result.batch_size, result.steps = IMAGE_SIZE, BATCH, 1000
@@ -105,24 +105,25 @@ def config(case):
 
 def work(case):
     """The worker: our side."""
-    from jdnet_jax import command_line, huge_pages
+    from jdnet_jax.process import command_line, huge_pages
 
     huge_pages.ask()  # as every command does
     command_line.set_up_libraries()
     import jax
 
-    from jdnet_jax import step, unused_memory
     from jdnet_jax.benchmark import made_up
+    from jdnet_jax.learning import devices
+    from jdnet_jax.process import unused_memory
     from tests.benchmarks.worker import loop
 
     parts = made_up.build(config(case), CLASSES)
-    state = step.place(parts.initial_state())
+    state = devices.place(parts.initial_state())
     if case.startswith("eval"):
-        evaluate, batch = step.mapped(parts.eval_step()), made_up.eval_batch(parts.config, CLASSES)
+        evaluate, batch = devices.mapped(parts.eval_step()), made_up.eval_batch(parts.config, CLASSES)
         variables = {name: state.variables(name) for name in parts.networks}
         loop(lambda: jax.block_until_ready(evaluate(variables, batch)))
         return
-    train = step.mapped(parts.train_step(), donate_state=True)
+    train = devices.mapped(parts.train_step(), donate_state=True)
     batch = made_up.train_batch(parts.config, CLASSES)
 
     def run():

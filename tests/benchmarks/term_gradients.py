@@ -18,11 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 from ml_collections import ConfigDict
 
-from jdnet_jax import config as config_lib
-from jdnet_jax import data, host_batches, networks, state, step
-from jdnet_jax.checkpoint import Checkpoints
-from jdnet_jax.routing import STUDENT
-from jdnet_jax.workdir import Workdir
+from jdnet_jax import data
+from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.config.routing import STUDENT
+from jdnet_jax.learning import devices, host_batches, networks, state
+from jdnet_jax.run.checkpoint import Checkpoints
+from jdnet_jax.run.workdir import Workdir
 
 BATCHES = 16
 
@@ -69,7 +70,7 @@ def report(workdir: Path) -> None:
     checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, frozen=frozen)
     saved = sorted(int(path.name) for path in place.checkpoints.iterdir() if path.name.isdigit())
     for number in (0, *saved):
-        current = first if number == 0 else checkpoints.restore(number, step.place(first))
+        current = first if number == 0 else checkpoints.restore(number, devices.place(first))
         current = jax.device_put(jax.device_get(current), jax.devices()[0])
         batches = host_batches.training(dataset, config, seed=config.seed, start_step=number)
         gradients = gradients_of(nets, terms, current)

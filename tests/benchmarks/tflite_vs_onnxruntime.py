@@ -20,7 +20,7 @@ from jdnet_jax import handoff
 from jdnet_jax.benchmark import student
 from jdnet_jax.export import exporter
 from jdnet_jax.export.exporter import Request
-from jdnet_jax.size_on_disk import size_on_disk
+from jdnet_jax.files.size_on_disk import size_on_disk
 from tests.benchmarks.other_python import other_python
 
 ROUNDS, SECONDS = 5, 4

@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 
-from jdnet_jax import array_file, recipes
-from jdnet_jax import config as config_lib
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.config import recipes
+from jdnet_jax.files import array_file
+from jdnet_jax.run.workdir import Workdir
 
 PROTOCOL = "drawn: train 9, val 5, test 4"
 

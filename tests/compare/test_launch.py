@@ -9,7 +9,7 @@ import time
 import pytest
 
 from jdnet_jax.compare import launch, plan
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.run.workdir import Workdir
 from tests.compare import runs
 
 # Stands in for Python: finishes the run, or does what the run's folder says in `do`.

@@ -3,8 +3,8 @@ import importlib.util
 import pytest
 
 from jdnet_jax.compare import plan, recipes
-from jdnet_jax.errors import UserError
-from jdnet_jax.workdir import plain
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.run.workdir import plain
 
 # ml_collections loads config files in a way that Python has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")

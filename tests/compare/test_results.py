@@ -3,8 +3,8 @@ import json
 import pytest
 
 from jdnet_jax.compare import results
-from jdnet_jax.errors import UserError
-from jdnet_jax.workdir import Workdir, plain
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.run.workdir import Workdir, plain
 from tests.compare import runs
 
 

@@ -3,7 +3,7 @@ import xml.etree.ElementTree as ElementTree
 import pytest
 
 from jdnet_jax.compare import figure, results, table
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from tests.compare import runs
 
 _HITS = {("ce", 0): [1, 0, 0, 0], ("ce", 1): [1, 1, 0, 0], ("jdnet", 0): [1, 1, 0, 0], ("jdnet", 1): [1, 1, 1, 1]}

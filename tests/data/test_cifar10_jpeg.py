@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 
 from jdnet_jax import data
 from jdnet_jax.data import cifar10_jpeg
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from tests.conftest import SHARED_DATA
 from tests.data.tiny import dataset_config, encode, smooth_photo
 

@@ -10,7 +10,7 @@ from absl import logging as absl_logging
 
 from jdnet_jax import data
 from jdnet_jax.data import datasets, records
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from tests.data.drawn_dataset import prepare_drawn
 from tests.data.tiny import TINY_SIZES, TinyPhotos, augment_config, dataset_config
 

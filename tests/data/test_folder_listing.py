@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from jdnet_jax.data import folder_listing
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 
 def touch(root, *paths):

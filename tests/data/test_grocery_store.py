@@ -13,7 +13,7 @@ from PIL import Image
 
 from jdnet_jax import data
 from jdnet_jax.data import grocery_store
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from tests.conftest import SHARED_DATA
 from tests.data.tiny import dataset_config, encode, smooth_photo
 

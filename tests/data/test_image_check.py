@@ -6,7 +6,7 @@ import pytest
 
 from jdnet_jax.data import image_check
 from jdnet_jax.data.image_check import UnreadablePhotoError
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from tests.data.tiny import encode, smooth_photo
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 from jdnet_jax import data
 from jdnet_jax.data import folder_listing, image_folder
 from jdnet_jax.data.folder_listing import Photo
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from tests.data.test_near_duplicates import recompressed, scene
 from tests.data.test_photo_file import encoded, oriented, png_header
 from tests.data.tiny import dataset_config, encode, smooth_photo

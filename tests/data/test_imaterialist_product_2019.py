@@ -9,7 +9,7 @@ from PIL import Image
 
 from jdnet_jax import data
 from jdnet_jax.data import imaterialist_product_2019 as imaterialist
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from tests.data.test_photo_file import encoded
 from tests.data.tiny import dataset_config, encode, smooth_photo
 

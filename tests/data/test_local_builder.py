@@ -4,7 +4,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from jdnet_jax.data.local_builder import LocalBuilder, with_progress
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from tests.data.test_photo_file import oriented
 from tests.data.tiny import encode, smooth_photo
 

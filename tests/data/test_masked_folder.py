@@ -6,7 +6,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from jdnet_jax import data
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from tests.data.test_image_folder import write
 from tests.data.tiny import dataset_config
 

@@ -9,7 +9,8 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from PIL import Image
 
-from jdnet_jax import data, views
+from jdnet_jax import data
+from jdnet_jax.config import views
 from jdnet_jax.data import Dataset, augment, records
 from tests.data.tiny import NO_JITTER, augment_config, encode
 

@@ -6,9 +6,9 @@ import shutil
 import pytest
 
 from jdnet_jax.demo import model_file, runtime, site
-from jdnet_jax.errors import UserError
 from jdnet_jax.export import to_tflite
-from jdnet_jax.inference import model_card
+from jdnet_jax.handoff import model_card
+from jdnet_jax.process.errors import UserError
 from tests.demo.served import Page, serving
 from tests.export.conftest import Student
 

@@ -3,8 +3,8 @@ import re
 import pytest
 
 from jdnet_jax.demo import model_file
-from jdnet_jax.errors import UserError
-from jdnet_jax.inference import model_card
+from jdnet_jax.handoff import model_card
+from jdnet_jax.process.errors import UserError
 from tests import tiny_student
 
 

@@ -13,8 +13,9 @@ from PIL import Image
 
 from jdnet_jax.demo import model_file, site, static_folder
 from jdnet_jax.export import to_onnx
-from jdnet_jax.inference import model_card, photos
+from jdnet_jax.handoff import model_card
 from jdnet_jax.inference import open as opening
+from jdnet_jax.inference import photos
 from tests import browser as browser_tests
 from tests.demo.served import serving
 

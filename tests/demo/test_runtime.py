@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from jdnet_jax.demo import runtime
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import urllib.request
 import pytest
 
 from jdnet_jax.demo import server, site
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from tests.demo.served import serving
 
 FILES = {

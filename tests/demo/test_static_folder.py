@@ -3,7 +3,7 @@ import json
 import pytest
 
 from jdnet_jax.demo import site, static_folder
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 
 def made_of(*names):

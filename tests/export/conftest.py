@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jdnet_jax import views
+from jdnet_jax.config import views
 from jdnet_jax.export import inference_function
 from jdnet_jax.inference import flax_runner
 from jdnet_jax.inference.flax_runner import FlaxRunner

@@ -3,11 +3,11 @@ import math
 import numpy as np
 import pytest
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.export import comparison
 from jdnet_jax.export.comparison import Comparison
 from jdnet_jax.export.pictures import Pictures
 from jdnet_jax.inference.runner import Prediction
+from jdnet_jax.process.errors import UserError
 
 
 class Fixed:

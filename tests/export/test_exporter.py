@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jdnet_jax import config as config_lib
 from jdnet_jax import handoff
+from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.data.synthetic_meals import CLASS_NAMES
-from jdnet_jax.errors import UserError
 from jdnet_jax.export import exporter
 from jdnet_jax.export.exporter import Request, export
-from jdnet_jax.inference import model_card
+from jdnet_jax.handoff import model_card
 from jdnet_jax.inference.open import open_model
 from jdnet_jax.inference.runner import Prediction
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.run.workdir import Workdir
 from tests.export.conftest import Student
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.export import formats
+from jdnet_jax.process.errors import UserError
 
 
 def test_formats_and_how_they_are_quantised():

@@ -1,7 +1,7 @@
 import jax
 import numpy as np
 
-from jdnet_jax import views
+from jdnet_jax.config import views
 from jdnet_jax.export import inference_function
 
 

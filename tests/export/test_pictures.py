@@ -8,8 +8,8 @@ from PIL import Image
 
 from jdnet_jax import data
 from jdnet_jax.config import default
-from jdnet_jax.errors import UserError
 from jdnet_jax.export import pictures
+from jdnet_jax.process.errors import UserError
 from tests import tiny_student
 
 

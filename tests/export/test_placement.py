@@ -1,8 +1,8 @@
 import pytest
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.export.placement import placed
-from jdnet_jax.inference import model_card
+from jdnet_jax.handoff import model_card
+from jdnet_jax.process.errors import UserError
 
 
 def write(output, suffix, text):

@@ -8,9 +8,9 @@ import jax
 import numpy as np
 import pytest
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.export import tflite_metadata, to_tflite
 from jdnet_jax.inference import tflite_runner
+from jdnet_jax.process.errors import UserError
 from tests.export.conftest import Student
 
 pytest.importorskip("ai_edge_litert", reason="the extra [export] is not installed")

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.export import inference_function
-from jdnet_jax.inference import flax_runner, model_card, onnx_runner
+from jdnet_jax.handoff import model_card
+from jdnet_jax.inference import flax_runner, onnx_runner
 from jdnet_jax.models import layers, lowering
+from jdnet_jax.process.errors import UserError
 from tests import tiny_student
 
 pytest.importorskip("onnx", reason="the extra [onnx] is not installed")

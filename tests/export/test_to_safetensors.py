@@ -6,7 +6,7 @@ import pytest
 
 from jdnet_jax import models
 from jdnet_jax.export import to_safetensors
-from jdnet_jax.inference import model_card
+from jdnet_jax.handoff import model_card
 
 
 @pytest.fixture

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.export import to_saved_model
 from jdnet_jax.inference import saved_model_runner
+from jdnet_jax.process.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,9 @@ import jax.export
 import numpy as np
 import pytest
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.export import to_stablehlo
 from jdnet_jax.inference import stablehlo_runner
+from jdnet_jax.process.errors import UserError
 
 
 @pytest.fixture(scope="module")

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 
 from jdnet_jax import handoff
-from jdnet_jax.errors import UserError
 from jdnet_jax.inference import flax_runner
 from jdnet_jax.inference.flax_runner import FlaxRunner
+from jdnet_jax.process.errors import UserError
 from tests import tiny_student
 
 

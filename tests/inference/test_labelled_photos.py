@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jdnet_jax import config as config_lib
+from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.data.synthetic_meals import CLASS_NAMES
-from jdnet_jax.errors import UserError
 from jdnet_jax.inference import labelled_photos
+from jdnet_jax.process.errors import UserError
 from tests import tiny_student
 
 CARD = tiny_student.card()

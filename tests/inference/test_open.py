@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from jdnet_jax.errors import UserError
-from jdnet_jax.inference import model_card
+from jdnet_jax.handoff import model_card
 from jdnet_jax.inference import open as opening
 from jdnet_jax.inference.flax_runner import FlaxRunner
+from jdnet_jax.process.errors import UserError
 from tests import tiny_student
 
 

@@ -1,7 +1,7 @@
 import pytest
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.inference.opening_errors import check_classes, explained
+from jdnet_jax.process.errors import UserError
 from tests import tiny_student
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.inference import overlay
+from jdnet_jax.process.errors import UserError
 from tests import tiny_student
 
 CARD = tiny_student.card()  # sees 32 / 36 of the shorter side

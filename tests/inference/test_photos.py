@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.inference import photos
+from jdnet_jax.process.errors import UserError
 from tests import tiny_student
 from tests.data.tiny import encode, smooth_photo
 

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.inference import robustness
+from jdnet_jax.inference.perturbation import parse
 from jdnet_jax.inference.runner import Prediction
-from jdnet_jax.perturbation import parse
+from jdnet_jax.process.errors import UserError
 from tests import tiny_student
 
 CLASSES = len(tiny_student.CLASSES)

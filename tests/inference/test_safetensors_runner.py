@@ -4,8 +4,8 @@ import pytest
 import safetensors.numpy
 
 from jdnet_jax import handoff
-from jdnet_jax.errors import UserError
 from jdnet_jax.inference import flax_runner, safetensors_runner
+from jdnet_jax.process.errors import UserError
 from tests import tiny_student
 
 TORCH = {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"}

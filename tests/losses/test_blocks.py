@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jdnet_jax import config as config_lib
+from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.losses import blocks
 from jdnet_jax.losses.blocks import BlockReader
 from jdnet_jax.models.outputs import Outputs

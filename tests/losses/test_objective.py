@@ -3,11 +3,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jdnet_jax import config as config_lib
 from jdnet_jax import losses
+from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.config.routing import ADVERSARIAL_MODES
 from jdnet_jax.losses.blocks import BlockReader
 from jdnet_jax.models.outputs import Outputs
-from jdnet_jax.routing import ADVERSARIAL_MODES
 
 LABELS = jnp.zeros(4, jnp.int32)
 READER = BlockReader((4,))

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jdnet_jax import config as config_lib
+from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.losses import similarity
 from jdnet_jax.losses.blocks import BlockReader
 from jdnet_jax.models.outputs import Outputs

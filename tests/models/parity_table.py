@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from jdnet_jax import atomic
+from jdnet_jax.files import atomic
 from jdnet_jax.models import catalogue
 from tests.models import parity_comparison
 from tests.models.parity_cases import CASES

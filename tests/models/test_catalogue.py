@@ -2,9 +2,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import catalogue, create
 from jdnet_jax.models.outputs import Outputs
+from jdnet_jax.process.errors import UserError
 
 
 def test_a_row_by_hand():

@@ -3,9 +3,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models.cifar_vgg import CifarVGG
 from jdnet_jax.models.registry import create
+from jdnet_jax.process.errors import UserError
 from tests.models import network_checks
 
 

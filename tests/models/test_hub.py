@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import hub, load_pretrained, pretrained
+from jdnet_jax.process.errors import UserError
 from tests.commands import ROOT
 
 CONTENT = safetensors.numpy.save({"weight": np.arange(50_000, dtype=np.float32)})
@@ -82,7 +82,7 @@ def call(server, tmp_path):
 
     def call(source, function="download", **env):
         code = (
-            "import sys\nfrom jdnet_jax.models import hub\nfrom jdnet_jax.errors import UserError\n"
+            "import sys\nfrom jdnet_jax.models import hub\nfrom jdnet_jax.process.errors import UserError\n"
             "try: print(getattr(hub, sys.argv[1])(sys.argv[2]))\n"
             "except UserError as error: sys.exit(f'error: {error}')\n"
         )

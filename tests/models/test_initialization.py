@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from flax import linen as nn
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import create, initialization, initializers
 from jdnet_jax.models.spec import InputSpec
+from jdnet_jax.process.errors import UserError
 
 KEY = jax.random.key(3)
 

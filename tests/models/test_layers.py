@@ -7,10 +7,10 @@ import pytest
 from flax import linen as nn
 from jax import lax
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import lowering
 from jdnet_jax.models.depthwise import DIMENSION_NUMBERS
 from jdnet_jax.models.layers import Classifier, Conv, DepthwiseConv, Dropout, StochasticDepth, average_pool, max_pool
+from jdnet_jax.process.errors import UserError
 from tests.closeness import assert_same
 
 

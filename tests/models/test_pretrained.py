@@ -11,8 +11,8 @@ import pytest
 import safetensors.numpy
 from PIL import Image
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import create, load_pretrained, pretrained, torch_layout
+from jdnet_jax.process.errors import UserError
 from tests.models.test_torch_file import Call, zip_file
 
 PHOTOS = Path(__file__).resolve().parents[3] / "shared" / "data" / "grocery_store" / "dataset" / "test"

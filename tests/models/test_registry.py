@@ -2,8 +2,8 @@ import jax.numpy as jnp
 import pytest
 
 from jdnet_jax import models
-from jdnet_jax.errors import UserError
 from jdnet_jax.models.registry import create, names
+from jdnet_jax.process.errors import UserError
 
 
 def test_the_package_offers_the_registry():

@@ -6,11 +6,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import create
 from jdnet_jax.models.outputs import HiddenLayer, Outputs
 from jdnet_jax.models.registry import create_backbone
 from jdnet_jax.models.rvernet import seen_through
+from jdnet_jax.process.errors import UserError
 from tests.models import network_checks
 
 CNN, TOKENS = "resnet_tiny", "deit_tiny_distilled_test"

@@ -19,9 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import pretrained
 from jdnet_jax.models.torch_file import read_tensors
+from jdnet_jax.process.errors import UserError
 
 # --- A writer of both formats. torch is not here, so stand-ins with its names are pickled in place of its classes.
 

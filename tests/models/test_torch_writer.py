@@ -7,8 +7,8 @@ import jax
 import numpy as np
 import pytest
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import create, load_pretrained, to_torch, torch_file
+from jdnet_jax.process.errors import UserError
 from tests.models import network_checks
 
 PYTHON = os.environ.get("JDNET_PARITY_PYTHON", "")

@@ -5,10 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jdnet_jax.errors import UserError
 from jdnet_jax.models import lowering
 from jdnet_jax.models.registry import create
 from jdnet_jax.models.vision_transformer import AttentionPool, LayerScale, SelfAttention, VisionTransformer, attend
+from jdnet_jax.process.errors import UserError
 from tests.models import network_checks
 
 

@@ -4,9 +4,9 @@ from html.parser import HTMLParser
 
 import pytest
 
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from jdnet_jax.report import page, run_record
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.run.workdir import Workdir
 from tests.report import workdir
 
 

@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 
-from jdnet_jax import array_file, recipes
-from jdnet_jax import config as config_lib
-from jdnet_jax.inference.model_card import ModelCard
-from jdnet_jax.workdir import Workdir
+from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.config import recipes
+from jdnet_jax.files import array_file
+from jdnet_jax.handoff.model_card import ModelCard
+from jdnet_jax.run.workdir import Workdir
 
 CLASSES = ("apple pie", '<script>alert("x")</script>', "crème & brûlée")
 CONFUSION = {"student": np.array([[4, 1, 0], [3, 2, 0], [0, 0, 5]]), "teacher": np.diag([5, 5, 5])}

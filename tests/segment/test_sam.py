@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from jdnet_jax.segment import sam
 
 torch = pytest.importorskip("torch", reason="torch (the extra [sam]) is not installed")

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jdnet_jax import progress
 from jdnet_jax.data import image_check, photo_file
-from jdnet_jax.errors import UserError
+from jdnet_jax.process import progress
+from jdnet_jax.process.errors import UserError
 from jdnet_jax.segment import work
 
 

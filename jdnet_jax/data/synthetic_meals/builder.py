@@ -16,7 +16,7 @@ from jaxtyping import Bool, UInt8
 
 from jdnet_jax.data.synthetic_meals.renderer import DEFAULT_SIZE, render
 from jdnet_jax.data.synthetic_meals.scene import CLASS_NAMES
-from jdnet_jax.progress import say
+from jdnet_jax.process.progress import say
 
 SPLITS = ("train", "val", "test")
 DEFAULT_COUNTS = (4_000, 600, 1_200)

@@ -20,7 +20,7 @@ from jdnet_jax.data.uec_food import crop as cropping
 from jdnet_jax.data.uec_food import listing as listings
 from jdnet_jax.data.uec_food.listing import NUM_FOLDS, Listing, Photo
 from jdnet_jax.data.uec_food.split import TRAINS, candidates, duplicates, hold_out, under_several_classes
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 HOST = "http://foodcam.mobi"
 CROPS = ("full", "box")

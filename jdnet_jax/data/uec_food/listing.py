@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from jdnet_jax.data.file_tree import FileTree, open_tree
 from jdnet_jax.data.wording import listed
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 
 NUM_FOLDS = 5
 

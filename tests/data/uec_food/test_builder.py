@@ -13,7 +13,7 @@ from tensorflow_datasets.core.download import downloader
 
 from jdnet_jax import data
 from jdnet_jax.data.uec_food import builder as uec_builder
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from tests.data.tiny import dataset_config, encode, smooth_photo
 from tests.data.uec_food.tree import BOX, HEIGHT, WIDTH, add_photo, make_tree, numbers, pack, write_lines
 

@@ -6,7 +6,7 @@ import pytest
 from jdnet_jax.data.file_tree import open_tree
 from jdnet_jax.data.uec_food import listing
 from jdnet_jax.data.uec_food.listing import Box, Photo
-from jdnet_jax.errors import UserError
+from jdnet_jax.process.errors import UserError
 from tests.data.uec_food.tree import BOX, numbers, pack, write_lines
 
 

@@ -1,0 +1,97 @@
+"""Figures of a classifier: what is read from how many examples of each class were given which class."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+@dataclass(frozen=True)
+class Result:
+    """One network on one split.
+
+    Attributes:
+        confusion: how many examples of each label (row) were given each class (column).
+        top5_count: how many have their label among the five best classes.
+        loss: mean cross-entropy in nats.
+    """
+
+    confusion: Int[np.ndarray, "classes classes"]
+    top5_count: int
+    loss: float
+
+    @property
+    def count(self) -> int:
+        """How many examples were counted."""
+        return int(self.confusion.sum())
+
+    @property
+    def top1(self) -> float:
+        """Share of examples whose best class is the label, in [0, 1]."""
+        return float(np.trace(self.confusion)) / self.count
+
+    def summary(self) -> dict[str, Any]:
+        """The entries of `summary.json`: top1, top5, macro_f1 and loss, each as a plain number, and the count."""
+        return {
+            "top1": self.top1,
+            "top5": self.top5_count / self.count,
+            "macro_f1": macro_f1(self.confusion),
+            "loss": self.loss,
+            "count": self.count,
+        }
+
+
+@dataclass(frozen=True)
+class PerClass:
+    """Figures of each class, in [0, 1]; nan where there is none.
+
+    Attributes:
+        precision: of the examples that were given the class, how many are of it.
+        recall: of the examples of the class, how many were given it.
+        f1: 2 TP / (2 TP + FP + FN), the harmonic mean of the two.
+        count: how many examples are of the class.
+    """
+
+    precision: Float[np.ndarray, " classes"]
+    recall: Float[np.ndarray, " classes"]
+    f1: Float[np.ndarray, " classes"]
+    count: Int[np.ndarray, " classes"]
+
+
+def per_class(confusion: Int[np.ndarray, "classes classes"]) -> PerClass:
+    """Precision, recall, F1 and count of each class."""
+    hits, given, count = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+    return PerClass(_share(hits, given), _share(hits, count), _share(2 * hits, given + count), count)
+
+
+def macro_f1(confusion: Int[np.ndarray, "classes classes"], of: Collection[int] | None = None) -> float:
+    """Mean F1 over the classes that occur as a label or a prediction, in [0, 1].
+
+    F1 = 2 TP / (2 TP + FP + FN). A class that neither occurs nor is predicted has no F1 and is left out, as
+    scikit-learn does with the labels found in the data.
+
+    Args:
+        confusion: see `Result`.
+        of: the classes to take the mean over; None for all.
+    """
+    f1 = per_class(confusion).f1
+    if of is not None:
+        f1 = f1[sorted(of)]
+    present = ~np.isnan(f1)
+    return float(np.mean(f1[present])) if present.any() else 0.0
+
+
+def _share(part: Int[np.ndarray, " classes"], whole: Int[np.ndarray, " classes"]) -> Float[np.ndarray, " classes"]:
+    return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
+
+
+def most_confused(confusion: Int[np.ndarray, "classes classes"], count: int) -> list[tuple[int, int, int]]:
+    """The most frequent mistakes, (label, prediction, how many), the most frequent first; at most `count` of them."""
+    mistakes = confusion - np.diag(np.diag(confusion))
+    order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
+    cells = [tuple(map(int, np.unravel_index(cell, mistakes.shape))) for cell in order]
+    return [(label, given, int(mistakes[label, given])) for label, given in cells if mistakes[label, given]]

@@ -1,0 +1,8 @@
+"""The hand-off: a folder with one network alone, and all that inference and export must know of it.
+
+How it is run belongs to `inference`, other formats to `export`.
+"""
+
+from jdnet_jax.handoff.folder import find, is_handoff, load, save
+
+__all__ = ["find", "is_handoff", "load", "save"]

@@ -1,0 +1,237 @@
+"""`model.json`: what a model says of itself, so that whoever has the file needs neither its trainer nor its config.
+
+The hand-off holds one, and every exported file has one of the same format beside it. This is the one place that reads,
+checks and writes it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jdnet_jax.config import views
+from jdnet_jax.files import atomic
+from jdnet_jax.process.errors import UserError
+
+FORMAT_VERSION = 2  # what can be said in version 1 is: it has photos that are cropped, and seen whole
+FILE_NAME = "model.json"
+
+# Of the evaluation view, by `ModelCard.fit`; another rule would be another format version.
+_RESAMPLING = {"method": "bilinear", "antialias": True}
+_RULES = {"crop": {"crop": "center", **_RESAMPLING}, "pad": {"pad": 125, **_RESAMPLING}}
+
+
+class BadModelCardError(Exception):
+    """A text is no model card of ours; the message says why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelCard:
+    """What `model.json` says.
+
+    Attributes:
+        model: name of the network in the zoo.
+        options: of the network.
+        classes: names of the classes, in the order of the probabilities.
+        image_size: side of the images that the model takes, in pixels.
+        mean: per-channel RGB mean that is subtracted from images in [0, 255]. In an exported file that is done inside.
+            Six where the model takes the region of interest and its context, the region's first.
+        std: per-channel RGB deviation that they are then divided by.
+        shorter_side: to how many pixels a photo's shorter side is resized (bilinear, antialiased) before the central
+            square of `image_size` is cut out; `image_size` where the photo is padded.
+        temperature: what the logits are divided by before the softmax. In an exported file that is done inside.
+        file_format: `flax` for a hand-off, or the format of the exported file, such as `tflite`.
+        dtype: what the model computes in, such as `float32`, `bfloat16` or `int8`.
+        parameters: how many numbers the network's parameters hold; None where it is not told.
+        trained: where the model comes from: versions, device, recipe, dataset, protocol, step, seed.
+        accuracy: the entries of `summary.json` by split, of the network before any export.
+        sha256: of the network's weights, as `state.sha256`; '' where it is not told.
+        export: what the export found out about its file; empty for a hand-off.
+        view: what of a photo the model looks at, one of `views.VIEWS`: all but `photo` need a mask. An exported file of
+            `roi+context` takes photo and mask; one of `roi` or `context` takes what was cut out.
+        fit: `crop`, or `pad`: the longer side is resized to `image_size`, and the rest of the square is grey.
+    """
+
+    model: str
+    classes: tuple[str, ...]
+    image_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    shorter_side: int
+    options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    temperature: float = 1.0
+    file_format: str = "flax"
+    dtype: str = "float32"
+    parameters: int | None = None
+    trained: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    accuracy: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    sha256: str = ""
+    export: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    view: str = views.PHOTO
+    fit: str = "crop"
+
+    @property
+    def channels(self) -> int:
+        """Channels of what the network takes: 3, or 6 for `roi+context`."""
+        return len(self.mean)
+
+    @property
+    def crop_fraction(self) -> float:
+        """The share of a photo's shorter side that the model sees; `data.augment.central_view` takes it."""
+        return self.image_size / self.shorter_side
+
+    def to_json(self) -> str:
+        """The text of `model.json`."""
+        is_plain = self.view == views.PHOTO and self.fit == "crop"
+        side = {"shorter_side": self.shorter_side} if self.fit == "crop" else {"longer_side": self.image_size}
+        fields = {
+            "format_version": 1 if is_plain else FORMAT_VERSION,
+            "model": self.model,
+            "options": dict(self.options),
+            "parameters": self.parameters,
+            "classes": list(self.classes),
+            "image_size": self.image_size,
+            "mean": list(self.mean),
+            "std": list(self.std),
+            "resize": {**side, **_RULES[self.fit]},
+            **({} if is_plain else {"view": self.view}),
+            "temperature": self.temperature,
+            "format": self.file_format,
+            "dtype": self.dtype,
+            "trained": dict(self.trained),
+            "accuracy": dict(self.accuracy),
+            "sha256": self.sha256,
+            "export": dict(self.export),
+        }
+        return json.dumps(fields, indent=2, ensure_ascii=False) + "\n"
+
+
+def card_path(model: Path) -> Path:
+    """Where the card of a model lies: in its folder, or beside the file (`student.tflite.model.json`)."""
+    return model / FILE_NAME if model.is_dir() else model.with_name(f"{model.name}.{FILE_NAME}")
+
+
+def beside(file: Path) -> Path:
+    """The card of an exported file or folder.
+
+    Raises:
+        UserError: it is not there.
+    """
+    path = card_path(file)
+    if not path.is_file():
+        raise UserError(f"{file} has no {path.name} beside it, which says what it is: keep the two together")
+    return path
+
+
+def read(path: Path) -> ModelCard:
+    """Reads a `model.json`.
+
+    Raises:
+        UserError: it is not there or cannot be read, is not ours, damaged, or of a newer format version.
+    """
+    try:
+        return parse(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): a model of this project has one") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is damaged (no text): write the model again") from error
+    except BadModelCardError as error:
+        raise UserError(f"{path} {error}") from error
+
+
+def write(path: Path, card: ModelCard) -> None:
+    """Writes a `model.json`, whole or not at all.
+
+    Raises:
+        UserError: it could not be written.
+    """
+    atomic.write_text(path, card.to_json())
+
+
+def parse(text: str) -> ModelCard:
+    """The card in a text, such as the metadata inside a file.
+
+    Raises:
+        BadModelCardError: it is no JSON of this format, of a newer version, or a value is impossible.
+    """
+    try:
+        fields = json.loads(text)
+    except ValueError as error:
+        raise BadModelCardError(f"is damaged ({error}): write the model again") from error
+    if not isinstance(fields, dict) or "format_version" not in fields:
+        raise BadModelCardError("is not of a model of this project: it has no format_version")
+    version = fields["format_version"]
+    if isinstance(version, int) and version > FORMAT_VERSION:
+        raise BadModelCardError(f"has format version {version}, newer than {FORMAT_VERSION}: update jdnet_jax")
+    try:
+        return _checked(fields)
+    except KeyError as error:
+        raise BadModelCardError(f"is damaged (it lacks {error.args[0]}): write the model again") from error
+    except (TypeError, ValueError, AttributeError) as error:
+        raise BadModelCardError(f"is damaged ({error}): write the model again") from error
+
+
+def _checked(fields: Mapping[str, Any]) -> ModelCard:
+    classes, size = fields["classes"], fields["image_size"]
+    _require(isinstance(fields["format_version"], int), "format_version is not a number")
+    _require(isinstance(fields["model"], str), "model is not a name")
+    _require(_is_list(classes, str) and len(classes) > 0, "classes is not a list of names")
+    _require(_is_whole(size) and size > 0, "image_size is not a number of pixels")
+    view = fields.get("view", views.PHOTO)
+    _require(view in views.VIEWS, "view is none that there is")
+    numbers, words = (6, "six") if view == views.BOTH else (3, "three")
+    mean, std = fields["mean"], fields["std"]
+    for name, values in (("mean", mean), ("std", std)):
+        _require(_is_list(values, (int, float)) and len(values) == numbers, f"{name} is not {words} numbers")
+        _require(all(map(math.isfinite, values)), f"{name} is not finite")
+    _require(min(std) > 0, "std is not positive")
+    resize = fields["resize"]
+    _require(isinstance(resize, dict), "resize is not a rule")
+    fit = "pad" if "longer_side" in resize else "crop"
+    shorter_side = resize["shorter_side"] if fit == "crop" else size
+    _require(_is_whole(shorter_side) and shorter_side >= size, "resize.shorter_side is below image_size")
+    _require(fit == "crop" or resize["longer_side"] == size, "resize.longer_side is not image_size")
+    rule = _RULES[fit]
+    _require({key: resize.get(key) for key in rule} == rule, f"resize is another rule than {rule}")
+    temperature = fields.get("temperature", 1.0)  # hand-offs of before temperature scaling do not have it
+    _require(isinstance(temperature, (int, float)) and 0 < temperature < math.inf, "temperature is not positive")
+    mappings = {name: fields.get(name, {}) for name in ("options", "trained", "accuracy", "export")}
+    for name, value in mappings.items():
+        _require(isinstance(value, dict), f"{name} is not a section")
+    texts = {"format": fields.get("format", "flax"), "dtype": fields.get("dtype", "float32")}
+    texts["sha256"] = fields.get("sha256", "")
+    for name, value in texts.items():
+        _require(isinstance(value, str), f"{name} is not a text")
+    return ModelCard(
+        model=fields["model"],
+        classes=tuple(classes),
+        image_size=size,
+        mean=tuple(mean),
+        std=tuple(std),
+        view=view,
+        fit=fit,
+        shorter_side=shorter_side,
+        temperature=float(temperature),
+        file_format=texts["format"],
+        dtype=texts["dtype"],
+        sha256=texts["sha256"],
+        parameters=fields.get("parameters"),
+        **mappings,
+    )
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise ValueError(message)
+
+
+def _is_list(value: object, kind: type | tuple[type, ...]) -> bool:
+    return isinstance(value, list) and all(isinstance(item, kind) and not isinstance(item, bool) for item in value)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

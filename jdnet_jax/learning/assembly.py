@@ -1,0 +1,91 @@
+"""What a config makes of the parts: networks, loss terms and optimisers, the steps over them, and the first state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+from ml_collections import ConfigDict
+
+from jdnet_jax import losses
+from jdnet_jax.config.defaults import group_settings
+from jdnet_jax.learning import frozen_teachers, networks, optimizers, state, step
+from jdnet_jax.learning.frozen_teachers import FrozenTeachers
+from jdnet_jax.learning.networks import Network
+
+
+@dataclass(frozen=True)
+class Assembly:
+    """The parts of a run; nothing of it is allocated.
+
+    Attributes:
+        config: of the run.
+        num_classes: of the networks.
+        steps: length of the run.
+        networks: by name, the student first.
+        terms: the objective.
+        frozen: the networks that are not trained, as the terms see them.
+        optimizers: trained group -> optimiser.
+    """
+
+    config: ConfigDict
+    num_classes: int
+    steps: int
+    networks: Mapping[str, Network]
+    terms: tuple[losses.Term, ...]
+    frozen: FrozenTeachers
+    optimizers: state.Optimizers
+
+    def train_step(self) -> Callable[..., Any]:
+        """The train step of one device, for `devices.mapped`."""
+        return step.train_step(
+            self.networks,
+            self.terms,
+            self.optimizers,
+            frozen=self.frozen,
+            ema_decay=self.config.ema_decay,
+            sync_batch_norm=self.config.sync_batch_norm,
+            skip_non_finite=self.config.on_non_finite == "skip",
+            remat=self.config.remat,
+        )
+
+    def eval_step(self) -> Callable[..., Any]:
+        """The evaluation step of one device, for `devices.mapped`."""
+        return step.eval_step(self.networks)
+
+    def scheduled(self, step: int) -> dict[str, float]:
+        """What the schedules say of a step: `learning_rate/<group>` and `weight/<term>`."""
+        schedules = {name: group_settings(self.config, name)["schedule"] for name in self.optimizers}
+        rates = {name: optimizers.learning_rate(own, self.steps)(step) for name, own in schedules.items()}
+        weights = {term.name: term.weight(jnp.int32(step)) for term in self.terms}
+        return {
+            **{f"learning_rate/{name}": float(rate) for name, rate in rates.items()},
+            **{f"weight/{name}": float(weight) for name, weight in weights.items()},
+        }
+
+    def initial_state(self) -> state.TrainState:
+        """The state at step 0.
+
+        Raises:
+            UserError: weights that do not exist or do not fit.
+        """
+        return state.create(self.config, self.networks, self.terms, self.optimizers, self.num_classes)
+
+
+def assemble(config: ConfigDict, num_classes: int, steps: int) -> Assembly:
+    """The parts of a resolved config.
+
+    Args:
+        config: has been checked.
+        num_classes: of the data.
+        steps: length of the run.
+
+    Raises:
+        UserError: unknown model or option.
+    """
+    nets = networks.build(config, num_classes)
+    terms = networks.objective(config, nets, steps)
+    tx = state.build_optimizers(config, state.trained_groups(nets, terms), steps)
+    return Assembly(config, num_classes, steps, nets, terms, frozen_teachers.build(config, nets), tx)

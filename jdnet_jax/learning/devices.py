@@ -1,0 +1,97 @@
+"""Devices: how a step is mapped over them, and how its arguments lie on them.
+
+The only module that knows how many there are. What a step sums over them, it sums itself, over the axis `DATA_AXIS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax import lax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jaxtyping import Array, Bool, Int, PyTree, UInt8
+
+DATA_AXIS = "data"  # the mapped axis, along which a batch is cut
+
+Batch = Mapping[str, Array]
+
+
+def mapped(step: Callable[..., Any], *, donate_state: bool = False) -> jax.stages.Wrapped:
+    """Compiles a step and maps it over all devices: first argument whole, second split along its first axis."""
+    return jax.pmap(
+        step, axis_name=DATA_AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=(0,) if donate_state else ()
+    )
+
+
+def anywhere(value: bool) -> Bool[Array, ""]:
+    """Whether any process says so, the same on all; computed on the devices, without waiting for it."""
+    here = split({"value": np.full(jax.local_device_count(), value)})["value"]
+    return _any_device(here)
+
+
+def shardings(devices: Sequence[jax.Device] | None = None) -> tuple[NamedSharding, NamedSharding]:
+    """How the arguments of a mapped step lie on devices (None: on all): the first whole on each, the second split."""
+    mesh = Mesh(np.asarray(jax.devices() if devices is None else devices), (DATA_AXIS,))
+    return NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(DATA_AXIS))
+
+
+def place(tree: PyTree) -> PyTree:
+    """Puts a whole state on every device, as the mapped steps take it."""
+    return jax.device_put(tree, shardings()[0])
+
+
+def whole(tree: PyTree) -> PyTree:
+    """What a mapped step returned, as arrays of all processes, which a checkpoint of several is made of.
+
+    The mapped steps give each process arrays of its own devices, with the same values on all; nothing is copied.
+    """
+    if jax.process_count() == 1:
+        return tree
+    sharding, _ = shardings()
+
+    def joined(leaf: Array) -> Array:
+        if not leaf.is_fully_addressable:
+            return leaf
+        parts = {shard.device: shard.data for shard in leaf.addressable_shards}
+        return jax.make_array_from_single_device_arrays(leaf.shape, sharding, [parts[d] for d in jax.local_devices()])
+
+    return jax.tree.map(joined, tree)
+
+
+def rows(batch_size: int, grad_accum: int = 1) -> Int[np.ndarray, " local"]:
+    """Positions in the global batch of the examples that this process's devices take, in the order of `split`.
+
+    Micro-batch m holds positions [m * batch_size / grad_accum, ...), and is itself cut evenly over all devices.
+    """
+    positions = np.arange(batch_size).reshape(grad_accum, jax.device_count(), -1)
+    mine = [i for i, device in enumerate(jax.devices()) if device.process_index == jax.process_index()]
+    return positions[:, mine].transpose(1, 0, 2).reshape(-1)
+
+
+def split(batch: Mapping[str, UInt8[np.ndarray, "local ..."]], grad_accum: int | None = None) -> Batch:
+    """Cuts this process's examples over its devices and starts their transfer.
+
+    Args:
+        batch: arrays whose first axis is in the order of `rows`.
+        grad_accum: adds the axis of micro-batches that the train step takes; None for the evaluation step.
+
+    Returns:
+        arrays [devices, grad_accum, batch, ...], or [devices, batch, ...].
+    """
+    devices = jax.local_devices()
+    lead = (len(devices), -1) if grad_accum is None else (len(devices), grad_accum, -1)
+    _, sharding = shardings(devices)
+    return {
+        name: jax.device_put(array.reshape(*_filled(lead, array.shape[0]), *array.shape[1:]), sharding)
+        for name, array in batch.items()
+    }
+
+
+_any_device = jax.pmap(lambda value: lax.pmax(value.any(), DATA_AXIS), axis_name=DATA_AXIS, out_axes=None)
+
+
+def _filled(lead: tuple[int, ...], size: int) -> tuple[int, ...]:
+    return (*lead[:-1], size // int(np.prod(lead[:-1])))

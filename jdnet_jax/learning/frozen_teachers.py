@@ -1,0 +1,115 @@
+"""The forward pass of the teachers that are not trained: each of them, one that is drawn for the step, or their mean.
+
+PAPER (MEAL: Shen, He, Xue, AAAI 2019, and MEAL V2; their released code): V1 draws one teacher, each as likely as the
+others, for a batch; V2 takes the mean of all teachers' softmax. OURS: the draw is a function of the run's seed and the
+step, so that all devices and micro-batches agree and a resumed run draws the same; under the mean also the blocks
+before the last are averaged.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float, Int, PRNGKeyArray
+from ml_collections import ConfigDict
+
+from jdnet_jax.config.routing import ENSEMBLE
+from jdnet_jax.learning.networks import Network
+from jdnet_jax.learning.networks import readers as block_readers
+from jdnet_jax.losses.blocks import BlockReader
+from jdnet_jax.models.outputs import Outputs
+
+# Folded into a step's key, to be independent of what the numbers of micro-batches give.
+_SELECTION = 0x4D45414C
+
+
+@dataclasses.dataclass(frozen=True)
+class FrozenTeachers:
+    """The frozen teachers of a run.
+
+    Attributes:
+        members: by name.
+        selection: one of `routing.SELECTIONS`.
+        readers: of the members' blocks.
+        batch_statistics: whether batch norm takes the statistics of the batch, as in MEAL's released code, rather than
+            those that the teachers were trained to; these stay as they are either way.
+    """
+
+    members: Mapping[str, Network]
+    selection: str = "all"
+    readers: Mapping[str, BlockReader] = dataclasses.field(default_factory=dict)
+    batch_statistics: bool = False
+
+    def __call__(
+        self,
+        params: Mapping[str, Any],
+        batch_stats: Mapping[str, Any],
+        batch: Mapping[str, Array],
+        key: PRNGKeyArray,
+    ) -> dict[str, Outputs]:
+        """What the terms see of the teachers: the outputs of each, or those of `ENSEMBLE`.
+
+        Args:
+            params: network -> its parameters.
+            batch_stats: likewise.
+            batch: the images, as `Network.prepare` takes them.
+            key: of the step, the same on all devices.
+        """
+        if not self.members:
+            return {}
+        forward = {
+            name: functools.partial(self._forward, network, params[name], batch_stats[name], batch, key)
+            for name, network in self.members.items()
+        }
+        if self.selection == "all":
+            return {name: of() for name, of in forward.items()}
+        aligned = [lambda of=of, read=self.readers[name]: read.aligned(of()) for name, of in forward.items()]
+        if self.selection == "random":
+            # A real branch: the predicate is no batch of values, so only the chosen teacher is computed.
+            return {ENSEMBLE: lax.switch(self.chosen(key), aligned)}
+        return {ENSEMBLE: mean([of() for of in aligned])}
+
+    def chosen(self, key: PRNGKeyArray) -> Int[Array, ""]:
+        """The number of the member that is drawn for the step of this key."""
+        return jax.random.randint(jax.random.fold_in(key, _SELECTION), (), 0, len(self.members))
+
+    def stand_ins(self, outputs: Mapping[str, Outputs]) -> dict[str, Outputs]:
+        """All outputs and, where the members stand together, `ENSEMBLE` of the same shapes as in a step."""
+        if self.selection == "all" or not self.members:
+            return dict(outputs)
+        name = next(iter(self.members))
+        return {**outputs, ENSEMBLE: self.readers[name].aligned(outputs[name])}
+
+    def _forward(self, network: Network, params, batch_stats, batch, key) -> Outputs:
+        variables, x = {"params": params, "batch_stats": batch_stats}, network.prepare(batch)
+        if not self.batch_statistics:
+            return network.module.apply(variables, x, train=False)
+        outputs, _ = network.module.apply(variables, x, train=True, mutable=["batch_stats"], rngs={"dropout": key})
+        return outputs
+
+
+def build(config: ConfigDict, networks: Mapping[str, Network]) -> FrozenTeachers:
+    """The frozen ones among the networks of a config."""
+    return FrozenTeachers(
+        {name: network for name, network in networks.items() if not network.trainable},
+        config.teacher_selection,
+        block_readers(config, networks),
+        batch_statistics=bool(config.losses.adversarial.options.faithful),
+    )
+
+
+def mean(outputs: list[Outputs]) -> Outputs:
+    """The mean of aligned outputs: of each block, and of the softmaxes, whose logarithm are the logits."""
+    stages = tuple(jnp.mean(jnp.stack(blocks), 0) for blocks in zip(*(one.stages for one in outputs), strict=True))
+    return Outputs(logits=mean_softmax([one.logits for one in outputs]), stages=stages)
+
+
+def mean_softmax(logits: list[Float[Array, "batch classes"]]) -> Float[Array, "batch classes"]:
+    """The logarithm of the mean of the softmaxes, float32: logits whose softmax is that mean."""
+    return jax.nn.logsumexp(jax.nn.log_softmax(jnp.stack(logits)), axis=0) - jnp.log(float(len(logits)))

@@ -1,0 +1,43 @@
+"""Every check of a run's config that can be made before its data are looked at."""
+
+from __future__ import annotations
+
+import jax
+from ml_collections import ConfigDict
+
+from jdnet_jax.config import check as config_check
+from jdnet_jax.data import mixing
+from jdnet_jax.learning import networks
+from jdnet_jax.process.errors import UserError
+
+# Stands in for the number of classes while shapes are checked, before the dataset is there to tell it.
+_ANY_CLASSES = 10
+
+
+def check(config: ConfigDict, *, weights: bool = True, num_classes: int = _ANY_CLASSES) -> None:
+    """Every check that needs no data: keys and values, models, their stages and weights, division over devices.
+
+    Args:
+        config: of a run.
+        weights: whether those that networks begin with must be there.
+        num_classes: of the data, where they are known: the networks need not be traced a second time then.
+
+    Raises:
+        UserError: names the key that is wrong and what to do.
+    """
+    config_check.check(config, weights=weights)
+    shares = jax.device_count() * config.grad_accum
+    if config.batch_size % shares:
+        raise UserError(
+            f"config.batch_size is {config.batch_size}, which {jax.device_count()} devices x config.grad_accum = "
+            f"{config.grad_accum} do not divide: choose a multiple of {shares}"
+        )
+    if mixing.is_on(config.augment) and config.batch_size % (2 * shares):
+        raise UserError(
+            f"config.batch_size is {config.batch_size}: mixup and CutMix pair the photos of each device's share, so it "
+            f"must be a multiple of {2 * shares} (2 x devices x config.grad_accum)"
+        )
+    nets = networks.build(config, num_classes)
+    networks.check_alignment(config, nets)
+    if weights:
+        networks.check_weights(nets)

@@ -1,0 +1,137 @@
+"""The train state: everything that a step reads and writes, and that a checkpoint holds."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Int, PyTree, UInt32
+from ml_collections import ConfigDict
+
+from jdnet_jax import losses
+from jdnet_jax.config.defaults import group_settings
+from jdnet_jax.config.routing import DISCRIMINATORS, STUDENT
+from jdnet_jax.learning import frozen_teachers, networks, optimizers
+from jdnet_jax.learning.networks import Network
+from jdnet_jax.losses.adversarial import discriminators_turn
+
+Optimizers = Mapping[str, optax.GradientTransformationExtraArgs]
+
+
+@flax.struct.dataclass
+class TrainState:
+    """Every leaf is a `jax.Array`. `Params` of a group are at `params[group]`: each network, adapters, discriminators.
+
+    Attributes:
+        step: how many optimiser steps were taken.
+        rng: raw key of what the step draws (dropout); it never changes, each step folds its number in.
+        params: group -> parameters, float32.
+        batch_stats: group -> running statistics of batch norm, float32.
+        opt_state: group -> optimiser state; only groups that are trained.
+        ema: the student's averaged `{"params", "batch_stats"}`; {} where the config has no average.
+    """
+
+    step: Int[Array, ""]
+    rng: UInt32[Array, " 2"]
+    params: dict[str, PyTree]
+    batch_stats: dict[str, PyTree]
+    opt_state: dict[str, PyTree]
+    ema: dict[str, PyTree]
+
+    def variables(self, name: str) -> dict[str, PyTree]:
+        """Parameters and statistics of one network; the student's average where there is one."""
+        if name == STUDENT and self.ema:
+            return self.ema
+        return {"params": self.params[name], "batch_stats": self.batch_stats[name]}
+
+    def without(self, names: Collection[str]) -> TrainState:
+        """The state less the parameters and statistics of some networks, such as the frozen ones."""
+        params, batch_stats = (
+            {name: tree for name, tree in part.items() if name not in names} for part in (self.params, self.batch_stats)
+        )
+        return dataclasses.replace(self, params=params, batch_stats=batch_stats)
+
+    def with_missing(self, other: TrainState) -> TrainState:
+        """The state and, of the networks that it lacks, the parameters and statistics of another."""
+        params, batch_stats = {**other.params, **self.params}, {**other.batch_stats, **self.batch_stats}
+        return dataclasses.replace(self, params=params, batch_stats=batch_stats)
+
+
+def build_optimizers(config: ConfigDict, groups: Sequence[str], steps: int) -> Optimizers:
+    """One optimiser for each trained group."""
+    built = {name: optimizers.build(**group_settings(config, name), steps=steps) for name in groups}
+    if DISCRIMINATORS in built and config.losses.adversarial.options.mode == "alternate":
+        built[DISCRIMINATORS] = optimizers.in_turns(built[DISCRIMINATORS], discriminators_turn)
+    return built
+
+
+def trained_groups(nets: Mapping[str, Network], terms: Sequence[losses.Term]) -> tuple[str, ...]:
+    """Names of the groups that the step updates: trainable networks, then the terms' own parameters."""
+    own = dict.fromkeys(term.group for term in terms if term.group is not None)
+    return (*[name for name, network in nets.items() if network.trainable], *own)
+
+
+def create(
+    config: ConfigDict, nets: Mapping[str, Network], terms: Sequence[losses.Term], tx: Optimizers, num_classes: int
+) -> TrainState:
+    """The state at step 0: networks initialised or loaded, fresh adapters, fresh optimisers.
+
+    Raises:
+        UserError: weights that do not exist or do not fit.
+    """
+    params: dict[str, Any] = {}
+    batch_stats: dict[str, Any] = {}
+    for name, network in nets.items():
+        variables = networks.initialize(network, config.seed, num_classes)
+        params[name], batch_stats[name] = variables["params"], variables["batch_stats"]
+    outputs = {
+        name: jax.tree.map(lambda leaf: _copy(np.zeros(leaf.shape, leaf.dtype)), networks.shapes(network)[0])
+        for name, network in nets.items()
+    }
+    outputs = frozen_teachers.build(config, nets).stand_ins(outputs)
+    own_params, own_stats = networks.run_once(
+        lambda key: losses.init(terms, key, outputs, jnp.zeros((1,), jnp.int32)),
+        jax.random.fold_in(jax.random.key(config.seed), 1),
+    )
+    params, batch_stats = {**params, **own_params}, {**batch_stats, **own_stats}
+    params, batch_stats = jax.tree.map(
+        lambda leaf: leaf if isinstance(leaf, jax.Array) else _copy(leaf), (params, batch_stats)
+    )
+    ema = {}
+    if config.ema_decay:
+        ema = jax.tree.map(_copy, {"params": params[STUDENT], "batch_stats": batch_stats[STUDENT]})
+    return TrainState(
+        step=jnp.zeros((), jnp.int32),
+        rng=jax.random.key_data(jax.random.key(config.seed)),
+        params=params,
+        batch_stats=batch_stats,
+        # In one program: by itself each of hundreds of arrays of zeros would be compiled.
+        opt_state=networks.run_once(lambda p: {name: tx[name].init(p[name]) for name in tx}, params),
+        ema=ema,
+    )
+
+
+def _copy(value: Array | np.ndarray) -> Array:
+    """A copy in memory of its own, as `jnp.copy` gives, which compiles a program for each shape."""
+    return jnp.copy(value) if isinstance(value, jax.core.Tracer) else jax.device_put(np.array(value))
+
+
+def sha256(variables: Mapping[str, PyTree]) -> str:
+    """SHA-256 of parameters and batch statistics in a fixed order (leaves sorted by path), as hexadecimal digits.
+
+    Two runs ended with the same bits exactly when their digests are equal.
+    """
+    digest = hashlib.sha256()
+    leaves = jax.tree_util.tree_leaves_with_path(dict(variables))
+    for path, leaf in sorted((jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in leaves):
+        array = np.ascontiguousarray(leaf)
+        digest.update(f"{path} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,158 @@
+"""What the commands of the project share: the config flag, errors as one line, and libraries set up before their use.
+
+This module imports neither JAX nor TensorFlow, so that `--help` and a mistyped flag answer at once.
+"""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import re
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from absl import app, flags, logging
+from ml_collections import ConfigDict, config_flags
+
+from jdnet_jax.process import huge_pages, xla_flags
+from jdnet_jax.process.errors import UserError
+
+
+def define_config(help_text: str) -> flags.FlagHolder:
+    """Defines the flag `--config`: a config file, whose values are flags of their own (`--config.seed=3`)."""
+    return config_flags.DEFINE_config_file("config", None, help_text)
+
+
+def config_file() -> str:
+    """The file that `--config` names, with the recipe behind its colon where there is one."""
+    return config_flags.get_config_filename(flags.FLAGS["config"])
+
+
+def required_config() -> ConfigDict:
+    """The config that `--config` names.
+
+    Raises:
+        UserError: the flag is missing.
+    """
+    config = flags.FLAGS["config"].value
+    if config is None:
+        raise UserError("--config is missing: name a config file, such as --config=configs/demo.py")
+    return config
+
+
+def set_up_libraries() -> None:
+    """Imports TensorFlow and JAX as every command wants them: TensorFlow quiet and without accelerators.
+
+    A second start of the same config skips the compilation; JAX_COMPILATION_CACHE_DIR names another place for it.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")  # TensorFlow's running commentary
+    # TensorFlow only prepares images here: no need for oneDNN's kernels, whose rounding depends on the machine.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    os.environ["XLA_FLAGS"] = xla_flags.flags(os.environ)
+    import jax
+    import tensorflow as tf
+
+    tf.config.set_visible_devices([], "GPU")
+    tf.config.set_visible_devices([], "TPU")
+    if not jax.config.values["jax_compilation_cache_dir"]:
+        cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "jdnet_jax" / "compiled"
+        jax.config.update("jax_compilation_cache_dir", str(cache))
+        # Not only what takes a second: a start compiles some thirty small programs, which take seconds together.
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0)
+    gc.freeze()  # the libraries stay: without this, collections look through them for a tenth of the time of a trace
+
+
+def log_warnings_only() -> None:
+    """Keeps the libraries' running commentary from the screen; for commands that write no log files.
+
+    TensorFlow's decoders complain of a bad photo without naming it; the commands name it themselves.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.use_absl_handler()
+    logging.set_verbosity(logging.WARNING)
+
+
+def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None:
+    """Parses the flags and runs `main`; a user's mistake is one line and exit status 2, never a traceback."""
+    huge_pages.ask()
+    threading.excepthook = _log_thread_error
+    sys.unraisablehook = _log_unraisable_error
+    text = _run(main, argv)
+    # A save that failed leaves coroutines and threads of Orbax behind. What they still have to say goes nowhere, from
+    # before the line is written, as it would bury the line.
+    sys.stderr.flush()
+    with os.fdopen(os.dup(sys.stderr.fileno()), "w", errors="backslashreplace") as screen:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+        screen.write(f"error: {text}\n")
+    sys.exit(2)
+
+
+def _run(main: Callable[[list[str]], int], argv: list[str] | None) -> str:
+    """Ends the process with the status of `main`, or returns what the user's mistake was."""
+    try:
+        app.run(main, argv=argv, flags_parser=_parse)
+    except BrokenPipeError:
+        # Who reads the output has had enough, as `head` has. What Python would still flush at its end goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except (UserError, OSError, RuntimeError) as error:
+        if (text := mistake(error)) is None:
+            raise
+        return text
+
+
+def mistake(error: BaseException) -> str | None:
+    """The one line for an error whose cause lies outside the program; None for another."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return f"{error.filename or 'a file of the run'}: {error.strerror}: make room and run again"
+    # JAX's own error for a device, which this module cannot name.
+    if type(error).__name__ == "JaxRuntimeError" and (found := re.search(r"RESOURCE_EXHAUSTED: ([^\n]*)", str(error))):
+        return (
+            f"the device's memory does not hold it ({found[1].rstrip('.')}): lower config.batch_size or "
+            "config.image_size, raise config.grad_accum, or set config.remat=True"
+        )
+    return None
+
+
+def _log_thread_error(args: threading.ExceptHookArgs) -> None:
+    """A background thread's error is reported once, by whoever waits for its result; the details go to the log."""
+    logging.info("error in thread %s", args.thread and args.thread.name, exc_info=args.exc_value)
+
+
+def _log_unraisable_error(args: sys.UnraisableHookArgs) -> None:
+    """The same for an error in a callback, which nobody can catch: TensorStore's, for one, after a save that failed."""
+    logging.info("error in %s", args.object, exc_info=args.exc_value)
+
+
+def _parse(argv: list[str]) -> list[str]:
+    try:
+        rest = flags.FLAGS(argv)
+        if "config" in flags.FLAGS and flags.FLAGS["config"].value is not None:
+            _ = flags.FLAGS["config"].value.recipe  # a file that cannot be loaded is reported at its first use
+        return rest
+    except BrokenPipeError:  # while `--help` was printed
+        raise
+    except (flags.Error, UserError, AttributeError, KeyError, OSError, ValueError, TypeError) as error:
+        given = "config" in flags.FLAGS and flags.FLAGS["config"].present
+        path = config_file().partition(":")[0] if given else ""
+        if path and not Path(path).is_file():
+            raise UserError(f"--config={path}: there is no such file; the project's own are in configs/") from error
+        lookup = error if isinstance(error, KeyError) else error.__context__
+        text = _unknown_key(lookup, argv) if isinstance(lookup, KeyError) else str(error)
+        raise UserError(" ".join(text.split())) from error
+
+
+def _unknown_key(error: KeyError, argv: list[str]) -> str:
+    """The line for a flag whose key the config lacks; the library's own error names the key's last part alone."""
+    missing, _, hint = str(error.args[0]).partition("\n")
+    missing = missing.strip("'")
+    flags_given = (argument.partition("=")[0].lstrip("-") for argument in argv)
+    key = next((name for name in flags_given if missing in name.split(".")), missing)
+    return f"unknown config key {key}" + (
+        f": {hint[:1].lower()}{hint[1:]}" if hint else ", which the config file lacks"
+    )

@@ -1,0 +1,200 @@
+"""The processes of a run tell each other that they live, and end together where one of them does not.
+
+Process 0 holds a connection to each other process. A process that dies is known at once, because its system closes the
+connection; one whose machine or network is gone, after `TIMEOUT` seconds without a sign of life. Without this the
+others would wait in the middle of a step until JAX's own watch, which is left as the last resort, aborts them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import json
+import os
+import selectors
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from jdnet_jax.process.interruption import EXIT_STATUS
+from jdnet_jax.process.progress import say
+
+PERIOD = 1.0  # seconds between two signs of life
+TIMEOUT = 30.0  # seconds without one after which a process counts as dead
+FAILURE_STATUS = 2  # of the others, where one process ends by a mistake
+
+# The step that the run is at, and that of its newest checkpoint; None where there is none.
+Position = tuple[int, int | None]
+
+
+class Heartbeats:
+    """The signs of life of one process, and its watch over the others.
+
+    Attributes:
+        position: tells where the run is, for the line that is printed when it ends; None before its first step.
+    """
+
+    def __init__(self, process: int, processes: int, connections: Mapping[int, socket.socket]):
+        """Starts the watch, in a thread.
+
+        Args:
+            process: the number of this process.
+            processes: how many there are.
+            connections: those of process 0, by the number of the other process; of another process, the one to 0.
+        """
+        self.position: Callable[[], Position] | None = None
+        self._process, self._processes = process, processes
+        self._peers = dict(connections)
+        self._received = dict.fromkeys(self._peers, b"")
+        self._lock = threading.Lock()  # over what is sent, and over the end
+        self._left = False
+        self._thread = threading.Thread(target=self._watch, name="heartbeats", daemon=True)
+        self._thread.start()
+
+    def leave(self) -> None:
+        """Says that this process ends well, and stops watching."""
+        self._say_last({"left": self._process})
+
+    def fail(self, reason: str) -> None:
+        """Says that this process ends for this reason, and so that the others must."""
+        self._say_last({"failed": self._process, "reason": reason})
+
+    def _say_last(self, message: Mapping[str, Any]) -> None:
+        with self._lock:
+            self._send(message)
+            self._left = True
+
+    def _send(self, message: Mapping[str, Any] | None = None) -> None:
+        """To every process that this one is connected to; None is a sign of life."""
+        line = (json.dumps(message) if message else "").encode() + b"\n"
+        for connection in self._peers.values():
+            with contextlib.suppress(OSError):  # who cannot be reached is found by reading
+                connection.sendall(line)
+
+    def _watch(self) -> None:
+        silent = dict.fromkeys(self._peers, 0)  # periods
+        with selectors.DefaultSelector() as selector:
+            for peer, connection in self._peers.items():
+                selector.register(connection, selectors.EVENT_READ, peer)
+            beat = time.monotonic()
+            while not self._left and selector.get_map():
+                for key, _ in selector.select(max(0.0, beat - time.monotonic())):
+                    silent[key.data] = 0
+                    if self._has_left(key.data):
+                        selector.unregister(key.fileobj)
+                        del silent[key.data]
+                if time.monotonic() < beat:
+                    continue
+                # Periods are counted, not seconds: while this process itself was stopped it could hear nobody.
+                beat = time.monotonic() + PERIOD
+                with self._lock:
+                    if not self._left:
+                        self._send()
+                for peer in silent:
+                    silent[peer] += 1
+                    if silent[peer] * PERIOD > TIMEOUT:
+                        self._lose(peer)
+
+    def _has_left(self, peer: int) -> bool:
+        """Reads what a process sent, and ends this one where it has to."""
+        try:
+            data = self._peers[peer].recv(65536)
+        except OSError:
+            data = b""
+        if not data:
+            self._lose(peer)
+            return True
+        *lines, self._received[peer] = (self._received[peer] + data).split(b"\n")
+        for message in (json.loads(line) for line in lines if line):
+            if "left" in message:
+                return True
+            self._end(message)
+        return False
+
+    def _lose(self, peer: int) -> None:
+        self._end({"lost": peer})
+
+    def _end(self, message: Mapping[str, Any]) -> None:
+        """Passes on that a process is lost or has failed, says so and ends this one, whatever it is doing."""
+        with self._lock:
+            if self._left:
+                return
+            self._left = True
+            if self._process == 0:
+                self._send(message)
+            if "lost" in message:
+                at, back = self._where()
+                say(
+                    f"process {message['lost']} of {self._processes} stopped answering {at}; this process stops too: "
+                    f"start all again with the same command{back}"
+                )
+                os._exit(EXIT_STATUS)
+            say(f"process {message['failed']} of {self._processes} failed, this process stops too: {message['reason']}")
+            os._exit(FAILURE_STATUS)
+
+    def _where(self) -> tuple[str, str]:
+        if self.position is None:
+            return "before the first step", ""
+        step, newest = self.position()
+        return f"at step {step}", "" if newest is None else f" to continue from step {newest}"
+
+
+def listen() -> socket.socket:
+    """A server on a free port of every address of this machine."""
+    if socket.has_dualstack_ipv6():
+        return socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    return socket.create_server(("", 0))
+
+
+def accept(server: socket.socket, processes: int, token: str, timeout: float) -> dict[int, socket.socket]:
+    """Waits for the connections of the processes 1 to `processes` - 1, and closes the server.
+
+    Args:
+        server: as `listen` makes it.
+        processes: how many there are.
+        token: what only a process of this run can know; who does not is turned away.
+        timeout: seconds.
+
+    Raises:
+        TimeoutError: they did not all come in time.
+    """
+    found: dict[int, socket.socket] = {}
+    end = time.monotonic() + timeout
+    with server:
+        while len(found) < processes - 1:
+            server.settimeout(max(0.001, end - time.monotonic()))
+            connection, _ = server.accept()
+            process = _introduced(connection, token)
+            if process is None:
+                connection.close()
+            else:
+                found[process] = connection
+    return found
+
+
+def connect(host: str, port: int, process: int, token: str, timeout: float) -> dict[int, socket.socket]:
+    """The connection to process 0.
+
+    Raises:
+        OSError: it cannot be reached.
+    """
+    connection = socket.create_connection((host, port), timeout)
+    connection.settimeout(None)
+    connection.sendall(f"{token} {process}\n".encode())
+    return {0: connection}
+
+
+def _introduced(connection: socket.socket, token: str) -> int | None:
+    """The number of the process, as `connect` sends it; None for a stranger."""
+    said = b""
+    connection.settimeout(PERIOD)
+    with contextlib.suppress(OSError, ValueError):
+        # Byte by byte, because what follows the line is for the watch.
+        while not said.endswith(b"\n") and len(said) < 100 and (byte := connection.recv(1)):
+            said += byte
+        given, process = said.decode("ascii").split()
+        connection.settimeout(None)
+        return int(process) if hmac.compare_digest(given, token) else None
+    return None

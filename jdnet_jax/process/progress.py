@@ -1,0 +1,99 @@
+"""The progress of a run: where it is, how good it is, how fast, when it will be done; and its signs of life."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import TextIO
+
+SIGN_OF_LIFE = 30.0  # seconds between the lines of work that takes long
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `m:ss` or `h:mm:ss`."""
+    minutes, s = divmod(max(0, round(seconds)), 60)
+    hours, m = divmod(minutes, 60)
+    return f"{hours}:{m:02d}:{s:02d}" if hours else f"{m}:{s:02d}"
+
+
+def say(text: str) -> None:
+    """Prints one line to standard error at once: what a person waits for, before there is a run to report on."""
+    print(text, file=sys.stderr, flush=True)
+
+
+class Progress:
+    """Prints lines to standard error and measures throughput between them, pauses left out."""
+
+    def __init__(self, total_steps: int, batch_size: int, out: TextIO | None = None):
+        """Nothing is measured before `restart_clock`.
+
+        Args:
+            total_steps: length of the run.
+            batch_size: images a step, over all devices.
+            out: where the lines go; standard error by default.
+        """
+        self._out = out or sys.stderr
+        self._total, self._batch_size = total_steps, batch_size
+        self._mark = 0
+        self._started = time.monotonic()
+        self._paused = 0.0
+        # Seconds and steps that count for the ETA: all but the first window, which holds the compilation.
+        self._seconds, self._steps = 0.0, 0
+        self._warm = False
+
+    def say(self, text: str) -> None:
+        """Prints one line."""
+        print(text, file=self._out, flush=True)
+
+    @contextlib.contextmanager
+    def alive(self, work: str, every: float = SIGN_OF_LIFE) -> Iterator[None]:
+        """While the block runs, prints `still <work> after 0:30` every so many seconds."""
+        began, done = time.monotonic(), threading.Event()
+
+        def beat() -> None:
+            while not done.wait(every):
+                self.say(f"still {work} after {duration(time.monotonic() - began)}")
+
+        thread = threading.Thread(target=beat, name="signs of life", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+
+    def pause(self, seconds: float) -> None:
+        """Leaves time spent on evaluation or saving out of the throughput."""
+        self._paused += seconds
+
+    def restart_clock(self, step: int) -> None:
+        """Begins the first window that counts, at `step`, after the compilation."""
+        self._mark, self._started, self._paused = step, time.monotonic(), 0.0
+        self._warm = True
+
+    def rate(self, step: int) -> float | None:
+        """Images a second since the last call; None for an empty window. Begins the next window."""
+        steps, seconds = step - self._mark, time.monotonic() - self._started - self._paused
+        self._mark, self._started, self._paused = step, time.monotonic(), 0.0
+        if not self._warm or steps <= 0 or seconds <= 0:
+            return None
+        self._seconds += seconds
+        self._steps += steps
+        return steps * self._batch_size / seconds
+
+    def line(self, step: int, metrics: Mapping[str, float], rate: float | None) -> None:
+        """Prints `step 120/600 (20 %)  loss 1.234  student 54.3 %  teacher 61.0 %  92 images/s  ETA 1:32`."""
+        parts = [f"step {step}/{self._total} ({step / self._total:.0%})", f"loss {metrics['loss/total']:.3f}"]
+        parts += [
+            f"{name.removeprefix('accuracy/')} {value:.1%}"
+            for name, value in metrics.items()
+            if name.startswith("accuracy/")
+        ]
+        if rate is not None:
+            parts.append(f"{rate:.0f} images/s")
+        if self._steps:
+            parts.append(f"ETA {duration((self._total - step) * self._seconds / self._steps)}")
+        self.say("  ".join(parts))

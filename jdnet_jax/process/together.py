@@ -1,0 +1,177 @@
+"""The processes that train one run together, one for each host: how they find each other, and what only one does."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import hashlib
+import os
+import secrets
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from typing import NoReturn
+
+import jax
+import numpy as np
+from absl import logging
+from jax._src import distributed  # what `jax.distributed` stores for its processes has no public name
+from jax.experimental import multihost_utils
+
+from jdnet_jax.process import command_line, heartbeats
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.heartbeats import Heartbeats, Position
+from jdnet_jax.process.interruption import Interrupted
+
+# Seconds that the processes wait for each other when they start, and one that ends well for the others.
+_START, _END = 300, 30
+# JAX's own watch, which ends a process with pages of its log, comes after ours.
+_LAST_RESORT = 3 * round(heartbeats.TIMEOUT)
+# Seconds in which the connection to a process that died is surely found closed.
+_NEWS = 1.0
+
+_heartbeats: Heartbeats | None = None
+
+
+def join(coordinator: str | None, processes: int | None, process: int | None) -> None:
+    """Joins the processes of a run, before JAX is used; in a run of one process nothing happens.
+
+    Args:
+        coordinator: `host:port` of process 0.
+        processes: how many there are.
+        process: the number of this one. All three None: as JAX finds them on Cloud TPU, under SLURM and Open MPI.
+
+    Raises:
+        UserError: some are given and others are not, or the others are not there.
+    """
+    given = (coordinator, processes, process)
+    if any(value is not None for value in given) and None in given:
+        raise UserError(
+            "--coordinator, --processes and --process belong together: give all three, or none on a cluster"
+        )
+    jax.config.update("jax_enable_preemption_service", False)  # signals are the business of `interruption`
+    try:
+        jax.distributed.initialize(
+            coordinator,
+            processes,
+            process,
+            cluster_detection_method="deactivate" if coordinator else None,
+            initialization_timeout=_START,
+            heartbeat_timeout_seconds=_LAST_RESORT,
+            shutdown_timeout_seconds=_END,
+        )
+        # Where JAX aborts this process after all, pages of stacks would bury what it says.
+        faulthandler.disable()
+        _watch()
+    except ValueError as error:
+        if coordinator is not None:
+            raise UserError(f"--coordinator={coordinator} --process={process}: {error}") from error
+        # No cluster: this process is alone.
+    except (RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise UserError(f"the other processes of the run could not be joined ({reason}): start all of them") from error
+
+
+def _watch() -> None:
+    """Connects the processes for their signs of life, over a port that process 0 names in JAX's key-value store."""
+    global _heartbeats
+    shared = distributed.global_state
+    number, count, address = shared.process_id, shared.num_processes, shared.coordinator_address
+    if count == 1 or shared.client is None or address is None:
+        return
+    key = "jdnet_jax/heartbeats"
+    if number == 0:
+        server, token = heartbeats.listen(), secrets.token_hex(16)
+        shared.client.key_value_set(key, f"{server.getsockname()[1]} {token}")
+        connections = heartbeats.accept(server, count, token, _START)
+    else:
+        host = address.rpartition(":")[0].strip("[]")
+        port, token = shared.client.blocking_key_value_get(key, _START * 1000).split()
+        connections = heartbeats.connect(host, int(port), number, token, _START)
+    _heartbeats = Heartbeats(number, count, connections)
+
+
+def report(position: Callable[[], Position]) -> None:
+    """Says how to find where the run is, for the line that is printed where another process dies."""
+    if _heartbeats is not None:
+        _heartbeats.position = position
+
+
+def is_first() -> bool:
+    """Whether this is process 0, which alone writes to the workdir."""
+    return jax.process_index() == 0
+
+
+def wait(reason: str) -> None:
+    """Returns once all processes are here."""
+    if jax.process_count() > 1:
+        multihost_utils.sync_global_devices(reason)
+
+
+def by_the_first(action: Callable[[], None]) -> None:
+    """Process 0 does it, and the others wait until it is done."""
+    if is_first():
+        action()
+    wait("done by the first")
+
+
+def of_the_first(value: Callable[[], int]) -> int:
+    """A number as process 0 finds it, on all processes."""
+    if jax.process_count() == 1:
+        return value()
+    found = np.int64(value() if is_first() else 0)
+    return int(multihost_utils.broadcast_one_to_all(found))
+
+
+def check_same(what: str, text: str) -> None:
+    """Checks that all processes have the same of something, which is text of any length.
+
+    Raises:
+        UserError: this process has another one than process 0.
+    """
+    if jax.process_count() == 1:
+        return
+    own = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.int32)
+    of_the_others = np.asarray(multihost_utils.process_allgather(own))
+    if not np.array_equal(own, of_the_others[0]):
+        raise UserError(
+            f"process {jax.process_index()} has another {what} than process 0: start all with the same command, and on "
+            "the same photos"
+        )
+
+
+@contextlib.contextmanager
+def together() -> Iterator[None]:
+    """Ends the process with the others: where one fails, they are told why, and all leave at once.
+
+    Where another one died, the watch ends this process, with a line of its own. Alone, a process lets every error
+    through.
+    """
+    if _heartbeats is None:
+        yield
+        return
+    try:
+        yield
+    except Interrupted:
+        _heartbeats.leave()
+        raise
+    except BaseException as error:
+        # The end of another process may be the cause; then the watch ends this one before it has waited.
+        time.sleep(heartbeats.TIMEOUT if isinstance(error, jax.errors.JaxRuntimeError) else _NEWS)
+        _fail(_heartbeats, error)
+    _heartbeats.leave()
+
+
+def _fail(watch: Heartbeats, error: BaseException) -> NoReturn:
+    """Tells the error here and to the others, and leaves: at the interpreter's end JAX would wait for those gone."""
+    mistake = command_line.mistake(error)
+    if mistake is None:
+        traceback.print_exception(error)
+    else:
+        print(f"error: {mistake}", file=sys.stderr)
+    watch.fail(" ".join((mistake or f"{type(error).__name__}: {error}").split())[:2000])
+    logging.flush()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(heartbeats.FAILURE_STATUS)

@@ -1,0 +1,247 @@
+"""Checkpoints of a run, with Orbax: the newest, the best on val and every K steps; written aside, in the background.
+
+A checkpoint holds the SHA-256 of each of its files (`checksums`). They are written before the folder gets its name, so
+a folder whose name is a step was once whole, and what differs from the list was damaged since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import orbax.checkpoint as ocp
+from absl import logging
+from orbax.checkpoint import checkpoint_managers as policies
+
+from jdnet_jax.files import checksums
+from jdnet_jax.learning.state import TrainState
+from jdnet_jax.process import together
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
+
+_METRIC = "val_top1"
+_STATE = "default/"  # where Orbax puts the state inside a step's folder
+
+
+class _SealedPath(ocp.path.atomicity.AtomicRenameTemporaryPath):
+    """A step's folder while it is written: it gets its name only after the checksums of the finished files are in it.
+
+    Orbax finishes under a name that it takes for temporary, and so removes at the next start after a kill.
+    """
+
+    @classmethod
+    def from_final(cls, final_path, **options):
+        unsealed = final_path.with_name(f"{final_path.name}.unsealed{ocp.path.atomicity.TMP_DIR_SUFFIX}")
+        return super().from_final(unsealed, **options)
+
+    def get_final(self):
+        unsealed = super().get_final()
+        return unsealed.with_name(unsealed.name.partition(".")[0])
+
+    async def finalize(self):
+        await super().finalize()
+        unsealed = Path(super().get_final())
+        await asyncio.to_thread(checksums.write, unsealed)
+        unsealed.rename(self.get_final())
+
+
+class Checkpoints:
+    """The folder `checkpoints/` of a workdir."""
+
+    def __init__(self, directory: Path, keep: int, keep_every: int = 0, frozen: Collection[str] = ()):
+        """Opens or makes the folder; damaged checkpoints newer than the newest good one are named and set aside.
+
+        Args:
+            directory: where the checkpoints lie, one subfolder a step.
+            keep: how many of the newest are kept; the best on val is kept beside them.
+            keep_every: those at multiples of so many steps are kept as well; 0 = none.
+            frozen: networks whose parameters never change and are left out: who restores has them.
+
+        Raises:
+            UserError: there are checkpoints, but none is good; or the folder cannot be used.
+        """
+        self.directory, self._frozen = directory, frozen
+        kept = [
+            policies.LatestN(keep),
+            policies.BestN(get_metric_fn=lambda m: m[_METRIC], n=1, keep_checkpoints_without_metrics=False),
+            *([policies.EveryNSteps(keep_every)] if keep_every else []),
+        ]
+        options = ocp.CheckpointManagerOptions(
+            best_fn=lambda m: m[_METRIC],  # without it the metrics are not written to disk
+            preservation_policy=policies.AnyPreservationPolicy(kept),
+            cleanup_tmp_directories=True,
+            temporary_path_class=_SealedPath,
+        )
+        together.by_the_first(self._set_damaged_aside)
+        with self._failures("open"):
+            self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
+
+    def save(self, state: TrainState, val_top1: float | None, notes: Mapping[str, Any] | None = None) -> None:
+        """Starts writing a checkpoint of this state; an earlier save that failed is reported here.
+
+        Args:
+            state: every leaf a `jax.Array`; it is copied before this returns.
+            val_top1: the student's accuracy on val at this step in [0, 1]; None where it was not evaluated.
+            notes: what else an exact continuation needs; must be JSON.
+
+        Raises:
+            UserError: this or an earlier checkpoint could not be written.
+        """
+        step = int(state.step)
+        if step in self._manager.all_steps():
+            return
+        metrics = None if val_top1 is None else {_METRIC: val_top1}
+        saved = state.without(self._frozen)
+        if jax.process_count() == 1:
+            # All devices hold the same. Orbax looks at each one's share of each of thousands of arrays, which takes ten
+            # times as long on eight devices; several processes have to show it all of them.
+            saved = jax.tree.map(lambda leaf: leaf.addressable_data(0), saved)
+        with self._failures(f"save step {step}"):
+            self._manager.save(
+                step,
+                args=ocp.args.StandardSave(saved),
+                metrics=metrics,
+                custom_metadata=dict(notes or {}),
+            )
+
+    def wait(self) -> None:
+        """Returns once everything is on disk.
+
+        Raises:
+            UserError: a checkpoint could not be written.
+        """
+        with self._failures("finish a save"):
+            self._manager.wait_until_finished()
+            self._manager.check_for_errors()
+
+    def latest_step(self) -> int | None:
+        """The newest checkpoint's step, None where there is none. It was good when the folder was opened."""
+        return self._manager.latest_step()
+
+    def best_step(self) -> int | None:
+        """The step best on val among the good ones, the later of equals; the newest where none was evaluated.
+
+        One that is better but damaged is named and set aside.
+        """
+        chosen = together.of_the_first(self._best_good)
+        self._manager.reload()
+        return chosen if chosen >= 0 else self.latest_step()
+
+    def _best_good(self) -> int:
+        accuracies = {step: self._manager.metrics(step) for step in self._manager.all_steps()}
+        scored = sorted((metrics[_METRIC], step) for step, metrics in accuracies.items() if metrics is not None)
+        for _, step in reversed(scored):
+            if (damage := checksums.damage(self.directory / str(step))) is None:
+                return step
+            self._set_aside(step, damage)
+        return -1
+
+    def restore(self, step: int, like: TrainState) -> TrainState:
+        """The state saved at `step`, with the shapes, dtypes and placement of `like`, and its frozen networks.
+
+        Raises:
+            UserError: the checkpoint does not fit `like` or cannot be read.
+        """
+        target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like.without(self._frozen))
+        try:
+            return self._manager.restore(step, args=ocp.args.StandardRestore(target)).with_missing(like)
+        except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
+            raise UserError(
+                f"checkpoint {self.directory / str(step)} cannot be restored ({_reason(error)}): "
+                "delete that folder to go on from an older one, or choose another --workdir"
+            ) from error
+
+    def notes(self, step: int) -> dict[str, Any]:
+        """What was given to `save` at `step` as `notes`."""
+        return dict(self._manager.metadata(step).custom_metadata or {})
+
+    def close(self) -> None:
+        """Waits for pending writes and releases the folder."""
+        with self._failures("finish a save"):
+            self._manager.close()
+
+    def _set_damaged_aside(self) -> None:
+        """Reads all of the newest checkpoint that is good; of the older ones only what Orbax reads when it opens them.
+
+        Their states are read by `best_step`, for the one that it chooses.
+        """
+        damages: dict[int, str] = {}
+        good = None
+        for step in sorted(self._complete_steps(), reverse=True):
+            where = None if good is None else (lambda name: not name.startswith(_STATE))
+            damage = checksums.damage(self.directory / str(step), where)
+            if damage is not None:
+                damages[step] = damage
+            elif good is None:
+                good = step
+        if damages and good is None:
+            found = "; ".join(f"{step}: {damage}" for step, damage in damages.items())
+            raise UserError(
+                f"no checkpoint in {self.directory} is good ({found}): put back a copy of one, or delete that "
+                "folder to begin anew"
+            )
+        for step, damage in damages.items():
+            self._set_aside(step, damage)
+
+    def _set_aside(self, step: int, damage: str) -> None:
+        folder = self.directory / str(step)
+        aside = folder.with_name(f"{step}.damaged")
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        say(f"checkpoint {folder} is damaged ({damage}): set aside as {aside.name}, the run goes on from a good one")
+
+    def _failures(self, action: str) -> Any:
+        return _Failures(self, action)
+
+    def last_good(self) -> str:
+        """A phrase that names the newest complete checkpoint, for messages."""
+        step = self.newest_complete()
+        return (
+            "there is no checkpoint yet"
+            if step is None
+            else f"the last good checkpoint is {self.directory / str(step)}"
+        )
+
+    def newest_complete(self) -> int | None:
+        """The newest step whose checkpoint is complete on disk now; None where there is none."""
+        return max(self._complete_steps(), default=None)
+
+    def _complete_steps(self) -> list[int]:
+        # Read from disk: after a failed save the manager may still list a step that was never finished.
+        if not self.directory.is_dir():
+            return []
+        return [int(path.name) for path in self.directory.iterdir() if path.name.isdigit()]
+
+
+class _Failures:
+    """Turns a failure to write into one line that says what is still good."""
+
+    def __init__(self, checkpoints: Checkpoints, action: str):
+        self.checkpoints, self.action = checkpoints, action
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind, error, traceback) -> None:
+        if isinstance(error, (OSError, ValueError, RuntimeError)):
+            logging.debug("checkpoint failure", exc_info=error)
+            raise UserError(
+                f"checkpoints: could not {self.action} in {self.checkpoints.directory} ({_reason(error)}); "
+                f"{self.checkpoints.last_good()}: make room there and run the same command to continue"
+            ) from error
+
+
+# What the operating system says when it refuses a write; Orbax buries it in pages of its own.
+_REFUSALS = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EIO)))
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).strip()
+    refusal = next((known for known in _REFUSALS if known in text), None)
+    return refusal or (text.splitlines()[0][:300] if text else type(error).__name__)

@@ -1,0 +1,64 @@
+"""`evaluation.npz`: what the networks of a finished run did with the photos of val and test, for report and comparison.
+
+For each role, of the student, in the order of the split: `<role>/label`, `<role>/prediction`, `<role>/confidence` (the
+probability of the prediction at temperature 1) and `<role>/calibrated` (at the fitted one). Of each network on test:
+`confusion/<name>`, see `classification.Result`. Of the student's most frequent mistakes on test one photo each,
+the first of the split: `confused/label`, `confused/prediction`, `confused/image` [n, size, size, 3].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float, Int
+from ml_collections import ConfigDict
+from scipy import special
+
+from jdnet_jax.config import views
+from jdnet_jax.config.routing import STUDENT
+from jdnet_jax.data import Dataset, chosen
+from jdnet_jax.figures import classification
+
+CONFUSED_PAIRS = 20  # whose photos are kept
+
+
+def of_run(
+    logits: Mapping[str, tuple[Float[np.ndarray, "n classes"], Int[np.ndarray, " n"]]],
+    temperature: float,
+    results: Mapping[str, classification.Result],
+    dataset: Dataset,
+    config: ConfigDict,
+) -> dict[str, np.ndarray]:
+    """The arrays of the file.
+
+    Args:
+        logits: role -> the student's logits and the labels, in the order of the split.
+        temperature: as fitted on val.
+        results: of each network on test.
+        dataset: of the run.
+        config: of the run; says how photos are seen.
+    """
+    arrays: dict[str, np.ndarray] = {f"confusion/{name}": result.confusion for name, result in results.items()}
+    for role, (scores, labels) in logits.items():
+        arrays[f"{role}/label"] = labels.astype(np.int32)
+        arrays[f"{role}/prediction"] = scores.argmax(axis=1).astype(np.int32)
+        arrays[f"{role}/confidence"] = _confidence(scores, 1.0)
+        arrays[f"{role}/calibrated"] = _confidence(scores, temperature)
+    labels, predictions = arrays["test/label"], arrays["test/prediction"]
+    pairs = np.array([pair[:2] for pair in classification.most_confused(results[STUDENT].confusion, CONFUSED_PAIRS)])
+    positions = [np.flatnonzero((labels == label) & (predictions == given)) for label, given in pairs]
+    # The counts come from another compiled step than the logits; where the two best classes are all but equal, they
+    # may differ.
+    kept = [i for i, found in enumerate(positions) if len(found)]
+    first = [int(positions[i][0]) for i in kept]
+    images = np.zeros((0, config.image_size, config.image_size, 3), np.uint8)
+    if first:
+        seen = chosen.views(dataset, "test", first, config.image_size, config.crop_fraction, config.fit)
+        images = views.images_for(3, seen)
+    pairs = pairs.reshape(-1, 2)[kept].astype(np.int32)
+    return arrays | {"confused/label": pairs[:, 0], "confused/prediction": pairs[:, 1], "confused/image": images}
+
+
+def _confidence(logits: Float[np.ndarray, "n classes"], temperature: float) -> Float[np.ndarray, " n"]:
+    return special.softmax(logits.astype(np.float64) / temperature, axis=1).max(axis=1).astype(np.float32)

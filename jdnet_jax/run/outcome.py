@@ -1,0 +1,195 @@
+"""The outcome of a finished run: summary, hand-off, and the words for the person who ran it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int, PyTree
+from ml_collections import ConfigDict
+
+from jdnet_jax import __version__, handoff
+from jdnet_jax.config import views
+from jdnet_jax.config.defaults import total_steps
+from jdnet_jax.config.routing import ENSEMBLE, STUDENT
+from jdnet_jax.data import Dataset
+from jdnet_jax.figures.classification import Result
+from jdnet_jax.files import array_file, atomic
+from jdnet_jax.handoff.model_card import ModelCard
+from jdnet_jax.learning.networks import Network
+from jdnet_jax.learning.state import sha256
+from jdnet_jax.models.multiply_adds import multiply_adds
+from jdnet_jax.run import evaluation_file
+from jdnet_jax.run.workdir import Workdir
+
+
+def card(config: ConfigDict, network: Network, class_names: tuple[str, ...], summary: Mapping[str, Any]) -> ModelCard:
+    """The student's `model.json`.
+
+    Args:
+        config: of the run.
+        network: the student.
+        class_names: of the dataset.
+        summary: the content of `summary.json`.
+    """
+    spec = network.module.input_spec
+    size = network.image_size
+    view = config.dataset.view
+    if view == views.BOTH and spec.channels == 3:
+        view = views.PHOTO  # the sum of both parts is what it saw
+    return ModelCard(
+        model=network.model,
+        options=dict(network.options),
+        parameters=summary["student"]["params"],
+        classes=class_names,
+        image_size=size,
+        mean=spec.mean,
+        std=spec.std,
+        shorter_side=round(size / config.crop_fraction) if config.fit == "crop" else size,
+        view=view,
+        fit=config.fit,
+        temperature=summary["student"]["calibration"]["temperature"],
+        dtype=config.compute_dtype,
+        trained={
+            "with": f"jdnet_jax {__version__}, jax {jax.__version__}",
+            "on": f"{jax.device_count()} x {jax.devices()[0].device_kind}",
+            **{key: summary[key] for key in ("recipe", "dataset", "protocol", "step", "seed")},
+        },
+        accuracy={role: summary["student"][role] for role in ("val", "test")},
+        sha256=summary["student"]["sha256"],
+    )
+
+
+@dataclass(frozen=True)
+class Tested:
+    """What the tests of a finished run gave.
+
+    Attributes:
+        step: of the checkpoint that was tested.
+        student: its variables there.
+        parameters: of each network, how many.
+        results: split (`val`, `test`) -> network -> its result.
+        logits: split -> the student's logits and the labels, in the split's order.
+        calibration: see `calibration.of_splits`.
+    """
+
+    step: int | None
+    student: Mapping[str, PyTree]
+    parameters: Mapping[str, int]
+    results: Mapping[str, Mapping[str, Result]]
+    logits: Mapping[str, tuple[Float[np.ndarray, "n classes"], Int[np.ndarray, " n"]]]
+    calibration: Mapping[str, Any]
+
+
+def summary(
+    config: ConfigDict, dataset: Dataset, networks: Mapping[str, Network], tested: Tested, throughput: float | None
+) -> dict[str, Any]:
+    """The content of `summary.json`.
+
+    Args:
+        config: of the run.
+        dataset: of the run.
+        networks: of the run.
+        tested: see there.
+        throughput: images a second in training; None where it is not known.
+    """
+    results = tested.results
+    entries: dict[str, dict[str, Any]] = {
+        name: {
+            "model": network.model,
+            "params": tested.parameters[name],
+            "multiply_adds": multiply_adds(network.module, network.image_size),
+            **{role: results[role][name].summary() for role in results},
+        }
+        for name, network in networks.items()
+    }
+    entries[STUDENT]["sha256"] = sha256(tested.student)
+    entries[STUDENT]["calibration"] = tested.calibration
+    content = {
+        "recipe": config.recipe,
+        "dataset": config.dataset.name,
+        "protocol": dataset.protocol,
+        "step": tested.step,
+        "steps": total_steps(config, dataset.sizes["train"]),
+        "seed": config.seed,
+        "images_per_second": throughput,
+        "student": entries[STUDENT],
+        "teachers": {name: entry for name, entry in entries.items() if name != STUDENT},
+    }
+    if ENSEMBLE in results["test"]:
+        frozen = {name: entries[name] for name, network in networks.items() if not network.trainable}
+        scores = {role: results[role][ENSEMBLE].summary() for role in results}
+        content["ensemble"] = ensemble(frozen, scores)
+    return content
+
+
+def write(
+    config: ConfigDict,
+    dataset: Dataset,
+    student: Network,
+    tested: Tested,
+    summary: Mapping[str, Any],
+    place: Workdir,
+) -> None:
+    """Writes the hand-off, `evaluation.npz`, and `summary.json` last: where it is, the run is finished.
+
+    Raises:
+        UserError: one of them could not be written.
+    """
+    handoff.save(place.student, tested.student, card(config, student, dataset.class_names, summary))
+    temperature = tested.calibration["temperature"]
+    arrays = evaluation_file.of_run(tested.logits, temperature, tested.results["test"], dataset, config)
+    array_file.write(place.evaluation, arrays)
+    atomic.write_text(place.summary, json.dumps(summary, indent=2) + "\n")
+
+
+def ensemble(teachers: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Any]) -> dict[str, Any]:
+    """The entry `ensemble` of `summary.json`: the mean of the frozen teachers' softmax, and what all of them cost.
+
+    Args:
+        teachers: their entries in the summary.
+        scores: of their mean on each split.
+    """
+    cost = {key: sum(entry[key] for entry in teachers.values()) for key in ("params", "multiply_adds")}
+    return {"teachers": list(teachers), **cost, **scores}
+
+
+def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
+    """What a person reads at the end of a run: the figures, what lies where, what to try next."""
+    place = Workdir(workdir)
+    lines = [
+        "",
+        f"test top-1 on {summary['student']['test']['count']} images ({summary['recipe']}, {summary['dataset']}):",
+    ]
+    for name, entry in {STUDENT: summary["student"], **summary["teachers"]}.items():
+        test = entry["test"]
+        lines.append(
+            f"  {name:<10} {test['top1']:7.2%}   top-5 {test['top5']:.2%}   macro-F1 {test['macro_f1']:.3f}   "
+            f"{entry['params'] / 1e6:.2f} M parameters ({entry['model']})"
+        )
+    if together := summary.get("ensemble"):
+        test = together["test"]
+        lines.append(
+            f"  {ENSEMBLE:<10} {test['top1']:7.2%}   top-5 {test['top5']:.2%}   macro-F1 {test['macro_f1']:.3f}   "
+            f"{together['params'] / 1e6:.2f} M parameters (the mean of {' + '.join(together['teachers'])})"
+        )
+    if found := summary["student"].get("calibration"):  # a run that an earlier version finished has none
+        lines.append(
+            f"  the student's probabilities at temperature {found['temperature']:.2f}, fitted on val: calibration "
+            f"error {found['test']['ece_after']:.3f} on test ({found['test']['ece_before']:.3f} at 1)"
+        )
+    lines += [
+        f"in {place.path}:",
+        "  report.html     curves, mistakes, calibration, activation maps: open it in a browser",
+        "  student/        the student alone, ready for export (model.json says what it is)",
+        "  summary.json    these figures and more    config.json   the config they come from",
+        "  metrics.jsonl   every logged step         tensorboard/  the same as curves: tensorboard --logdir "
+        + str(place.path),
+        "  checkpoints/    the whole state at the last steps and at the best on val",
+    ]
+    return "\n".join(lines)

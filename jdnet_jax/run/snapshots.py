@@ -1,0 +1,132 @@
+"""What the networks look at while they learn: activation maps of a few photos at a few evaluations, for the report.
+
+`snapshots/photos.npz` holds `image` uint8 [n, size, size, 3], `label` [n] and its `name` [n]; `snapshots/<step>.npz`
+holds, for each network, `<name>/map` [n, h, w], the activation map of the true label, and `<name>/probability` [n],
+what the network gives that label. Photos and steps are functions of the config and the data, so a run that was
+interrupted leaves the same files as one that was not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, PyTree
+from ml_collections import ConfigDict
+
+from jdnet_jax.config import views
+from jdnet_jax.data import Dataset, chosen
+from jdnet_jax.files import array_file
+from jdnet_jax.learning.networks import Network
+
+PHOTOS = 6  # how many photos are followed
+
+_PHOTOS_FILE = "photos.npz"
+
+
+def chosen_steps(steps: int, eval_every: int, count: int) -> tuple[int, ...]:
+    """At most `count` of the steps at which a run evaluates, spread evenly from the first to the last.
+
+    Args:
+        steps: length of the run; it evaluates at 0, at multiples of `eval_every`, and at its end.
+        eval_every: steps between two evaluations.
+        count: how many at most; of one alone it is the last.
+    """
+    evaluated = [*range(0, steps, eval_every), steps]
+    if count < 2:
+        return tuple(evaluated[len(evaluated) - count :])
+    picked = np.linspace(0, len(evaluated) - 1, min(count, len(evaluated)))
+    return tuple(evaluated[round(i)] for i in picked)
+
+
+def begin(
+    config: ConfigDict, dataset: Dataset, networks: Mapping[str, Network], folder: Path, steps: tuple[int, ...]
+) -> Snapshots:
+    """Chooses photos of val by the config's seed, of different classes, and writes them down.
+
+    Args:
+        config: of the run.
+        dataset: of the config, prepared.
+        networks: all networks of the run.
+        folder: for the files; made where it does not exist.
+        steps: see `chosen_steps`.
+
+    Raises:
+        UserError: they could not be written.
+    """
+    positions = chosen.spread_over_classes(dataset, "val", PHOTOS, config.seed)
+    photos = chosen.views(dataset, "val", positions.tolist(), config.image_size, config.crop_fraction, config.fit)
+    folder.mkdir(parents=True, exist_ok=True)
+    names = np.array([dataset.class_names[label] for label in photos["label"]])
+    array_file.write(
+        folder / _PHOTOS_FILE, {"image": views.images_for(3, photos), "label": photos["label"], "name": names}
+    )
+    return Snapshots(folder, networks, steps, photos)
+
+
+class Snapshots:
+    """Takes the snapshots of a run, on one process alone: with its own copy of the networks, on one of its devices.
+
+    No other process takes part, so none waits.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        networks: Mapping[str, Network],
+        steps: tuple[int, ...],
+        photos: Mapping[str, np.ndarray],
+    ):
+        """Says where, when and of what; nothing is compiled before the first of them.
+
+        Args:
+            folder: of the files; it must be there.
+            networks: all networks of the run.
+            steps: at which `take` does anything; see `chosen_steps`.
+            photos: a batch as an evaluation takes it.
+        """
+        self._folder, self._steps = folder, steps
+        self._photos = dict(photos)
+        self._maps = {name: _compiled(network) for name, network in networks.items()}
+
+    def take(self, step: int, variables: Mapping[str, PyTree]) -> None:
+        """Writes the maps at this step, where it is one of those chosen.
+
+        Args:
+            step: of the state.
+            variables: network name -> `params` and `batch_stats`, as the mapped steps hold them.
+
+        Raises:
+            UserError: they could not be written.
+        """
+        if step not in self._steps:
+            return
+        arrays: dict[str, np.ndarray] = {}
+        for name in self._maps:
+            own = jax.tree.map(lambda leaf: leaf.addressable_data(0), variables[name])
+            maps, probability = jax.device_get(self._maps[name](own, self._photos))
+            arrays |= {f"{name}/map": maps, f"{name}/probability": probability}
+        array_file.write(self._folder / f"{step}.npz", arrays)
+
+
+def _compiled(network: Network) -> Any:
+    def maps(variables: PyTree, photos: Mapping[str, Array]) -> tuple[Array, Array]:
+        labels = photos["label"]
+        outputs = network.module.apply(variables, network.prepare(photos), train=False)
+        probabilities = jax.nn.softmax(outputs.scores)
+        return outputs.activation(labels), jnp.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
+
+    # A few photos a few times in a run: to compile quickly matters more than to run fast.
+    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+    return jax.jit(maps, compiler_options=options)
+
+
+def read(folder: Path) -> tuple[dict[str, np.ndarray], dict[int, dict[str, np.ndarray]]]:
+    """The photos (`image`, `label`, `name`), and step -> arrays, ascending; both empty where there are none."""
+    photos = array_file.read(folder / _PHOTOS_FILE)
+    steps = sorted(int(path.stem) for path in folder.glob("*.npz") if path.stem.isdigit()) if photos else []
+    return photos, {step: array_file.read(folder / f"{step}.npz") for step in steps}

@@ -1,0 +1,206 @@
+import dataclasses
+import os
+import subprocess
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.learning import networks
+from jdnet_jax.models import hub
+from jdnet_jax.process.errors import UserError
+from tests import tiny_recipe as tiny
+from tests import tiny_student
+
+
+def test_each_network_normalises_with_its_own_statistics():
+    config = tiny.config()
+    config.teachers.teacher.model, config.teachers.teacher.options = "tf_efficientnet_lite0", {}
+    nets = networks.build(config, 3)
+    images = jnp.full((1, 2, 2, 3), 127, jnp.uint8)
+    np.testing.assert_allclose(nets["teacher"].prepare({"image": images}), 0.0, atol=1e-6)
+    spec = nets["student"].module.input_spec
+    expected = (127 - np.array(spec.mean)) / np.array(spec.std)
+    np.testing.assert_allclose(nets["student"].prepare({"image": images})[0, 0, 0], expected, rtol=1e-5)
+
+
+def test_unknown_option_names_the_config_key():
+    config = tiny.config()
+    config.teachers.teacher.options = {"widht": 3}
+    with pytest.raises(UserError, match=r"config.teachers.teacher: .*no option 'widht'"):
+        networks.build(config, 3)
+
+
+def test_stages_of_different_grids_that_are_multiples_align():
+    config = tiny.config(losses__mskd__options__stages=(0, 1, 2))
+    networks.check_alignment(config, networks.build(config, 3))
+
+
+def test_a_stage_that_a_network_lacks_is_named():
+    config = tiny.config()
+    config.losses.mskd.options.stages = (3,)
+    with pytest.raises(UserError, match=r"stage 3 does not exist in student \(resnet_tiny\), which has stages 0 to 2"):
+        networks.check_alignment(config, networks.build(config, 3))
+
+
+def test_grids_that_do_not_align_name_the_image_size():
+    # resnet_tiny rounds up and has 5x5 at stride 8 of 36 pixels; MobileNetV2's stride 4 has 9x9.
+    config = tiny.config(image_size=36)
+    config.teachers.teacher.model, config.teachers.teacher.options = "resnet18", {}
+    config.losses.mskd.options.stages = (2,)
+    nets = networks.build(config, 3)
+    grids = [networks.shapes(nets[name])[0].stages[-1].shape[1:3] for name in nets]
+    assert grids == [(3, 3), (2, 2)]
+    with pytest.raises(
+        UserError, match=r"activation maps of student 3x3 and teacher 2x2 do not align at config.image_size"
+    ):
+        networks.check_alignment(config, nets)
+
+
+def test_weights_of_the_hub_are_looked_for_before_anything_is_allocated(monkeypatch):
+    def absent(source):
+        raise UserError(f"{source}: there is none")
+
+    monkeypatch.setattr(hub, "check", absent)
+    config = tiny.config()
+    config.teachers.teacher.init = "timm/resnet18.a1_in1k"
+    with pytest.raises(UserError, match=r"^config.teachers.teacher.init: timm/resnet18.a1_in1k: there is none$"):
+        networks.check_weights(networks.build(config, 3))
+
+
+def test_fresh_weights_depend_on_seed_and_name_alone():
+    one = networks.initialize(networks.build(tiny.config(), 3)["student"], 0, 3)
+    two = networks.initialize(networks.build(tiny.config(image_size=64), 3)["student"], 0, 3)
+    for a, b in zip(networks.jax.tree.leaves(one), networks.jax.tree.leaves(two), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_network_of_its_own_resolution_sees_the_same_view_shrunk():
+    config = tiny.config(losses__mskd__options__stages=(0, 1, 2))
+    config.resolutions = {"student": 16}
+    nets = networks.build(config, 3)
+    networks.check_alignment(config, nets)
+    columns = np.broadcast_to(np.arange(32, dtype=np.uint8)[None, None, :, None], (1, 32, 32, 3))
+    spec = nets["student"].module.input_spec
+    seen = nets["student"].prepare({"image": columns}) * np.float32(spec.std) + np.float32(spec.mean)
+    assert seen.shape == (1, 16, 16, 3)
+    np.testing.assert_allclose(seen[0, 3, 1:-1, 0], np.arange(1, 15) * 2 + 0.5, atol=1e-3)
+    assert nets["teacher"].prepare({"image": columns}).shape == (1, 32, 32, 3)
+    assert (
+        networks.shapes(nets["student"])[0].stages[0].shape[1] * 2
+        == networks.shapes(nets["teacher"])[0].stages[0].shape[1]
+    )
+
+
+def test_resolutions_that_do_not_align_are_named():
+    config = tiny.config(losses__mskd__options__stages=(0, 1, 2))
+    config.resolutions = {"student": 24}
+    with pytest.raises(UserError, match=r"config.resolutions of 24 and 32 pixels: choose a multiple of 32 and a whole"):
+        networks.check_alignment(config, networks.build(config, 3))
+
+
+def with_transformer(teacher, **changes):
+    """JDNet's default student, whose stages have the strides 4 to 32, with this teacher."""
+    config = config_lib.default()
+    config.teachers.teacher.model = teacher
+    config.update_from_flattened_dict(changes)
+    return config, networks.build(config, 3)
+
+
+@pytest.mark.parametrize("teacher", ["vit_base_patch16_siglip_224", "deit_small_distilled_patch16_224"])
+def test_stages_of_a_transformer_align_with_those_of_a_student_by_their_order(teacher):
+    networks.check_alignment(*with_transformer(teacher))
+
+
+def test_patches_of_14_pixels_need_a_resolution_of_their_own():
+    with pytest.raises(UserError, match=r"choose a multiple of 32 .*, and 14/16 of it as config.resolutions.teacher"):
+        networks.check_alignment(*with_transformer("vit_small_patch14_dinov2"))
+    config, nets = with_transformer("vit_small_patch14_dinov2", **{"resolutions.teacher": 196})
+    networks.check_alignment(config, nets)
+    assert networks.shapes(nets["teacher"])[0].attention.shape == (1, 14, 14)
+
+
+def test_an_image_size_that_patches_do_not_fill_is_named():
+    message = r"^config.teachers.teacher \(vit_tiny_test\): images of 34x34 pixels cannot be cut into patches of 4x4"
+    with pytest.raises(UserError, match=message):
+        networks.check_alignment(*with_transformer("vit_tiny_test", image_size=34))
+
+
+def test_a_hand_off_of_a_transformer_for_another_size_is_resized(tmp_path, capsys):
+    folder = tiny_student.save(tmp_path / "student", model="vit_tiny_test", options={})
+    config = config_lib.default()
+    config.image_size = 16
+    config.student = {"model": "vit_tiny_test", "init": str(folder), "options": {}}
+    network = networks.build(config, len(tiny_student.CLASSES))["student"]
+    variables = networks.initialize(network, 0, len(tiny_student.CLASSES))
+    assert networks.fits(network, variables)
+    assert variables["batch_stats"] == {}
+    assert capsys.readouterr().err == "vit_tiny_test: positional embeddings resized from 8x8 to 4x4 patches\n"
+
+
+def test_blocks_that_do_not_match_in_number_name_both_sides():
+    config = tiny.config()
+    config.teachers.teacher.update(trainable=False)
+    config.losses.mskd.weight = config.losses.ial.weight = 0.0
+    config.losses.similarity.weight, config.blocks.lengths = 1.0, (8, 4)
+    config.blocks.stages = {"student": (1, 2)}
+    with pytest.raises(UserError) as error:
+        networks.check_alignment(config, networks.build(config, 5))
+    assert str(error.value) == (
+        "config.blocks: teacher (resnet_tiny) has 3 blocks (layer1 at stride 4, layer2 at stride 8, layer3 at stride "
+        "16), student (resnet_tiny) has 2 blocks (layer2 at stride 8, layer3 at stride 16), and config.blocks.lengths "
+        "asks for 2 beside the logits: choose as many with config.blocks.stages.teacher or change the lengths"
+    )
+    config.blocks.stages = {"student": (1, 2), "teacher": (0, 3)}
+    with pytest.raises(UserError, match=r"^config.blocks.stages.teacher: stage 3 does not exist in resnet_tiny, which"):
+        networks.check_alignment(config, networks.build(config, 5))
+    config.blocks.stages = {"student": (1, 2), "teacher": (0, 2)}
+    networks.check_alignment(config, networks.build(config, 5))
+
+
+def frozen(init, classes, **options):
+    config = config_lib.default()
+    config.image_size = 32
+    config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 4}}
+    config.teachers = {"teacher": config_lib.teacher("resnet_tiny", str(init), False, width=4)}
+    return networks.build(config, classes)
+
+
+def test_a_frozen_teacher_must_know_the_classes_and_see_what_it_was_trained_on(tmp_path):
+    names = tiny_student.CLASSES
+    nets = frozen(tiny_student.save(tmp_path / "student"), len(names))
+    networks.check_frozen_teachers(nets, names, "photo")
+    networks.check_frozen_teachers(nets, names, "roi+context")  # it is shown the sum of both
+    with pytest.raises(UserError, match=r"^config.teachers.teacher.init: .*: they are in another order"):
+        networks.check_frozen_teachers(nets, names[::-1], "photo")
+    with pytest.raises(UserError, match="only the dataset has ham; only the model has grape"):
+        networks.check_frozen_teachers(nets, (*names[:-1], "ham"), "photo")
+    with pytest.raises(UserError, match="was trained on the view 'photo' and is shown 'roi' here"):
+        networks.check_frozen_teachers(nets, names, "roi")
+    # One that is trained on learns the run's own classes.
+    trained = {name: dataclasses.replace(network, trainable=True) for name, network in nets.items()}
+    networks.check_frozen_teachers(trained, names[::-1], "photo")
+
+
+def test_shapes_alone_are_had_without_a_compilation():
+    key = jax.random.key(0)
+    drawn = jax.eval_shape(lambda: networks.run_once(lambda k: jax.random.normal(k, (3,)), jax.random.fold_in(key, 1)))
+    assert drawn.shape == (3,)
+
+
+DRAW = """
+import jax
+from jdnet_jax import networks
+draw = lambda key: 0.5 + 0.1 * jax.random.truncated_normal(key, -2, 2, (64, 64))
+quick, plain = (form(jax.random.key(3)) for form in (lambda key: networks.run_once(draw, key), jax.jit(draw)))
+print(bool((quick == plain).all()))
+"""
+
+
+def test_what_is_compiled_in_a_hurry_has_the_bits_of_full_optimisation():
+    environ = {**os.environ, "XLA_FLAGS": ""}  # those of the tests optimise nothing
+    found = subprocess.run([sys.executable, "-c", DRAW], env=environ, capture_output=True, text=True, check=True)
+    assert found.stdout == "True\n"

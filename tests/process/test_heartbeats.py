@@ -1,0 +1,135 @@
+"""Processes of their own, without JAX, that watch each other over loopback."""
+
+import contextlib
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from jdnet_jax.process import heartbeats
+from tests.commands import ROOT
+
+MEMBER = """
+import os, sys, time
+from jdnet_jax import heartbeats
+process, processes, port = map(int, sys.argv[1:4])
+heartbeats.PERIOD, heartbeats.TIMEOUT = map(float, sys.argv[4:])
+if process == 0:
+    server = heartbeats.listen()
+    print(server.getsockname()[1], flush=True)
+    connections = heartbeats.accept(server, processes, "of-this-run", 60)
+else:
+    connections = heartbeats.connect("127.0.0.1", port, process, "of-this-run", 60)
+watch = heartbeats.Heartbeats(process, processes, connections)
+watch.position = {position}
+print("ready", flush=True)
+match sys.stdin.readline():
+    case "leave\\n":
+        watch.leave()
+    case "fail\\n":
+        watch.fail("there are no photos")
+        os._exit(2)
+    case _:
+        time.sleep(600)
+"""
+
+
+@contextlib.contextmanager
+def members(number, period=1.0, timeout=30.0, position="lambda: (1234, 1200)"):
+    """So many processes that are connected, in their order; each waits for a line on its standard input."""
+    with contextlib.ExitStack() as stack:
+
+        def start(process, port):
+            code = MEMBER.format(position=position)
+            member = stack.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", code, *map(str, (process, number, port, period, timeout))],
+                    cwd=ROOT,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            stack.callback(member.kill)
+            return member
+
+        first = start(0, 0)
+        port = int(first.stdout.readline())
+        found = [first, *(start(process, port) for process in range(1, number))]
+        for member in found:
+            assert member.stdout.readline() == "ready\n"
+        yield found
+
+
+def tell(member, text):
+    member.stdin.write(f"{text}\n")
+    member.stdin.flush()
+
+
+def end(member):
+    """Its exit status and what it said to standard error."""
+    _, errors = member.communicate(timeout=60)
+    return member.returncode, errors
+
+
+@pytest.mark.parametrize("dead", [0, 2])
+def test_where_one_dies_the_others_say_which_and_where_the_run_is(dead):
+    with members(3) as found:
+        found[dead].kill()
+        line = (
+            f"process {dead} of 3 stopped answering at step 1234; this process stops too: start all again with the "
+            "same command to continue from step 1200\n"
+        )
+        assert [end(member) for i, member in enumerate(found) if i != dead] == [(75, line)] * 2
+
+
+def test_one_that_is_silent_for_too_long_counts_as_dead():
+    with members(2, 0.1, 1.0, "None") as found:
+        found[1].send_signal(signal.SIGSTOP)
+        assert end(found[0]) == (
+            75,
+            "process 1 of 2 stopped answering before the first step; this process stops too: start all again with the "
+            "same command\n",
+        )
+
+
+def test_there_may_be_no_checkpoint_yet():
+    with members(2, position="lambda: (3, None)") as found:
+        found[0].kill()
+        assert end(found[1])[1].endswith("at step 3; this process stops too: start all again with the same command\n")
+
+
+@pytest.mark.parametrize("failing", [0, 2])
+def test_where_one_fails_the_others_tell_its_reason(failing):
+    with members(3) as found:
+        tell(found[failing], "fail")
+        line = f"process {failing} of 3 failed, this process stops too: there are no photos\n"
+        assert [end(member) for i, member in enumerate(found) if i != failing] == [(2, line)] * 2
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0)])
+def test_who_leaves_well_is_not_missed(order):
+    with members(3) as found:
+        for i in order:
+            tell(found[i], "leave")
+            assert end(found[i]) == (0, "")
+
+
+def test_strangers_are_turned_away():
+    server = heartbeats.listen()
+    port = server.getsockname()[1]
+    strangers = [heartbeats.connect("127.0.0.1", port, 1, token, 10)[0] for token in ("of-another-run", "two words")]
+    known = heartbeats.connect("127.0.0.1", port, 1, "of-this-run", 10)[0]
+    accepted = heartbeats.accept(server, 2, "of-this-run", 10)
+    assert accepted[1].getpeername()[1] == known.getsockname()[1]
+    assert [stranger.recv(1) for stranger in strangers] == [b"", b""]
+    for connection in (*strangers, known, *accepted.values()):
+        connection.close()
+
+
+def test_who_does_not_come_is_not_waited_for_forever():
+    server = heartbeats.listen()
+    with pytest.raises(TimeoutError):
+        heartbeats.accept(server, 2, "of-this-run", 0.1)

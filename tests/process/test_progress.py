@@ -1,0 +1,65 @@
+import io
+import threading
+
+import pytest
+
+from jdnet_jax.process import progress
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (61.4, "1:01"), (3725, "1:02:05"), (-3, "0:00")])
+def test_duration(seconds, text):
+    assert progress.duration(seconds) == text
+
+
+def test_line_has_place_loss_accuracies_speed_and_eta(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    out = io.StringIO()
+    bar = progress.Progress(40, batch_size=8, out=out)
+    now[0] += 60  # compiling
+    bar.restart_clock(1)
+    now[0] += 5
+    bar.pause(3)  # an evaluation in between
+    rate = bar.rate(11)
+    assert rate == pytest.approx(10 * 8 / 2)
+    bar.line(11, {"loss/total": 1.25, "accuracy/student": 0.5, "accuracy/teacher": 0.625}, rate)
+    # 29 steps at 0.2 s.
+    assert out.getvalue() == "step 11/40 (28%)  loss 1.250  student 50.0%  teacher 62.5%  40 images/s  ETA 0:06\n"
+
+
+def test_an_empty_window_has_no_rate():
+    bar = progress.Progress(10, batch_size=8, out=io.StringIO())
+    bar.restart_clock(5)
+    assert bar.rate(5) is None
+
+
+class Lines(io.StringIO):
+    """Text that says when a number of lines is there."""
+
+    def __init__(self, wanted):
+        super().__init__()
+        self.wanted, self.there = wanted, threading.Event()
+
+    def write(self, text):
+        written = super().write(text)
+        if self.getvalue().count("\n") >= self.wanted:
+            self.there.set()
+        return written
+
+
+def test_long_work_shows_signs_of_life_until_it_is_done():
+    out = Lines(wanted=2)
+    bar = progress.Progress(10, batch_size=8, out=out)
+    with bar.alive("compiling", every=0.001):
+        assert out.there.wait(timeout=60)
+    lines = out.getvalue().splitlines()
+    assert set(lines) == {"still compiling after 0:00"}
+    assert not [thread for thread in threading.enumerate() if thread.name == "signs of life"]
+
+
+def test_short_work_says_nothing():
+    out = io.StringIO()
+    bar = progress.Progress(10, batch_size=8, out=out)
+    with bar.alive("compiling"):
+        pass
+    assert out.getvalue() == ""

@@ -1,0 +1,46 @@
+from jdnet_jax.learning import networks
+from jdnet_jax.run import outcome
+from tests import tiny_recipe as tiny
+
+SCORES = {"top1": 0.75, "top5": 0.5, "macro_f1": 0.25, "count": 40}
+ERRORS = {"ece_before": 0.125, "ece_after": 0.0625}
+SUMMARY = {
+    **{"recipe": "jdnet", "dataset": "photos/1.0.0", "protocol": "halves", "step": 7, "seed": 3},
+    "student": {
+        **{"model": "resnet_tiny", "params": 2_500_000, "sha256": "ab" * 32, "val": SCORES, "test": SCORES},
+        "calibration": {"temperature": 1.5, "val": ERRORS, "test": ERRORS},
+    },
+    "teachers": {"teacher": {"model": "resnet50", "params": 25_000_000, "test": {**SCORES, "top1": 0.8}}},
+}
+
+
+def test_the_card_of_the_student():
+    config = tiny.config(image_size=28, crop_fraction=0.875, resolutions={"student": 14})
+    network = networks.build(config, 3)["student"]
+    card = outcome.card(config, network, ("a", "b", "c"), SUMMARY)
+    assert (card.model, card.parameters, card.classes) == (network.model, 2_500_000, ("a", "b", "c"))
+    assert (card.image_size, card.shorter_side, card.temperature) == (14, 16, 1.5)
+    assert {key: card.trained[key] for key in ("recipe", "step", "seed")} == {"recipe": "jdnet", "step": 7, "seed": 3}
+    assert (card.accuracy["test"], card.sha256) == (SCORES, "ab" * 32)
+
+
+def test_the_words_at_the_end_by_hand(tmp_path):
+    lines = outcome.conclusion(SUMMARY, tmp_path).splitlines()
+    assert lines[1:4] == [
+        "test top-1 on 40 images (jdnet, photos/1.0.0):",
+        "  student     75.00%   top-5 50.00%   macro-F1 0.250   2.50 M parameters (resnet_tiny)",
+        "  teacher     80.00%   top-5 50.00%   macro-F1 0.250   25.00 M parameters (resnet50)",
+    ]
+    assert lines[4].strip() == (
+        "the student's probabilities at temperature 1.50, fitted on val: calibration error 0.062 on test (0.125 at 1)"
+    )
+    assert lines[5] == f"in {tmp_path}:"
+
+
+def test_the_ensemble_costs_what_its_teachers_cost_together(tmp_path):
+    entries = {"a": {"params": 2_000_000, "multiply_adds": 5}, "b": {"params": 1_000_000, "multiply_adds": 7}}
+    found = outcome.ensemble(entries, {"val": SCORES, "test": SCORES})
+    costs = {"params": 3_000_000, "multiply_adds": 12}
+    assert found == {"teachers": ["a", "b"], **costs, "val": SCORES, "test": SCORES}
+    lines = outcome.conclusion({**SUMMARY, "ensemble": found}, tmp_path).splitlines()
+    assert "  ensemble    75.00%   top-5 50.00%   macro-F1 0.250   3.00 M parameters (the mean of a + b)" in lines
