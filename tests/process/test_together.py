@@ -148,7 +148,7 @@ def test_a_run_that_goes_back_and_loses_each_process_and_a_checkpoint_ends_with_
 # Joins as the environment or the arguments say, and then does what the last argument says.
 MEMBER = """
 import sys
-from jdnet_jax import processes
+from jdnet_jax.process import together
 from jdnet_jax.process.errors import UserError
 coordinator, do = sys.argv[1:3]
 together.join(*((coordinator, 2, int(sys.argv[3])) if coordinator else (None, None, None)))
