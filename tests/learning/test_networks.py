@@ -193,7 +193,7 @@ def test_shapes_alone_are_had_without_a_compilation():
 
 DRAW = """
 import jax
-from jdnet_jax import networks
+from jdnet_jax.learning import networks
 draw = lambda key: 0.5 + 0.1 * jax.random.truncated_normal(key, -2, 2, (64, 64))
 quick, plain = (form(jax.random.key(3)) for form in (lambda key: networks.run_once(draw, key), jax.jit(draw)))
 print(bool((quick == plain).all()))

@@ -32,7 +32,7 @@ def test_help_names_the_flags_without_importing_jax_or_tensorflow(name, flags):
 @pytest.mark.parametrize("argument", ["", "--help"])
 def test_output_that_nobody_reads_any_more_ends_the_command_quietly(argument):
     code = "import sys; sys.modules['__main__'].__doc__ = 'A line of help.\\n' * 99999\n"
-    code += "from jdnet_jax import command_line\n"
+    code += "from jdnet_jax.process import command_line\n"
     code += "def main(argv):\n    while True: print('line ' * 100)\n"
     code += "command_line.run(main, ['many', *sys.argv[1:]])"
     with subprocess.Popen(
@@ -60,7 +60,7 @@ def test_a_device_whose_memory_is_full_is_one_line():
 
 def test_nothing_follows_the_line_of_a_mistake():
     code = "import atexit, os, sys\n"
-    code += "from jdnet_jax import command_line\nfrom jdnet_jax.process.errors import UserError\n"
+    code += "from jdnet_jax.process import command_line\nfrom jdnet_jax.process.errors import UserError\n"
     code += "def main(argv):\n"
     code += "    atexit.register(lambda: os.write(2, b'written at the end'))\n"
     code += "    atexit.register(lambda: 1 / 0)\n"
@@ -75,7 +75,7 @@ def test_nothing_follows_the_line_of_a_mistake():
 def test_an_error_that_nobody_can_catch_is_for_the_log(verbosity, logged):
     """As in TensorStore's callbacks, whose event loop has ended with the save that failed."""
     code = "import sys\nfrom absl import logging\n"
-    code += "from jdnet_jax import command_line\nfrom jdnet_jax.process.errors import UserError\n"
+    code += "from jdnet_jax.process import command_line\nfrom jdnet_jax.process.errors import UserError\n"
     code += "class Callback:\n    def __del__(self): raise RuntimeError('Event loop is closed')\n"
     code += "def main(argv):\n"
     code += f"    logging.use_absl_handler()\n    logging.set_verbosity('{verbosity}')\n"
@@ -98,7 +98,7 @@ def test_an_error_that_nobody_can_catch_is_for_the_log(verbosity, logged):
 )
 def test_compiled_programs_are_kept_where_the_environment_says(given, kept):
     code = (
-        "from jdnet_jax import command_line; command_line.set_up_libraries(); import jax\n"
+        "from jdnet_jax.process import command_line; command_line.set_up_libraries(); import jax\n"
         "print(*(jax.config.values[key] for key in "
         "('jax_compilation_cache_dir', 'jax_persistent_cache_min_compile_time_secs')))"
     )

@@ -12,7 +12,7 @@ from tests.commands import ROOT
 
 MEMBER = """
 import os, sys, time
-from jdnet_jax import heartbeats
+from jdnet_jax.process import heartbeats
 process, processes, port = map(int, sys.argv[1:4])
 heartbeats.PERIOD, heartbeats.TIMEOUT = map(float, sys.argv[4:])
 if process == 0:

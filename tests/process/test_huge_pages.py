@@ -28,7 +28,7 @@ def test_a_process_starts_anew_once_and_is_otherwise_the_same(tmp_path):
     setting = tmp_path / "enabled"
     setting.write_text("always [madvise] never")
     code = (
-        "import os, sys, pathlib; print(os.getpid(), flush=True); from jdnet_jax import huge_pages; "
+        "import os, sys, pathlib; print(os.getpid(), flush=True); from jdnet_jax.process import huge_pages; "
         f"huge_pages._SETTING = pathlib.Path({str(setting)!r}); huge_pages.ask(); "
         "print(os.environ['GLIBC_TUNABLES'], sys.argv[1:], os.getcwd())"
     )

@@ -44,7 +44,7 @@ def test_a_plugin_that_is_installed_is_an_accelerator_that_jax_could_use(tmp_pat
 
 CONVOLVE = """
 import os
-from jdnet_jax import xla_flags
+from jdnet_jax.process import xla_flags
 os.environ["XLA_FLAGS"] = xla_flags.flags({"JAX_PLATFORMS": "cpu"})
 import jax, jax.numpy as jnp
 from jax import lax
