@@ -17,7 +17,7 @@ from pathlib import Path
 from absl import flags, logging
 
 from jdnet_jax.config.recipes import MEAL_RECIPES
-from jdnet_jax.process import command_line
+from jdnet_jax.process import command_line, config_files
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import EXIT_STATUS, Interrupted, Interruption
 from jdnet_jax.run.workdir import check_name
@@ -54,7 +54,7 @@ def main(argv: list[str]) -> int:
     if not together.is_first():
         return 0
     print(outcome.conclusion(summary, workdir))
-    print(_next_steps(workdir, command_line.config_file(), summary["recipe"]))
+    print(_next_steps(workdir, config_files.shortest(command_line.config_file()), summary["recipe"]))
     return 0
 
 
@@ -64,7 +64,7 @@ def _default_workdir() -> str:
 
 
 def _command() -> str:
-    return shlex.join(["python", "-m", "jdnet_jax.main", *sys.argv[1:]])
+    return f"{command_line.shown('main')} {shlex.join(sys.argv[1:])}"
 
 
 def _log_to(workdir: Path) -> None:
@@ -80,29 +80,33 @@ def _log_to(workdir: Path) -> None:
     logging.set_stderrthreshold("warning")
 
 
-def _next_steps(workdir: str, config_file: str, recipe: str) -> str:
-    file, _, argument = config_file.partition(":")
-    if "stage=teacher" in argument.split(","):
-        other = [
-            f"  another teacher:  python -m jdnet_jax.main --config={file}:stage=teacher,model=NAME",
-            f"  when all are trained, the student:  python -m jdnet_jax.main --config={file}",
-        ]
+def _next_steps(workdir: str, config: str, recipe: str) -> str:
+    """What to do with what was trained, as commands that work as they are printed.
+
+    Args:
+        workdir: of the run.
+        config: as `--config` names it, with its argument.
+        recipe: of the run.
+    """
+    place = shlex.quote(workdir)
+    train, stage = command_line.shown("main"), config.partition(":")[2].split(",")
+    name = shlex.quote(config.partition(":")[0])
+    steps = {
+        "a file for a phone": f"{command_line.shown('export')} --from={place} --format=tflite --output=student.tflite",
+        "a page with the camera": f"{command_line.shown('demo')} --model={place}",
+        "what the student sees in a photo": f"{command_line.shown('predict')} --model={place} photo.jpg",
+        "each class on test": f"{command_line.shown('evaluate')} --model={place}",
+    }
+    if "stage=teacher" in stage:
+        steps = {
+            "another teacher": f"{train} --config={name}:stage=teacher,model=NAME",
+            "when all are trained, the student": f"{train} --config={name}",
+        }
     elif recipe in MEAL_RECIPES:
-        other = [f"  without discriminators, or alone:  --config={file}:meal_none, --config={file}:ce"]
-    elif recipe == "ce":
-        other = []
-    else:
-        other = ["  the student without its teacher, for comparison:  --config=<the same file>:ce"]
-    return "\n".join(
-        [
-            "next:",
-            f"  what the student sees in a photo:  python -m jdnet_jax.predict --model={workdir} photo.jpg",
-            f"  each class on test:  python -m jdnet_jax.evaluate --model={workdir}",
-            *other,
-            "  real photos of food:  python -m jdnet_jax.main --config=configs/grocery.py",
-            "  any value of a config:  --config.epochs=20 --config.schedule.learning_rate=0.002 --workdir=runs/mine",
-        ]
-    )
+        steps["without discriminators"] = f"{train} --config={name}:meal_none"
+    elif recipe != "ce" and not stage[0]:
+        steps["the student without its teacher, to compare"] = f"{train} --config={name}:ce"
+    return "\n".join(["next:", *(f"  {what + ':':<46} {command}" for what, command in steps.items())])
 
 
 def run(argv: list[str] | None = None) -> None:

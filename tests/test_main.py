@@ -22,7 +22,7 @@ def test_help_says_what_signals_do_and_with_which_status():
 @pytest.mark.parametrize(
     ("args", "messages"),
     [
-        ([], ["error: --config is missing: name a config file"]),
+        ([], ["error: --config is missing: name a config"]),
         (["configs/demo.py"], ["error: unexpected argument 'configs/demo.py'"]),
         (["--config=configs/nowhere.py"], ["error: --config=configs/nowhere.py: there is no such file"]),
         (
@@ -131,17 +131,20 @@ def test_a_full_disk_fails_the_save_and_loses_nothing(tmp_path, small_data):
 
 
 def test_what_to_try_next_fits_what_was_trained():
-    runs = [
-        ("configs/x.py", "jdnet"),
-        ("configs/x.py:stage=teacher,model=a", "ce"),
-        ("configs/x.py", "meal"),
-        ("configs/x.py:roi", "ce"),
-    ]
-    code = f"from jdnet_jax import main\nfor of in {runs}: print(main._next_steps('runs/x', *of), end='%')"
+    runs = [("x.py", "jdnet"), ("x.py:stage=teacher,model=a", "ce"), ("x.py", "meal"), ("x.py:roi", "ce")]
+    code = f"from jdnet_jax import main\nfor of in {runs}: print(main._next_steps('runs/my food', *of), end='%')"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     joint, teacher, student, alone, _ = shown.split("%")
-    assert "the student without its teacher, for comparison:  --config=<the same file>:ce" in joint
-    assert "another teacher:  python -m jdnet_jax.main --config=configs/x.py:stage=teacher,model=NAME" in teacher
-    assert "the student:  python -m jdnet_jax.main --config=configs/x.py\n" in teacher
-    assert "--config=configs/x.py:meal_none, --config=configs/x.py:ce" in student
+    export = "python -m jdnet_jax.export --from='runs/my food' --format=tflite --output=student.tflite"
+    for text in (joint, student, alone):  # the phone and the page come first
+        assert [line.split(":")[0].strip() for line in text.splitlines()[:3]] == [
+            "next",
+            "a file for a phone",
+            "a page with the camera",
+        ]
+        assert text.splitlines()[1].endswith(export)
+    assert "python -m jdnet_jax.main --config=x.py:ce" in joint
+    assert "python -m jdnet_jax.main --config=x.py:stage=teacher,model=NAME" in teacher
+    assert teacher.endswith("python -m jdnet_jax.main --config=x.py")
+    assert "python -m jdnet_jax.main --config=x.py:meal_none" in student
     assert not any("without its teacher" in text for text in (teacher, student, alone))

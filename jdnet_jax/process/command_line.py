@@ -17,8 +17,18 @@ from pathlib import Path
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from jdnet_jax.process import huge_pages, xla_flags
+from jdnet_jax.process import config_files, huge_pages, xla_flags
 from jdnet_jax.process.errors import UserError
+
+#: Whether the command was started by its short name, `jdnet COMMAND`.
+started_as_jdnet = False
+
+
+def shown(command: str) -> str:
+    """How a person types a command such as `predict`, as this one was started."""
+    if started_as_jdnet:
+        return f"jdnet {'train' if command == 'main' else command}"
+    return f"python -m jdnet_jax.{command}"
 
 
 def define_config(help_text: str) -> flags.FlagHolder:
@@ -39,7 +49,7 @@ def required_config() -> ConfigDict:
     """
     config = flags.FLAGS["config"].value
     if config is None:
-        raise UserError("--config is missing: name a config file, such as --config=configs/demo.py")
+        raise UserError("--config is missing: name a config, such as --config=demo")
     return config
 
 
@@ -131,7 +141,7 @@ def _log_unraisable_error(args: sys.UnraisableHookArgs) -> None:
 
 def _parse(argv: list[str]) -> list[str]:
     try:
-        rest = flags.FLAGS(argv)
+        rest = flags.FLAGS(_with_config_files(argv))
         if "config" in flags.FLAGS and flags.FLAGS["config"].value is not None:
             _ = flags.FLAGS["config"].value.recipe  # a file that cannot be loaded is reported at its first use
         return rest
@@ -141,10 +151,24 @@ def _parse(argv: list[str]) -> list[str]:
         given = "config" in flags.FLAGS and flags.FLAGS["config"].present
         path = config_file().partition(":")[0] if given else ""
         if path and not Path(path).is_file():
-            raise UserError(f"--config={path}: there is no such file; the project's own are in configs/") from error
+            raise UserError(f"--config={path}: there is no such file; {config_files.suggestion(path)}") from error
         lookup = error if isinstance(error, KeyError) else error.__context__
         text = _unknown_key(lookup, argv) if isinstance(lookup, KeyError) else str(error)
         raise UserError(" ".join(text.split())) from error
+
+
+def _with_config_files(argv: list[str]) -> list[str]:
+    """The arguments, with files where `--config` has the name of one of the project's own."""
+    behind = ["", *argv]
+    return [
+        f"{flag}={config_files.file(value)}"
+        if flag in ("--config", "-config") and value
+        else config_files.file(argument)
+        if before in ("--config", "-config")
+        else argument
+        for before, argument in zip(behind, argv, strict=False)
+        for flag, _, value in [argument.partition("=")]
+    ]
 
 
 def _unknown_key(error: KeyError, argv: list[str]) -> str:
