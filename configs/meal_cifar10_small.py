@@ -12,7 +12,7 @@ networks and lengths are ours.
 The argument is that of `configs/meal_cifar10.py`.
 """
 
-from jdnet_jax.config import default, meal
+from jdnet_jax.config import meal
 from jdnet_jax.config.meal import Entry
 
 NETWORKS = {
@@ -24,17 +24,15 @@ NETWORKS = {
 
 
 def get_config(argument=""):
-    config = default()
+    config = meal.small_images()
     config.dataset.name = "cifar10_jpeg"
     config.dataset.shuffle_buffer = 50_000
-    meal.small_images(config)
     config.augment.pad = 4
     config.epochs = 6.0
     config.schedule.update(name="cosine", warmup=0.05)
     config.blocks.lengths = (64, 16, 4)
     config.losses.similarity.options.gammas = (0.01, 0.05, 0.1, 1.0)
     config.eval_every = 1000
-    config.select = "last"
     usual = meal.Argument(
         teachers=("resnet32", "resnet48", "mobilenetv2"),
         student="resnet16",
