@@ -39,6 +39,7 @@ def config_of(recipe, folder, image_size, batch_size):
     config.image_size, config.batch_size, config.steps = image_size, batch_size, len(recipe["steps"])
     config.student = {"model": recipe["student"], "init": str(folder / "student.safetensors"), "options": {}}
     config.teachers = {"teacher": config_lib.teacher(recipe["teacher"], init=str(folder / "teacher.safetensors"))}
+    config.losses.mskd.options.stages = (0, 1, 2, 3)
     config.losses.kl.weight = 1.0
     config.losses.kl.options.temperature = recipe["temperature"]
     for name in config_lib.COUPLINGS:

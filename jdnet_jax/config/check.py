@@ -167,11 +167,14 @@ def _check_losses(config: ConfigDict) -> None:
     _number("config.losses.distill.options.temperature", distill.temperature, low=1e-3)
     _number("config.losses.distill.options.share", distill.share, low=0, high=1)
     _choice("config.losses.ial.options.variant", losses.ial.options.variant, IAL_VARIANTS)
+    _number("config.losses.ial.options.temperature", losses.ial.options.temperature, low=1e-3)
     mskd = losses.mskd.options
     _choice("config.losses.mskd.options.variant", mskd.variant, MSKD_VARIANTS)
     _require(len(mskd.stages) > 0, "config.losses.mskd.options.stages", "is empty: name at least one stage")
-    distinct = len(set(mskd.stages)) == len(mskd.stages) and all(isinstance(s, int) and s >= 0 for s in mskd.stages)
-    _require(distinct, "config.losses.mskd.options.stages", f"is {tuple(mskd.stages)}: it must be distinct integers")
+    whole = len(set(mskd.stages)) == len(mskd.stages) and all(isinstance(s, int) for s in mskd.stages)
+    distinct = whole and (min(mskd.stages) >= 0 or max(mskd.stages) < 0)
+    message = f"is {tuple(mskd.stages)}: it must be distinct integers, from 0, the shallowest, or from -1, the deepest"
+    _require(distinct, "config.losses.mskd.options.stages", message)
     weights = mskd.stage_weights
     _numbers("config.losses.mskd.options.stage_weights", weights)
     fits = not weights or (len(weights) == len(mskd.stages) and min(weights) >= 0 and sum(weights) > 0)

@@ -82,8 +82,8 @@ def default() -> ConfigDict:
     for term in ("kl", "distill", "similarity", "adversarial"):
         config.losses[term].weight = 0.0
     config.losses.ce.options = {"label_smoothing": 0.0}
-    config.losses.mskd.options = {"variant": "cosine", "stages": (0, 1, 2, 3), "stage_weights": ()}
-    config.losses.ial.options = {"variant": "l2"}
+    config.losses.mskd.options = {"variant": "cosine", "stages": (-1,), "stage_weights": ()}  # -1: the deepest
+    config.losses.ial.options = {"variant": "l2", "temperature": 1.0}  # the temperature is of the variant kl
     config.losses.kl.options = {"temperature": 4.0}
     # Of DeiT, for a student with a distillation token: `share` of the loss is the teacher's, the rest the label's.
     config.losses.distill.options = {"variant": "hard", "temperature": 3.0, "share": 0.5, "label_smoothing": 0.0}

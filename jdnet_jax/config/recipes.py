@@ -113,11 +113,18 @@ def _apply_meal(config: ConfigDict, recipe: str) -> None:
         losses.adversarial.options.divisors = (8, 64)
 
 
+# PAPER (Zagoruyko & Komodakis, released code): 1000 times the mean over the batch and the n positions of the squared
+# difference, for each of three groups, whose maps have 8x8, 16x16 and 32x32 positions on CIFAR. Our distance is the sum
+# over positions, so the weight is 1000 / n: 15.6 for the deepest, and a quarter of it for each stage of twice the side.
+# (At 224 px the deepest has 7x7 positions, and the paper's 1000 / n is 20.4.)
+_AT_WEIGHT = 1000.0 / (8 * 8)
+
+
 def _apply_features(losses: ConfigDict, recipe: str) -> None:
     """The two classics that distil feature maps alone, as variants of MSKD at constant weight.
 
     `at` (Zagoruyko & Komodakis, "Paying More Attention to Attention", ICLR 2017): the attention maps of the config's
-    stages. OURS: those stages, and the weight 1000, which suits the mean over positions that our distance takes.
+    stages, each with the paper's weight, see `_AT_WEIGHT`. OURS: those stages.
     `fitnet` (Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015): a middle stage through an adapter. OURS:
     stage 1, the distance of maps of unit length, the config's weight of MSKD, and one phase: the hint beside
     cross-entropy from the first step to the last, where FitNets train the first layers by the hint before the rest.
@@ -125,7 +132,9 @@ def _apply_features(losses: ConfigDict, recipe: str) -> None:
     losses.ial.weight = losses.kl.weight = 0.0
     losses.mskd.schedule.name = "constant"
     if recipe == "at":
-        losses.mskd.options.variant, losses.mskd.weight = "attention", 1000.0
+        options = losses.mskd.options
+        losses.mskd.weight, options.variant = _AT_WEIGHT, "attention"
+        options.stage_weights = options.stage_weights or tuple(4.0 ** (s - max(options.stages)) for s in options.stages)
     else:
         _apply_hint(losses.mskd)
 

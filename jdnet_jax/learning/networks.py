@@ -261,10 +261,10 @@ def _named(network: Network) -> Iterator[None]:
 def _check_stage(stage: int, student: Network, teacher: Network) -> None:
     for network in (student, teacher):
         count = len(network.module.stages)
-        if stage >= count:
+        if not -count <= stage < count:
             raise UserError(
                 f"config.losses.mskd.options.stages: stage {stage} does not exist in {network.name} ({network.model}), "
-                f"which has stages 0 to {count - 1}"
+                f"which has stages 0 to {count - 1} (-1 is the deepest)"
             )
 
 

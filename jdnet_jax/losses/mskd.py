@@ -3,13 +3,14 @@
 PAPER (Zhao, Yap, Kot, Duan, "JDNet: A Joint-Learning Distilled Network for Mobile Visual Food Recognition", IEEE JSTSP
 14(4), 2020): teacher and student are trained at the same time, at different levels of abstraction, using intermediate
 features of both. The paper's taps, distances and weights are not known to us.
-OURS: everything below. Features are tapped at the strides 4, 8, 16, 32 (`Outputs.stages`); the variants are
+OURS: everything below. Features are tapped at the strides 4, 8, 16, 32 (`Outputs.stages`), by default at the deepest
+alone: the shallow ones slow a small student down. The variants are
 - `cosine`: A_k(F_k^S) against F_k^T, 1 - cosine over channels, averaged over positions. A_k is a 1x1 convolution and
   batch norm to the teacher's channels: part of the train state, never of the student that is handed off.
 - `l2`: squared distance of A_k(F_k^S) and F_k^T, each scaled to unit length as a whole map, so that how strong a
   position is counts as well as its direction.
 - `attention`: attention transfer (Zagoruyko & Komodakis, ICLR 2017, activation-based): the sum of squares over
-  channels, scaled to unit length over positions, mean squared difference. No adapter.
+  channels, scaled to unit length over positions, squared difference summed over positions. No adapter.
 - `logits`: an auxiliary head (global average pooling and a linear layer) on each stage of both networks: cross-entropy
   with the label for both, and KL from the teacher's head (fixed) to the student's; where the student may pull on the
   teacher also KL from the student's head (fixed) to the teacher's, as in `classification.Kl`.
@@ -52,13 +53,17 @@ def l2_distance(student: Map, teacher: Map) -> Float[Array, ""]:
 def attention_distance(
     student: Float[Array, "batch hs ws cs"], teacher: Float[Array, "batch ht wt ct"]
 ) -> Float[Array, ""]:
-    """Mean squared difference of the maps' energies, each scaled to unit length over positions."""
+    """Mean over the batch of ||s - t||^2 of the maps' energies, each scaled to unit length over positions; in [0, 2].
+
+    The energy of a position is the sum of squares over channels.
+    """
 
     def energy(features):
         return jnp.sum(jnp.square(features.astype(jnp.float32)), axis=-1, keepdims=True)
 
     student, teacher = to_common_grid(energy(student), energy(teacher))
-    return jnp.mean((normalize(student, (1, 2, 3)) - normalize(teacher, (1, 2, 3))) ** 2)
+    difference = normalize(student, (1, 2, 3)) - normalize(teacher, (1, 2, 3))
+    return jnp.mean(jnp.sum(difference**2, axis=(1, 2, 3)))
 
 
 DISTANCES = {"cosine": cosine_distance, "l2": l2_distance, "attention": attention_distance}
@@ -95,7 +100,7 @@ class Mskd(nn.Module):
 
     Attributes:
         variant: one of `VARIANTS`.
-        stages: indices into both networks' `Outputs.stages`.
+        stages: indices into both networks' `Outputs.stages`; -1 is the deepest of each.
         stage_weights: one for each stage, not negative; empty for 1 each.
         mutual: whether the teacher feels the KL of the variant `logits`; the others are symmetric, and routed.
         dtype: compute dtype of the adapters.
@@ -105,7 +110,7 @@ class Mskd(nn.Module):
     group: ClassVar[str] = "adapters"
 
     variant: str = "cosine"
-    stages: Sequence[int] = (0, 1, 2, 3)
+    stages: Sequence[int] = (-1,)
     stage_weights: Sequence[float] = ()
     mutual: bool = False
     dtype: jnp.dtype = jnp.float32

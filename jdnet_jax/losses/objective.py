@@ -141,7 +141,7 @@ def _module(name, options, routing, networks, dtype, axis_name, readers) -> nn.M
         case "distill":
             return Distill(**options)
         case "ial":
-            return Ial(variant=options["variant"])
+            return Ial(**options)
         case "mskd":
             return Mskd(
                 variant=options["variant"],

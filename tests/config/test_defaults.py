@@ -189,11 +189,10 @@ def test_attention_transfer_and_the_hint_are_variants_of_mskd_alone():
     for control in (at, fitnet):
         assert control.losses.ial.weight == control.losses.kl.weight == 0
         assert control.losses.mskd.schedule.name == "constant"
-    assert (at.losses.mskd.options.variant, at.losses.mskd.options.stages, at.losses.mskd.weight) == (
-        "attention",
-        (1, 2),
-        1000.0,
-    )
+    assert (at.losses.mskd.options.variant, at.losses.mskd.options.stages) == ("attention", (1, 2))
+    # 1000 times the mean over 8x8 and over 16x16 positions, as a weight on the sums over them.
+    weights = [at.losses.mskd.weight * weight for weight in at.losses.mskd.options.stage_weights]
+    assert weights == [1000 / 16**2, 1000 / 8**2]
     assert (fitnet.losses.mskd.options.variant, fitnet.losses.mskd.options.stages) == ("l2", (1,))
     assert fitnet.losses.mskd.weight == 7.0
 
@@ -220,7 +219,15 @@ def test_unknown_recipe():
         ({"losses__ce__weight": -1.0}, "config.losses.ce.weight is -1.0: it must be a finite number of at least 0"),
         ({"losses__mskd__options__variant": "cos"}, "config.losses.mskd.options.variant: unknown value 'cos'"),
         ({"losses__mskd__options__stages": ()}, "config.losses.mskd.options.stages is empty"),
-        ({"losses__mskd__options__stage_weights": (1.0,)}, "config.losses.mskd.options.stage_weights is (1.0,)"),
+        (
+            {"losses__mskd__options__stages": (-1, 0)},
+            "config.losses.mskd.options.stages is (-1, 0): it must be distinct",
+        ),
+        ({"losses__ial__options__temperature": 0.0}, "config.losses.ial.options.temperature is 0.0: it must be"),
+        (
+            {"losses__mskd__options__stage_weights": (1.0, 2.0)},
+            "config.losses.mskd.options.stage_weights is (1.0, 2.0)",
+        ),
         ({"optimizer__name": "adam"}, "config.optimizer.name: unknown value 'adam'; did you mean 'adamw'"),
         ({"schedule__learning_rate": float("nan")}, "config.schedule.learning_rate is nan"),
         ({"dataset__name": ""}, "config.dataset.name is empty"),

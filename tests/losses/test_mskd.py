@@ -27,9 +27,9 @@ def test_l2_by_hand():
 
 
 def test_attention_by_hand():
-    # Energies [9 + 16, 0] and [0, 1]: unit maps [1, 0] and [0, 1], squared differences 1 and 1.
+    # Energies [9 + 16, 0] and [0, 1]: unit maps [1, 0] and [0, 1], squared differences 1 + 1.
     student, teacher = _map([3.0, 4.0], [0.0, 0.0]), _map([0.0], [-1.0])
-    np.testing.assert_allclose(mskd.attention_distance(student, teacher), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(mskd.attention_distance(student, teacher), 2.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize("distance", mskd.DISTANCES.values(), ids=mskd.DISTANCES)
@@ -123,3 +123,5 @@ def test_stages_are_summed_with_their_weights():
     first, second = value((0,), ()), value((1,), ())
     np.testing.assert_allclose(value((0, 1), (1.0, 3.0)), first + 3 * second, rtol=1e-6)
     np.testing.assert_allclose(value((0, 1), ()), first + second, rtol=1e-6)
+    assert mskd.Mskd().stages == (-1,)
+    assert value((-1,), ()) == second  # the deepest
