@@ -5,8 +5,9 @@
     python -m tests.benchmarks.meal_ablation --help     # all recipes over several seeds, in one table
 
 Teachers (A): resnet32 and resnet48 (`resnet_tiny` of these widths) and mobilenetv2; the student is a `resnet_tiny` of
-width 16. Data: `cifar10_jpeg`, CIFAR-10 whose images were once recompressed as JPEG, so numbers are not quite
-comparable with those on the original; PATH holds `train.parquet` and `test.parquet`. A tenth of train is val.
+width 16. Data: CIFAR-10 as Parquet; PATH holds `train.parquet` and `test.parquet` with the columns `image` and `label`,
+as in the hub's `uoft-cs/cifar10` (there the image's is `img`: --config.dataset.options.image_column=img). Ours were
+once recompressed as JPEG, so numbers are not quite comparable with those on the original. A tenth of train is val.
 Recipe: the blocks' weights are the paper's last four, padding by 4 and flips are its own, too; batch, epochs, schedule,
 networks and lengths are ours.
 The argument is that of `configs/meal_cifar10.py`.
@@ -15,6 +16,7 @@ The argument is that of `configs/meal_cifar10.py`.
 from jdnet_jax.config import meal
 from jdnet_jax.config.meal import Entry
 
+CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 NETWORKS = {
     "resnet16": Entry("resnet_tiny", {"width": 16}),
     "resnet32": Entry("resnet_tiny", {"width": 32}),
@@ -25,7 +27,8 @@ NETWORKS = {
 
 def get_config(argument=""):
     config = meal.small_images()
-    config.dataset.name = "cifar10_jpeg"
+    config.dataset.name = "parquet"
+    config.dataset.options = {"names": CLASS_NAMES, "image_column": "image"}
     config.dataset.shuffle_buffer = 50_000
     config.augment.pad = 4
     config.epochs = 6.0

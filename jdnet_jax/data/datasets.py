@@ -221,10 +221,10 @@ def _image_folder(raw_dir: str, store: str | None, **options: Any) -> tfds.core.
     return image_folder.create(raw_dir, store, **options)
 
 
-def _cifar10_jpeg(raw_dir: str, store: str | None) -> tfds.core.DatasetBuilder:
-    from jdnet_jax.data import cifar10_jpeg
+def _parquet(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
+    from jdnet_jax.data import parquet
 
-    return cifar10_jpeg.create(raw_dir, store)
+    return parquet.create(raw_dir, store, **options)
 
 
 def _imaterialist_product_2019(raw_dir: str, store: str | None) -> tfds.core.DatasetBuilder:
@@ -294,7 +294,7 @@ _OURS = {
     "masked_folder": _Ours(_masked_folder, _FOLDER_OPTIONS),
     "foodseg103": _Ours(_segmentation_maps("foodseg103"), _MAP_OPTIONS),
     "uec_foodpix": _Ours(_segmentation_maps("uec_foodpix"), _MAP_OPTIONS),
-    "cifar10_jpeg": _Ours(_cifar10_jpeg, ()),
+    "parquet": _Ours(_parquet, ("names", "test", *_FOLDER_OPTIONS, "image_column", "label_column")),
     "imaterialist_product_2019": _Ours(_imaterialist_product_2019, ()),
     "synthetic_meals": _Ours(_synthetic_meals, ("size", "counts", "seed")),
     "uec_food100": _Ours(_uec_food(100), _UEC_FOOD_OPTIONS),

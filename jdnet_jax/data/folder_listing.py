@@ -120,12 +120,13 @@ def digest(listing: Listing) -> str:
     for split, photos in listing.photos.items():
         for photo in photos:
             sha.update(repr((split, photo.path, photo.class_name)).encode())
-            sha.update(_probe(photo.file))
+            sha.update(probe(photo.file))
     sha.update(repr((listing.empty, listing.others)).encode())  # the protocol tells of them
     return sha.hexdigest()[:12]
 
 
-def _probe(file: Path) -> bytes:
+def probe(file: Path) -> bytes:
+    """Size and first, middle and last 4 KB of a file, or a word for one that cannot be read."""
     try:
         with file.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
