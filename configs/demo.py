@@ -3,7 +3,7 @@
     python -m jdnet_jax.main --config=configs/demo.py
     python -m jdnet_jax.main --config=configs/demo.py:ce        # the student alone, at equal budget
 
-Cost and score: 3 minutes with the drawing, 75 to 78 % test top-1 for the student (README, Results).
+Cost and score: 3 minutes with the drawing, 75 to 78 % test top-1 for the student (configs/README.md).
 
 A teacher and a student that are both small enough for a laptop learn 12 kinds of drawn food together, from scratch.
 The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`. Every value here is ours.
@@ -18,7 +18,7 @@ def get_config(recipe="jdnet"):
     config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 16}}
     config.teachers = {"teacher": teacher("resnet_tiny", width=32)}
     # The couplings grow from nothing: a teacher that starts from scratch has nothing to teach at first, and at the end
-    # their gradients are a small part of cross-entropy's. (README, Results.)
+    # their gradients are a small part of cross-entropy's. (configs/README.md)
     config.losses.mskd.weight, config.losses.ial.weight = 10.0, 1.875
     for coupling in (config.losses.mskd, config.losses.ial):
         coupling.schedule.update(name="linear", warmup=1.0)
