@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from jaxtyping import UInt8
 from PIL import Image, ImageCms, UnidentifiedImageError
 
 from jdnet_jax.data import image_check
@@ -51,6 +52,20 @@ def quiet_pillow() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield
+
+
+def record_of_pixels(pixels: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """The record of pixels, RGB, without loss.
+
+    Raises:
+        UnreadablePhotoError: they are of another shape or dtype.
+    """
+    if pixels.ndim != 3 or pixels.shape[-1] != 3 or pixels.dtype != np.uint8 or not pixels.size:
+        shape = "x".join(map(str, pixels.shape))
+        raise UnreadablePhotoError(f"{pixels.dtype} of {shape}, and not uint8 pixels [height, width, 3] in RGB")
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue()
 
 
 def record_of(file: Path) -> bytes:

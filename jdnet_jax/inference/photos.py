@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +117,23 @@ def view(record: bytes, card: ModelCard, mask: Path | None = None) -> UInt8[np.n
         return seen if mask is None else views.seen(seen[..., :3], seen[..., 3:], card.view)
     except tf.errors.InvalidArgumentError:
         raise UnreadablePhotoError("truncated or not an image") from None
+
+
+def view_of(
+    photo: str | os.PathLike[str] | UInt8[np.ndarray, "height width 3"], card: ModelCard
+) -> UInt8[np.ndarray, "size size 3"]:
+    """What a model of whole photos sees of a file, or of pixels as a viewer shows them.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        if isinstance(photo, np.ndarray):
+            return view(photo_file.record_of_pixels(photo), card)
+        with photo_file.quiet_pillow():
+            return view(photo_file.record_of(Path(photo).expanduser()), card)
+    except UnreadablePhotoError as error:
+        raise UserError(f"{'an array' if isinstance(photo, np.ndarray) else photo}: {error}") from error
 
 
 def _mask_of(photo: Path, masks: Path) -> Path:
