@@ -16,11 +16,13 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from jdnet_jax.config.recipes import MEAL_RECIPES
+from jdnet_jax.config import recipes
 from jdnet_jax.process import command_line, config_files
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import EXIT_STATUS, Interrupted, Interruption
 from jdnet_jax.run.workdir import check_name
+
+__doc__ = f"{__doc__}\nRecipes, the argument of most configs (--config=FILE:RECIPE):\n{recipes.text()}\n"
 
 command_line.define_config("The run's config file, such as configs/demo.py.")
 flags.declare_key_flag("config")  # --help lists it
@@ -102,7 +104,7 @@ def _next_steps(workdir: str, config: str, recipe: str) -> str:
             "another teacher": f"{train} --config={name}:stage=teacher,model=NAME",
             "when all are trained, the student": f"{train} --config={name}",
         }
-    elif recipe in MEAL_RECIPES:
+    elif recipe in recipes.MEAL_RECIPES:
         steps["without discriminators"] = f"{train} --config={name}:meal_none"
     elif recipe != "ce" and not stage[0]:
         steps["the student without its teacher, to compare"] = f"{train} --config={name}:ce"

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from jdnet_jax.config import recipes
 from tests.commands import ALONE, ROOT, SMALL, command, last_line
 from tests.conftest import QUICK_COMPILATION
 
@@ -17,6 +18,11 @@ def jdnet(*args, **env):
 def test_help_says_what_signals_do_and_with_which_status():
     result = jdnet("--help")
     assert "the exit status is 75" in result.stdout
+
+
+def test_help_lists_the_recipes():
+    result = jdnet("--help")
+    assert recipes.text() in result.stdout
 
 
 @pytest.mark.parametrize(

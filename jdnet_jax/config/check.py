@@ -24,6 +24,7 @@ from jdnet_jax.config.defaults import (
     OPTIMIZERS,
     SCHEDULES,
     WEIGHT_SCHEDULES,
+    acts,
     group_settings,
 )
 from jdnet_jax.config.routing import ADVERSARIAL_MODES, ENSEMBLE, OWN_GROUPS, SELECTIONS, STUDENT
@@ -162,6 +163,11 @@ def _check_losses(config: ConfigDict) -> None:
         smoothing = losses[term].options.label_smoothing
         _number(f"config.losses.{term}.options.label_smoothing", smoothing, 0, 1, open_high=True)
     _number("config.losses.kl.options.temperature", losses.kl.options.temperature, low=1e-3)
+    dist = losses.dist.options
+    _number("config.losses.dist.options.temperature", dist.temperature, low=1e-3)
+    for key in ("beta", "gamma"):
+        _number(f"config.losses.dist.options.{key}", dist[key], low=0)
+    _require(dist.beta + dist.gamma > 0, "config.losses.dist.options.beta", "and gamma are 0: set one of them")
     distill = losses.distill.options
     _choice("config.losses.distill.options.variant", distill.variant, DISTILL_VARIANTS)
     _number("config.losses.distill.options.temperature", distill.temperature, low=1e-3)
@@ -183,7 +189,7 @@ def _check_losses(config: ConfigDict) -> None:
         "config.losses.mskd.options.stage_weights",
         f"is {tuple(weights)}: it must be empty, or one number not negative for each of the {len(mskd.stages)} stages",
     )
-    acting = [name for name, entry in losses.items() if entry.weight > 0 and (name == "ce" or len(config.teachers))]
+    acting = [name for name, entry in losses.items() if acts(entry) and (name == "ce" or len(config.teachers))]
     _require(bool(acting), "config.losses", "leave nothing to train: every term that applies has weight 0")
 
 
@@ -222,11 +228,11 @@ def _check_frozen_teachers(config: ConfigDict) -> None:
     losses = config.losses
     frozen = [name for name, entry in config.teachers.items() if not entry.trainable]
     for name in ("similarity", "adversarial"):
-        used = losses[name].weight > 0 and losses[name].options.get("mode") != "none"
+        used = acts(losses[name])
         message = "needs a frozen teacher: set config.teachers.NAME.trainable=False, or this weight to 0"
         _require(not used or bool(frozen), f"config.losses.{name}.weight", message)
     for name in ("mskd", "ial"):
-        used = losses[name].weight > 0 and config.teacher_selection != "all" and len(frozen) == len(config.teachers) > 0
+        used = acts(losses[name]) and config.teacher_selection != "all" and len(frozen) == len(config.teachers) > 0
         message = f"has no teacher to work on: under config.teacher_selection = {config.teacher_selection!r} it leaves "
         _require(not used, f"config.losses.{name}.weight", f"{message}frozen teachers out; set it to 0")
 

@@ -24,7 +24,7 @@ SCHEDULES = ("cosine", "constant", "step")
 DTYPES = ("float32", "bfloat16")
 FITS = ("crop", "pad")
 NON_FINITE = ("stop", "skip", "roll_back")
-TERMS = ("ce", *COUPLINGS, "distill", "similarity", "adversarial")
+TERMS = ("ce", *COUPLINGS, "distill", "dist", "similarity", "adversarial")
 BLOCK_POOLS = ("average", "max")
 BLOCK_DISTANCES = ("l1", "l2", "soft_l1", "soft_l2", "ce")
 
@@ -79,14 +79,17 @@ def default() -> ConfigDict:
     config.blocks.stages = ConfigDict()  # network name -> the stages to take, for networks that have others as well
 
     config.losses = ConfigDict({name: loss() for name in TERMS})
-    for term in ("kl", "distill", "similarity", "adversarial"):
+    for term in ("kl", "distill", "dist", "similarity", "adversarial"):
         config.losses[term].weight = 0.0
     config.losses.ce.options = {"label_smoothing": 0.0}
     config.losses.mskd.options = {"variant": "cosine", "stages": (-1,), "stage_weights": ()}  # -1: the deepest
     config.losses.ial.options = {"variant": "l2", "temperature": 1.0}  # the temperature is of the variant kl
-    config.losses.kl.options = {"temperature": 4.0}
+    # standardized: each photo's logits are brought to mean 0 and deviation 1 before (Sun et al., CVPR 2024).
+    config.losses.kl.options = {"temperature": 4.0, "standardized": False}
     # Of DeiT, for a student with a distillation token: `share` of the loss is the teacher's, the rest the label's.
     config.losses.distill.options = {"variant": "hard", "temperature": 3.0, "share": 0.5, "label_smoothing": 0.0}
+    # beta: of the correlation between the classes of a photo; gamma: between the photos of a device, for each class.
+    config.losses.dist.options = {"beta": 1.0, "gamma": 1.0, "temperature": 1.0}
     config.losses.similarity.options = {"distance": "ce", "gammas": ()}  # a weight for each block; () = 1 each
     # etas: a weight for each block, 0 for no discriminator there; divisors: of the block's length, for the two hidden
     # layers; faithful: with the defects of the released code, see `losses.adversarial`, and teachers whose batch norm
@@ -148,6 +151,11 @@ def loss(weight: float = 1.0) -> dict[str, Any]:
     be seen and changed.
     """
     return {"weight": weight, "schedule": {"name": "constant", "warmup": 0.1}, "routing": {}, "options": {}}
+
+
+def acts(entry: Mapping[str, Any]) -> bool:
+    """Whether the entry of a term in `config.losses` has the term act where there is a teacher for it."""
+    return entry["weight"] > 0 and entry["options"].get("mode") != "none"
 
 
 def group_settings(config: ConfigDict, name: str) -> dict[str, Mapping[str, Any]]:

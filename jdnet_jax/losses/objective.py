@@ -11,10 +11,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jdnet_jax.config.defaults import acts
 from jdnet_jax.config.routing import ENSEMBLE, OWN_GROUPS, ROUTING, STUDENT, TEACHER
 from jdnet_jax.losses.adversarial import FIGURES, Adversarial, discriminators_turn
 from jdnet_jax.losses.blocks import BlockReader
-from jdnet_jax.losses.classification import CrossEntropy, Distill, Kl
+from jdnet_jax.losses.classification import CrossEntropy, Dist, Distill, Kl
 from jdnet_jax.losses.ial import Ial
 from jdnet_jax.losses.mskd import Mskd
 from jdnet_jax.losses.routing import only_if, route
@@ -99,10 +100,16 @@ def build(
     # A term on maps needs a network's own outputs; those on logits and blocks take the ensemble's as well.
     alone = [name for name in teachers if not together or trainable[name]]
     fixed = together or frozen
-    teachers_of = {"kl": alone + together, "similarity": fixed, "adversarial": fixed, "distill": fixed}
+    teachers_of = {
+        "kl": alone + together,
+        "similarity": fixed,
+        "adversarial": fixed,
+        "distill": fixed,
+        "dist": alone + together,
+    }
     terms = []
     for name, loss in losses.items():
-        if loss["weight"] == 0 or loss["options"].get("mode") == "none":
+        if not acts(loss):
             continue
         weight = weight_schedule(loss["weight"], loss["schedule"]["name"], loss["schedule"]["warmup"], steps)
         if name == "ce":
@@ -137,7 +144,9 @@ def _module(name, options, routing, networks, dtype, axis_name, readers) -> nn.M
         case "ce":
             return CrossEntropy(label_smoothing=options["label_smoothing"])
         case "kl":
-            return Kl(temperature=options["temperature"], mutual=routing[networks[-1]] != 0)
+            return Kl(**options, mutual=routing[networks[-1]] != 0)
+        case "dist":
+            return Dist(**options)
         case "distill":
             return Distill(**options)
         case "ial":

@@ -103,6 +103,14 @@ def test_the_strength_of_each_teacher_can_be_changed_by_its_name(path):
         ("at", {"teachers": {"teacher": config_lib.teacher("resnet50", init="runs/teacher")}}),
         ("fitnet", {"losses.mskd.options.stages": (0, 1)}),
         ("fitnet", {"losses.mskd.weight": 0.0}),
+        ("dist", {"losses.kl.weight": 1.0}),
+        ("dist", {"losses.dist.weight": 0.0}),
+        ("dist", {"teachers": {"teacher": config_lib.teacher("resnet50", init="runs/teacher")}}),
+        ("kd", {"losses.dist.weight": 1.0}),
+        ("patient", {"losses.ce.weight": 1.0}),
+        ("patient", {"augment.mixup": 0.0}),
+        ("patient", {"augment.mix_probability": 0.5}),
+        ("patient", {"augment.cutmix": 1.0}),
         ("kd", {"teachers": {"teacher": config_lib.teacher("resnet50", init="runs/teacher")}}),
     ],
 )
@@ -162,7 +170,7 @@ def test_a_group_of_a_frozen_teacher_is_refused():
         check.check(config)
 
 
-@pytest.mark.parametrize("recipe", ["kd", "at", "fitnet", "deit_hard", "deit_soft", "jdnet_trained"])
+@pytest.mark.parametrize("recipe", [name for name in recipes.TRAINED_BEFORE if not name.startswith("meal")])
 def test_a_teacher_must_be_trained_before(recipe):
     config = recipes.apply_recipe(config_lib.default(), recipe)
     message = rf"config.teachers.teacher.init is random: recipe {recipe} needs a teacher that is"
@@ -197,6 +205,42 @@ def test_attention_transfer_and_the_hint_are_variants_of_mskd_alone():
     assert fitnet.losses.mskd.weight == 7.0
 
 
+def test_the_patient_recipe_has_kl_alone_on_mixtures_of_all_photos():
+    config = config_lib.default()
+    config.augment.update(cutmix=1.0, mix_probability=0.3)
+    config.losses.kl.options.temperature = 10.0
+    config = recipes.apply_recipe(config, "patient")
+    assert {name for name, entry in config.losses.items() if entry.weight} == {"kl"}
+    augment = config.augment
+    assert (augment.mixup, augment.cutmix, augment.mix_probability) == (1.0, 0.0, 1.0)
+    assert config.losses.kl.options.temperature == 10.0
+    assert not config.teachers.teacher.trainable
+
+
+def test_a_recipe_switches_off_the_terms_that_are_not_its_own_and_leaves_the_weights_of_its_own():
+    config = config_lib.default()
+    for name, entry in config.losses.items():
+        entry.weight = 3.0 if name != "dist" else 0.0
+    dist = recipes.apply_recipe(config.copy_and_resolve_references(), "dist")
+    assert {name: entry.weight for name, entry in dist.losses.items() if entry.weight} == {"ce": 3.0, "dist": 1.0}
+    jdnet = recipes.apply_recipe(config, "jdnet")
+    on = {name: entry.weight for name, entry in jdnet.losses.items() if entry.weight}
+    assert on == dict.fromkeys(("ce", "mskd", "ial", "kl"), 3.0)
+
+
+def test_the_text_of_the_table_names_every_recipe_once():
+    lines = [line.split(maxsplit=1) for line in recipes.text().splitlines()]
+    assert [name for name, _ in lines] == list(recipes.RECIPES)
+    assert all(what for _, what in lines)
+
+
+@pytest.mark.parametrize("row", recipes.RECIPES.values(), ids=recipes.RECIPES)
+def test_a_row_of_the_table_speaks_of_terms_that_exist_and_fits_into_a_page(row):
+    assert set(row.terms) <= set(config_lib.TERMS)
+    assert len(row.what) <= 100
+    assert "\n" not in row.what
+
+
 def test_unknown_recipe():
     with pytest.raises(UserError, match="unknown recipe 'jdnt'; did you mean 'jdnet'"):
         recipes.apply_recipe(config_lib.default(), "jdnt")
@@ -228,6 +272,12 @@ def test_unknown_recipe():
             {"losses__mskd__options__stage_weights": (1.0, 2.0)},
             "config.losses.mskd.options.stage_weights is (1.0, 2.0)",
         ),
+        ({"losses__dist__options__beta": -1.0}, "config.losses.dist.options.beta is -1.0: it must be a finite number"),
+        (
+            {"losses__dist__options__beta": 0.0, "losses__dist__options__gamma": 0.0},
+            "config.losses.dist.options.beta and gamma are 0",
+        ),
+        ({"losses__dist__options__temperature": 0.0}, "config.losses.dist.options.temperature is 0.0: it must be a"),
         ({"optimizer__name": "adam"}, "config.optimizer.name: unknown value 'adam'; did you mean 'adamw'"),
         ({"schedule__learning_rate": float("nan")}, "config.schedule.learning_rate is nan"),
         ({"dataset__name": ""}, "config.dataset.name is empty"),
