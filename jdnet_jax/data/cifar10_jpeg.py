@@ -26,11 +26,13 @@ from jdnet_jax.data import image_check
 from jdnet_jax.data.hold_out import stratified_hold_out
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.local_builder import LocalBuilder, LocalConfig
+from jdnet_jax.files import user_files
 from jdnet_jax.process.errors import UserError
 
 CLASS_NAMES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 FILES = ("train.parquet", "test.parquet")
 
+_MAX_BYTES = 2**32  # of a file; those that there are have 120 MB
 _HOLDOUT_FRACTION = 0.1
 _HOLDOUT_SEED = 0
 
@@ -57,7 +59,7 @@ def create(raw_dir: str, store: str | None) -> Cifar10Jpeg:
     sha = hashlib.sha256()
     for name in FILES:
         try:
-            sha.update(hashlib.sha256((Path(raw_dir) / name).read_bytes()).digest())
+            sha.update(hashlib.sha256(user_files.read_bytes(Path(raw_dir) / name, _MAX_BYTES)).digest())
         except OSError as error:
             raise UserError(
                 f"dataset.data_dir={raw_dir!r}: {name} cannot be read there ({error.strerror}); name the folder that "
