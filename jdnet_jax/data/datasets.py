@@ -25,7 +25,7 @@ from absl import logging as absl_logging
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import views
-from jdnet_jax.data import records
+from jdnet_jax.data import prepared, records
 from jdnet_jax.process.errors import UserError
 
 ROLES = ("train", "val", "test")
@@ -106,6 +106,7 @@ def prepare(config: ConfigDict) -> Dataset:
         return builder
 
     builder = _prepared(create)
+    prepared.check(builder)
     features = builder.info.features
     for feature, kind in (("image", tfds.features.Image), ("label", tfds.features.ClassLabel)):
         if feature not in features or not isinstance(features[feature], kind):
@@ -181,20 +182,23 @@ def find_prepared(config: ConfigDict) -> Dataset | None:
 
 
 def _create_builder(name: str, data_dir: str, options: dict[str, Any]) -> tfds.core.DatasetBuilder:
+    data_dir = os.path.expanduser(data_dir)
     if name in _OURS:
         ours = _OURS[name]
         for option in options:
             if option not in ours.options:
                 has = ", ".join(ours.options) or "none"
                 raise UserError(f"dataset.options.{option} is no option of {name}; it has {has}")
-        return ours.create(data_dir, _store(), **options)
+        with prepared.opening(Path(_store() or tfds.core.constants.DATA_DIR), name):
+            return ours.create(data_dir, _store(), **options)
     if data_dir and not tf.io.gfile.isdir(data_dir):
         raise UserError(
             f"dataset.data_dir={data_dir!r} is not a folder: name TFDS's data directory (make it first where the data "
             "is still to be downloaded), or leave it empty for the default"
         )
     try:
-        return tfds.builder(name, data_dir=data_dir or _store(), **options)
+        with prepared.opening(Path(data_dir or _store() or tfds.core.constants.DATA_DIR), name):
+            return tfds.builder(name, data_dir=data_dir or _store(), **options)
     except tfds.core.DatasetNotFoundError:
         known = [*_OURS, *tfds.list_builders(with_community_datasets=False)]
         near = difflib.get_close_matches(name, known, n=3)
@@ -307,7 +311,7 @@ _MASKED = ("synthetic_meals", "masked_folder", "foodseg103", "uec_foodpix", "gro
 
 def _store() -> str | None:
     """The TFDS data directory, read when asked for: TFDS itself reads the variable once, at import."""
-    return os.environ.get("TFDS_DATA_DIR") or None
+    return os.path.expanduser(os.environ.get("TFDS_DATA_DIR", "")) or None
 
 
 # No network, a full disk, a broken archive, a changed file at the source, a manual download that is not there.
@@ -334,7 +338,9 @@ def _prepared(create: Callable[[], tfds.core.DatasetBuilder]) -> tfds.core.Datas
         return builder
     with _lock(builder.data_path):
         try:
-            create().download_and_prepare()
+            made = create()
+            made.download_and_prepare()
+            prepared.seal(Path(made.data_path))
         except _CANNOT_BE_HAD as error:
             if not create().is_prepared():
                 raise UserError(

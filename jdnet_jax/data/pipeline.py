@@ -30,9 +30,8 @@ from ml_collections import ConfigDict
 
 from jdnet_jax.config import views as views_lib
 from jdnet_jax.data import augment as augmentation
-from jdnet_jax.data import framing, mixing, records
+from jdnet_jax.data import framing, mixing, prepared, records
 from jdnet_jax.data.datasets import Dataset
-from jdnet_jax.process.errors import UserError
 
 Batch = dict[str, np.ndarray]
 
@@ -121,7 +120,8 @@ def train_batches(
         return _parted(result, dataset.view)
 
     stream = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(one_epoch).skip(offset)
-    return _batches(stream, views, batch_size, rows, mixed if mixes else _parts(dataset.view))
+    batches = _batches(stream, views, batch_size, rows, mixed if mixes else _parts(dataset.view))
+    return _explained(batches, dataset, "train")
 
 
 @_as_written
@@ -170,7 +170,7 @@ def eval_batches(
         images = _each(one, mask, encoded, serialized, image_size, dataset.view)
         return {"image": images, "label": tf.where(mask, label, 0), "index": index, "mask": mask}
 
-    return _batches(stream, views, batch_size, rows, _parts(dataset.view))
+    return _explained(_batches(stream, views, batch_size, rows, _parts(dataset.view)), dataset, split_role)
 
 
 #: Of the images before they are parted: the photo and its region of interest.
@@ -254,12 +254,9 @@ def _batches(
     if finish is not None:
         stream = stream.map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     stream = stream.prefetch(_PREFETCHED_BATCHES)
-    return _readable(stream.as_numpy_iterator())
+    return stream.as_numpy_iterator()
 
 
-def _readable(batches: Iterator[Batch]) -> Iterator[Batch]:
-    try:
+def _explained(batches: Iterator[Batch], dataset: Dataset, role: str) -> Iterator[Batch]:
+    with prepared.explained(dataset.builder, dataset.splits[role]):
         yield from batches
-    except tf.errors.InvalidArgumentError as error:
-        reason = str(error.message).splitlines()[0][:200]
-        raise UserError(f"a photo of the dataset cannot be decoded ({reason}): prepare it from a sound copy") from error

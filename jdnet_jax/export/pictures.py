@@ -12,7 +12,7 @@ import tensorflow as tf
 from jaxtyping import Int, UInt8
 
 from jdnet_jax.config import views
-from jdnet_jax.data import Dataset, augment, records
+from jdnet_jax.data import Dataset, augment, prepared, records
 from jdnet_jax.data.synthetic_meals import builder as synthetic_meals
 from jdnet_jax.data.wording import counted
 from jdnet_jax.handoff.model_card import ModelCard
@@ -55,18 +55,19 @@ def of_split(dataset: Dataset, role: str, card: ModelCard, limit: int) -> Pictur
         return encoded[0], label[0], masks[0]
 
     stored = dataset.records[role].map(parsed)
-    labels = np.array([*stored.map(lambda encoded, label, mask: label).as_numpy_iterator()])
-    chosen = spread(labels.tolist(), limit)
-    wanted = set(chosen)
-    found: dict[int, np.ndarray] = {}
-    for position, (encoded, _, mask) in enumerate(stored):
-        if position in wanted:
-            view = augment.central_view(
-                encoded, card.image_size, card.crop_fraction, fit=card.fit, mask=mask if has_mask else None
-            ).numpy()
-            found[position] = views.seen(view[..., :3], view[..., 3:], card.view)
-            if len(found) == len(wanted):
-                break
+    with prepared.explained(dataset.builder, dataset.splits[role]):
+        labels = np.array([*stored.map(lambda encoded, label, mask: label).as_numpy_iterator()])
+        chosen = spread(labels.tolist(), limit)
+        wanted = set(chosen)
+        found: dict[int, np.ndarray] = {}
+        for position, (encoded, _, mask) in enumerate(stored):
+            if position in wanted:
+                view = augment.central_view(
+                    encoded, card.image_size, card.crop_fraction, fit=card.fit, mask=mask if has_mask else None
+                ).numpy()
+                found[position] = views.seen(view[..., :3], view[..., 3:], card.view)
+                if len(found) == len(wanted):
+                    break
     source = f"{counted(len(chosen), 'photo')} of {dataset.name}, {role}"
     return Pictures(source, np.stack([found[index] for index in chosen]), labels[chosen])
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,16 +13,14 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from jdnet_jax.config import views
-from jdnet_jax.data import augment, image_check, photo_file
+from jdnet_jax.data import augment, image_check, photo_file, photo_limits
 from jdnet_jax.data import masks as mask_files
-from jdnet_jax.data.folder_listing import files_below, is_photo_name
+from jdnet_jax.data.folder_walk import files_below, is_photo_name
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.parallel import in_order
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import overlay
 from jdnet_jax.process.errors import UserError
-
-MAX_RATIO = 50  # of a photo's sides: the view of a strip would first be blown up to that many squares
 
 
 @dataclass(frozen=True)
@@ -86,7 +83,7 @@ def read(
         except UnreadablePhotoError as error:
             return Photo(path, None, str(error))
 
-    with photo_file.quiet_pillow():
+    with photo_limits.quiet_pillow():
         yield from in_order(one, paths)
 
 
@@ -99,12 +96,8 @@ def view(record: bytes, card: ModelCard, mask: Path | None = None) -> UInt8[np.n
         mask: the file of the food's mask, for a model that looks at a part.
 
     Raises:
-        UnreadablePhotoError: the photo is truncated or damaged, or one side is more than MAX_RATIO times the other; or
-            the mask cannot be used.
+        UnreadablePhotoError: the photo is truncated or damaged, or the mask cannot be used.
     """
-    with Image.open(io.BytesIO(record)) as image:
-        if max(image.size) > MAX_RATIO * min(image.size):
-            raise UnreadablePhotoError(f"a strip of {image.width} x {image.height} pixels")
     encoded = None
     if mask is not None:
         region = mask_files.read(mask) > 0

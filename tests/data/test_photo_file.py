@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from jdnet_jax.data import image_check, photo_file
+from jdnet_jax.data import image_check, photo_file, photo_limits
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from tests.data.tiny import smooth_photo
 
@@ -82,7 +82,7 @@ class TestKeptByteForByte:
 
     def test_broken_exif_is_no_reason_to_lose_a_photo(self):
         content = encoded(photo(), "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff\x00")
-        with photo_file.quiet_pillow():
+        with photo_limits.quiet_pillow():
             assert photo_file.to_record(content) is content
 
 
@@ -249,7 +249,7 @@ class TestUnreadable:
         with pytest.raises(UnreadablePhotoError, match="damaged"):
             photo_file.to_record(oriented("JPEG", 6)[:-200])
 
-    @pytest.mark.parametrize(("width", "height"), [(20_000, 10_000), (photo_file.MAX_PIXELS + 1, 1)])
+    @pytest.mark.parametrize(("width", "height"), [(20_000, 10_000), (photo_limits.MAX_PIXELS + 1, 1)])
     def test_a_huge_picture_is_refused_by_its_header(self, width, height):
         with pytest.raises(UnreadablePhotoError, match="more than 179 megapixels"):
             photo_file.to_record(png_header(width, height))
@@ -269,12 +269,12 @@ class TestUnreadable:
         content = bytearray(oriented(kind, 6) if kind in ("JPEG", "PNG", "WEBP") else encoded(photo(), kind))
         for _ in range(data.draw(st.integers(1, 8))):
             content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-        with photo_file.quiet_pillow(), contextlib.suppress(UnreadablePhotoError):
+        with photo_limits.quiet_pillow(), contextlib.suppress(UnreadablePhotoError):
             assert seen(bytes(content)).shape[2] == 3
 
 
 def test_pillow_is_quiet_only_inside():
-    with photo_file.quiet_pillow():
+    with photo_limits.quiet_pillow():
         warnings.warn_explicit("truncated", UserWarning, "TiffImagePlugin.py", 1, module="PIL.TiffImagePlugin")
     with pytest.warns(UserWarning, match="truncated"):
         warnings.warn_explicit("truncated", UserWarning, "TiffImagePlugin.py", 1, module="PIL.TiffImagePlugin")
