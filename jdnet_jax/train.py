@@ -20,7 +20,8 @@ from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.figures import calibration, classification
 from jdnet_jax.files import atomic
-from jdnet_jax.learning import assembly, devices, eval_loop, host_batches, networks, run_check, state, step
+from jdnet_jax.handoff.digest import sha256
+from jdnet_jax.learning import assembly, devices, eval_loop, host_batches, networks, run_check, step
 from jdnet_jax.process import together, unused_memory
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import Interrupted, Interruption
@@ -99,7 +100,7 @@ class _Run:
             at = snapshots.chosen_steps(self.steps, self.periods.evaluate, config.snapshots)
             self.snapshots = snapshots.begin(config, dataset, self.networks, place.snapshots, at)
         frozen = self.parts.frozen.members
-        self.frozen = {name: state.sha256(jax.device_get(self.state.variables(name))) for name in frozen}
+        self.frozen = {name: sha256(jax.device_get(self.state.variables(name))) for name in frozen}
         self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every, frozen)
         terms, groups = [term.name for term in self.parts.terms], list(self.parts.optimizers)
         self.non_finite = NonFinitePolicy(config, terms, groups, self.progress.say)

@@ -20,9 +20,9 @@ from jdnet_jax.config.routing import ENSEMBLE, STUDENT
 from jdnet_jax.data import Dataset
 from jdnet_jax.figures.classification import Result
 from jdnet_jax.files import array_file, atomic
+from jdnet_jax.handoff.digest import sha256
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.learning.networks import Network
-from jdnet_jax.learning.state import sha256
 from jdnet_jax.models.multiply_adds import multiply_adds
 from jdnet_jax.run import evaluation_file
 from jdnet_jax.run.workdir import Workdir
