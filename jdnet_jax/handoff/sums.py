@@ -61,6 +61,17 @@ def check(model: Path, where: Callable[[str], bool] | None = None) -> bool:
     return True
 
 
+def exported_card(file: Path) -> ModelCard:
+    """What the card of an exported file or folder says, after checking that both are as they were written.
+
+    Raises:
+        UserError: it is not there, damaged, of a newer format version, or one of the two was changed.
+    """
+    card = model_card.read(model_card.beside(file))
+    check(file)
+    return card
+
+
 def checked_card(model: Path) -> ModelCard:
     """What `model.json` says, after checking that it is as it was written; the weights are not read.
 
