@@ -230,13 +230,14 @@ class _Run:
         reached = int(self.state.step)
         self.non_finite.resume(reached, notes)
         if self.is_writer:
-            metrics.rewind(self.place.metrics, newest if newest is not None else -1)
+            metrics.rewind(self.place.metrics, -1 if newest is None else newest, (notes or {}).get("metrics"))
         return reached
 
     def _notes(self, window: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What a checkpoint must say beside the state for the run to go on exactly."""
         unlogged = [{key: float(value) for key, value in values.items()} for values in jax.device_get(window)]
-        return {_UNLOGGED: unlogged, "frozen": self.frozen, **self.non_finite.notes()}
+        lines = {"metrics": metrics.digest(self.place.metrics)} if self.is_writer else {}
+        return {_UNLOGGED: unlogged, "frozen": self.frozen, **lines, **self.non_finite.notes()}
 
     def _roll_back(self, error: NonFiniteError, writer: metrics.RunWriter) -> None:
         """Goes back to the newest good checkpoint, from where `data_seed` gives another order.

@@ -168,7 +168,8 @@ def _dataset_of(source: Path, card: ModelCard) -> Dataset | None:
         if place.config.is_file():
             try:
                 dataset = find_prepared(place.dataset_config())
-            except UserError:
+            except UserError as error:
+                say(f"note: the run's dataset is not used: {error}")
                 return None
             return dataset if dataset is not None and dataset.class_names == card.classes else None
     return None

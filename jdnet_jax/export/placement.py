@@ -16,7 +16,7 @@ _SAVED_MODEL_FILE = "saved_model.pb"
 
 @contextlib.contextmanager
 def placed(output: Path, suffix: str) -> Iterator[Path]:
-    """Gives a path aside to write to, and afterwards moves what is there, with its `model.json` and `SHA256SUMS`, to `output`.
+    """Gives a path aside to write to, and afterwards moves what is there to `output`, its card and list with it.
 
     Where the code inside raises an exception, what was at `output` before stays as it is and nothing new is left.
 

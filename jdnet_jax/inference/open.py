@@ -26,8 +26,8 @@ def open_model(path: str | os.PathLike[str]) -> Runner:
     """Opens a workdir, a hand-off, or an exported file with its `model.json` beside it.
 
     Raises:
-        UserError: there is nothing, it is no model of ours, of a newer format version damaged or changed, or what its format
-            needs is not installed.
+        UserError: there is nothing, it is no model of ours, of a newer format version, damaged or changed, or what its
+            format needs is not installed.
     """
     path = Path(path).expanduser()
     if not path.exists():

@@ -13,7 +13,6 @@ from PIL import Image, ImageDraw, ImageFont
 from jdnet_jax.files import atomic
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import colormap
-from jdnet_jax.process.errors import UserError
 
 PICTURE_SIZE = 1024  # longer side of the photo in an overlay, in pixels
 

@@ -91,9 +91,7 @@ def test_any_file_that_changed_is_named_and_how_to_accept_it(folder, capsys):
     text = (folder / "model.json").read_text()
     (folder / "model.json").write_text(text.replace("rice", "Rice"))
     for read in (handoff.load, sums.checked_card):
-        with pytest.raises(
-            UserError, match=r"student is not as it was written \(model.json has changed\).* delete \S+SUMS"
-        ):
+        with pytest.raises(UserError, match=r"is not as it was written \(model.json has changed\).* delete \S+SUMS"):
             read(folder)
     assert handoff.load(without_a_list(folder))[1].classes == ("Rice", "peas")
     assert f"note: there is no {folder / 'SHA256SUMS'}, as of an earlier version" in capsys.readouterr().err
