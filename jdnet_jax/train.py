@@ -20,7 +20,8 @@ from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.figures import calibration, classification
 from jdnet_jax.files import atomic
-from jdnet_jax.learning import assembly, devices, eval_loop, host_batches, networks, run_check, state, step
+from jdnet_jax.handoff.digest import sha256
+from jdnet_jax.learning import assembly, devices, eval_loop, host_batches, networks, run_check, step
 from jdnet_jax.process import together, unused_memory
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import Interrupted, Interruption
@@ -99,7 +100,7 @@ class _Run:
             at = snapshots.chosen_steps(self.steps, self.periods.evaluate, config.snapshots)
             self.snapshots = snapshots.begin(config, dataset, self.networks, place.snapshots, at)
         frozen = self.parts.frozen.members
-        self.frozen = {name: state.sha256(jax.device_get(self.state.variables(name))) for name in frozen}
+        self.frozen = {name: sha256(jax.device_get(self.state.variables(name))) for name in frozen}
         self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every, frozen)
         terms, groups = [term.name for term in self.parts.terms], list(self.parts.optimizers)
         self.non_finite = NonFinitePolicy(config, terms, groups, self.progress.say)
@@ -229,13 +230,14 @@ class _Run:
         reached = int(self.state.step)
         self.non_finite.resume(reached, notes)
         if self.is_writer:
-            metrics.rewind(self.place.metrics, newest if newest is not None else -1)
+            metrics.rewind(self.place.metrics, -1 if newest is None else newest, (notes or {}).get("metrics"))
         return reached
 
     def _notes(self, window: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What a checkpoint must say beside the state for the run to go on exactly."""
         unlogged = [{key: float(value) for key, value in values.items()} for values in jax.device_get(window)]
-        return {_UNLOGGED: unlogged, "frozen": self.frozen, **self.non_finite.notes()}
+        lines = {"metrics": metrics.digest(self.place.metrics)} if self.is_writer else {}
+        return {_UNLOGGED: unlogged, "frozen": self.frozen, **lines, **self.non_finite.notes()}
 
     def _roll_back(self, error: NonFiniteError, writer: metrics.RunWriter) -> None:
         """Goes back to the newest good checkpoint, from where `data_seed` gives another order.

@@ -11,8 +11,8 @@ from jdnet_jax import handoff, train
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config import recipes
 from jdnet_jax.files import array_file
+from jdnet_jax.handoff.digest import sha256
 from jdnet_jax.inference import flax_runner, labelled_photos, scoring
-from jdnet_jax.learning import state
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.run import metrics
 from jdnet_jax.run.workdir import Workdir
@@ -88,7 +88,7 @@ def test_the_summary_says_what_the_contract_asks_for(finished):
 def test_the_workdir_holds_what_the_contract_names(finished):
     workdir, _ = finished
     names = {path.name for path in workdir.iterdir()}
-    files = {"config.json", "data.json", "metrics.jsonl", "summary.json", "evaluation.npz", "report.html"}
+    files = {"config.json", "data.json", "metrics.jsonl", "summary.json", "evaluation.npz", "report.html", "SHA256SUMS"}
     assert names == files | {"tensorboard", "checkpoints", "student", "snapshots"}
     assert list((workdir / "tensorboard").glob("events.out.tfevents.*"))
 
@@ -124,7 +124,7 @@ def test_metrics_are_one_line_a_logged_step_with_every_term(finished):
 def test_the_hand_off_is_the_student_alone(finished):
     workdir, summary = finished
     variables, card = handoff.load(workdir)
-    assert state.sha256(variables) == summary["student"]["sha256"]
+    assert sha256(variables) == summary["student"]["sha256"]
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == summary["student"]["params"]
     names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(variables)]
     assert not any("stage" in name or "adapter" in name for name in names)
@@ -313,9 +313,9 @@ def test_roll_backs_are_bounded(tmp_path, monkeypatch):
 def test_the_student_alone_starts_where_jdnets_student_starts():
     jdnet = tiny.Recipe(tiny.config()).state
     alone = tiny.Recipe(recipes.apply_recipe(tiny.config(), "ce")).state
-    assert state.sha256(jdnet.variables("student")) == state.sha256(alone.variables("student"))
+    assert sha256(jdnet.variables("student")) == sha256(alone.variables("student"))
     other = tiny.Recipe(tiny.config(seed=1)).state
-    assert state.sha256(other.variables("student")) != state.sha256(jdnet.variables("student"))
+    assert sha256(other.variables("student")) != sha256(jdnet.variables("student"))
 
 
 def test_a_hand_off_becomes_a_frozen_teacher(finished, tmp_path):

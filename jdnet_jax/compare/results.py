@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ from jaxtyping import Bool, Int
 from jdnet_jax.config.defaults import differences
 from jdnet_jax.files import array_file
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.run.workdir import Workdir
+from jdnet_jax.run.workdir import TEST_ANEW, Workdir
 
 # What a comparison must hold still: the budget, the data and what is done to them, the student, and what is tested.
 _HELD = (
@@ -97,20 +96,24 @@ def read(place: Workdir, recipe: str | None = None) -> Finished:
     Raises:
         UserError: there is none, it is not finished, or a file of it is damaged.
     """
-    if not place.config.is_file():
+    if not place.config.is_file() and not place.summary.exists():
         raise UserError(f"{place.path} is not the folder of a run: it has no {place.config.name}")
+    summary = place.finished()
+    if summary is None:
+        raise UserError(f"the run in {place.path} is not finished: continue it, or leave it out")
+    config = place.read_config("put back a copy, or leave the run out")
     try:
-        summary = place.finished()
-        config = json.loads(place.config.read_text(encoding="utf-8"))
-        if summary is None:
-            raise UserError(f"the run in {place.path} is not finished: continue it, or leave it out")
-        hits = labels = None
-        if arrays := array_file.read(place.evaluation):
+        held(config)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{place.config} is damaged ({error}): put back a copy, or leave the run out") from error
+    hits = labels = None
+    if arrays := array_file.read(place.evaluation, TEST_ANEW):
+        try:
             labels = arrays["test/label"]
             hits = np.equal(labels, arrays["test/prediction"])
-        return Finished(place.path, recipe or summary["recipe"], config, summary["protocol"], summary, hits, labels)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{place.path} cannot be read ({error}): restore its files, or leave it out") from error
+        except (KeyError, ValueError) as error:
+            raise UserError(f"{place.evaluation} is damaged ({error}): {TEST_ANEW}") from error
+    return Finished(place.path, recipe or summary["recipe"], config, summary["protocol"], summary, hits, labels)
 
 
 def held(config: Mapping[str, Any]) -> dict[str, Any]:

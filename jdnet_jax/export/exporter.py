@@ -19,7 +19,7 @@ from jdnet_jax.export.comparison import Comparison
 from jdnet_jax.export.pictures import Pictures
 from jdnet_jax.export.placement import placed
 from jdnet_jax.files.size_on_disk import size_on_disk
-from jdnet_jax.handoff import model_card
+from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference.flax_runner import FlaxRunner
 from jdnet_jax.inference.open import open_model
@@ -106,13 +106,13 @@ def export(request: Request) -> Report:
         )
         say(f"converting {card.model} to {request.file_format} ({card.dtype}) ...")
         _write(path, request, variables, card, calibration)
-        model_card.write(model_card.card_path(path), card)
+        _describe(path, card)
         say("comparing the file with the student ...")
         found = comparison.compare(student, open_model(path), _to_compare(request, dataset, card))
         comparison.check(found, request.quantize, request.allow_loss)
         size = size_on_disk(path)
         about = {**card.export, "bytes": size, "comparison": found.summary()}
-        model_card.write(model_card.card_path(path), dataclasses.replace(card, export=about))
+        _describe(path, dataclasses.replace(card, export=about))
     return Report(request.output, size, found)
 
 
@@ -156,6 +156,11 @@ def _write(
                 ) from error
 
 
+def _describe(path: Path, card: ModelCard) -> None:
+    model_card.write(model_card.card_path(path), card)
+    sums.seal(path)
+
+
 def _dataset_of(source: Path, card: ModelCard) -> Dataset | None:
     """The dataset of the run that the hand-off is of, where it is prepared on this machine."""
     for folder in (source, source.absolute().parent):
@@ -163,7 +168,8 @@ def _dataset_of(source: Path, card: ModelCard) -> Dataset | None:
         if place.config.is_file():
             try:
                 dataset = find_prepared(place.dataset_config())
-            except UserError:
+            except UserError as error:
+                say(f"note: the run's dataset is not used: {error}")
                 return None
             return dataset if dataset is not None and dataset.class_names == card.classes else None
     return None

@@ -7,7 +7,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from jdnet_jax.handoff import model_card
+from jdnet_jax.files import atomic
+from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.process.errors import UserError
 
 _SAVED_MODEL_FILE = "saved_model.pb"
@@ -15,7 +16,7 @@ _SAVED_MODEL_FILE = "saved_model.pb"
 
 @contextlib.contextmanager
 def placed(output: Path, suffix: str) -> Iterator[Path]:
-    """Gives a path aside to write to, and afterwards moves what is there, with its `model.json`, to `output`.
+    """Gives a path aside to write to, and afterwards moves what is there to `output`, its card and list with it.
 
     Where the code inside raises an exception, what was at `output` before stays as it is and nothing new is left.
 
@@ -32,7 +33,7 @@ def placed(output: Path, suffix: str) -> Iterator[Path]:
         raise UserError(f"--output={output} is a folder that no export wrote: choose another name")
     if not suffix and output.is_file():
         raise UserError(f"--output={output} is a file, and a SavedModel a folder: choose another name")
-    aside = output.absolute().parent / f".{output.name}.new"
+    aside = atomic.aside(output.absolute())
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
@@ -63,6 +64,7 @@ def _move(inside: Path, output: Path) -> None:
         inside.rename(output)
         return
     card = model_card.card_path(output)
-    card.unlink(missing_ok=True)  # between the two moves there is a file without a card, which nobody runs
+    card.unlink(missing_ok=True)  # between the moves there is a file without a card, which nobody runs
     inside.replace(output)
+    sums.list_path(inside).replace(sums.list_path(output))
     model_card.card_path(inside).replace(card)

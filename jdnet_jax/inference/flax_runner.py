@@ -43,7 +43,12 @@ class FlaxRunner:
         """
         module = create(card, name)
         network = networks.Network(STUDENT, card.model, card.options, str(name), False, module, card.image_size)
-        if not networks.fits(network, variables):
+        try:
+            fits = networks.fits(network, variables)
+        except Exception as error:  # of options that make no network, it is its layers that say so
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{name}: the options {dict(card.options)} make no {card.model} ({reason})") from error
+        if not fits:
             raise UserError(
                 f"{name}: its weights are not of {card.model} with the {len(card.classes)} classes and the options "
                 f"{dict(card.options)} of its model.json: write the model again"

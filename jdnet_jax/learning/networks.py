@@ -20,7 +20,7 @@ from jdnet_jax import handoff, losses, models
 from jdnet_jax.config import views
 from jdnet_jax.config.routing import ENSEMBLE, STUDENT
 from jdnet_jax.handoff import class_names as class_names_lib
-from jdnet_jax.handoff import model_card
+from jdnet_jax.handoff import sums
 from jdnet_jax.learning import branches
 from jdnet_jax.learning.devices import DATA_AXIS
 from jdnet_jax.losses.alignment import grids_align
@@ -240,7 +240,7 @@ def check_frozen_teachers(networks: Mapping[str, Network], class_names: Sequence
         folder = handoff.find(Path(network.init)) if isinstance(network.init, str) and network.init else None
         if network.trainable or folder is None:
             continue
-        card = model_card.read(folder / model_card.FILE_NAME)
+        card = sums.checked_card(folder)
         with _named(network):
             class_names_lib.check(tuple(class_names), card.classes, "the run's data")
             # `views.images_for`: of a photo in two parts a network of three channels is shown the whole.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,10 @@ from jdnet_jax.config.defaults import total_steps
 from jdnet_jax.config.routing import ENSEMBLE, STUDENT
 from jdnet_jax.data import Dataset
 from jdnet_jax.figures.classification import Result
-from jdnet_jax.files import array_file, atomic
+from jdnet_jax.files import array_file
+from jdnet_jax.handoff.digest import sha256
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.learning.networks import Network
-from jdnet_jax.learning.state import sha256
 from jdnet_jax.models.multiply_adds import multiply_adds
 from jdnet_jax.run import evaluation_file
 from jdnet_jax.run.workdir import Workdir
@@ -136,7 +135,7 @@ def write(
     summary: Mapping[str, Any],
     place: Workdir,
 ) -> None:
-    """Writes the hand-off, `evaluation.npz`, and `summary.json` last: where it is, the run is finished.
+    """Writes the hand-off, `evaluation.npz`, and `summary.json` last (`Workdir.finish`): where it is, the run is finished.
 
     Raises:
         UserError: one of them could not be written.
@@ -145,7 +144,7 @@ def write(
     temperature = tested.calibration["temperature"]
     arrays = evaluation_file.of_run(tested.logits, temperature, tested.results["test"], dataset, config)
     array_file.write(place.evaluation, arrays)
-    atomic.write_text(place.summary, json.dumps(summary, indent=2) + "\n")
+    place.finish(summary)
 
 
 def ensemble(teachers: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ def test_what_cannot_be_read(tmp_path):
     place.evaluation.unlink()
     assert results.read(place).hits is None
     place.summary.write_text("{}")
-    with pytest.raises(UserError, match=r"ce-0 cannot be read \('recipe'\)"):
+    with pytest.raises(UserError, match=r"summary.json is damaged \(recipe is missing\): delete summary.json"):
         results.read(place)
     place.summary.unlink()
     with pytest.raises(UserError, match=r"ce-0 is not finished: continue it"):
