@@ -123,7 +123,7 @@ def view_of(
     try:
         if isinstance(photo, np.ndarray):
             return view(photo_file.record_of_pixels(photo), card)
-        with photo_file.quiet_pillow():
+        with photo_limits.quiet_pillow():
             return view(photo_file.record_of(Path(photo).expanduser()), card)
     except UnreadablePhotoError as error:
         raise UserError(f"{'an array' if isinstance(photo, np.ndarray) else photo}: {error}") from error
