@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from jdnet_jax.config.routing import DISCRIMINATORS, STUDENT
 
 COUPLINGS = ("mskd", "ial", "kl")  # the terms between the student and a teacher that both may feel
-MSKD_VARIANTS = ("cosine", "l2", "attention", "logits")
+MSKD_VARIANTS = ("cosine", "l2", "attention", "logits", "classifier")
 IAL_VARIANTS = ("l2", "kl")
 DISTILL_VARIANTS = ("hard", "soft")
 WEIGHT_SCHEDULES = ("constant", "linear")

@@ -159,7 +159,14 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
         _check_blocks(config, networks)
     together = config.teacher_selection != "all"  # such teachers have no maps of their own
     for teacher in (n for n, own in networks.items() if n != STUDENT and (own.trainable or not together)):
-        if acts(config.losses.mskd):
+        if acts(config.losses.mskd) and config.losses.mskd.options.variant == "classifier":
+            for network in (STUDENT, teacher):
+                if outputs[network].maps is None:
+                    raise UserError(
+                        f"config.losses.mskd.options.variant 'classifier' needs heads of averaged feature maps and one "
+                        f"linear layer, and {network} ({networks[network].model}) has another: choose 'cosine', say"
+                    )
+        elif acts(config.losses.mskd):
             for stage in config.losses.mskd.options.stages:
                 _check_stage(stage, networks[STUDENT], networks[teacher])
                 if config.losses.mskd.options.variant != "logits":  # its heads pool each grid to a point
