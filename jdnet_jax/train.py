@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -89,6 +90,7 @@ class _Run:
         self.networks = self.parts.networks
         networks.check_frozen_teachers(self.networks, dataset.class_names, config.dataset.view)
         self.train_step = devices.mapped(self.parts.train_step(), donate_state=True)
+        self.look, self.looks = devices.mapped(self.parts.look()), self.parts.looks()
         self.eval_step = devices.mapped(self.parts.eval_step())
         self.logits_step = devices.mapped(step.logits_step(self.networks[STUDENT]))
         self.state = devices.place(self.parts.initial_state())
@@ -134,7 +136,9 @@ class _Run:
         window: list[dict[str, Any]] = list(self.unlogged)
         for number in range(first + 1, self.steps + 1):
             with self.progress.alive("compiling") if number == first + 1 else contextlib.nullcontext():
-                self.state, values = self.train_step(self.state, next(batches))
+                batch = next(batches)
+                self._look(writer, number, batch)
+                self.state, values = self.train_step(self.state, batch)
                 if number == first + 1:
                     jax.block_until_ready(self.state)
                     unused_memory.give_back()
@@ -170,6 +174,14 @@ class _Run:
                     f"interrupted: step {number} of {self.steps} is saved in {self.place.path}, the same command "
                     "continues from there"
                 )
+
+    def _look(self, writer: metrics.RunWriter, number: int, batch: devices.Batch) -> None:
+        """Measures the terms' gradients where it is time: for weights that follow them, and for the report."""
+        if (shown := self.looks.get(number - 1)) is not None:
+            norms, figures = self.look(self.state, batch)
+            self.state = dataclasses.replace(self.state, norms=norms)
+            if shown:
+                writer.write_scalars(number, jax.device_get(figures))
 
     def _agree(self, stops: bool) -> bool:
         """Whether the run ends after this step: all processes say the same at the same step.

@@ -34,6 +34,11 @@ def small_run(**changes):
     return config
 
 
+def whole_run(**changes):
+    """Such a run in which MSKD weighs itself, by what is measured before the steps 1, 3 and 5, and that is reported."""
+    return small_run(**{"losses__mskd__share": 0.3, "share_every": 2, "gradient_report": 2, **changes})
+
+
 def alone(**changes):
     """The student without its teacher: for what the loop does, whatever it trains, and compiled in less time."""
     return recipes.apply_recipe(small_run(**changes), "ce")
@@ -50,7 +55,7 @@ def _prepared_data(tmp_path_factory):
 def finished(tmp_path_factory):
     """(workdir, summary) of a run that was never touched."""
     workdir = tmp_path_factory.mktemp("untouched")
-    return workdir, train.train_and_evaluate(small_run(), workdir)
+    return workdir, train.train_and_evaluate(whole_run(), workdir)
 
 
 def test_no_temperature_is_fitted_on_photos_that_were_trained_on(tmp_path, capsys):
@@ -113,12 +118,28 @@ def test_what_is_kept_of_each_photo_agrees_with_the_summary(finished):
 
 def test_metrics_are_one_line_a_logged_step_with_every_term(finished):
     lines = metrics.read(finished[0] / "metrics.jsonl")
-    assert [line["step"] for line in lines] == [0, 2, 3, 4, 6]
+    assert [line["step"] for line in lines] == [0, 1, 2, 3, 4, 6]
     logged = next(line for line in lines if line["step"] == 4)
     for term in ("total", "ce_student", "ce_teacher", "mskd_teacher", "ial_teacher", "kl_teacher"):
         assert np.isfinite(logged[f"loss/{term}"])
     assert logged["learning_rate/student"] == logged["learning_rate/teacher"] > 0
     assert {"val/teacher/top1", "val/student/top1"} <= set(lines[0])
+
+
+def test_a_coupling_with_a_share_has_the_weight_that_gives_it(finished):
+    lines = {line["step"]: line for line in metrics.read(finished[0] / "metrics.jsonl")}
+    first = lines[1]  # the look before the first step, with all that was measured until then
+    assert set(first) == {"step"} | {
+        f"gradient_{f}/{t}_teacher" for f in ("share", "cosine") for t in ("mskd", "ial", "kl")
+    }
+    assert first["gradient_share/mskd_teacher"] == pytest.approx(0.3, rel=1e-4)
+    assert first["gradient_share/kl_teacher"] not in (0.0, pytest.approx(0.3))
+    assert all(-1 <= first[f"gradient_cosine/{term}_teacher"] <= 1 for term in ("mskd", "ial", "kl"))
+    assert lines[6]["gradient_share/mskd_teacher"] == pytest.approx(0.3, rel=2)  # smoothed, measured a step before
+    weights = [lines[number]["weight/mskd_teacher"] for number in (2, 4, 6)]
+    assert all(weight > 0 for weight in weights)
+    assert len(set(weights)) == 3
+    assert [lines[number]["weight/kl_teacher"] for number in (2, 4, 6)] == [0.5] * 3
 
 
 def test_the_hand_off_is_the_student_alone(finished):
@@ -159,7 +180,7 @@ def test_the_hand_off_scores_as_the_summary_says(finished):
 def test_the_same_command_on_a_finished_run_only_reads(finished, capsys):
     workdir, summary = finished
     before = (workdir / "metrics.jsonl").read_bytes()
-    assert train.train_and_evaluate(small_run(), workdir) == summary
+    assert train.train_and_evaluate(whole_run(), workdir) == summary
     assert (workdir / "metrics.jsonl").read_bytes() == before
     assert f"the run in {workdir} is finished: to train anew" in capsys.readouterr().err
 
@@ -167,15 +188,15 @@ def test_the_same_command_on_a_finished_run_only_reads(finished, capsys):
 def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path):
     workdir, summary = finished
 
-    train_until(4, small_run(), tmp_path)
+    train_until(4, whole_run(), tmp_path)
     # Lines after the newest checkpoint (step 3) are written again, not twice.
     with open(tmp_path / "metrics.jsonl", "a") as file:
         file.write('{"step": 4, "loss/total": 1.0}\n{"step": 5, "lo')
-    resumed = train.train_and_evaluate(small_run(), tmp_path)
+    resumed = train.train_and_evaluate(whole_run(), tmp_path)
     assert resumed["student"]["sha256"] == summary["student"]["sha256"]
-    assert [line["step"] for line in metrics.read(tmp_path / "metrics.jsonl")] == [0, 2, 3, 4, 6]
+    assert [line["step"] for line in metrics.read(tmp_path / "metrics.jsonl")] == [0, 1, 2, 3, 4, 6]
     for ours, theirs in zip(*(metrics.read(Path(d) / "metrics.jsonl") for d in (tmp_path, workdir)), strict=True):
-        same = {key for key in ours if key.startswith("loss/") and ours["step"] != 4}
+        same = {key for key in ours if key.startswith(("loss/", "weight/", "gradient_")) and ours["step"] != 4}
         assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
     snapshots = sorted(path.name for path in (workdir / "snapshots").iterdir())
     assert snapshots == ["0.npz", "3.npz", "6.npz", "photos.npz"]
@@ -188,12 +209,12 @@ def test_a_run_whose_newest_checkpoint_is_damaged_ends_with_the_same_bits(finish
     run = shutil.copytree(workdir, tmp_path / "run")
     for path in (run / "summary.json", run / "checkpoints" / "6" / "default" / "_METADATA"):
         path.unlink()
-    resumed = train.train_and_evaluate(small_run(), run)
+    resumed = train.train_and_evaluate(whole_run(), run)
     lines = capsys.readouterr().err
     assert f"checkpoint {run / 'checkpoints' / '6'} is damaged (default/_METADATA is missing)" in lines
     assert "continuing after step 3 of 6" in lines
     assert resumed["student"]["sha256"] == summary["student"]["sha256"]
-    assert [line["step"] for line in metrics.read(run / "metrics.jsonl")] == [0, 2, 3, 4, 6]
+    assert [line["step"] for line in metrics.read(run / "metrics.jsonl")] == [0, 1, 2, 3, 4, 6]
 
 
 def test_checkpoints_are_made_and_kept_at_multiples_too(tmp_path):
@@ -207,12 +228,12 @@ def test_a_run_goes_on_with_the_data_it_began_with_only(finished, tmp_path):
     (tmp_path / "run" / "summary.json").unlink()  # as after a kill before the end
     (tmp_path / "run" / "data.json").write_text('{"protocol": "a smaller set"}')
     with pytest.raises(UserError, match=r"belongs to a run on other data \(a smaller set\) than is there now"):
-        train.train_and_evaluate(small_run(), tmp_path / "run")
+        train.train_and_evaluate(whole_run(), tmp_path / "run")
 
 
 def test_where_the_data_lies_may_change_between_starts(finished):
     workdir, summary = finished
-    assert train.train_and_evaluate(small_run(dataset__data_dir="elsewhere"), workdir) == summary
+    assert train.train_and_evaluate(whole_run(dataset__data_dir="elsewhere"), workdir) == summary
 
 
 def test_the_workdir_of_another_config_is_left_alone(finished):
@@ -220,12 +241,12 @@ def test_the_workdir_of_another_config_is_left_alone(finished):
     with pytest.raises(
         UserError, match=r"belongs to a run of another config, which differs in batch_size, seed: choose"
     ):
-        train.train_and_evaluate(small_run(batch_size=8, seed=1), workdir)
+        train.train_and_evaluate(whole_run(batch_size=8, seed=1), workdir)
 
 
 def test_how_often_to_log_may_change_between_starts(finished):
     workdir, summary = finished
-    assert train.train_and_evaluate(small_run(log_every=1), workdir) == summary
+    assert train.train_and_evaluate(whole_run(log_every=1), workdir) == summary
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_checkpoint(tmp_path):
@@ -299,7 +320,7 @@ def test_a_roll_back_goes_on_with_other_data_and_a_resume_after_it_ends_with_the
                 train.train_and_evaluate(config, workdir)
         (workdir / "summary.json").unlink(missing_ok=True)
         assert train.train_and_evaluate(config, workdir)["student"]["sha256"] == summary["student"]["sha256"]
-        assert [line["step"] for line in metrics.read(workdir / "metrics.jsonl")] == [0, 2, 3, 4, 6]
+        assert [line["step"] for line in metrics.read(workdir / "metrics.jsonl")] == [0, 1, 2, 3, 4, 6]
 
 
 def test_roll_backs_are_bounded(tmp_path, monkeypatch):

@@ -27,7 +27,7 @@ from jdnet_jax.config.defaults import (
     acts,
     group_settings,
 )
-from jdnet_jax.config.routing import ADVERSARIAL_MODES, ENSEMBLE, OWN_GROUPS, SELECTIONS, STUDENT
+from jdnet_jax.config.routing import ADVERSARIAL_MODES, ENSEMBLE, OWN_GROUPS, ROUTING, SELECTIONS, STUDENT
 from jdnet_jax.config.views import PHOTO, VIEWS
 from jdnet_jax.process.errors import UserError, unknown
 
@@ -54,12 +54,21 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
         "batch_size",
         "grad_accum",
         "log_every",
+        "share_every",
         "keep_checkpoints",
         "max_skips",
         "max_roll_backs",
     ):
         _number(f"config.{key}", config[key], low=1)
-    for key in ("eval_batch_size", "steps", "eval_every", "checkpoint_every", "keep_every", "snapshots"):
+    for key in (
+        "eval_batch_size",
+        "steps",
+        "eval_every",
+        "checkpoint_every",
+        "keep_every",
+        "snapshots",
+        "gradient_report",
+    ):
         _number(f"config.{key}", config[key], low=0)
     _number("config.seed", config.seed, low=0, high=2**32 - 1)  # JAX's keys hold no more
     _number("config.epochs", config.epochs, low=0)
@@ -152,6 +161,9 @@ def _check_losses(config: ConfigDict) -> None:
     for name, entry in config.losses.items():
         path = f"config.losses.{name}"
         _number(f"{path}.weight", entry.weight, low=0)
+        _number(f"{path}.share", entry.share, low=0)
+        if entry.share > 0:
+            _check_share(f"{path}.share", name, config)
         _choice(f"{path}.schedule.name", entry.schedule.name, WEIGHT_SCHEDULES)
         _number(f"{path}.schedule.warmup", entry.schedule.warmup, low=0, high=1)
         for network, strength in entry.routing.items():
@@ -191,6 +203,22 @@ def _check_losses(config: ConfigDict) -> None:
     )
     acting = [name for name, entry in losses.items() if acts(entry) and (name == "ce" or len(config.teachers))]
     _require(bool(acting), "config.losses", "leave nothing to train: every term that applies has weight 0")
+
+
+def _check_share(path: str, name: str, config: ConfigDict) -> None:
+    def strength(term: str) -> float:
+        return config.losses[term].routing.get(STUDENT, ROUTING[term][STUDENT])
+
+    _require(name != "ce", path, "is a share of cross-entropy's gradient, which is this one: set the weight instead")
+    message = (
+        f"is for a term that sends the student a gradient: set config.losses.{name}.routing.student, or the share to 0"
+    )
+    _require(strength(name) != 0, path, message)
+    _require(
+        config.losses.ce.weight > 0 and strength("ce") != 0,
+        path,
+        f"is a share of cross-entropy's gradient, and recipe {config.recipe} has none: set the weight instead",
+    )
 
 
 def _check_blocks(config: ConfigDict) -> None:

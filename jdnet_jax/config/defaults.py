@@ -15,7 +15,7 @@ from ml_collections import ConfigDict
 from jdnet_jax.config.routing import DISCRIMINATORS, STUDENT
 
 COUPLINGS = ("mskd", "ial", "kl")  # the terms between the student and a teacher that both may feel
-MSKD_VARIANTS = ("cosine", "l2", "attention", "logits")
+MSKD_VARIANTS = ("cosine", "l2", "attention", "logits", "classifier")
 IAL_VARIANTS = ("l2", "kl")
 DISTILL_VARIANTS = ("hard", "soft")
 WEIGHT_SCHEDULES = ("constant", "linear")
@@ -97,6 +97,8 @@ def default() -> ConfigDict:
     adversarial = {"mode": "reversal", "etas": (), "divisors": (2, 4), "faithful": False}
     config.losses.adversarial.options = adversarial
 
+    config.share_every = 20  # steps between two measurements of the gradients of the terms that have a share
+
     config.optimizer = ConfigDict()
     config.optimizer.name = "adamw"
     config.optimizer.weight_decay = 0.01  # kernels only: no decay on batch norm, biases and tokens
@@ -134,6 +136,8 @@ def default() -> ConfigDict:
     config.max_skips = 10  # updates left out one after the other, before the run ends after all
     config.max_roll_backs = 3  # in the whole run
     config.select = "best"  # what is tested and handed off: the checkpoint best on val, or the last
+    # Looks at the gradient that each term sends to the student beside cross-entropy's, spread over the run; 0 = none.
+    config.gradient_report = 6
     config.snapshots = 6  # evaluations at which activation maps are kept for the report; 0 = none
     return config
 
@@ -146,16 +150,25 @@ def teacher(model: str, init: str = "random", trainable: bool = True, **options:
 def loss(weight: float = 1.0) -> dict[str, Any]:
     """The entry of one term in `config.losses`: constant weight, the routing table's own strengths, no options.
 
+    `share`, where it is not 0, takes the weight's place: the weight then follows so that the norm of the term's
+    gradient into the student is that share of cross-entropy's, see `config.share_every`; `schedule` is the share's.
+
     `routing` maps names of networks (`student`, a teacher, `adapters`, `discriminators`) to the strength of the
     gradient that the term sends them, instead of the table's; `apply_recipe` writes each teacher's strength r there, to
     be seen and changed.
     """
-    return {"weight": weight, "schedule": {"name": "constant", "warmup": 0.1}, "routing": {}, "options": {}}
+    return {
+        "weight": weight,
+        "share": 0.0,
+        "schedule": {"name": "constant", "warmup": 0.1},
+        "routing": {},
+        "options": {},
+    }
 
 
 def acts(entry: Mapping[str, Any]) -> bool:
     """Whether the entry of a term in `config.losses` has the term act where there is a teacher for it."""
-    return entry["weight"] > 0 and entry["options"].get("mode") != "none"
+    return (entry["weight"] > 0 or entry["share"] > 0) and entry["options"].get("mode") != "none"
 
 
 def group_settings(config: ConfigDict, name: str) -> dict[str, Mapping[str, Any]]:

@@ -77,12 +77,9 @@ _HINT_SETS = {"losses.mskd.options.stage_weights": (), "losses.mskd.schedule.nam
 
 
 def _meal(what: str, mode: str, **changes: Any) -> Recipe:
-    row = {
-        "terms": {"similarity": ON, "adversarial": OFFERED if mode == "none" else ON},
-        "holds": {"losses.adversarial.options.mode": mode},
-        "sets": {"teacher_selection": "random"},
-    }
-    return Recipe(what, FROZEN, **{key: {**row[key], **changes.get(key, {})} for key in row})
+    terms = {"similarity": ON, "adversarial": OFFERED if mode == "none" else ON}
+    holds = {"losses.adversarial.options.mode": mode, **changes.get("holds", {})}
+    return Recipe(what, FROZEN, terms, holds, {"teacher_selection": "random", **changes.get("sets", {})})
 
 
 def _deit(what: str, variant: str, share: float) -> Recipe:

@@ -11,9 +11,10 @@ from ml_collections import ConfigDict
 
 from jdnet_jax import losses
 from jdnet_jax.config.defaults import group_settings
-from jdnet_jax.learning import frozen_teachers, networks, optimizers, state, step
+from jdnet_jax.learning import frozen_teachers, networks, optimizers, state, step, term_gradients
 from jdnet_jax.learning.frozen_teachers import FrozenTeachers
 from jdnet_jax.learning.networks import Network
+from jdnet_jax.learning.term_gradients import TermGradients
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,29 @@ class Assembly:
             remat=self.config.remat,
         )
 
+    def look(self) -> Callable[..., Any]:
+        """`term_gradients.look` of one device, for `devices.mapped`."""
+        gradients = TermGradients(self.networks, self.terms, self.frozen, self.config.remat)
+        return term_gradients.look(gradients, self.config.share_every)
+
+    def looks(self) -> dict[int, bool]:
+        """The steps, counted from 0, before which to look at the terms' gradients -> whether the report shows it."""
+        if not term_gradients.compared(self.terms):
+            return {}
+        weighing = range(0, self.steps, self.config.share_every) if any(term.share for term in self.terms) else ()
+        return dict.fromkeys(weighing, False) | dict.fromkeys(
+            term_gradients.looks(self.steps, self.config.gradient_report), True
+        )
+
     def eval_step(self) -> Callable[..., Any]:
         """The evaluation step of one device, for `devices.mapped`."""
         return step.eval_step(self.networks)
 
     def scheduled(self, step: int) -> dict[str, float]:
-        """What the schedules say of a step: `learning_rate/<group>` and `weight/<term>`."""
+        """What the schedules say of a step: `learning_rate/<group>` and `weight/<term>`, but of terms with a share."""
         schedules = {name: group_settings(self.config, name)["schedule"] for name in self.optimizers}
         rates = {name: optimizers.learning_rate(own, self.steps)(step) for name, own in schedules.items()}
-        weights = {term.name: term.weight(jnp.int32(step)) for term in self.terms}
+        weights = {term.name: term.weight(jnp.int32(step)) for term in self.terms if not term.share}
         return {
             **{f"learning_rate/{name}": float(rate) for name, rate in rates.items()},
             **{f"weight/{name}": float(weight) for name, weight in weights.items()},

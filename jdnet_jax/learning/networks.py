@@ -18,6 +18,7 @@ from ml_collections import ConfigDict
 
 from jdnet_jax import handoff, losses, models
 from jdnet_jax.config import views
+from jdnet_jax.config.defaults import acts
 from jdnet_jax.config.routing import ENSEMBLE, STUDENT
 from jdnet_jax.handoff import class_names as class_names_lib
 from jdnet_jax.handoff import sums
@@ -149,21 +150,28 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
                 f"config.dataset.view={views.BOTH!r}, with a dataset that has masks"
             )
     outputs = {name: shapes(network)[0] for name, network in networks.items()}
-    if config.losses.distill.weight and len(networks) > 1 and outputs[STUDENT].distillation_logits is None:
+    if acts(config.losses.distill) and len(networks) > 1 and outputs[STUDENT].distillation_logits is None:
         raise UserError(
             f"config.losses.distill needs a student with a distillation token, and {networks[STUDENT].model} has none: "
             "choose deit_tiny_distilled_patch16_224, say, or the recipe kd"
         )
-    if config.losses.similarity.weight or config.losses.adversarial.weight or config.teacher_selection != "all":
+    if acts(config.losses.similarity) or acts(config.losses.adversarial) or config.teacher_selection != "all":
         _check_blocks(config, networks)
     together = config.teacher_selection != "all"  # such teachers have no maps of their own
     for teacher in (n for n, own in networks.items() if n != STUDENT and (own.trainable or not together)):
-        if config.losses.mskd.weight:
+        if acts(config.losses.mskd) and config.losses.mskd.options.variant == "classifier":
+            for network in (STUDENT, teacher):
+                if outputs[network].maps is None:
+                    raise UserError(
+                        f"config.losses.mskd.options.variant 'classifier' needs heads of averaged feature maps and one "
+                        f"linear layer, and {network} ({networks[network].model}) has another: choose 'cosine', say"
+                    )
+        elif acts(config.losses.mskd):
             for stage in config.losses.mskd.options.stages:
                 _check_stage(stage, networks[STUDENT], networks[teacher])
                 if config.losses.mskd.options.variant != "logits":  # its heads pool each grid to a point
                     _check_grids(stage, networks[STUDENT], networks[teacher], outputs)
-        if config.losses.ial.weight:
+        if acts(config.losses.ial):
             labels = jax.ShapeDtypeStruct((1,), jnp.int32)
             maps = [jax.eval_shape(Outputs.activation, outputs[n], labels).shape[1:] for n in (STUDENT, teacher)]
             if not grids_align(*maps):

@@ -33,6 +33,7 @@ _FREE = (
     "max_skips",
     "max_roll_backs",
     "snapshots",
+    "gradient_report",
 )
 
 # What report, comparison and the words at the end of a run count on.

@@ -46,6 +46,16 @@ def test_a_stage_that_a_network_lacks_is_named():
         networks.check_alignment(config, networks.build(config, 3))
 
 
+def test_the_classifier_variant_needs_heads_of_averaged_maps():
+    config = tiny.config(losses__mskd__options__variant="classifier", losses__mskd__options__stages=(7,))
+    networks.check_alignment(config, networks.build(config, 3))  # no stage is read
+    config.teachers.teacher.model, config.teachers.teacher.options = "vit_tiny_test", {}
+    with pytest.raises(
+        UserError, match=r"variant 'classifier' needs heads of .* teacher \(vit_tiny_test\) has another"
+    ):
+        networks.check_alignment(config, networks.build(config, 3))
+
+
 def test_grids_that_do_not_align_name_the_image_size():
     # resnet_tiny rounds up and has 5x5 at stride 8 of 36 pixels; MobileNetV2's stride 4 has 9x9.
     config = tiny.config(image_size=36)

@@ -368,15 +368,3 @@ def test_the_step_copies_no_kernel_that_it_updates():
     copied = {name: shape for shape, name in re.findall(r" = f32\[([\d,]*)\]\S* copy\(%([\w.]+)\)", text)}
     kernels = [shape for name, shape in copied.items() if name in arguments and shape.count(",") == 3]
     assert not kernels
-
-
-@pytest.mark.parametrize("sizes", [[8192, 8193, 3], [9000, 20000], [5, 1], [1]])
-def test_norm(sizes):
-    rng = np.random.default_rng(0)
-    tree = {str(size): rng.normal(size=(1, size)).astype(np.float32) for size in sizes}
-    expected = np.sqrt(sum((leaf.astype(np.float64) ** 2).sum() for leaf in tree.values()))
-    assert float(step._norm(tree)) == pytest.approx(expected, rel=1e-6)
-
-
-def test_norm_of_nothing():
-    assert float(step._norm({})) == 0

@@ -54,6 +54,8 @@ def test_a_curve_of_every_term(finished):
     for term in ("ce_student", "ce_teacher", "mskd_teacher", "ial_teacher"):
         assert f"loss: {term}, without its weight" in captions
     assert {"top-1 on val", "learning rates: student, teacher", "weights of the terms: mskd_teacher"} <= set(captions)
+    assert "strength of the gradients into the student, cross-entropy 1: mskd_teacher" in captions
+    assert "cosine of the gradients into the student with cross-entropy: mskd_teacher" in captions
 
 
 def test_maps_of_both_networks_at_every_step(finished):
