@@ -9,7 +9,7 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from PIL import Image, UnidentifiedImageError
 
@@ -39,7 +39,7 @@ def quiet_pillow() -> Iterator[None]:
         yield
 
 
-def opened(content: bytes, formats: Sequence[str] | None = None) -> Image.Image:
+def opened(content: bytes, formats: tuple[str, ...] | None = None) -> Image.Image:
     """The photo, of which only the header was read, once it is known to be within the limits; to be closed.
 
     Args:
