@@ -308,6 +308,39 @@ class TestUnreadable:
             prepare(folder)
 
 
+class TestWherePhotosLie:
+    def test_system_folders_are_no_data(self, folder):
+        before = prepare(folder)
+        for name in ("@eaDir", "#recycle", "$RECYCLE.BIN", ".Trash-1000", "__MACOSX", ".ipynb_checkpoints"):
+            make_classes(folder / name, seed=300, apple=2, pear=2)
+            write(folder, f"apple/{name}/1.jpg", 400)
+        (folder / "apple" / "Thumbs.db").write_bytes(b"thumbnails")
+        assert prepare(folder).protocol == before.protocol
+
+    def test_linked_classes(self, folder, tmp_path):
+        shutil.move(folder / "apple", tmp_path / "disk")
+        (folder / "apple").symlink_to(tmp_path / "disk")
+        make_classes(tmp_path / "more", seed=600, pear=4)
+        (folder / "pear" / "more").symlink_to(tmp_path / "more" / "pear")
+        dataset = prepare(folder)
+        assert sum(dataset.sizes.values()) == 20 + 14 + 3
+        assert "pear/more/000.jpg" in set.union(*(paths(dataset, split) for split in dataset.sizes))
+
+    def test_the_home_folder(self, folder, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert prepare("~/photos").protocol == prepare(folder).protocol
+
+    def test_folders_of_splits_with_a_list_of_classes(self, root):
+        for split, seed in (("train", 0), ("valid", 100), ("test", 200)):
+            make_classes(root, seed, **{split: 8})
+            rows = [f"{number:03d}.jpg, {'fig' if number % 2 else 'egg'}" for number in range(8)]
+            (root / split / "_classes.csv").write_text("\r\n".join(["\ufefffilename, class", *rows]))
+        dataset = prepare(root)
+        assert dataset.class_names == ("egg", "fig")
+        assert dataset.sizes == {"train": 8, "val": 8, "test": 8}
+        assert all(record["label"] == int(record["path"][-5:-4]) % 2 for record in records(dataset, "test"))
+
+
 class TestReports:
     def test_other_files_and_empty_classes_are_named(self, folder, caplog):
         (folder / "apple" / "notes.txt").write_text("red ones")
