@@ -349,6 +349,6 @@ class TestRealPhotos:
 def test_lists_as_spreadsheets_save_them(tree, ends, encoding):
     before = grocery_store.read_listing(tree)
     for name in ("classes.csv", "train.txt", "val.txt", "test.txt"):
-        text = (tree / name).read_text(encoding="utf-8")
-        (tree / name).write_bytes(text.replace("\n", ends).encode(encoding))
+        text = (before.root / name).read_text(encoding="utf-8")
+        (before.root / name).write_bytes(text.replace("\n", ends).encode(encoding))
     assert grocery_store.read_listing(tree) == before
