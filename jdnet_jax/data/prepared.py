@@ -170,6 +170,8 @@ def _first_fault(builder: tfds.core.DatasetBuilder, split: str) -> str | None:
                 features = tf.train.Example.FromString(serialized).features.feature
                 image_check.decode(features["image"].bytes_list.value[0])
                 number += 1
+        except tf.errors.NotFoundError:
+            return f"{part.filename} is missing"
         except tf.errors.OpError:
             return f"{part.filename} is damaged at record {number}"
         except UnreadablePhotoError as error:
