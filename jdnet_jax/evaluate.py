@@ -18,13 +18,13 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import check
+from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
@@ -135,7 +135,7 @@ def _labelled(place: Workdir, card: ModelCard, config: ConfigDict | None) -> Lab
     from jdnet_jax.inference import labelled_photos
 
     if _PHOTOS.value:
-        return labelled_photos.of_folder(Path(_PHOTOS.value).expanduser(), card)
+        return labelled_photos.of_folder(user_files.expanded(_PHOTOS.value), card)
     if config is not None:
         return labelled_photos.of_dataset(config.dataset, _SPLIT.value, card)
     labelled = labelled_photos.of_dataset(place.dataset_config(), _SPLIT.value, card)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import flags
 
+from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
@@ -41,7 +42,7 @@ def main(argv: list[str]) -> int:
         raise UserError("--model is missing: name a workdir, a hand-off (student/) or an exported file")
     if len(argv) < 2:
         raise UserError("name photos, or folders of photos: python -m jdnet_jax.predict --model=... photo.jpg folder/")
-    folder = Path(_OVERLAY.value).expanduser() if _OVERLAY.value else None
+    folder = user_files.expanded(_OVERLAY.value) if _OVERLAY.value else None
     if folder is not None:
         _make(folder)
     command_line.log_warnings_only()
@@ -55,7 +56,7 @@ def main(argv: list[str]) -> int:
     size = overlay.PICTURE_SIZE if folder is not None else 0
     destinations = overlay.destinations(paths, folder) if folder is not None else [None] * len(paths)
     bad = 0
-    masks = Path(_MASK.value).expanduser() if _MASK.value else None
+    masks = user_files.expanded(_MASK.value) if _MASK.value else None
     read = photos.read(paths, runner.card, picture_size=size, masks=masks)
     for (photo, probabilities, activation), destination in zip(_predicted(runner, read), destinations, strict=True):
         if photo.problem:

@@ -15,11 +15,11 @@ import contextlib
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Literal
 
 from absl import flags
 
+from jdnet_jax.files import user_files
 from jdnet_jax.inference.cpus import available
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
@@ -90,7 +90,7 @@ def _step(kind: Literal["train_step", "eval"]) -> None:
 
     from jdnet_jax.benchmark import steps
 
-    profile = Path(_PROFILE.value).expanduser() if _PROFILE.value else None
+    profile = user_files.expanded(_PROFILE.value) if _PROFILE.value else None
     result = steps.measure(config, kind, _CLASSES.value, _SECONDS.value, profile)
     print(json.dumps(result) if _JSON.value else steps.table(result))
 
@@ -131,7 +131,7 @@ def _student() -> None:
 
     from jdnet_jax.benchmark import student
 
-    result = student.measure([Path(name).expanduser() for name in _FROM.value], threads, _SECONDS.value)
+    result = student.measure([user_files.expanded(name) for name in _FROM.value], threads, _SECONDS.value)
     print(json.dumps(result) if _JSON.value else student.table(result))
 
 

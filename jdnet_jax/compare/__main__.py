@@ -22,6 +22,7 @@ from pathlib import Path
 from absl import flags
 
 from jdnet_jax.compare.plan import Run
+from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
@@ -72,7 +73,7 @@ def _trained() -> int:
         raise UserError("--workdir is missing: name a folder for the comparison")
     _check_baseline(_RECIPES.value)
     _check_cores()
-    folder = Path(check_name(_WORKDIR.value)).expanduser().absolute()
+    folder = user_files.expanded(check_name(_WORKDIR.value)).absolute()
     file = command_line.config_file()
     options = file.partition(":")[2]
     if options and not all("=" in option for option in options.split(",")):

@@ -106,7 +106,6 @@ def prepare(config: ConfigDict) -> Dataset:
         return builder
 
     builder = _prepared(create)
-    prepared.check(builder)
     features = builder.info.features
     for feature, kind in (("image", tfds.features.Image), ("label", tfds.features.ClassLabel)):
         if feature not in features or not isinstance(features[feature], kind):
@@ -119,6 +118,7 @@ def prepare(config: ConfigDict) -> Dataset:
         raise UserError(
             f"dataset {config.name} in {builder.data_path} was prepared as {file_format.value}: prepare it as tfrecord"
         )
+    prepared.check(builder)
     splits = {role: config.splits[role] for role in ROLES}
     sizes = {role: _size(builder, config.name, role, split) for role, split in splits.items()}
     protocol = f"{builder.info.full_name}: " + ", ".join(f"{role} {sizes[role]} ({splits[role]})" for role in ROLES)

@@ -132,8 +132,8 @@ def read_listing(root: Path) -> Listing:
     if len(class_names) < 2:
         raise UserError(
             f"dataset.data_dir={str(root)!r} has photos of {len(class_names)} classes ({listed(class_names)}); it must "
-            "hold a folder for each of two classes or more, or such folders below train, val and test, or photos with a "
-            "CSV file of the columns filename and class beside them"
+            "hold a folder for each of two classes or more, or such folders below train, val and test, or beside its "
+            "photos a CSV file with the columns filename and class"
         )
     for split, members in photos.items():
         unknown = sorted({photo.class_name for photo in members}.difference(class_names))

@@ -12,7 +12,14 @@ from absl import logging
 from jdnet_jax.process.errors import UserError
 
 # Whether one can be read is found out later.
-_SUFFIXES = [".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".jp2", ".j2k", ".jpf", ".jpx", ".jpc", ".j2c", ".heic", ".heics", ".heif", ".heifs", ".hif", ".avif", ".avifs"]
+_SUFFIXES = frozenset(
+    f".{ending}"
+    for endings in (
+        "jpg jpeg jpe jfif mpo png apng webp gif bmp dib tif tiff",
+        "jp2 j2k jpf jpx jpc j2c heic heics heif heifs hif avif avifs",
+    )
+    for ending in endings.split()
+)
 
 # Bins, thumbnails, indices and notes of systems, disk stations and programs, in any case.
 _SYSTEM = re.compile(

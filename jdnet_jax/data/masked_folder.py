@@ -204,7 +204,7 @@ def with_region(photos: Mapping[str, Sequence[Masked]], where: Path) -> tuple[di
         where: what holds them, for messages.
 
     Raises:
-        UserError: many masks of a split are unreadable or of another size than the photo, see `image_check.refuse_many`.
+        UserError: many masks of a split are unreadable or of another size, see `image_check.refuse_many`.
     """
     usable: dict[str, set[str]] = {}
     unreadable = empty = full = 0

@@ -9,9 +9,9 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 MAX_BYTES = 512 * 2**20  # of a file, or of a member of an archive
 MAX_PIXELS = 178_956_970  # of a photo; 512 MB as RGB
@@ -39,7 +39,7 @@ def quiet_pillow() -> Iterator[None]:
         yield
 
 
-def opened(content: bytes, formats: Sequence[str] | None = None) -> Image.Image:
+def opened(content: bytes, formats: tuple[str, ...] | None = None) -> Image.Image:
     """The photo, of which only the header was read, once it is known to be within the limits; to be closed.
 
     Args:
@@ -78,10 +78,8 @@ def check(content: bytes) -> None:
                 raise UnreadablePhotoError("an animation of too many pictures: save the first one")
     except (UnreadablePhotoError, MemoryError):
         raise
-    except UnidentifiedImageError:
+    except Exception:  # a damaged file makes a decoder raise anything
         raise UnreadablePhotoError("truncated or not an image") from None
-    except Exception as error:  # a damaged file makes a decoder raise anything
-        raise damaged(error) from error
 
 
 def damaged(error: BaseException) -> UnreadablePhotoError:

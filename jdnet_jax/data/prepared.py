@@ -43,19 +43,22 @@ def check(builder: tfds.core.DatasetBuilder) -> None:
         raise UserError(f"{damage}: {_anew(folder)}")
     if not builder.info.splits:
         raise UserError(f"{folder / INFO} is missing or names no splits: {_anew(folder)}")
+    try:
+        splits = {name: (split, [*split.filepaths]) for name, split in builder.info.splits.items()}
+    except Exception as error:  # of a template that says anything
+        raise UserError(f"{folder / INFO} is damaged ({_first_line(error)}): {_anew(folder)}") from error
     differing = []
-    for split in builder.info.splits.values():
-        sizes = [_size(str(path), folder) for path in split.filepaths]
-        if sum(sizes) == split.num_bytes + _FRAME * split.num_examples:
+    for name, (split, paths) in splits.items():
+        if sum(_size(str(path), folder) for path in paths) == split.num_bytes + _FRAME * split.num_examples:
             continue
-        for path, expected in zip(split.filepaths, split.shard_lengths, strict=True):
+        for path, expected in zip(paths, split.shard_lengths, strict=True):
             found = _count(str(path))
             if found != expected:
                 has = "is cut off or damaged" if found is None else f"holds {found} records"
                 raise UserError(f"{path} {has}, where {INFO} tells of {expected} records: {_anew(folder)}")
-        differing.append(split.name)
+        differing.append(name)
     # Early versions of TFDS counted bytes otherwise, in all splits alike.
-    if 0 < len(differing) < len(builder.info.splits):
+    if 0 < len(differing) < len(splits):
         raise UserError(
             f"the records of {differing[0]} in {folder} have other sizes than {INFO} says, as if they were of another "
             f"split or dataset: {_anew(folder)}"
@@ -78,8 +81,7 @@ def explained(builder: tfds.core.DatasetBuilder, split: str) -> Iterator[None]:
         tf.errors.FailedPreconditionError,
         tf.errors.PermissionDeniedError,
     ) as error:
-        reason = str(error.message).splitlines()[0][:200]
-        what = _first_fault(builder, split) or f"a record cannot be read ({reason})"
+        what = _first_fault(builder, split) or f"a record cannot be read ({_first_line(error)})"
         raise UserError(f"{what}: {_anew(Path(builder.data_path))}") from error
 
 
@@ -106,6 +108,10 @@ def opening(store: Path, name: str) -> Iterator[None]:
         raise
 
 
+def _first_line(error: BaseException) -> str:
+    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+
+
 def _anew(folder: Path) -> str:
     return f"delete the folder {folder}, and the same command prepares it anew"
 
@@ -126,7 +132,7 @@ def _fault_of_info(file: Path) -> str | None:
         if info.version != file.parent.name:
             raise ValueError(f"it is of version {info.version or 'none'}")
     except Exception as error:  # as above
-        return f"{file} is damaged ({str(error).splitlines()[0][:200] if str(error) else type(error).__name__})"
+        return f"{file} is damaged ({_first_line(error)})"
     return None
 
 
@@ -164,6 +170,8 @@ def _first_fault(builder: tfds.core.DatasetBuilder, split: str) -> str | None:
                 features = tf.train.Example.FromString(serialized).features.feature
                 image_check.decode(features["image"].bytes_list.value[0])
                 number += 1
+        except tf.errors.NotFoundError:
+            return f"{part.filename} is missing"
         except tf.errors.OpError:
             return f"{part.filename} is damaged at record {number}"
         except UnreadablePhotoError as error:

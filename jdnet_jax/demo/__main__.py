@@ -9,10 +9,9 @@ What runs models in a browser is fetched once, by npm; `--build` does only that.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from absl import flags
 
+from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
 
@@ -39,10 +38,10 @@ def main(argv: list[str]) -> int:
     from jdnet_jax.demo import model_file, server, static_folder
     from jdnet_jax.demo import site as site_lib
 
-    model = model_file.load(Path(_MODEL.value).expanduser())
+    model = model_file.load(user_files.expanded(_MODEL.value))
     site = site_lib.create(model, runtime.find_or_build())
     if _EXPORT.value:
-        folder = Path(_EXPORT.value).expanduser()
+        folder = user_files.expanded(_EXPORT.value)
         static_folder.write(site, folder)
         print(f"{folder}: {len(site)} files; serve them by HTTPS, without which browsers give pages no camera")
         return 0

@@ -7,11 +7,10 @@ run beside the student before it is put in place, and has a `model.json` beside 
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from absl import flags
 
 from jdnet_jax.export import formats
+from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
 
@@ -41,11 +40,11 @@ def main(argv: list[str]) -> int:
 
     report = exporter.export(
         exporter.Request(
-            source=Path(_FROM.value).expanduser(),
+            source=user_files.expanded(_FROM.value),
             file_format=_FORMAT.value,
             quantize=_QUANTIZE.value,
-            output=Path(_OUTPUT.value).expanduser(),
-            calibrate=Path(_CALIBRATE.value).expanduser() if _CALIBRATE.value else None,
+            output=user_files.expanded(_OUTPUT.value),
+            calibrate=user_files.expanded(_CALIBRATE.value) if _CALIBRATE.value else None,
             allow_loss=_ALLOW_LOSS.value,
             author=_AUTHOR.value,
             licence=_LICENCE.value,

@@ -15,7 +15,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 
-from jdnet_jax.files import atomic
+from jdnet_jax.files import atomic, user_files
 from jdnet_jax.files.plain_path import LiteralPath
 from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.handoff.digest import sha256
@@ -108,7 +108,7 @@ def _alone() -> ocp.options.MultiprocessingOptions:
 
 def find(path: Path) -> Path | None:
     """The hand-off's own folder: `path`, or `student/` in it; None where there is none."""
-    path = path.expanduser()
+    path = user_files.expanded(path)
     for candidate in (path, path / "student"):
         if (candidate / model_card.FILE_NAME).is_file() and (candidate / _CHECKPOINT).is_dir():
             return candidate

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from jdnet_jax import handoff
+from jdnet_jax.files import user_files
 from jdnet_jax.handoff import sums
 from jdnet_jax.inference.runner import Runner
 from jdnet_jax.process.errors import UserError
@@ -29,7 +30,7 @@ def open_model(path: str | os.PathLike[str]) -> Runner:
         UserError: there is nothing, it is no model of ours, of a newer format version, damaged or changed, or what its
             format needs is not installed.
     """
-    path = Path(path).expanduser()
+    path = user_files.expanded(path)
     if not path.exists():
         raise UserError(f"there is no model at {path}: name a workdir, a hand-off (student/) or an exported file")
     if handoff.is_handoff(path):

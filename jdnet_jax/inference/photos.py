@@ -18,6 +18,7 @@ from jdnet_jax.data import masks as mask_files
 from jdnet_jax.data.folder_walk import files_below, is_photo_name
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.parallel import in_order
+from jdnet_jax.files import user_files
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import overlay
 from jdnet_jax.process.errors import UserError
@@ -48,7 +49,7 @@ def find(names: Sequence[str]) -> list[Path]:
     Overlays of an earlier call are not taken from a folder.
     """
     found: list[Path] = []
-    for path in (Path(name).expanduser() for name in names):
+    for path in (user_files.expanded(name) for name in names):
         found += (_below(path) if path.is_dir() else []) or [path]
     return found
 
@@ -124,7 +125,7 @@ def view_of(
         if isinstance(photo, np.ndarray):
             return view(photo_file.record_of_pixels(photo), card)
         with photo_limits.quiet_pillow():
-            return view(photo_file.record_of(Path(photo).expanduser()), card)
+            return view(photo_file.record_of(user_files.expanded(photo)), card)
     except UnreadablePhotoError as error:
         raise UserError(f"{'an array' if isinstance(photo, np.ndarray) else photo}: {error}") from error
 

@@ -15,7 +15,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jdnet_jax.config.defaults import differences
-from jdnet_jax.files import atomic, checksums, json_file
+from jdnet_jax.files import atomic, checksums, json_file, user_files
 from jdnet_jax.files.json_file import NUMBER, Each
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
@@ -83,7 +83,7 @@ class Workdir:
     """Paths inside the folder of a run."""
 
     def __init__(self, path: str | Path):
-        self.path = Path(path).expanduser()
+        self.path = user_files.expanded(path)
         self.config = self.path / "config.json"
         self.data = self.path / "data.json"
         self.metrics = self.path / "metrics.jsonl"

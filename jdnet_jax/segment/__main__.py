@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from jdnet_jax.files import user_files
 from jdnet_jax.inference.cpus import available
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
@@ -94,7 +95,7 @@ def _asked(argv: list[str]) -> tuple[Path, Path]:
         raise UserError("--margin is of --backend=grabcut and of --prompt=box: give the latter too, or leave it out")
     if _POINTS.present and _PROMPT.value != "grid":
         raise UserError("--points is of --prompt=grid: give that too, or leave it out")
-    return Path(_INPUT.value).expanduser(), Path(_OUTPUT.value).expanduser()
+    return user_files.expanded(_INPUT.value), user_files.expanded(_OUTPUT.value)
 
 
 def _segmenter() -> Segmenter:
