@@ -146,7 +146,7 @@ def _labelled(place: Workdir, card: ModelCard, config: ConfigDict | None) -> Lab
 
 
 def _as_json(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Condition]) -> dict[str, Any]:
-    from jdnet_jax.figures import bootstrap, classification
+    from jdnet_jax.figures import classification, intervals
     from jdnet_jax.inference import robustness
 
     scores = found[robustness.CLEAN].scores
@@ -161,7 +161,7 @@ def _as_json(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Cond
         "split": None if _PHOTOS.value else _SPLIT.value,
         "only_classes": None if scores.averaged is None else [card.classes[number] for number in scores.averaged],
         **scores.summary(),
-        "bootstrap": {"drawings": _draws(), "level": bootstrap.LEVEL, "seed": robustness.BOOTSTRAP_SEED},
+        "bootstrap": {"drawings": _draws(), "level": intervals.LEVEL, "seed": robustness.BOOTSTRAP_SEED},
         "perturb_seed": _PERTURB_SEED.value,
         "perturb_on": _PERTURB_ON.value,
         **robustness.as_json(found),
