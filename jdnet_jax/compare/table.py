@@ -100,7 +100,7 @@ def _difference(runs: Mapping[int, Finished], base: Mapping[int, Finished]) -> d
 
 def _by_photo(pairs: Sequence[tuple[Finished, Finished]]) -> Float[np.ndarray, "seeds photos"] | None:
     """The difference of hits of each seed on each photo of test; None where the photos are not the same."""
-    of_seeds = []
+    of_seeds: list[np.ndarray] = []
     for ours, theirs in pairs:
         if ours.hits is None or theirs.hits is None or not ours.shares_photos_with(theirs):
             return None

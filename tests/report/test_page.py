@@ -44,10 +44,8 @@ def finished(tmp_path_factory):
 def test_figures_of_each_network(finished):
     text = " ".join(Elements(finished[1]).text.split())
     assert "jdnet on synthetic_meals, seed 3" in text
-    assert (
-        "73.3 % of 15 (48 to 89) photos of test: top-1 of the student. teacher, 4.0 times its size: 100 % of 15 (80 to 100). "
-        in text
-    )
+    assert "73.3 % of 15 (48 to 89) photos of test: top-1 of the student. teacher, 4.0 times its size: 100 %" in text
+    assert "100 % of 15 (80 to 100). In brackets the 95 % interval." in text
     assert "2.00 M" in text
     assert "300 M" in text
 
