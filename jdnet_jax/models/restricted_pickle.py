@@ -112,6 +112,13 @@ def load(
             case "APPENDS":
                 items = pop_to_mark()
                 _extend(stack[-1], items)
+            case "EMPTY_SET":
+                stack.append(INERT)
+            case "ADDITEMS":
+                pop_to_mark()
+            case "FROZENSET":
+                pop_to_mark()
+                stack.append(INERT)
             case "EMPTY_DICT":
                 stack.append({})
             case "SETITEM":

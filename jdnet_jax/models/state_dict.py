@@ -28,7 +28,10 @@ _NETWORK_KEYS = ("arch", "architecture", "model_name")
 #: What may stand among the tensors and is left out: numbers and texts, such as an epoch or a score.
 _BESIDE = (int, float, str, bytes, type(None), Inert)
 
-_BUILTINS = ("set", "frozenset", "complex", "bytearray", "slice", "range")
+_BUILTINS = (
+    *("set", "frozenset", "complex", "bytearray", "slice", "range"),
+    *("list", "dict", "tuple", "int", "long", "float", "bool", "str", "bytes", "object"),  # of defaultdict(list)
+)
 
 #: Classes and functions of values that scripts write beside the tensors, of Python 2 as well; none of them is needed.
 INERT = (

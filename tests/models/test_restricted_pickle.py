@@ -211,7 +211,7 @@ def test_inert_objects_are_read_and_hold_nothing():
     assert load(content, inert=names) == [restricted_pickle.INERT, 1]
 
 
-@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize("protocol", [2, 3, 4])
 @pytest.mark.parametrize(
     "value",
     [
@@ -219,6 +219,7 @@ def test_inert_objects_are_read_and_hold_nothing():
         np.int32(3),
         np.arange(3.0),
         {1, 2},
+        frozenset({1}),
         pathlib.PurePosixPath("/a"),
         collections.Counter("abca"),
         datetime.timedelta(3),
