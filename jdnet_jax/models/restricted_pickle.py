@@ -34,7 +34,7 @@ INERT: Final = Inert()
 _MOST_INSTRUCTIONS = 10_000_000  # some twenty seconds; the largest networks with their optimisers have a tenth
 _MOST_ARGUMENTS = 16  # of a call, and parts of the id of an object outside; torch's have seven
 _MOST_BYTES_OF_A_NUMBER = 64  # hashing a longer one takes time, each time
-_MOST_HANDED = 10  # items that calls are handed, for each instruction; in torch's files each has one of its own
+_MOST_HANDED = 2  # items that calls are handed, for each instruction; in torch's files each has one of its own
 
 
 def load(
