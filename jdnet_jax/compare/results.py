@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jdnet_jax.compare.arms import held
+from jdnet_jax.compare import arms
 from jdnet_jax.files import array_file
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.run.workdir import TEST_ANEW, Workdir
@@ -82,7 +82,7 @@ def read(place: Workdir, recipe: str | None = None) -> Finished:
         raise UserError(f"the run in {place.path} is not finished: continue it, or leave it out")
     config = place.read_config("put back a copy, or leave the run out")
     try:
-        held(config)
+        arms.described("", config)
     except (KeyError, TypeError, AttributeError) as error:
         raise UserError(f"{place.config} is damaged ({error}): put back a copy, or leave the run out") from error
     hits = labels = None
