@@ -69,8 +69,9 @@ def over_seeds(differences: Float[np.ndarray, " seeds"]) -> Interval | None:
     Args:
         differences: of the two ways with the same seed.
 
-    >>> over_seeds(np.array([0.01, 0.02, 0.03]))  # 0.02 -+ 4.303 x 0.01 / sqrt(3)
-    Interval(low=-0.004841377117503346, high=0.04484137711750335)
+    >>> low, high = over_seeds(np.array([0.01, 0.02, 0.03]))  # 0.02 -+ 4.303 x 0.01 / sqrt(3)
+    >>> f"{low:.4f} to {high:.4f}"
+    '-0.0048 to 0.0448'
     """
     if len(differences) < FEWEST_SEEDS:
         return None

@@ -1,3 +1,5 @@
+import doctest
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -130,3 +132,7 @@ def test_95_percent_are_95_percent_of_hits():
 
 def _holds(interval, truth):
     return interval.low <= truth <= interval.high
+
+
+def test_the_examples_of_the_module():
+    assert doctest.testmod(intervals).failed == 0
