@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from jdnet_jax.config.defaults import default, differences
 from jdnet_jax.config.recipes import RECIPES, apply_recipe
-from jdnet_jax.config.routing import OWN_GROUPS, STUDENT
+from jdnet_jax.config.routing import OWN_GROUPS, ROUTING, STUDENT, TEACHER
+from jdnet_jax.models import hub
 from jdnet_jax.run.workdir import plain
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def described(recipe: str, config: Mapping[str, Any]) -> str:
     """
     config, usual = _filled(config, plain(default())), plain(default())["losses"]
     teachers = [
-        f"{entry['model']} ({'learns along' if entry['trainable'] else 'frozen'})"
+        f"{entry['model']} ({_origin(entry)}, {'learns along' if entry['trainable'] else 'frozen'})"
         for entry in config["teachers"].values()
     ]
     terms = []
@@ -114,6 +115,9 @@ def described(recipe: str, config: Mapping[str, Any]) -> str:
         options = {k: v for k, v in entry["options"].items() if v != standard.get("options", {}).get(k)}
         if entry["schedule"]["name"] != "constant":
             options["schedule"] = entry["schedule"]["name"]
+        strengths = [value for name, value in entry["routing"].items() if name in config["teachers"]]
+        if any(value != ROUTING[term][TEACHER] for value in strengths):
+            options["r"] = " and ".join(map(str, dict.fromkeys(strengths)))  # how strongly it pulls on teachers
         told = ", ".join(f"{key} {value}" for key, value in options.items())
         weight = f"{entry['weight']:g}" if not entry.get("share") else f"share {entry['share']:g}"
         terms.append(f"{term} {weight}" + (f" ({told})" if told else ""))
@@ -121,6 +125,12 @@ def described(recipe: str, config: Mapping[str, Any]) -> str:
     more = [f"{key} = {_at(kept, key)}" for key in _defined(config["recipe"]) if key != _SMOOTHING]
     parts = [f"teacher {', '.join(teachers)}" if teachers else "no teacher", f"losses {', '.join(terms)}", *more]
     return f"{recipe}: {'; '.join(parts)}"
+
+
+def _origin(teacher: Mapping[str, Any]) -> str:
+    """Where a teacher starts; a path, which may be another for each seed, is that of an earlier run or a file."""
+    known = teacher["init"] in ("random", "imagenet") or hub.is_id(str(teacher["init"]))
+    return teacher["init"] if known else "trained before"
 
 
 def _lines(name: str, config: Mapping, other: str, theirs: Mapping, defined: set[str]) -> list[str]:

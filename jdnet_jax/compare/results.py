@@ -83,7 +83,7 @@ def read(place: Workdir, recipe: str | None = None) -> Finished:
     config = place.read_config("put back a copy, or leave the run out")
     try:
         arms.described("", config)
-    except (KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(f"{place.config} is damaged ({error}): put back a copy, or leave the run out") from error
     hits = labels = None
     if arrays := array_file.read(place.evaluation, TEST_ANEW):

@@ -116,11 +116,15 @@ def test_the_smoothing_of_labels_is_that_of_the_loss_that_has_them():
     ("recipe", "line"),
     [
         ("ce", "ce: no teacher; losses ce 1"),
-        ("jdnet", "jdnet: teacher resnet50 (learns along); losses ce 1, mskd 1, ial 1"),
-        ("kd", "kd: teacher resnet50 (frozen); losses ce 1, kl 1"),
+        ("jdnet", "jdnet: teacher resnet50 (random, learns along); losses ce 1, mskd 1, ial 1"),
+        (
+            "jdnet_oneway",
+            "jdnet_oneway: teacher resnet50 (random, learns along); losses ce 1, mskd 1 (r 0.0), ial 1 (r 0.0)",
+        ),
+        ("kd", "kd: teacher resnet50 (random, frozen); losses ce 1, kl 1"),
         (
             "fitnet",
-            "fitnet: teacher resnet50 (frozen); losses ce 1, mskd 1 (variant l2, stages [1])",
+            "fitnet: teacher resnet50 (random, frozen); losses ce 1, mskd 1 (variant l2, stages [1])",
         ),
     ],
 )
@@ -130,4 +134,6 @@ def test_a_recipe_in_one_line(recipe, line):
 
 def test_a_schedule_of_a_weight_is_told():
     config = runs.config("jdnet", 0, losses__mskd__schedule__name="linear", losses__mskd__weight=0.5)
+    config.teachers.teacher.init = "/runs/teacher-0"
+    assert "teacher resnet50 (trained before, learns along)" in arms.described("mine", plain(config))
     assert "mskd 0.5 (schedule linear)" in arms.described("mine", plain(config))
