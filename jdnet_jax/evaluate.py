@@ -3,6 +3,8 @@
 The model is a workdir, a hand-off (`student/`) or an exported file. The photos are a split of the dataset that a
 workdir was trained on or that `--config=FILE` names, or those of `--photos=FOLDER`, which holds a folder a class.
 
+Top-1 of fewer than 1,000 photos stands with its 95 % interval (Wilson), as in "100 % of 16 (81 to 100)".
+
 `--perturb` shows the same photos changed as well, in the pixels that the model sees (`perturbation` has the kinds), and
 what that costs, with 95 % bootstrap intervals over the photos. `--classes` leaves only the photos of some classes; the
 model still chooses among all of its own, and macro-F1 is the mean over the named ones.
@@ -146,7 +148,7 @@ def _labelled(place: Workdir, card: ModelCard, config: ConfigDict | None) -> Lab
 
 
 def _as_json(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Condition]) -> dict[str, Any]:
-    from jdnet_jax.figures import bootstrap, classification
+    from jdnet_jax.figures import classification, intervals
     from jdnet_jax.inference import robustness
 
     scores = found[robustness.CLEAN].scores
@@ -161,7 +163,7 @@ def _as_json(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Cond
         "split": None if _PHOTOS.value else _SPLIT.value,
         "only_classes": None if scores.averaged is None else [card.classes[number] for number in scores.averaged],
         **scores.summary(),
-        "bootstrap": {"drawings": _draws(), "level": bootstrap.LEVEL, "seed": robustness.BOOTSTRAP_SEED},
+        "bootstrap": {"drawings": _draws(), "level": intervals.LEVEL, "seed": robustness.BOOTSTRAP_SEED},
         "perturb_seed": _PERTURB_SEED.value,
         "perturb_on": _PERTURB_ON.value,
         **robustness.as_json(found),
@@ -183,7 +185,7 @@ def _or_none(value: float) -> float | None:
 
 
 def _table(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Condition]) -> str:
-    from jdnet_jax.figures import classification
+    from jdnet_jax.figures import classification, intervals
     from jdnet_jax.inference import robustness
 
     scores = found[robustness.CLEAN].scores
@@ -200,8 +202,8 @@ def _table(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Condit
         "",
         f"{_MODEL.value}: {card.model}, {card.file_format} {card.dtype}, {card.image_size} px",
         f"on {split}{labelled.source}",
-        f"  top-1 {summary['top1']:.2%}   top-5 {summary['top5']:.2%}   macro-F1 {summary['macro_f1']:.4f}   "
-        f"({summary['count']} photos)",
+        f"  top-1 {intervals.share(summary['top1'], summary['count'])}   top-5 {summary['top5']:.2%}   "
+        f"macro-F1 {summary['macro_f1']:.4f}   ({summary['count']} photos)",
         f"  expected calibration error {summary['ece']:.4f}   negative log-likelihood {summary['nll']:.4f}   "
         f"(temperature {card.temperature:.3f})",
     ]

@@ -10,6 +10,7 @@ import pytest
 from jdnet_jax import handoff, train
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config import recipes
+from jdnet_jax.figures import intervals
 from jdnet_jax.files import array_file
 from jdnet_jax.handoff.digest import sha256
 from jdnet_jax.inference import flax_runner, labelled_photos, scoring
@@ -85,7 +86,7 @@ def test_the_summary_says_what_the_contract_asks_for(finished):
         assert entry["params"] > 0
         assert (entry["val"]["count"], entry["test"]["count"]) == (24, 41)
         for split in ("val", "test"):
-            assert set(entry[split]) == {"top1", "top5", "macro_f1", "loss", "count"}
+            assert set(entry[split]) == {"top1", "top1_interval", "top5", "macro_f1", "loss", "count"}
             assert 0 <= entry[split]["top1"] <= entry[split]["top5"] <= 1
     assert len(summary["student"]["sha256"]) == 64
 
@@ -101,7 +102,7 @@ def test_the_workdir_holds_what_the_contract_names(finished):
 def test_the_report_shows_the_run(finished):
     page = (finished[0] / "report.html").read_text()
     top1 = finished[1]["student"]["test"]["top1"]
-    assert f"<strong>{top1:.1%}".replace("%", " %") in page
+    assert f"<strong>{intervals.share(top1, 41)}</strong>" in page
     for step in (0, 3, 6):
         assert page.count(f'at step {step}"') == 2 * 6  # two networks, six photos
 
@@ -159,7 +160,8 @@ def test_the_hand_off_is_the_student_alone(finished):
 def test_the_students_temperature_is_in_the_summary_and_in_the_hand_off(finished):
     workdir, summary = finished
     found = summary["student"]["calibration"]
-    assert handoff.load(workdir)[1].temperature == found["temperature"] > 0
+    assert handoff.load(workdir)[1].temperature == found["temperature"] == 1.0
+    assert found["fitted_on"] == 0  # val has 24 photos
     for role in ("val", "test"):
         assert set(found[role]) == {"ece_before", "ece_after"}
         assert all(0 <= error <= 1 for error in found[role].values())
@@ -171,7 +173,7 @@ def test_the_hand_off_scores_as_the_summary_says(finished):
     for role in ("val", "test"):
         labelled = labelled_photos.of_dataset(Workdir(workdir).dataset_config(), role, runner.card)
         scores, expected = scoring.score(runner, labelled.batches).summary(), summary["student"][role]
-        for name in ("top1", "top5", "macro_f1", "count"):
+        for name in ("top1", "top1_interval", "top5", "macro_f1", "count"):
             assert scores[name] == expected[name]
         assert scores["ece"] == pytest.approx(summary["student"]["calibration"][role]["ece_after"], abs=1e-5)
         assert labelled.source == runner.card.trained["protocol"]

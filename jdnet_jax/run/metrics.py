@@ -216,7 +216,7 @@ def of_results(role: str, results: Mapping[str, Result]) -> dict[str, float]:
         f"{role}/{n}/{key}": value
         for n, summary in summaries.items()
         for key, value in summary.items()
-        if key != "count"
+        if key not in ("count", "top1_interval")
     }
 
 

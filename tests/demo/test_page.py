@@ -97,7 +97,7 @@ def test_the_answer_is_shown_with_bars_a_map_and_the_time(page, url, tflite, tmp
     card = model_card.read(model_card.card_path(tflite))
     page.open(url)
     assert "resnet_tiny, 7 classes, 32 × 32 pixels, float32" in page.text("about")
-    assert "right on 50.0 % of 1,234 test photos." in page.text("about")
+    assert "right on 50.00 % of 1,234 test photos." in page.text("about")
     answer = page.give(colorful(tmp_path / "a.png", (300, 200)))
     best = sorted(range(7), key=lambda i: -answer["probabilities"][i])[:5]
     rows = page.browser.find_elements("css selector", "#top li")

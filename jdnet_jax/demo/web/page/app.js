@@ -97,8 +97,7 @@ function about() {
   facts.push(model.dtype, `${(model.bytes / 1e6).toFixed(1)} MB`);
   let text = `The network: ${facts.join(", ")}.`;
   if (model.accuracy) {
-    const { top1, count } = model.accuracy;
-    text += ` It was right on ${percent(top1)} of ${count.toLocaleString("en")} test photos`;
+    text += ` It was right on ${model.accuracy} test photos`;
     text += model.dtype === "float32" ? "." : ", before it was made smaller.";
   }
   $("about").textContent = text;
