@@ -15,6 +15,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
+from jdnet_jax.data.folder_walk import files_below
 from jdnet_jax.data.wording import listed
 from jdnet_jax.process.errors import UserError
 
@@ -52,7 +53,7 @@ def find(data_dir: str) -> Files:
         )
     path = Path(data_dir)
     if path.is_dir():
-        files = sorted(file for file in path.rglob(f"*{SUFFIX}") if not _is_hidden(file.relative_to(path)))
+        files = [file for file in files_below(path) if file.name.endswith(SUFFIX) and file.is_file()]
         what = f"the folder dataset.data_dir={data_dir!r} holds no file that ends in {SUFFIX}"
         _refuse_several(path, files)
     elif path.is_file():
@@ -104,7 +105,3 @@ def _refuse_several(root: Path, files: list[Path]) -> None:
             f"dataset.data_dir={str(root)!r} holds several data sets, in the folders "
             f"{listed(sorted(folder or '.' for folder in folders))}: name one of them"
         )
-
-
-def _is_hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
