@@ -226,11 +226,7 @@ class Workdir:
             anew = damage.partition(" ")[0] in (self.summary.name, self.evaluation.name)
             raise UserError(
                 f"{self.path} is not as the run left it ({damage}): put back a copy"
-                + (
-                    f", or delete {self.summary} and run the same command, which tests the networks anew"
-                    if anew
-                    else ""
-                )
+                + (f", or {TEST_ANEW}" if anew else "")
                 + f"; if it was changed on purpose, delete {sums}, which tells"
             )
         return json_file.read(self.summary, _SUMMARY, TEST_ANEW)
@@ -247,9 +243,7 @@ class Workdir:
         try:
             checksums.write(self.path, names, coming={self.summary.name: text.encode()})
         except OSError as error:
-            raise UserError(
-                f"{error.filename} cannot be read ({error.strerror}): run the same command again"
-            ) from error
+            raise UserError(f"{error.filename} cannot be read ({error.strerror}): run the command again") from error
         atomic.write_text(self.summary, text)
 
 

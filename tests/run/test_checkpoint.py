@@ -2,6 +2,7 @@ import dataclasses
 import errno
 import os
 import shutil
+import time
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from jdnet_jax.files import checksums
+from jdnet_jax.files.plain_path import LiteralPath
 from jdnet_jax.learning import devices
 from jdnet_jax.learning.state import TrainState
 from jdnet_jax.process.errors import UserError
@@ -197,3 +199,88 @@ def test_a_save_that_was_killed_before_its_checksums_is_as_if_it_had_not_begun(t
     again.wait()
     assert {path.name for path in folder.iterdir()} == {"6", "9"}
     again.close()
+
+
+def test_a_copy_under_the_name_of_another_step_is_found_out(two_checkpoints, tmp_path, capsys):
+    folder = shutil.copytree(two_checkpoints, tmp_path / "run")
+    shutil.copytree(folder / "3", folder / "9")
+    shutil.copytree(folder / "3", folder / "06")
+    shutil.copytree(folder / "3", folder / "٣")
+    shutil.copytree(folder / "3", folder / "3 (copy)")
+    checkpoints = Checkpoints(folder, 2)
+    assert (checkpoints.latest_step(), checkpoints.best_step()) == (6, 3)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(": set aside")[0] for line in lines] == [
+        f"checkpoint {folder / '06'} is damaged (no step has that name)",
+        f"checkpoint {folder / '٣'} is damaged (no step has that name)",
+        f"checkpoint {folder / '9'} is damaged (it is a copy of step 3)",
+    ]
+    checkpoints.close()
+
+
+def test_a_copy_of_a_checkpoint_of_an_earlier_version_is_not_restored(two_checkpoints, tmp_path):
+    """They have no file that names their step; the state does."""
+    folder = shutil.copytree(two_checkpoints, tmp_path / "run")
+    for step in ("3", "6"):
+        (folder / step / "STEP").unlink()
+        checksums.write(folder / step)
+    shutil.copytree(folder / "3", folder / "9")
+    checkpoints = Checkpoints(folder, 3)
+    assert int(checkpoints.restore(6, state_at(0)).step) == 6
+    with pytest.raises(UserError, match=r"checkpoint .*9 cannot be restored \(it is of step 3\): delete that folder"):
+        checkpoints.restore(9, state_at(0))
+    checkpoints.close()
+
+
+@pytest.mark.parametrize("name", ["food [v1]", "a*b", "what?"])
+def test_a_folder_whose_name_is_a_pattern(tmp_path, name):
+    folder = tmp_path / name / "checkpoints"
+    saved(folder, {3: 0.5, 6: 0.4}, keep=2).close()
+    assert (folder / "6" / "default" / "manifest.ocdbt").is_file()
+    checkpoints = Checkpoints(folder, 2)
+    assert (checkpoints.latest_step(), checkpoints.best_step()) == (6, 3)
+    np.testing.assert_array_equal(checkpoints.restore(6, state_at(0)).params["student"]["kernel"], np.full((2, 3), 6.0))
+    checkpoints.close()
+
+
+def test_what_orbax_did_not_finish_is_no_checkpoint(two_checkpoints, tmp_path, monkeypatch):
+    """Its merging of files is what a pattern in a name once kept from happening, with a warning alone."""
+    folder = shutil.copytree(two_checkpoints, tmp_path / "run")
+    checkpoints = Checkpoints(folder, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(LiteralPath, "glob", lambda self, pattern: iter(()))
+        checkpoints.save(state_at(9), 0.9)
+        with pytest.raises(UserError, match=r"\(Orbax wrote no manifest.ocdbt\); the last good checkpoint is .*/6"):
+            checkpoints.wait()
+    again = Checkpoints(folder, 2)
+    assert (again.latest_step(), again.best_step()) == (6, 3)
+    again.close()
+
+
+def test_a_clock_that_is_set_forward_ends_no_save(tmp_path, monkeypatch):
+    began = time.monotonic()
+    clock = time.time
+
+    def jumping():
+        """400 days later from the middle of the save on."""
+        return clock() + (400 * 86_400 if time.monotonic() - began > 0.005 else 0)
+
+    checkpoints = Checkpoints(tmp_path, 1)
+    began = time.monotonic()
+    monkeypatch.setattr(time, "time", jumping)
+    checkpoints.save(state_at(3), 0.5)
+    checkpoints.wait()
+    assert checkpoints.latest_step() == 3
+    checkpoints.close()
+
+
+def test_a_damaged_checkpoint_that_cannot_be_renamed_is_one_line(two_checkpoints, tmp_path, monkeypatch):
+    folder = shutil.copytree(two_checkpoints, tmp_path / "run")
+    flip(folder / "6" / "metrics" / "metrics")
+
+    def read_only(self, target):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(type(folder), "rename", read_only)
+    with pytest.raises(UserError, match=r"6 is damaged \(.*\) and cannot be renamed \(Read-only file system\): remove"):
+        Checkpoints(folder, 2)

@@ -26,7 +26,10 @@ def test_the_dataset_is_the_one_that_was_claimed(tmp_path):
 def test_a_config_that_tells_of_no_dataset(tmp_path, text):
     if text is not None:
         (tmp_path / "config.json").write_text(text)
-    with pytest.raises(UserError, match=r"config.json cannot be read .*: name the dataset with --config"):
+    with pytest.raises(
+        UserError,
+        match=r"config.json (cannot be read|is damaged) \(.*: put back a copy, or name the dataset with --config",
+    ):
         Workdir(tmp_path).dataset_config()
 
 
