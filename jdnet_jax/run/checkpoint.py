@@ -33,9 +33,6 @@ _STATE = "default/"  # where Orbax puts the state inside a step's folder
 _MANIFEST = "manifest.ocdbt"  # of the state; Orbax writes it last
 _STEP = "STEP"  # the file that names the step
 _STEP_NAME = re.compile("0|[1-9][0-9]*", re.ASCII)
-# Orbax looks at the clock on the wall while it waits for its own threads: a clock that is set ten years forward ends no
-# save. Of several processes each must notice that another is gone.
-_PATIENCE = 10 * 365 * 86_400  # seconds
 
 
 class _SealedPath(ocp.path.atomicity.AtomicRenameTemporaryPath):
@@ -84,6 +81,7 @@ class Checkpoints:
             UserError: there are checkpoints, but none is good; or the folder cannot be used.
         """
         self.directory, self._frozen = directory, frozen
+        self._pending: tuple[TrainState, Callable[[], None]] | None = None  # the save that goes on: what, and how
         kept = [
             policies.LatestN(keep),
             policies.BestN(get_metric_fn=lambda m: m[_METRIC], n=1, keep_checkpoints_without_metrics=False),
@@ -94,7 +92,6 @@ class Checkpoints:
             preservation_policy=policies.AnyPreservationPolicy(kept),
             cleanup_tmp_directories=True,
             temporary_path_class=_SealedPath,
-            async_options=ocp.AsyncOptions(timeout_secs=_PATIENCE) if jax.process_count() == 1 else None,
         )
         together.by_the_first(self._set_damaged_aside)
         with self._failures("open"):
@@ -121,12 +118,14 @@ class Checkpoints:
             # times as long on eight devices; several processes have to show it all of them.
             saved = jax.tree.map(lambda leaf: leaf.addressable_data(0), saved)
         with self._failures(f"save step {step}"):
-            self._manager.save(
-                step,
-                args=ocp.args.StandardSave(saved),
-                metrics=metrics,
-                custom_metadata=dict(notes or {}),
-            )
+            self._finish()
+
+            def begin() -> None:
+                arguments = ocp.args.StandardSave(saved)
+                self._manager.save(step, args=arguments, metrics=metrics, custom_metadata=dict(notes or {}))
+
+            self._pending = (saved, begin)
+            begin()
 
     def wait(self) -> None:
         """Returns once everything is on disk.
@@ -135,6 +134,29 @@ class Checkpoints:
             UserError: a checkpoint could not be written.
         """
         with self._failures("finish a save"):
+            self._finish()
+
+    def _finish(self) -> None:
+        """Waits for the save that goes on, and begins it again where the clock kept it from its end.
+
+        Orbax looks at the clock on the wall while it waits for its own threads, and takes one that is set forward for
+        a long time in which nothing came.
+        """
+        pending, self._pending = self._pending, None
+        try:
+            self._manager.wait_until_finished()
+            self._manager.check_for_errors()
+        except TimeoutError:
+            if pending is None or jax.process_count() > 1:
+                raise
+            state, begin = pending
+            is_gone = any(leaf.is_deleted() for leaf in jax.tree.leaves(state))  # a later step has its memory
+            then = "the next one is awaited" if is_gone else "it is repeated"
+            say(f"note: a save was given up, as if it had taken too long, by a clock that was set forward: {then}")
+            self._manager.reload()
+            if is_gone:
+                return
+            begin()
             self._manager.wait_until_finished()
             self._manager.check_for_errors()
 
@@ -185,6 +207,7 @@ class Checkpoints:
     def close(self) -> None:
         """Waits for pending writes and releases the folder."""
         with self._failures("finish a save"):
+            self._finish()
             self._manager.close()
 
     def _set_damaged_aside(self) -> None:

@@ -2,7 +2,6 @@ import dataclasses
 import errno
 import os
 import shutil
-import time
 
 import jax
 import jax.numpy as jnp
@@ -257,20 +256,36 @@ def test_what_orbax_did_not_finish_is_no_checkpoint(two_checkpoints, tmp_path, m
     again.close()
 
 
-def test_a_clock_that_is_set_forward_ends_no_save(tmp_path, monkeypatch):
-    began = time.monotonic()
-    clock = time.time
+def given_up(checkpoints, monkeypatch):
+    """The save that goes on ends as one does that the clock kept from its end."""
+    checkpoints.wait_of = checkpoints._manager.wait_until_finished
+    monkeypatch.setattr(checkpoints._manager, "wait_until_finished", lambda: raise_once(checkpoints, monkeypatch))
 
-    def jumping():
-        """400 days later from the middle of the save on."""
-        return clock() + (400 * 86_400 if time.monotonic() - began > 0.005 else 0)
 
-    checkpoints = Checkpoints(tmp_path, 1)
-    began = time.monotonic()
-    monkeypatch.setattr(time, "time", jumping)
-    checkpoints.save(state_at(3), 0.5)
+def raise_once(checkpoints, monkeypatch):
+    monkeypatch.setattr(checkpoints._manager, "wait_until_finished", checkpoints.wait_of)
+    checkpoints.wait_of()
+    shutil.rmtree(checkpoints.directory / "3")
+    raise TimeoutError
+
+
+def test_a_save_that_was_given_up_is_repeated_where_its_state_is_still_there(tmp_path, monkeypatch, capsys):
+    checkpoints = Checkpoints(tmp_path, 2)
+    state = state_at(3)
+    checkpoints.save(state, 0.9)
+    given_up(checkpoints, monkeypatch)
     checkpoints.wait()
-    assert checkpoints.latest_step() == 3
+    assert "by a clock that was set forward: it is repeated" in capsys.readouterr().err
+    assert (checkpoints.latest_step(), checkpoints.best_step()) == (3, 3)
+    checkpoints.close()
+    checkpoints = Checkpoints(tmp_path / "other", 2)
+    checkpoints.save(state, 0.9)
+    given_up(checkpoints, monkeypatch)
+    jax.tree.map(lambda leaf: leaf.delete(), state)
+    checkpoints.save(state_at(6), 0.5)
+    assert "by a clock that was set forward: the next one is awaited" in capsys.readouterr().err
+    checkpoints.wait()
+    assert (checkpoints.latest_step(), checkpoints.best_step()) == (6, 6)
     checkpoints.close()
 
 
