@@ -217,9 +217,11 @@ class Workdir:
         Raises:
             UserError: it is damaged, or another file of the run is not as the run left it.
         """
-        if not self.summary.exists():
-            return None
         sums = self.path / checksums.NAME
+        if not self.summary.exists():
+            if sums.exists():
+                say(f"note: {self.summary} is not there: the command of the run tests the networks anew and writes it")
+            return None
         if not sums.exists():
             _tell_unchecked(sums)
         elif (damage := checksums.damage(self.path, exact=False)) is not None:
