@@ -115,6 +115,8 @@ def test_no_damage_is_silent_and_none_is_a_traceback(whole, tmp_path, capsys, mo
                 if "checkpoints" not in path.parts:
                     path.unlink()
         how = damage(folder / name, rng)
+        if not sealed and (name, how) == ("run/summary.json", "delete"):
+            continue  # that is a run that goes on
         by_prefix = readers(folder)
         prefix = max((prefix for prefix in by_prefix if name.startswith(prefix)), key=len)
         for read in by_prefix[prefix]:
