@@ -18,7 +18,7 @@ from absl import flags, logging
 
 from jdnet_jax.config import recipes
 from jdnet_jax.files import user_files
-from jdnet_jax.process import command_line, config_files
+from jdnet_jax.process import command_line, config_files, log
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import EXIT_STATUS, Interrupted, Interruption
 from jdnet_jax.run.workdir import check_name
@@ -71,16 +71,18 @@ def _command() -> str:
 
 
 def _log_to(workdir: Path) -> None:
-    """Details go to files in the workdir, warnings to the screen as well."""
+    """Details go to files in the workdir, of warnings the first line to the screen as well."""
     logs = workdir / "logs"
+    logging.use_absl_handler()
     try:
         logs.mkdir(parents=True, exist_ok=True)
+        logging.get_absl_handler().use_absl_log_file("main", str(logs))
     except OSError as error:
-        raise UserError(f"--workdir={workdir} cannot be made ({error.strerror}): choose another") from error
-    logging.use_absl_handler()
-    logging.get_absl_handler().use_absl_log_file("main", str(logs))
+        reason = error.strerror or "it is read-only"  # absl says no more than that it found no folder
+        raise UserError(f"--workdir={workdir} cannot be written ({reason}): choose another") from error
     logging.set_verbosity(logging.INFO)
-    logging.set_stderrthreshold("warning")
+    logging.set_stderrthreshold("fatal")
+    log.show_warnings()
 
 
 def _next_steps(workdir: str, config: str, recipe: str) -> str:

@@ -129,6 +129,8 @@ def test_a_full_disk_fails_the_save_and_loses_nothing(tmp_path, small_data):
     assert result.returncode == 2, result.stderr
     for words in ("error: ", "could not", "File too large", "checkpoint"):
         assert words in last_line(result), result.stderr[-3000:]
+    assert "Traceback" not in result.stderr
+    assert "Traceback" in next((tmp_path / "logs").glob("main.*.INFO.*")).read_text()
     assert not (tmp_path / "summary.json").exists()
     assert [path for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()] == []
     # With room again the same command goes on.

@@ -226,8 +226,8 @@ def _checked(fields: Mapping[str, Any]) -> ModelCard:
         _require(isinstance(value, dict), f"{name} is not a section")
         _require(_size(value, _DEEPEST) <= _MOST_VALUES, f"{name} holds too much")
     for value in _leaves(mappings["options"]):
-        is_number = isinstance(value, (int, float))
-        _require(not is_number or abs(value) <= _LARGEST_OPTION, f"options has a number above {_LARGEST_OPTION}")
+        is_small = not isinstance(value, (int, float)) or abs(value) <= _LARGEST_OPTION
+        _require(is_small, f"options has a number above {_LARGEST_OPTION}")
     texts = {"format": fields.get("format", "flax"), "dtype": fields.get("dtype", "float32")}
     for name, known in (("format", FILE_FORMATS), ("dtype", DTYPES)):
         _require(texts[name] in known, f"{name} is none of {', '.join(known)}")

@@ -97,6 +97,9 @@ def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None
     with os.fdopen(os.dup(sys.stderr.fileno()), "w", errors="backslashreplace") as screen:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
         screen.write(f"error: {text}\n")
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        sys.stdout.flush()
+        os._exit(2)  # they wait for what will not come, for minutes
     sys.exit(2)
 
 

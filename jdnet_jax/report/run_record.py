@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from jdnet_jax.config.routing import STUDENT
-from jdnet_jax.files import array_file, checksums
+from jdnet_jax.files import array_file
 from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.process.progress import say
 from jdnet_jax.run import metrics, snapshots
 from jdnet_jax.run.workdir import TEST_ANEW, Workdir
 
@@ -70,8 +69,6 @@ def read(place: Workdir) -> RunRecord:
     if not place.config.is_file() and not place.summary.exists():
         raise UserError(f"--workdir={place.path} is not the folder of a run: it has no {place.config.name}")
     summary = place.finished()
-    if summary is None and (place.path / checksums.NAME).exists():
-        say(f"note: {place.summary} is not there: the command that began the run tests the networks and writes it")
     photos, at_steps = snapshots.read(place.snapshots)
     classes: tuple[str, ...] = ()
     if summary is not None and (place.student / model_card.FILE_NAME).exists():

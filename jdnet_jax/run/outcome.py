@@ -136,7 +136,7 @@ def write(
     summary: Mapping[str, Any],
     place: Workdir,
 ) -> None:
-    """Writes the hand-off, `evaluation.npz`, and `summary.json` last (`Workdir.finish`): where it is, the run is finished.
+    """Writes the hand-off, `evaluation.npz`, and `summary.json` last: where it is, the run is finished.
 
     Raises:
         UserError: one of them could not be written.

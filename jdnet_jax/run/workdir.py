@@ -218,20 +218,18 @@ class Workdir:
         Raises:
             UserError: it is damaged, or another file of the run is not as the run left it.
         """
-        if not self.summary.exists():
-            return None
         sums = self.path / checksums.NAME
+        if not self.summary.exists():
+            if sums.exists():
+                say(f"note: {self.summary} is not there: the command of the run tests the networks anew and writes it")
+            return None
         if not sums.exists():
             _tell_unchecked(sums)
         elif (damage := checksums.damage(self.path, exact=False)) is not None:
             anew = damage.partition(" ")[0] in (self.summary.name, self.evaluation.name)
             raise UserError(
                 f"{self.path} is not as the run left it ({damage}): put back a copy"
-                + (
-                    f", or delete {self.summary} and run the same command, which tests the networks anew"
-                    if anew
-                    else ""
-                )
+                + (f", or {TEST_ANEW}" if anew else "")
                 + f"; if it was changed on purpose, delete {sums}, which tells"
             )
         return json_file.read(self.summary, _SUMMARY, TEST_ANEW)
@@ -248,9 +246,7 @@ class Workdir:
         try:
             checksums.write(self.path, names, coming={self.summary.name: text.encode()})
         except OSError as error:
-            raise UserError(
-                f"{error.filename} cannot be read ({error.strerror}): run the same command again"
-            ) from error
+            raise UserError(f"{error.filename} cannot be read ({error.strerror}): run the command again") from error
         atomic.write_text(self.summary, text)
 
 

@@ -147,6 +147,6 @@ def test_no_workdir_or_a_damaged_one(tmp_path):
         page.write(Workdir(tmp_path))
     place = workdir.make(tmp_path / "run")
     place.summary.write_text("{")
-    with pytest.raises(UserError, match=r"summary.json cannot be read"):
+    with pytest.raises(UserError, match=r"summary.json is damaged .*: delete summary.json and run the same command"):
         page.write(place)
     assert not place.report.exists()

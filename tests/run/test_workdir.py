@@ -26,7 +26,10 @@ def test_the_dataset_is_the_one_that_was_claimed(tmp_path):
 def test_a_config_that_tells_of_no_dataset(tmp_path, text):
     if text is not None:
         (tmp_path / "config.json").write_text(text)
-    with pytest.raises(UserError, match=r"config.json cannot be read .*: name the dataset with --config"):
+    with pytest.raises(
+        UserError,
+        match=r"config.json (cannot be read|is damaged) \(.*: put back a copy, or name the dataset with --config",
+    ):
         Workdir(tmp_path).dataset_config()
 
 
@@ -152,15 +155,17 @@ def test_of_a_finished_run_nothing_changes_any_more(finished):
     assert finished.finished() == SUMMARY
 
 
-def test_a_run_that_was_killed_before_its_summary_is_not_finished(finished):
+def test_a_run_that_was_killed_before_its_summary_is_not_finished(finished, capsys):
     finished.summary.unlink()
     assert finished.finished() is None
+    assert f"note: {finished.summary} is not there: the command of the run tests" in capsys.readouterr().err
     finished.finish(SUMMARY)
     assert finished.finished() == SUMMARY
 
 
 def test_what_a_run_that_goes_on_has_lost_is_told(finished, capsys):
-    finished.summary.unlink()
+    for file in (finished.summary, finished.path / "SHA256SUMS"):
+        file.unlink()
     (finished.checkpoints / "1").mkdir(parents=True)
     for file in (finished.config, finished.data):
         file.unlink()
