@@ -21,6 +21,7 @@ from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line, config_files
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import EXIT_STATUS, Interrupted, Interruption
+from jdnet_jax.process.progress import say, show
 from jdnet_jax.run.workdir import check_name
 
 __doc__ = f"{__doc__}\nRecipes, the argument of most configs (--config=FILE:RECIPE):\n{recipes.text()}\n"
@@ -52,12 +53,12 @@ def main(argv: list[str]) -> int:
             with together.together():
                 summary = train.train_and_evaluate(config, workdir, _command())
         except Interrupted as interrupted:
-            print(interrupted, file=sys.stderr)
+            say(str(interrupted))
             return EXIT_STATUS
     if not together.is_first():
         return 0
-    print(outcome.conclusion(summary, workdir))
-    print(_next_steps(workdir, config_files.shortest(command_line.config_file()), summary["recipe"]))
+    show(outcome.conclusion(summary, workdir))
+    show(_next_steps(workdir, config_files.shortest(command_line.config_file()), summary["recipe"]))
     return 0
 
 
@@ -75,10 +76,11 @@ def _log_to(workdir: Path) -> None:
     logs = workdir / "logs"
     try:
         logs.mkdir(parents=True, exist_ok=True)
+        command_line.log_printable()
+        logging.get_absl_handler().use_absl_log_file("main", str(logs))
     except OSError as error:
-        raise UserError(f"--workdir={workdir} cannot be made ({error.strerror}): choose another") from error
-    logging.use_absl_handler()
-    logging.get_absl_handler().use_absl_log_file("main", str(logs))
+        reason = error.strerror or "nothing can be written there"  # as absl says it, without a number
+        raise UserError(f"--workdir={workdir} cannot be made or written to ({reason}): choose another") from error
     logging.set_verbosity(logging.INFO)
     logging.set_stderrthreshold("warning")
 

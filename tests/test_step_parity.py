@@ -12,9 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jdnet_jax.config import check
+from jdnet_jax.config import check, keys
 from jdnet_jax.config import defaults as config_lib
-from jdnet_jax.config import keys
 from jdnet_jax.learning import networks, state, step
 from tests import tiny_recipe as tiny
 

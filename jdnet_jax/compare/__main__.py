@@ -25,7 +25,7 @@ from jdnet_jax.compare.plan import Run
 from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.process.progress import say
+from jdnet_jax.process.progress import say, show
 from jdnet_jax.run.workdir import Workdir, check_name, plain
 
 command_line.define_config("The config file; its argument is a recipe. --config.NAME=VALUE holds for all of them.")
@@ -116,7 +116,7 @@ def _conclude(runs: Sequence, recipes: Sequence[str], missing: dict[str, list[st
 
     rows = table.rows(runs, recipes, _BASELINE.value, missing)
     text = table.markdown(rows, _BASELINE.value)
-    print(text, end="")
+    show(text.removesuffix("\n"))
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)

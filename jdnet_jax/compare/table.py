@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from jdnet_jax.compare import statistics
 from jdnet_jax.compare.results import Finished
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.printable import printable
 
 
 def rows(
@@ -106,6 +108,7 @@ def _over_photos(pairs: Sequence[tuple[Finished, Finished]]) -> tuple[float, flo
 
 def markdown(table: Sequence[Mapping[str, Any]], baseline: str) -> str:
     """The rows as a Markdown table, with what the columns mean and what is missing below it."""
+    baseline = _escaped(baseline)
     heads = [
         "recipe",
         "seeds",
@@ -130,17 +133,17 @@ def markdown(table: Sequence[Mapping[str, Any]], baseline: str) -> str:
         "which says how much other photos would. Training: steps x batch / median images/s, without compiling, "
         "evaluation and a frozen teacher's own training.",
     ]
-    gaps = [f"- missing: {line}" for row in table for line in row["missing"]]
+    gaps = [f"- missing: {_escaped(line)}" for row in table for line in row["missing"]]
     return "\n".join([*lines, *([""] if gaps else []), *gaps]) + "\n"
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
     if "top1" not in row:
-        return [row["recipe"], "0", *["–"] * 10]
+        return [_escaped(row["recipe"]), "0", *["–"] * 10]
     difference = row["difference"]
     teachers = ", ".join(_spread(figure, 100, 2) for figure in row["teachers_top1"].values())
     return [
-        row["recipe"],
+        _escaped(row["recipe"]),
         str(len(row["seeds"])),
         _spread(row["top1"], 100, 2),
         _spread(row["macro_f1"], 1, 4),
@@ -153,6 +156,11 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         _number(row["parameters"], 1e-6, 2),
         _number(row["multiply_adds"], 1e-6, 1),
     ]
+
+
+def _escaped(text: str) -> str:
+    """A name, or what a file says, as Markdown shows it letter by letter."""
+    return re.sub(r"([\\`*\[\]<>|&])", r"\\\1", printable(text))
 
 
 def _spread(figure: Mapping[str, Any], factor: float, digits: int) -> str:

@@ -16,6 +16,7 @@ from jdnet_jax.config.keys import DATASET_OPTIONS, KEYS, NETWORK_OPTIONS
 from jdnet_jax.config.routing import ENSEMBLE, OWN_GROUPS, ROUTING, STUDENT
 from jdnet_jax.config.views import PHOTO
 from jdnet_jax.process.errors import UserError, unknown
+from jdnet_jax.process.printable import printable
 
 
 def check(config: ConfigDict, *, weights: bool = True) -> None:
@@ -104,7 +105,7 @@ def _check_teachers(config: ConfigDict) -> None:
     for name, entry in config.teachers.items():
         _require(isinstance(entry, Mapping | ConfigDict), f"config.teachers.{name}", "is not a section: see config.py")
         _same_keys(entry, ConfigDict(teacher("")), f"config.teachers.{name}", open_keys={"options"})
-        reserved = name in (STUDENT, ENSEMBLE, *OWN_GROUPS) or "/" in name or "." in name or not name.isprintable()
+        reserved = name in (STUDENT, ENSEMBLE, *OWN_GROUPS) or "/" in name or "." in name or name != printable(name)
         _require(not reserved, f"config.teachers.{name}", "is not a name that a teacher can have")
 
 

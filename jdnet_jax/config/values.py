@@ -72,7 +72,7 @@ class YesNo:
 
 @dataclass(frozen=True)
 class Text:
-    """Text of one line; empty only where `empty` says so."""
+    """Text without control characters; empty only where `empty` says so."""
 
     empty: bool = False
 
@@ -81,7 +81,7 @@ class Text:
 
     def check(self, path: str, value: Any) -> None:
         """See `Values`."""
-        fits = isinstance(value, str) and (self.empty or bool(value)) and value.isprintable()
+        fits = isinstance(value, str) and (self.empty or bool(value)) and not any(ord(c) < 32 for c in value)
         _require(fits, path, value, self)
 
 

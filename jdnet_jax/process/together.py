@@ -23,6 +23,7 @@ from jdnet_jax.process import command_line, heartbeats
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.heartbeats import Heartbeats, Position
 from jdnet_jax.process.interruption import Interrupted
+from jdnet_jax.process.progress import say
 
 # Seconds that the processes wait for each other when they start, and one that ends well for the others.
 _START, _END = 300, 30
@@ -169,7 +170,7 @@ def _fail(watch: Heartbeats, error: BaseException) -> NoReturn:
     if mistake is None:
         traceback.print_exception(error)
     else:
-        print(f"error: {mistake}", file=sys.stderr)
+        say(f"error: {mistake}")
     watch.fail(" ".join((mistake or f"{type(error).__name__}: {error}").split())[:2000])
     logging.flush()
     sys.stdout.flush()

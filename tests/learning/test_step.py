@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from jdnet_jax import losses
-from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config import keys
 from jdnet_jax.learning import devices, optimizers, step
 from jdnet_jax.losses.routing import route

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config import keys as config_keys
 from jdnet_jax.losses import blocks
 from jdnet_jax.losses.blocks import BlockReader

@@ -3,7 +3,6 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config import keys
 from jdnet_jax.losses import similarity
 from jdnet_jax.losses.blocks import BlockReader
