@@ -16,7 +16,7 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from jdnet_jax.config import recipes
+from jdnet_jax.config import check, recipes
 from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line, config_files
 from jdnet_jax.process.errors import UserError
@@ -39,6 +39,7 @@ def main(argv: list[str]) -> int:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}: options begin with --, such as --config={argv[1]}")
     config = command_line.required_config()
+    check.check(config)  # before anything is made, or JAX imported
     workdir = str(user_files.expanded(check_name(_WORKDIR.value or _default_workdir())))
     _log_to(Path(workdir))
     with Interruption():  # importing, and waiting for the other processes, can take long; the run listens on its own

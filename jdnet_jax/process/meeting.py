@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import re
 import secrets
 import selectors
@@ -175,7 +176,8 @@ def _listening(this: Member) -> socket.socket:
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         advice = "choose another port, for all processes" if taken else "choose a port from 1024 on, for all processes"
-        raise UserError(f"port {this.port} cannot be used on this machine ({error.strerror}): {advice}") from error
+        reason = os.strerror(error.errno or 0)  # the error's own text says once more what was tried
+        raise UserError(f"port {this.port} cannot be used on this machine ({reason}): {advice}") from error
 
 
 def _check_alone(this: Member) -> None:

@@ -110,6 +110,29 @@ def test_a_signal_is_passed_on_once_and_the_same_runs_go_on_later(tmp_path):
     assert all(run.place.finished() for run in planned)
 
 
+def test_a_run_that_another_process_still_trains_is_waited_for(tmp_path):
+    run = a_run(tmp_path, "a")
+    started, said = launcher(tmp_path)
+    ended = threading.Event()
+
+    def train():
+        with run.place.held():
+            while not any("waiting" in line for line in said):
+                time.sleep(0.02)
+            assert not (run.place.path / "started").exists()
+        ended.set()
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    while not run.place.is_held():
+        time.sleep(0.02)
+    assert started.run_all([run])
+    thread.join()
+    assert ended.is_set()
+    assert said[0] == "a: another process is still training there; waiting for it to end"
+    assert run.place.finished() is not None
+
+
 @pytest.mark.parametrize("moment", ["process", "line"])
 def test_a_signal_while_a_run_is_being_started_ends_it_too(tmp_path, monkeypatch, moment):
     started, said = launcher(tmp_path, jobs=2)

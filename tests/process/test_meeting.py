@@ -17,6 +17,7 @@ MEMBER = """
 import sys
 from jdnet_jax.process import meeting
 from jdnet_jax.process.errors import UserError
+meeting._LATE = 3.0
 port, count, number, timeout = map(int, sys.argv[1:])
 try:
     connections = meeting.meet(meeting.member(f"localhost:{port}", count, number), timeout)
@@ -116,7 +117,8 @@ def test_one_that_ends_before_all_are_there_is_told_and_may_come_again():
             assert [status for status, _, _ in ends([first, *others])] == [0, 0, 0]
 
 
-def test_a_port_of_another_program():
+def test_a_port_of_another_program(monkeypatch):
+    monkeypatch.setattr(meeting, "_PATIENCE", 0.2)
     with socket.create_server(("", 0)) as server:
         port = server.getsockname()[1]
         with pytest.raises(UserError, match=rf"^port {port} cannot be used on this machine \(Address already in use\)"):
