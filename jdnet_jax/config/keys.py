@@ -264,6 +264,13 @@ DATASET_OPTIONS: Mapping[str, Mapping[str, Values]] = {
     "synthetic_meals": {"size": Whole(16, MAX_IMAGE_SIZE), "counts": Several(Whole(1, 10**7), count=3), "seed": _SEED},
     "image_folder": _FOLDER,
     "masked_folder": _FOLDER,
+    "parquet": {
+        **_FOLDER,
+        "names": Options(),  # a tuple of them, or the file that holds them
+        "test": Choice(("test", "validation", "holdout")),
+        "image_column": Text(),
+        "label_column": Text(),
+    },
     "foodseg103": _MAPS,
     "uec_foodpix": _MAPS,
     "grocery_store": {
