@@ -29,7 +29,8 @@ from jdnet_jax.config import check
 from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.process.progress import say
+from jdnet_jax.process.printable import printable
+from jdnet_jax.process.progress import say, show
 from jdnet_jax.run.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def main(argv: list[str]) -> int:
             draws=_draws(),
             averaged=averaged,
         )
-    print(json.dumps(_as_json(runner.card, labelled, found)) if _JSON.value else _table(runner.card, labelled, found))
+    show(json.dumps(_as_json(runner.card, labelled, found)) if _JSON.value else _table(runner.card, labelled, found))
     return 0
 
 
@@ -190,12 +191,13 @@ def _table(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Condit
 
     scores = found[robustness.CLEAN].scores
     figures, summary = classification.per_class(scores.result.confusion), scores.summary()
-    width = max(len("class"), *map(len, card.classes))
+    names = [printable(name) for name in card.classes]
+    width = max(len("class"), *map(len, names))
     lines = [f"{'class':<{width}}  precision  recall     F1  count"]
     lines += [
         f"{name:<{width}}  {_share(figures.precision[i]):>9}  {_share(figures.recall[i]):>6}  "
         f"{_share(figures.f1[i]):>5}  {figures.count[i]:>5}"
-        for i, name in enumerate(card.classes)
+        for i, name in enumerate(names)
     ]
     split = "" if _PHOTOS.value else f"{_SPLIT.value} of "
     lines += [

@@ -16,11 +16,12 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from jdnet_jax.config import recipes
+from jdnet_jax.config import check, recipes
 from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line, config_files, log
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import EXIT_STATUS, Interrupted, Interruption
+from jdnet_jax.process.progress import say, show
 from jdnet_jax.run.workdir import check_name
 
 __doc__ = f"{__doc__}\nRecipes, the argument of most configs (--config=FILE:RECIPE):\n{recipes.text()}\n"
@@ -38,6 +39,7 @@ def main(argv: list[str]) -> int:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}: options begin with --, such as --config={argv[1]}")
     config = command_line.required_config()
+    check.check(config)  # before anything is made, or JAX imported
     workdir = str(user_files.expanded(check_name(_WORKDIR.value or _default_workdir())))
     _log_to(Path(workdir))
     with Interruption():  # importing, and waiting for the other processes, can take long; the run listens on its own
@@ -52,12 +54,12 @@ def main(argv: list[str]) -> int:
             with together.together():
                 summary = train.train_and_evaluate(config, workdir, _command())
         except Interrupted as interrupted:
-            print(interrupted, file=sys.stderr)
+            say(str(interrupted))
             return EXIT_STATUS
     if not together.is_first():
         return 0
-    print(outcome.conclusion(summary, workdir))
-    print(_next_steps(workdir, config_files.shortest(command_line.config_file()), summary["recipe"]))
+    show(outcome.conclusion(summary, workdir))
+    show(_next_steps(workdir, config_files.shortest(command_line.config_file()), summary["recipe"]))
     return 0
 
 
@@ -76,10 +78,11 @@ def _log_to(workdir: Path) -> None:
     logging.use_absl_handler()
     try:
         logs.mkdir(parents=True, exist_ok=True)
+        command_line.log_printable()
         logging.get_absl_handler().use_absl_log_file("main", str(logs))
     except OSError as error:
-        reason = error.strerror or "it is read-only"  # absl says no more than that it found no folder
-        raise UserError(f"--workdir={workdir} cannot be written ({reason}): choose another") from error
+        reason = error.strerror or "nothing can be written there"  # as absl says it, without a number
+        raise UserError(f"--workdir={workdir} cannot be made or written to ({reason}): choose another") from error
     logging.set_verbosity(logging.INFO)
     logging.set_stderrthreshold("fatal")
     log.show_warnings()

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,7 +20,8 @@ from absl import flags
 from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.process.progress import say
+from jdnet_jax.process.printable import printable
+from jdnet_jax.process.progress import say, show
 
 if TYPE_CHECKING:
     from jdnet_jax.inference.photos import Photo
@@ -103,22 +103,17 @@ def _print(photo: Photo, top: Sequence[tuple[str, float]], overlay: Path | None)
             answer["overlay"] = str(overlay)
         print(json.dumps(answer), flush=True)
         return
-    lines = [_shown(photo.path)]
-    lines += [f"  {probability:7.2%}  {name}" for name, probability in top]
+    lines = [printable(photo.path)]
+    lines += [f"  {probability:7.2%}  {printable(name)}" for name, probability in top]
     if overlay is not None:
-        lines.append(f"  overlay: {_shown(overlay)}")
-    print("\n".join(lines), flush=True)
+        lines.append(f"  overlay: {printable(overlay)}")
+    show("\n".join(lines))
 
 
 def _print_problem(photo: Photo) -> None:
     if _JSON.value:
         print(json.dumps({"photo": str(photo.path), "error": photo.problem}), flush=True)
-    say(f"{_shown(photo.path)}: {photo.problem}")
-
-
-def _shown(path: Path) -> str:
-    """The path as it can be printed, whatever bytes are in it."""
-    return os.fsencode(path).decode("utf-8", "replace")
+    say(f"{printable(photo.path)}: {photo.problem}")
 
 
 if __name__ == "__main__":

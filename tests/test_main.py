@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
+from jdnet_jax import main
 from jdnet_jax.config import recipes
+from jdnet_jax.process.errors import UserError
 from tests.commands import ALONE, ROOT, SMALL, command, last_line
 from tests.conftest import QUICK_COMPILATION
 
@@ -43,6 +45,14 @@ def test_help_lists_the_recipes():
             ["--config=configs/demo.py:ce", "--config.teachers.teacher.model=resnet50"],
             ["error: unknown config key config.teachers.teacher.model"],
         ),
+        (
+            ["--config=configs/demo.py", "--config.dataset.options.counts=(1000000000000,1,1)"],
+            ["error: config.dataset.options.counts is 1000000000000: it must be a whole number from 1 to 10000000"],
+        ),
+        (
+            ["--config=configs/demo.py", "--config.student.options.width=1000000"],
+            ["error: config.student.options.width is 1000000: it must be a whole number from 1 to 4096"],
+        ),
         (["--config=configs/demo.py", "--config.batch_size=many"], ["error: ", "batch_size", "many"]),
         (["--config=configs/demo.py:jdnt"], ["error: unknown recipe 'jdnt'; did you mean 'jdnet'?"]),
         (["--confg=configs/demo.py"], ["error: Unknown command line flag 'confg'"]),
@@ -55,6 +65,12 @@ def test_flags_that_are_wrong(args, messages, tmp_path):
     assert all(message in last_line(result) for message in messages)
     assert "Traceback" not in result.stderr
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_a_folder_that_takes_no_log_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # as for a user who may not write there
+    with pytest.raises(UserError, match=r"--workdir=.* cannot be made or written to \(.*\): choose another$"):
+        main._log_to(tmp_path)
 
 
 def test_an_address_as_the_workdir_is_refused():
@@ -70,7 +86,7 @@ def test_an_address_as_the_workdir_is_refused():
     [
         (
             ["--config=configs/demo.py", "--config.batch_size=0"],
-            "error: config.batch_size is 0: it must be a finite number of at least 1",
+            "error: config.batch_size is 0: it must be a whole number from 1 to 131072",
         ),
         (
             ["--config=configs/demo.py", "--config.student.model=resnet_tinny"],

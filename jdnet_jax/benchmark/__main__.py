@@ -23,6 +23,7 @@ from jdnet_jax.files import user_files
 from jdnet_jax.inference.cpus import available
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import show
 
 KINDS = (
     "input --config=...",
@@ -80,7 +81,7 @@ def _input() -> None:
 
     with contextlib.redirect_stdout(sys.stderr):  # where TFDS's words about a preparation belong
         result = input_pipeline.measure(config, _SECONDS.value)
-    print(json.dumps(result) if _JSON.value else input_pipeline.table(result))
+    show(json.dumps(result) if _JSON.value else input_pipeline.table(result))
 
 
 def _step(kind: Literal["train_step", "eval"]) -> None:
@@ -92,7 +93,7 @@ def _step(kind: Literal["train_step", "eval"]) -> None:
 
     profile = user_files.expanded(_PROFILE.value) if _PROFILE.value else None
     result = steps.measure(config, kind, _CLASSES.value, _SECONDS.value, profile)
-    print(json.dumps(result) if _JSON.value else steps.table(result))
+    show(json.dumps(result) if _JSON.value else steps.table(result))
 
 
 def _depthwise() -> None:
@@ -103,7 +104,7 @@ def _depthwise() -> None:
     from jdnet_jax.benchmark import depthwise
 
     result = depthwise.measure(config, _CLASSES.value, _SECONDS.value)
-    print(json.dumps(result) if _JSON.value else depthwise.table(result))
+    show(json.dumps(result) if _JSON.value else depthwise.table(result))
 
 
 def _scaling() -> None:
@@ -117,7 +118,7 @@ def _scaling() -> None:
     from jdnet_jax.benchmark import scaling
 
     result = scaling.measure(config, _CLASSES.value, _DEVICE.value, _UTILIZATION.value)
-    print(json.dumps(result) if _JSON.value else scaling.table(result))
+    show(json.dumps(result) if _JSON.value else scaling.table(result))
 
 
 def _student() -> None:
@@ -132,7 +133,7 @@ def _student() -> None:
     from jdnet_jax.benchmark import student
 
     result = student.measure([user_files.expanded(name) for name in _FROM.value], threads, _SECONDS.value)
-    print(json.dumps(result) if _JSON.value else student.table(result))
+    show(json.dumps(result) if _JSON.value else student.table(result))
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ from jdnet_jax.compare.plan import Run
 from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.process.progress import say
+from jdnet_jax.process.progress import say, show
 from jdnet_jax.run.workdir import Workdir, check_name, plain
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _conclude(
     one_of_each = {run.recipe: run for run in reversed(runs)}
     described = [arms.described(name, one_of_each[name].config) for name in recipes if name in one_of_each]
     text = table.markdown(rows, _BASELINE.value, [*described, *notes])
-    print(text, end="")
+    show(text.removesuffix("\n"))
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from jdnet_jax.compare.results import Finished
 from jdnet_jax.figures import intervals
 from jdnet_jax.figures.intervals import FEWEST_SEEDS, Interval
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.printable import printable
 
 
 def rows(
@@ -118,6 +120,7 @@ def markdown(table: Sequence[Mapping[str, Any]], baseline: str, arms: Sequence[s
         baseline: as for `rows`.
         arms: from `arms.described`, a line a recipe.
     """
+    baseline = _escaped(baseline)
     heads = [
         "recipe",
         "seeds",
@@ -142,19 +145,19 @@ def markdown(table: Sequence[Mapping[str, Any]], baseline: str, arms: Sequence[s
         f"over photos (bootstrap), how much other photos would with these trainings. Under {FEWEST_SEEDS} seeds only "
         "the last can be told. Training: steps x batch / median images/s, without compiling, evaluation and a frozen "
         "teacher's own training.",
-        *(["", *(f"- {line}" for line in arms)] if arms else []),
+        *(["", *(f"- {_escaped(line)}" for line in arms)] if arms else []),
     ]
-    gaps = [f"- missing: {line}" for row in table for line in row["missing"]]
+    gaps = [f"- missing: {_escaped(line)}" for row in table for line in row["missing"]]
     return "\n".join([*lines, *([""] if gaps else []), *gaps]) + "\n"
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
     if "top1" not in row:
-        return [row["recipe"], "0", *["–"] * 10]
+        return [_escaped(row["recipe"]), "0", *["–"] * 10]
     difference = row["difference"]
     teachers = ", ".join(_spread(figure, 100, 2) for figure in row["teachers_top1"].values())
     return [
-        row["recipe"],
+        _escaped(row["recipe"]),
         str(len(row["seeds"])),
         _spread(row["top1"], 100, 2),
         _spread(row["macro_f1"], 1, 4),
@@ -167,6 +170,11 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         _number(row["parameters"], 1e-6, 2),
         _number(row["multiply_adds"], 1e-6, 1),
     ]
+
+
+def _escaped(text: str) -> str:
+    """A name, or what a file says, as Markdown shows it letter by letter."""
+    return re.sub(r"([\\`*\[\]<>|&])", r"\\\1", printable(text))
 
 
 def _spread(figure: Mapping[str, Any], factor: float, digits: int) -> str:

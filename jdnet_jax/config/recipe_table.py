@@ -12,7 +12,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from jdnet_jax.config.defaults import COUPLINGS, TERMS
+from jdnet_jax.config.keys import COUPLINGS, TERMS
 
 # What a recipe's teachers are.
 NONE = "none"

@@ -11,7 +11,8 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from jdnet_jax.config.defaults import COUPLINGS, acts
+from jdnet_jax.config.defaults import acts
+from jdnet_jax.config.keys import COUPLINGS
 from jdnet_jax.config.recipe_table import BEFORE, FROZEN, KEPT, LEARNING, MIXED, NONE, OFFERED, ON, RECIPES
 from jdnet_jax.config.routing import ROUTING, STUDENT, TEACHER
 from jdnet_jax.process.errors import UserError, unknown

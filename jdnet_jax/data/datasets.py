@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
-import fcntl
 import hashlib
 import logging
 import os
@@ -26,7 +25,9 @@ from ml_collections import ConfigDict
 
 from jdnet_jax.config import views
 from jdnet_jax.data import prepared, records
+from jdnet_jax.files import lock
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
 
 ROLES = ("train", "val", "test")
 _CACHED_ROLES = ("train", "val")
@@ -353,12 +354,7 @@ def _prepared(create: Callable[[], tfds.core.DatasetBuilder]) -> tfds.core.Datas
 def _lock(data_path: os.PathLike[str]) -> Iterator[None]:
     digest = hashlib.sha256(os.fspath(data_path).encode()).hexdigest()[:16]
     path = Path(tempfile.gettempdir()) / f"jdnet_jax-{os.getuid()}-{digest}.lock"
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            absl_logging.info("another process is preparing %s; waiting for it", data_path)
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with lock.held(path, lambda: say(f"another process is preparing {data_path}; waiting for it")):
         yield
 
 

@@ -234,7 +234,7 @@ def class_folders(folder: Path) -> dict[str, Path]:
     """
     named: dict[str, Path] = {}
     for class_folder in folders(folder):
-        name = " ".join(printable(class_folder.name).split())
+        name = printable(" ".join(class_folder.name.split()))
         if name in named:
             raise UserError(
                 f"{named[name]} and {class_folder} are one class by name, up to blanks and accents: rename one"

@@ -10,6 +10,7 @@ from pathlib import Path, PurePath
 from absl import logging
 
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.printable import printable as on_one_line
 
 # Whether one can be read is found out later.
 _SUFFIXES = frozenset(
@@ -103,8 +104,8 @@ def shown(file: Path, root: Path) -> str:
 
 
 def printable(name: str) -> str:
-    """The name in composed Unicode; bytes that are none become replacement characters."""
-    return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "replace"))
+    """The name in composed Unicode, as it can be printed."""
+    return unicodedata.normalize("NFC", on_one_line(name))
 
 
 def _entries(folder: Path) -> list[Path]:

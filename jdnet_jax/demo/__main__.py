@@ -14,6 +14,7 @@ from absl import flags
 from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import show
 
 _MODEL = flags.DEFINE_string("model", None, "A .tflite or .onnx file with its model.json, a workdir, or a hand-off.")
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "The interface to serve at; this machine alone can reach the default.")
@@ -30,7 +31,7 @@ def main(argv: list[str]) -> int:
     from jdnet_jax.demo import runtime
 
     if _BUILD.value:
-        print(runtime.build())
+        show(str(runtime.build()))
         return 0
     if not _MODEL.value:
         raise UserError("--model is missing: name a .tflite or .onnx file, a workdir or a hand-off (student/)")
@@ -43,10 +44,10 @@ def main(argv: list[str]) -> int:
     if _EXPORT.value:
         folder = user_files.expanded(_EXPORT.value)
         static_folder.write(site, folder)
-        print(f"{folder}: {len(site)} files; serve them by HTTPS, without which browsers give pages no camera")
+        show(f"{folder}: {len(site)} files; serve them by HTTPS, without which browsers give pages no camera")
         return 0
     serving = server.Server(site, _HOST.value, _PORT.value)
-    print(f"open {serving.url} (Ctrl-C ends)", flush=True)
+    show(f"open {serving.url} (Ctrl-C ends)")
     server.serve_until_interrupted(serving)
     return 0
 

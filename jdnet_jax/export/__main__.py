@@ -13,6 +13,7 @@ from jdnet_jax.export import formats
 from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import show
 
 _FROM = flags.DEFINE_string("from", None, "A workdir, or a hand-off (student/).")
 _FORMAT = flags.DEFINE_string("format", "tflite", f"One of {', '.join(formats.FORMATS)}.")
@@ -50,7 +51,7 @@ def main(argv: list[str]) -> int:
             licence=_LICENCE.value,
         )
     )
-    print(report)
+    show(str(report))
     return 0
 
 

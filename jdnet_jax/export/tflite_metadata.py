@@ -18,6 +18,7 @@ from flatbuffers import number_types
 
 from jdnet_jax.config import views
 from jdnet_jax.handoff.model_card import ModelCard
+from jdnet_jax.process.printable import printable
 
 NAME = "TFLITE_METADATA"
 LABELS = "labels.txt"
@@ -105,7 +106,7 @@ def append_labels(model: bytes, classes: Sequence[str]) -> bytes:
     content = io.BytesIO(model)
     with zipfile.ZipFile(content, "a", zipfile.ZIP_STORED) as archive:
         # A date of its own would make every export another file.
-        archive.writestr(zipfile.ZipInfo(LABELS), "".join(f"{name}\n" for name in classes))
+        archive.writestr(zipfile.ZipInfo(LABELS), "".join(f"{printable(name)}\n" for name in classes))
     return content.getvalue()
 
 

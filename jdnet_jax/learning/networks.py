@@ -160,11 +160,11 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
     together = config.teacher_selection != "all"  # such teachers have no maps of their own
     for teacher in (n for n, own in networks.items() if n != STUDENT and (own.trainable or not together)):
         if acts(config.losses.mskd) and config.losses.mskd.options.variant == "classifier":
-            for network in (STUDENT, teacher):
-                if outputs[network].maps is None:
+            for name in (STUDENT, teacher):
+                if outputs[name].maps is None:
                     raise UserError(
                         f"config.losses.mskd.options.variant 'classifier' needs heads of averaged feature maps and one "
-                        f"linear layer, and {network} ({networks[network].model}) has another: choose 'cosine', say"
+                        f"linear layer, and {name} ({networks[name].model}) has another: choose 'cosine', say"
                     )
         elif acts(config.losses.mskd):
             for stage in config.losses.mskd.options.stages:

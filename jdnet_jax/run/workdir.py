@@ -142,16 +142,20 @@ class Workdir:
         self._make()
         folder = os.open(self.path, os.O_RDONLY)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(folder)
-            raise UserError(
-                f"--workdir={self.path}: another process is training there: let it end, or stop it"
-            ) from None
-        except OSError:
-            pass
-        try:
+            if not _locked(folder):
+                raise UserError(f"--workdir={self.path}: another process is training there: let it end, or stop it")
             yield
+        finally:
+            os.close(folder)
+
+    def is_held(self) -> bool:
+        """Whether a process trains in the folder right now."""
+        try:
+            folder = os.open(self.path, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            return not _locked(folder)
         finally:
             os.close(folder)
 
@@ -253,6 +257,17 @@ class Workdir:
 @functools.cache
 def _tell_unchecked(sums: Path) -> None:
     say(f"note: there is no {sums}, as of an earlier version: whether the run's files are as it left them is not known")
+
+
+def _locked(folder: int) -> bool:
+    """Locks an open folder; False where another process has it locked."""
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # a file system without locks
+    return True
 
 
 def text_of(config: ConfigDict, but: str) -> str:

@@ -21,7 +21,7 @@ from jdnet_jax.inference.cpus import available
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import EXIT_STATUS
-from jdnet_jax.process.progress import say
+from jdnet_jax.process.progress import say, show
 
 if TYPE_CHECKING:
     from jdnet_jax.segment.segmenter import Segmenter
@@ -74,7 +74,7 @@ def main(argv: list[str]) -> int:
         return EXIT_STATUS
     report.write()
     counts = report.counts()
-    print(json.dumps(counts) if _JSON.value else report.text())
+    show(json.dumps(counts) if _JSON.value else report.text())
     if counts["failed"]:
         raise UserError(f"{counts['failed']} of {counts['photos']} photos could not be read; the lines above name them")
     return 0

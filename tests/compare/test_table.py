@@ -66,6 +66,14 @@ def test_three_seeds_have_the_interval_that_counts(tmp_path):
     assert f">+41.7 ({low:+.1f} to {high:+.1f})</text>" in figure.draw(rows, "ce")
 
 
+def test_names_are_shown_letter_by_letter():
+    row = {"recipe": "a|b<i>\x1b[2J\n", "seeds": [], "missing": ["[x](javascript:1) `c`"]}
+    lines = table.markdown([row], "<b>|").splitlines()
+    assert lines[2].startswith(r"| a\|b\<i\>\\x1b\[2J\\n | 0 |")
+    assert r"less \<b\>\| (points)" in lines[0]
+    assert lines[-1] == r"- missing: \[x\](javascript:1) \`c\`"
+
+
 def test_one_run_alone_has_no_deviation_and_no_interval(tmp_path):
     found = [results.read(runs.make(tmp_path, recipe, 0, [1, 0], rate=None)) for recipe in ("ce", "jdnet")]
     row = table.rows(found, ["ce", "jdnet"], "ce", {})[1]

@@ -1,3 +1,6 @@
+import io
+import zipfile
+
 import flatbuffers
 import pytest
 from flatbuffers import encode, number_types
@@ -81,3 +84,10 @@ def test_the_outputs_are_labelled(root):
     assert labels.text(0) == tflite_metadata.LABELS
     assert labels.number(2, number_types.Int8Flags) == 2  # TENSOR_AXIS_LABELS
     assert activation.child(3).number(0, number_types.Uint8Flags) == 1  # FeatureProperties
+
+
+def test_a_class_is_one_line_of_the_labels_whatever_is_in_its_name():
+    classes = ["soup\nwith noodles", "tea\r", "a\u2028b", "\x1b[31mrice", "Käse 🍣"]
+    with zipfile.ZipFile(io.BytesIO(tflite_metadata.append_labels(b"TFL3", classes))) as archive:
+        labels = archive.read(tflite_metadata.LABELS).decode()
+    assert labels.splitlines() == [r"soup\nwith noodles", r"tea\r", r"a\u2028b", r"\x1b[31mrice", "Käse 🍣"]

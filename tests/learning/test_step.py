@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jdnet_jax import losses
-from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.config import keys
 from jdnet_jax.learning import devices, optimizers, step
 from jdnet_jax.losses.routing import route
 from tests import tiny_recipe as tiny
@@ -261,7 +261,7 @@ def test_every_cell_of_the_routing_table(gradient_of_term, term, network):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "variant"),
-    [*(("mskd", variant) for variant in config_lib.MSKD_VARIANTS), *(("ial", v) for v in config_lib.IAL_VARIANTS)],
+    [*(("mskd", variant) for variant in keys.MSKD_VARIANTS), *(("ial", v) for v in keys.IAL_VARIANTS)],
 )
 def test_every_variant_is_routed(gradient_of_term, loss, variant):
     default, oneway = (gradient_of_term(f"{loss}_teacher", strength, **{loss: variant}) for strength in (None, 0.0))
