@@ -13,8 +13,9 @@ from jdnet_jax.config import recipes
 from jdnet_jax.files import array_file
 from jdnet_jax.handoff.digest import sha256
 from jdnet_jax.inference import flax_runner, labelled_photos, scoring
+from jdnet_jax.models.multiply_adds import multiply_adds
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.run import metrics
+from jdnet_jax.run import metrics, snapshots
 from jdnet_jax.run.workdir import Workdir
 from tests import tiny_recipe as tiny
 from tests.killed_run import Killed, train_until
@@ -175,6 +176,24 @@ def test_the_hand_off_scores_as_the_summary_says(finished):
             assert scores[name] == expected[name]
         assert scores["ece"] == pytest.approx(summary["student"]["calibration"][role]["ece_after"], abs=1e-5)
         assert labelled.source == runner.card.trained["protocol"]
+
+
+def test_the_hand_off_of_a_run_that_is_evaluated_at_another_size_has_that_size(tmp_path):
+    config = small_run(steps=2, eval_image_size=48, snapshots=1)
+    config.resolutions = {"student": 16}
+    summary = train.train_and_evaluate(config, tmp_path)
+    runner = flax_runner.load(tmp_path)
+    assert (runner.card.image_size, runner.card.shorter_side) == (24, 24)
+    own, handed_off = (multiply_adds(flax_runner.create(runner.card, "student"), size) for size in (16, 24))
+    assert summary["student"]["multiply_adds"] == handed_off > own
+    place = Workdir(tmp_path)
+    assert array_file.read(place.evaluation)["confused/image"].shape[1:] == (48, 48, 3)
+    photos, maps = snapshots.read(place.snapshots)
+    assert photos["image"].shape[1:] == (48, 48, 3)
+    assert maps[2]["teacher/map"].shape[1:] == (3, 3)  # at stride 16
+    config.eval_image_size = 0
+    with pytest.raises(UserError, match="differs in eval_image_size"):
+        train.train_and_evaluate(config, tmp_path)
 
 
 def test_the_same_command_on_a_finished_run_only_reads(finished, capsys):

@@ -21,6 +21,7 @@ _HELD = (
     "epochs",
     "batch_size",
     "image_size",
+    "eval_image_size",
     "crop_fraction",
     "fit",
     "dataset",
@@ -34,7 +35,7 @@ _HELD = (
 # Within those: where data lie and how they are read changes no result; a teacher's size is the recipe's affair.
 _FREE = ("dataset.data_dir", "dataset.cache", "dataset.shuffle_buffer")
 # What the configs of earlier versions lack, as those versions did it.
-_BEFORE = {"fit": "crop", "resolutions": {}}
+_BEFORE = {"fit": "crop", "resolutions": {}, "eval_image_size": 0}
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
         "max_roll_backs",
     ):
         _number(f"config.{key}", config[key], low=1)
+    _whole("config.eval_image_size", config.eval_image_size, low=0)
     for key in (
         "eval_batch_size",
         "steps",

@@ -58,6 +58,10 @@ def default() -> ConfigDict:
     config.augment.repeats = 1  # augmented copies of each photo in a batch (repeated augmentation)
 
     config.image_size = 224
+    # Of evaluation, hand-off and exported files, the networks' own resolutions alike (FixRes: Touvron et al., NeurIPS
+    # 2019: crops show food larger than whole photos do, so a network is better at a larger size than it was trained
+    # at); 0 = image_size.
+    config.eval_image_size = 0
     # network name -> its own resolution: the same view, shrunk on the device; 0, or no entry = image_size.
     config.resolutions = ConfigDict()
     config.fit = "crop"  # or "pad": the whole photo (in training: crop) with its aspect, the rest grey
@@ -183,6 +187,11 @@ def group_settings(config: ConfigDict, name: str) -> dict[str, Mapping[str, Any]
     for part in ("optimizer", "schedule"):
         settings[part] = {**config[part].to_dict(), **dict(overrides.get(part, {}))}
     return settings
+
+
+def eval_image_size(config: ConfigDict) -> int:
+    """The side in pixels of the views that networks are evaluated on."""
+    return config.get("eval_image_size", 0) or config.image_size  # a run of an earlier version has none
 
 
 def total_steps(config: ConfigDict, train_size: int) -> int:

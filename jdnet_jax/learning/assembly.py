@@ -26,6 +26,7 @@ class Assembly:
         num_classes: of the networks.
         steps: length of the run.
         networks: by name, the student first.
+        evaluated: the same at the sizes at which they are evaluated.
         terms: the objective.
         frozen: the networks that are not trained, as the terms see them.
         optimizers: trained group -> optimiser.
@@ -35,6 +36,7 @@ class Assembly:
     num_classes: int
     steps: int
     networks: Mapping[str, Network]
+    evaluated: Mapping[str, Network]
     terms: tuple[losses.Term, ...]
     frozen: FrozenTeachers
     optimizers: state.Optimizers
@@ -68,7 +70,7 @@ class Assembly:
 
     def eval_step(self) -> Callable[..., Any]:
         """The evaluation step of one device, for `devices.mapped`."""
-        return step.eval_step(self.networks)
+        return step.eval_step(self.evaluated)
 
     def scheduled(self, step: int) -> dict[str, float]:
         """What the schedules say of a step: `learning_rate/<group>` and `weight/<term>`, but of terms with a share."""
@@ -103,4 +105,5 @@ def assemble(config: ConfigDict, num_classes: int, steps: int) -> Assembly:
     nets = networks.build(config, num_classes)
     terms = networks.objective(config, nets, steps)
     tx = state.build_optimizers(config, state.trained_groups(nets, terms), steps)
-    return Assembly(config, num_classes, steps, nets, terms, frozen_teachers.build(config, nets), tx)
+    frozen = frozen_teachers.build(config, nets)
+    return Assembly(config, num_classes, steps, nets, networks.evaluated(config, nets), terms, frozen, tx)
