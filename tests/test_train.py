@@ -236,6 +236,22 @@ def test_a_run_whose_newest_checkpoint_is_damaged_ends_with_the_same_bits(finish
     assert [line["step"] for line in metrics.read(run / "metrics.jsonl")] == [0, 1, 2, 3, 4, 6]
 
 
+def test_a_head_with_a_rate_of_its_own_resumes_with_the_same_bits(tmp_path):
+    def config():
+        made = alone(eval_every=6, checkpoint_every=2, snapshots=0)
+        made.groups = {"student/head": {"schedule": {"learning_rate": 0.1}, "optimizer": {"name": "sgd"}}}
+        return made
+
+    whole = train.train_and_evaluate(config(), tmp_path / "whole")
+    train_until(4, config(), tmp_path / "killed")
+    resumed = train.train_and_evaluate(config(), tmp_path / "killed")
+    assert resumed["student"]["sha256"] == whole["student"]["sha256"]
+    rates = [line for line in metrics.read(tmp_path / "whole" / "metrics.jsonl") if "learning_rate/student" in line]
+    assert rates
+    for line in rates:
+        assert line["learning_rate/student/head"] == pytest.approx(10 * line["learning_rate/student"])
+
+
 def test_checkpoints_are_made_and_kept_at_multiples_too(tmp_path):
     train.train_and_evaluate(alone(keep_every=2, keep_checkpoints=1, select="last"), tmp_path)
     assert {"2", "4", "6"} <= {path.name for path in (tmp_path / "checkpoints").iterdir()}

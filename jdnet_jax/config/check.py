@@ -26,6 +26,7 @@ from jdnet_jax.config.defaults import (
     WEIGHT_SCHEDULES,
     acts,
     group_settings,
+    head_of,
 )
 from jdnet_jax.config.routing import ADVERSARIAL_MODES, ENSEMBLE, OWN_GROUPS, ROUTING, SELECTIONS, STUDENT
 from jdnet_jax.config.views import PHOTO, VIEWS
@@ -100,7 +101,8 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
     _check_frozen_teachers(config)
     recipes.check(config, weights=weights)
     _check_optimizer("config", config.optimizer, config.schedule)
-    known = {STUDENT, *OWN_GROUPS, *config.teachers}
+    networks = (STUDENT, *config.teachers)
+    known = {*OWN_GROUPS, *networks, *map(head_of, networks)}
     for name, entry in config.groups.items():
         _require(isinstance(entry, Mapping | ConfigDict), f"config.groups.{name}", "is not a section: see config.py")
         if name not in known:
@@ -108,7 +110,8 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
         for part, settings in entry.items():
             is_section = part not in ("optimizer", "schedule") or isinstance(settings, Mapping | ConfigDict)
             _require(is_section, f"config.groups.{name}.{part}", "is not a section: see config.py")
-        frozen = name in config.teachers and not config.teachers[name].trainable
+        network = name.partition("/")[0]
+        frozen = network in config.teachers and not config.teachers[network].trainable
         _require(not frozen, f"config.groups.{name}", "is for a frozen teacher, which has no optimiser: remove it")
         merged = group_settings(config, name)
         for part, settings in merged.items():
@@ -117,6 +120,11 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
             ConfigDict(entry), ConfigDict({"optimizer": {}, "schedule": {}}), f"config.groups.{name}", partial=True
         )
         _check_optimizer(f"config.groups.{name}", merged["optimizer"], merged["schedule"])
+        _require(
+            network == name or "clip_norm" not in entry.get("optimizer", {}),
+            f"config.groups.{name}.optimizer.clip_norm",
+            f"is of the whole network's gradient: set it in config.groups.{network}",
+        )
 
 
 def _check_dataset(config: ConfigDict) -> None:

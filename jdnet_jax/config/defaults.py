@@ -120,7 +120,8 @@ def default() -> ConfigDict:
     config.schedule.boundaries = (0.5, 0.75)  # shares of the run after which the rate is multiplied by decay (step)
     config.schedule.decay = 0.1
 
-    # network or group name -> {"optimizer": {...}, "schedule": {...}}: the keys that differ from those above.
+    # network or group name -> {"optimizer": {...}, "schedule": {...}}: the keys that differ from those above. Also
+    # "student/head" or "TEACHER/head", for that network's classifier: the keys that differ from the network's own.
     config.groups = ConfigDict()
 
     config.ema_decay = 0.0  # exponential moving average of the student; 0 = off
@@ -175,17 +176,25 @@ def acts(entry: Mapping[str, Any]) -> bool:
     return (entry["weight"] > 0 or entry["share"] > 0) and entry["options"].get("mode") != "none"
 
 
+def head_of(network: str) -> str:
+    """The name in `config.groups` of a network's classifier."""
+    return f"{network}/head"
+
+
 def group_settings(config: ConfigDict, name: str) -> dict[str, Mapping[str, Any]]:
     """`optimizer` and `schedule` of one network or group: the config's own, overridden by `config.groups[name]`.
 
+    A classifier's (`head_of`) are its network's, overridden likewise.
     Where the adversarial term is faithful, the discriminators have the student's schedule.
     """
-    overrides = dict(config.groups.get(name, {}))
+    network = name.partition("/")[0]
+    own, head = dict(config.groups.get(network, {})), config.groups.get(name, {}) if name != network else {}
+    overrides = {part: {**own.get(part, {}), **head.get(part, {})} for part in ("optimizer", "schedule")}
     if name == DISCRIMINATORS and config.losses.adversarial.options.faithful:
         overrides["schedule"] = config.groups.get(STUDENT, {}).get("schedule", {})
     settings: dict[str, Mapping[str, Any]] = {}
     for part in ("optimizer", "schedule"):
-        settings[part] = {**config[part].to_dict(), **dict(overrides.get(part, {}))}
+        settings[part] = {**config[part].to_dict(), **overrides[part]}
     return settings
 
 

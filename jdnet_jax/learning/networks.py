@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -154,6 +155,13 @@ def shapes(network: Network) -> tuple[Outputs, Variables]:
         return initialization.shapes(network.module, network.image_size)
     except UserError as error:
         raise UserError(f"{_key(network.name)} ({network.model}): {error}") from error
+
+
+def head(network: Network) -> frozenset[tuple[str, ...]]:
+    """Where in the tree of parameters those of the classifier are: all whose shape depends on the number of classes."""
+    longer = dataclasses.replace(network, module=network.module.clone(num_classes=network.module.num_classes + 1))
+    own, other = (flax.traverse_util.flatten_dict(shapes(one)[1]["params"]) for one in (network, longer))
+    return frozenset(path for path, leaf in own.items() if leaf.shape != other[path].shape)
 
 
 def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None:

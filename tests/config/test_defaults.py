@@ -368,6 +368,41 @@ def test_a_section_is_not_a_value():
         check.check(config)
 
 
+def test_a_head_has_its_network_s_settings_but_for_single_keys():
+    config = config_lib.default()
+    config.groups = {
+        "teacher": {"schedule": {"learning_rate": 0.5}, "optimizer": {"name": "sgd"}},
+        "teacher/head": {"schedule": {"learning_rate": 2.0}},
+        "student/head": {"schedule": {"warmup": 0.0}},
+    }
+    check.check(config)
+    settings = {name: config_lib.group_settings(config, name) for name in ("teacher", "teacher/head", "student/head")}
+    assert [own["schedule"]["learning_rate"] for own in settings.values()] == [0.5, 2.0, 1e-3]
+    assert [own["optimizer"]["name"] for own in settings.values()] == ["sgd", "sgd", "adamw"]
+    assert [own["schedule"]["warmup"] for own in settings.values()] == [0.1, 0.1, 0.0]
+    assert list(recipes.apply_recipe(config.copy_and_resolve_references(), "ce").groups) == ["student/head"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({"student/heat": {}}, r"config.groups.student/heat: unknown network 'student/heat'; did you mean 'student/he"),
+        ({"adapters/head": {}}, r"config.groups.adapters/head: unknown network"),
+        ({"student/head": {"schedule": {"learning_rate": -1.0}}}, r"config.groups.student/head.schedule.learning_rate"),
+        (
+            {"student/head": {"optimizer": {"clip_norm": 1.0}}},
+            r"config.groups.student/head.optimizer.clip_norm is of the whole network's gradient: set it in "
+            r"config.groups.student$",
+        ),
+    ],
+)
+def test_bad_heads(groups, message):
+    config = config_lib.default()
+    config.groups = groups
+    with pytest.raises(UserError, match=message):
+        check.check(config)
+
+
 def test_groups_override_single_keys():
     config = config_lib.default()
     config.groups = {"teacher": {"schedule": {"learning_rate": 0.5}}}

@@ -88,6 +88,24 @@ def test_fresh_weights_depend_on_seed_and_name_alone():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize(
+    ("model", "options", "expected"),
+    [
+        ("resnet_tiny", {"width": 4}, {("fc", "kernel"), ("fc", "bias")}),
+        ("tf_efficientnet_lite0", {}, {("classifier", "kernel"), ("classifier", "bias")}),
+        (
+            "deit_tiny_distilled_patch16_224",
+            {},
+            {("head", "kernel"), ("head", "bias"), ("head_dist", "kernel"), ("head_dist", "bias")},
+        ),
+    ],
+)
+def test_the_head_is_what_depends_on_the_number_of_classes(model, options, expected):
+    config = tiny.config(student__model=model)
+    config.student.options = options
+    assert networks.head(networks.build(config, 3)["student"]) == expected
+
+
 def test_networks_are_evaluated_at_sizes_that_are_scaled_alike():
     config = tiny.config(image_size=64, eval_image_size=96)
     config.resolutions = {"student": 32}
