@@ -65,11 +65,12 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
             if together.is_first() and not place.report.exists():
                 page.write(place)
             return summary
-        dataset = data.prepare(config.dataset)
+        dataset = data.with_unlabelled(data.prepare(config.dataset), config.dataset)
+        beside = f"; {dataset.unlabelled.protocol}" if dataset.unlabelled else ""
         # A process that trains something else, or on other photos, would go unnoticed: all take the same steps.
         together.check_same("config", text_of(config, but="dataset.data_dir"))
-        together.check_same("data", f"{dataset.protocol} {dataset.class_names}")
-        together.by_the_first(lambda: place.claim_data(dataset.protocol))
+        together.check_same("data", f"{dataset.protocol}{beside} {dataset.class_names}")
+        together.by_the_first(lambda: place.claim_data(dataset.protocol + beside))
         if command:
             together.by_the_first(lambda: atomic.write_text(place.command, command + "\n"))
         run = _Run(config, place, dataset)
@@ -272,6 +273,8 @@ class _Run:
     def _introduce(self) -> None:
         say = self.progress.say
         say(f"{self.config.recipe} on {self.dataset.name}: {self.dataset.protocol}")
+        if self.dataset.unlabelled:
+            say(self.dataset.unlabelled.protocol)
         for line in networks.introduction(self.networks, self.state.params, self.config.image_size):
             say(line)
         for name in self.networks:

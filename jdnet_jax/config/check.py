@@ -131,8 +131,25 @@ def _check_dataset(config: ConfigDict) -> None:
     _require(bool(config.dataset.name), "config.dataset.name", "is empty: name a dataset, such as 'food101'")
     _choice("config.dataset.view", config.dataset.view, VIEWS)
     _number("config.dataset.shuffle_buffer", config.dataset.shuffle_buffer, low=1)
+    _check_unlabelled(config)
     for role in ("train", "val", "test"):
         _require(bool(config.dataset.splits[role]), f"config.dataset.splits.{role}", "is empty: name a TFDS split")
+
+
+def _check_unlabelled(config: ConfigDict) -> None:
+    folder, share = config.dataset.unlabelled, config.dataset.unlabelled_share
+    path = "config.dataset.unlabelled"
+    _require(isinstance(folder, str), path, f"is {folder!r}: it must be a folder's path, or empty")
+    _number(f"{path}_share", share, low=0, high=1, open_high=True)
+    _require(share > 0, f"{path}_share", "is 0: leave config.dataset.unlabelled empty instead")
+    if not folder:
+        return
+    view, augment = config.dataset.view, config.augment
+    _require(view == PHOTO, path, f"needs config.dataset.view={PHOTO!r}, not {view!r}: such photos have no masks")
+    mixes = bool(augment.mixup or augment.cutmix) and augment.mix_probability > 0
+    _require(not mixes, path, "does not go with mixup and CutMix, which mix labels: set both to 0 in config.augment")
+    taught = len(config.teachers) > 0 and any(acts(entry) for name, entry in config.losses.items() if name != "ce")
+    _require(taught, path, f"needs a term between student and teacher; recipe {config.recipe} has none: leave it empty")
 
 
 def _check_augment(augment: ConfigDict) -> None:

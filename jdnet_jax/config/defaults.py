@@ -42,6 +42,9 @@ def default() -> ConfigDict:
     config.dataset.options = ConfigDict()  # of the builder
     # What is seen of each photo: "photo", its region of interest ("roi"), the rest ("context"), or "roi+context" apart.
     config.dataset.view = "photo"
+    # A folder of photos without labels, and their share of each training batch: the terms between student and teacher
+    # act on them, cross-entropy does not; IAL takes the class that the teacher predicts. "" = none.
+    config.dataset.unlabelled, config.dataset.unlabelled_share = "", 0.5
     config.dataset.shuffle_buffer = 16384  # encoded examples
     config.dataset.cache = False  # keep the encoded photos of train and val in memory; refused where they do not fit
 

@@ -403,6 +403,27 @@ def test_bad_heads(groups, message):
         check.check(config)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset__unlabelled_share": 0.0}, r"config.dataset.unlabelled_share is 0: leave config.dataset.unlabelled"),
+        ({"dataset__unlabelled_share": 1.0}, r"config.dataset.unlabelled_share is 1.0: it must be a finite number"),
+        ({"dataset__view": "roi"}, r"config.dataset.unlabelled needs config.dataset.view='photo', not 'roi'"),
+        ({"augment__mixup": 0.2}, r"config.dataset.unlabelled does not go with mixup and CutMix, which mix labels"),
+        (
+            {"losses__mskd__weight": 0.0, "losses__ial__weight": 0.0},
+            r"config.dataset.unlabelled needs a term between student and teacher; recipe jdnet has none",
+        ),
+    ],
+)
+def test_photos_without_labels_that_cannot_be(changes, message):
+    with pytest.raises(UserError, match=message):
+        check.check(wrong(dataset__unlabelled="photos", **changes))
+    assert check.check(wrong(dataset__unlabelled="photos")) is None
+    with pytest.raises(UserError, match=r"recipe ce has none: leave it empty"):
+        check.check(recipes.apply_recipe(wrong(dataset__unlabelled="photos"), "ce"))
+
+
 def test_groups_override_single_keys():
     config = config_lib.default()
     config.groups = {"teacher": {"schedule": {"learning_rate": 0.5}}}
