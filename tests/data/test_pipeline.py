@@ -242,21 +242,14 @@ def test_rows_that_part_a_pair_are_refused_where_photos_are_mixed(tiny, rows):
 @pytest.fixture(scope="module")
 def half_unlabelled(tiny):
     """The tiny photos and, as if they had no labels, those of its test: 7 photos, 2 of each batch of 8."""
-    unlabelled = datasets.Unlabelled(tiny.records["test"].map(_without_label), TINY_SIZES["test"], 0.25, "")
-    return dataclasses.replace(tiny, unlabelled=unlabelled)
-
-
-def _without_label(index, serialized):
-    image = tf.io.parse_example([serialized], {"image": tf.io.FixedLenFeature([], tf.string)})["image"][0]
-
-    def made(encoded):
-        feature = {
-            "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[encoded.numpy()])),
-            "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[-1])),
-        }
-        return tf.train.Example(features=tf.train.Features(feature=feature)).SerializeToString()
-
-    return index, tf.ensure_shape(tf.py_function(made, [image], tf.string), [])
+    without_label = tf.train.Feature(int64_list=tf.train.Int64List(value=[-1]))
+    made = []
+    for _, serialized in tiny.records["test"].as_numpy_iterator():
+        example = tf.train.Example.FromString(serialized)
+        example.features.feature["label"].CopyFrom(without_label)
+        made.append(example.SerializeToString())
+    records = tf.data.Dataset.from_tensor_slices(made).enumerate()
+    return dataclasses.replace(tiny, unlabelled=datasets.Unlabelled(records, TINY_SIZES["test"], 0.25, ""))
 
 
 def test_photos_without_labels_have_their_places_in_each_batch(half_unlabelled):

@@ -383,9 +383,10 @@ def test_photos_without_labels_reach_the_student_through_the_couplings_alone():
     for name in ("loss/mskd_teacher", "loss/kl_teacher"):
         assert float(one[name]) == pytest.approx(float(whole[name]), rel=1e-6)
     network, x = recipe.networks["student"], {"image": batch["image"]}
-    logits = network.module.apply(
-        recipe.state.variables("student"), network.prepare(x), train=True, mutable=["batch_stats"]
-    )[0].logits
+    module = network.module.clone(axis_name=None)
+    logits = module.apply(recipe.state.variables("student"), network.prepare(x), train=True, mutable=["batch_stats"])[
+        0
+    ].logits
     label = np.maximum(some["label"], 0)
     of_each = -np.asarray(jax.nn.log_softmax(logits))[np.arange(16), label]
     assert float(one["loss/ce_student"]) == pytest.approx(of_each[known].mean(), rel=1e-5)
