@@ -65,11 +65,12 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
             if together.is_first() and not place.report.exists():
                 page.write(place)
             return summary
-        dataset = data.prepare(config.dataset)
+        dataset = data.with_unlabelled(data.prepare(config.dataset), config.dataset)
+        beside = f"; {dataset.unlabelled.protocol}" if dataset.unlabelled else ""
         # A process that trains something else, or on other photos, would go unnoticed: all take the same steps.
         together.check_same("config", text_of(config, but="dataset.data_dir"))
-        together.check_same("data", f"{dataset.protocol} {dataset.class_names}")
-        together.by_the_first(lambda: place.claim_data(dataset.protocol))
+        together.check_same("data", f"{dataset.protocol}{beside} {dataset.class_names}")
+        together.by_the_first(lambda: place.claim_data(dataset.protocol + beside))
         if command:
             together.by_the_first(lambda: atomic.write_text(place.command, command + "\n"))
         run = _Run(config, place, dataset)
@@ -92,7 +93,7 @@ class _Run:
         self.train_step = devices.mapped(self.parts.train_step(), donate_state=True)
         self.look, self.looks = devices.mapped(self.parts.look()), self.parts.looks()
         self.eval_step = devices.mapped(self.parts.eval_step())
-        self.logits_step = devices.mapped(step.logits_step(self.networks[STUDENT]))
+        self.logits_step = devices.mapped(step.logits_step(self.parts.evaluated[STUDENT]))
         self.state = devices.place(self.parts.initial_state())
         # One process speaks for all.
         out = None if self.is_writer else open(os.devnull, "w")  # noqa: SIM115
@@ -100,7 +101,7 @@ class _Run:
         self.snapshots = None
         if self.is_writer and config.snapshots:
             at = snapshots.chosen_steps(self.steps, self.periods.evaluate, config.snapshots)
-            self.snapshots = snapshots.begin(config, dataset, self.networks, place.snapshots, at)
+            self.snapshots = snapshots.begin(config, dataset, self.parts.evaluated, place.snapshots, at)
         frozen = self.parts.frozen.members
         self.frozen = {name: sha256(jax.device_get(self.state.variables(name))) for name in frozen}
         self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every, frozen)
@@ -216,10 +217,10 @@ class _Run:
             calibration=calibration.of_splits(logits, fit=unseen),
         )
         summary = outcome.summary(
-            self.config, self.dataset, self.networks, tested, metrics.median_throughput(self.place.metrics)
+            self.config, self.dataset, self.parts.evaluated, tested, metrics.median_throughput(self.place.metrics)
         )
         if self.is_writer:
-            outcome.write(self.config, self.dataset, self.networks[STUDENT], tested, summary, self.place)
+            outcome.write(self.config, self.dataset, self.parts.evaluated[STUDENT], tested, summary, self.place)
             page.write(self.place)
         self.checkpoints.close()
         together.wait("the summary")
@@ -272,6 +273,8 @@ class _Run:
     def _introduce(self) -> None:
         say = self.progress.say
         say(f"{self.config.recipe} on {self.dataset.name}: {self.dataset.protocol}")
+        if self.dataset.unlabelled:
+            say(self.dataset.unlabelled.protocol)
         for line in networks.introduction(self.networks, self.state.params, self.config.image_size):
             say(line)
         for name in self.networks:
@@ -279,7 +282,9 @@ class _Run:
             logging.info("%s\n%s", name, overview)
         first = int(self.state.step)
         start = f"continuing after step {first} of {self.steps}" if first else f"{self.steps} steps"
-        say(f"{start}, batch {self.config.batch_size}, {self.config.image_size} px; workdir {self.place.path}")
+        size, shown = self.config.image_size, config_lib.eval_image_size(self.config)
+        pixels = f"{size} px" + (f", evaluated at {shown}" if shown != size else "")
+        say(f"{start}, batch {self.config.batch_size}, {pixels}; workdir {self.place.path}")
 
     def _log(self, writer: metrics.RunWriter, number: int, window: list[dict[str, Any]]) -> None:
         means = metrics.means(jax.device_get(window))

@@ -14,10 +14,13 @@ from jdnet_jax.figures import intervals
 from jdnet_jax.files import array_file
 from jdnet_jax.handoff.digest import sha256
 from jdnet_jax.inference import flax_runner, labelled_photos, scoring
+from jdnet_jax.learning import run_check
+from jdnet_jax.models.multiply_adds import multiply_adds
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.run import metrics
+from jdnet_jax.run import metrics, snapshots
 from jdnet_jax.run.workdir import Workdir
 from tests import tiny_recipe as tiny
+from tests.data.tiny import encode, smooth_photo
 from tests.killed_run import Killed, train_until
 from tests.spoilt_run import spoilt
 
@@ -179,6 +182,24 @@ def test_the_hand_off_scores_as_the_summary_says(finished):
         assert labelled.source == runner.card.trained["protocol"]
 
 
+def test_the_hand_off_of_a_run_that_is_evaluated_at_another_size_has_that_size(tmp_path):
+    config = small_run(steps=2, eval_image_size=48, snapshots=1)
+    config.resolutions = {"student": 16}
+    summary = train.train_and_evaluate(config, tmp_path)
+    runner = flax_runner.load(tmp_path)
+    assert (runner.card.image_size, runner.card.shorter_side) == (24, 24)
+    own, handed_off = (multiply_adds(flax_runner.create(runner.card, "student"), size) for size in (16, 24))
+    assert summary["student"]["multiply_adds"] == handed_off > own
+    place = Workdir(tmp_path)
+    assert array_file.read(place.evaluation)["confused/image"].shape[1:] == (48, 48, 3)
+    photos, maps = snapshots.read(place.snapshots)
+    assert photos["image"].shape[1:] == (48, 48, 3)
+    assert maps[2]["teacher/map"].shape[1:] == (3, 3)  # at stride 16
+    config.eval_image_size = 0
+    with pytest.raises(UserError, match="differs in eval_image_size"):
+        train.train_and_evaluate(config, tmp_path)
+
+
 def test_the_same_command_on_a_finished_run_only_reads(finished, capsys):
     workdir, summary = finished
     before = (workdir / "metrics.jsonl").read_bytes()
@@ -217,6 +238,47 @@ def test_a_run_whose_newest_checkpoint_is_damaged_ends_with_the_same_bits(finish
     assert "continuing after step 3 of 6" in lines
     assert resumed["student"]["sha256"] == summary["student"]["sha256"]
     assert [line["step"] for line in metrics.read(run / "metrics.jsonl")] == [0, 1, 2, 3, 4, 6]
+
+
+def test_a_head_with_a_rate_of_its_own_resumes_with_the_same_bits(tmp_path):
+    def config():
+        made = alone(eval_every=6, checkpoint_every=2, snapshots=0)
+        made.groups = {"student/head": {"schedule": {"learning_rate": 0.1}, "optimizer": {"name": "sgd"}}}
+        return made
+
+    whole = train.train_and_evaluate(config(), tmp_path / "whole")
+    train_until(4, config(), tmp_path / "killed")
+    resumed = train.train_and_evaluate(config(), tmp_path / "killed")
+    assert resumed["student"]["sha256"] == whole["student"]["sha256"]
+    rates = [line for line in metrics.read(tmp_path / "whole" / "metrics.jsonl") if "learning_rate/student" in line]
+    assert rates
+    for line in rates:
+        assert line["learning_rate/student/head"] == pytest.approx(10 * line["learning_rate/student"])
+
+
+def test_a_run_with_photos_without_labels_resumes_with_the_same_bits(tmp_path, capsys):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(5):
+        (folder / f"{number}.jpg").write_bytes(encode(smooth_photo(number, 40, 40), "JPEG"))
+
+    def config():
+        return small_run(dataset__unlabelled=str(folder), checkpoint_every=2, eval_every=6, snapshots=0)
+
+    whole = train.train_and_evaluate(config(), tmp_path / "whole")
+    assert ": 5 photos without labels" in capsys.readouterr().err
+    train_until(4, config(), tmp_path / "killed")
+    resumed = train.train_and_evaluate(config(), tmp_path / "killed")
+    assert resumed["student"]["sha256"] == whole["student"]["sha256"]
+    (tmp_path / "killed" / "summary.json").unlink()
+    (folder / "0.jpg").unlink()
+    with pytest.raises(UserError, match=r"belongs to a run on other data .*: 5 photos without labels"):
+        train.train_and_evaluate(config(), tmp_path / "killed")
+
+
+def test_unlabelled_photos_must_be_as_many_on_each_device():
+    with pytest.raises(UserError, match=r"config.dataset.unlabelled_share is 0.1, 2 of the 16 photos of a batch: it m"):
+        run_check.check(small_run(dataset__unlabelled="photos", dataset__unlabelled_share=0.1))
 
 
 def test_checkpoints_are_made_and_kept_at_multiples_too(tmp_path):

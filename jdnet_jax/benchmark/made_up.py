@@ -7,6 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import views
+from jdnet_jax.config.defaults import eval_image_size
 from jdnet_jax.data import mixing
 from jdnet_jax.learning import assembly, devices, run_check
 from jdnet_jax.learning.assembly import Assembly
@@ -42,7 +43,7 @@ def build(config: ConfigDict, classes: int) -> Assembly:
 
 def train_batch(config: ConfigDict, classes: int) -> Batch:
     """A global batch of noise as the train step takes it, on the devices."""
-    batch = _noise(config, classes, config.batch_size)
+    batch = _noise(config, classes, config.batch_size, config.image_size)
     if mixing.is_on(config.augment):
         batch |= {"mixed_label": batch["label"][::-1].copy(), "share": np.full(config.batch_size, 0.5, np.float32)}
     return jax.block_until_ready(devices.split(batch, config.grad_accum))
@@ -52,7 +53,8 @@ def eval_batch(config: ConfigDict, classes: int) -> Batch:
     """A global batch of noise as the evaluation step takes it, on the devices; as long as they divide it."""
     size = config.eval_batch_size or config.batch_size
     size = -(-size // jax.device_count()) * jax.device_count()
-    return jax.block_until_ready(devices.split({**_noise(config, classes, size), "mask": np.ones(size, bool)}))
+    noise = _noise(config, classes, size, eval_image_size(config))
+    return jax.block_until_ready(devices.split({**noise, "mask": np.ones(size, bool)}))
 
 
 def train_batch_shapes(config: ConfigDict, classes: int) -> dict[str, jax.ShapeDtypeStruct]:
@@ -67,9 +69,9 @@ def train_batch_shapes(config: ConfigDict, classes: int) -> dict[str, jax.ShapeD
     }
 
 
-def _noise(config: ConfigDict, classes: int, size: int) -> dict[str, np.ndarray]:
+def _noise(config: ConfigDict, classes: int, size: int, pixels: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(config.seed)
-    shape = (size, config.image_size, config.image_size, 3)
+    shape = (size, pixels, pixels, 3)
     photo = rng.integers(0, 256, shape, dtype=np.uint8)
     mask = rng.integers(0, 2, (*shape[:3], 1), dtype=np.uint8)
     return {

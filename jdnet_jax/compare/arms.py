@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from jdnet_jax.config.defaults import default, differences
 from jdnet_jax.config.recipes import RECIPES, apply_recipe
 from jdnet_jax.config.routing import OWN_GROUPS, ROUTING, STUDENT, TEACHER
 from jdnet_jax.models import hub
 from jdnet_jax.run.workdir import plain
-
-if TYPE_CHECKING:
-    from jdnet_jax.compare.results import Finished
 
 # What a comparison must hold still: the budget, the data and what is done to them, the student and how it is trained,
 # and what is tested. `held` adds the student's optimiser and schedule, and label smoothing.
@@ -24,6 +21,7 @@ _HELD = (
     "grad_accum",
     "sync_batch_norm",
     "image_size",
+    "eval_image_size",
     "crop_fraction",
     "fit",
     "dataset",
@@ -50,7 +48,7 @@ def held(config: Mapping[str, Any]) -> dict[str, Any]:
     kept = {key: config[key] for key in _HELD}
     kept["resolutions"] = {STUDENT: config["resolutions"].get(STUDENT, 0)}
     kept["epochs"] = 0 if config["steps"] else config["epochs"]
-    groups = {name: group for name, group in config["groups"].items() if name not in config["teachers"]}
+    groups = {name: group for name, group in config["groups"].items() if _network_of(name) not in config["teachers"]}
     own = groups.pop(STUDENT, {})
     for part in ("optimizer", "schedule"):
         kept[part] = {**config[part], **own.get(part, {})}
@@ -84,17 +82,6 @@ def unlike(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
             ours, theirs = (_of_recipe(one) for one in (config, same))
             lines += [f"{name} differs from {peer} in config.{key}" for key in differences(theirs, ours)]
     return list(dict.fromkeys(lines))
-
-
-def unlike_runs(runs: Sequence[Finished]) -> list[str]:
-    """As `unlike`, of finished runs: also the data that they had and the steps that they took."""
-    lines = unlike({str(run.path): run.config for run in runs})
-    for run in runs[1:]:
-        if run.protocol != runs[0].protocol:
-            lines.append(f"{run.path} has other data ({run.protocol}) than {runs[0].path} ({runs[0].protocol})")
-        elif run.summary["steps"] != runs[0].summary["steps"]:
-            lines.append(f"{run.path} took {run.summary['steps']} steps, {runs[0].path} {runs[0].summary['steps']}")
-    return lines
 
 
 def described(recipe: str, config: Mapping[str, Any]) -> str:
@@ -175,3 +162,8 @@ def _filled(config: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, An
 
 def _at(config: Mapping[str, Any], key: str) -> Any:
     return functools.reduce(lambda section, part: section[part], key.split("."), config)
+
+
+def _network_of(group: str) -> str:
+    """The network of a group, which may be the network's head."""
+    return group.partition("/")[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -93,3 +93,14 @@ def read(place: Workdir, recipe: str | None = None) -> Finished:
         except (KeyError, ValueError) as error:
             raise UserError(f"{place.evaluation} is damaged ({error}): {TEST_ANEW}") from error
     return Finished(place.path, recipe or summary["recipe"], config, summary["protocol"], summary, hits, labels)
+
+
+def unlike_runs(runs: Sequence[Finished]) -> list[str]:
+    """As `unlike`, of finished runs: also the data that they had and the steps that they took."""
+    lines = arms.unlike({str(run.path): run.config for run in runs})
+    for run in runs[1:]:
+        if run.protocol != runs[0].protocol:
+            lines.append(f"{run.path} has other data ({run.protocol}) than {runs[0].path} ({runs[0].protocol})")
+        elif run.summary["steps"] != runs[0].summary["steps"]:
+            lines.append(f"{run.path} took {run.summary['steps']} steps, {runs[0].path} {runs[0].summary['steps']}")
+    return lines

@@ -11,7 +11,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import default, recipes, teacher
-from jdnet_jax.config.defaults import acts, group_settings
+from jdnet_jax.config.defaults import acts, group_settings, head_of
 from jdnet_jax.config.keys import DATASET_OPTIONS, KEYS, NETWORK_OPTIONS
 from jdnet_jax.config.routing import ENSEMBLE, OWN_GROUPS, ROUTING, STUDENT
 from jdnet_jax.config.views import PHOTO
@@ -42,6 +42,7 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
         f"is {config.batch_size}, which config.grad_accum = {config.grad_accum} does not divide",
     )
     _check_augment(config)
+    _check_unlabelled(config)
     for name, size in config.resolutions.items():
         _check_network(config, "config.resolutions", name)
         fits = size <= config.image_size
@@ -99,6 +100,18 @@ def _check_augment(config: ConfigDict) -> None:
             f"config.augment.{key}",
             f"must be 0 with config.dataset.view={config.dataset.view!r}: it moves pixels of photos and not of masks",
         )
+
+
+def _check_unlabelled(config: ConfigDict) -> None:
+    path = "config.dataset.unlabelled"
+    if not config.dataset.unlabelled:
+        return
+    view, augment = config.dataset.view, config.augment
+    _require(view == PHOTO, path, f"needs config.dataset.view={PHOTO!r}, not {view!r}: such photos have no masks")
+    mixes = bool(augment.mixup or augment.cutmix) and augment.mix_probability > 0
+    _require(not mixes, path, "does not go with mixup and CutMix, which mix labels: set both to 0 in config.augment")
+    taught = len(config.teachers) > 0 and any(acts(entry) for name, entry in config.losses.items() if name != "ce")
+    _require(taught, path, f"needs a term between student and teacher; recipe {config.recipe} has none: leave it empty")
 
 
 def _check_teachers(config: ConfigDict) -> None:
@@ -184,11 +197,12 @@ def _check_groups(config: ConfigDict) -> None:
     for name, entry in config.groups.items():
         path = f"config.groups.{name}"
         _require(isinstance(entry, Mapping | ConfigDict), path, "is not a section: see config.py")
-        _check_network(config, "config.groups", name, *OWN_GROUPS)
+        _check_network(config, "config.groups", name, *OWN_GROUPS, *map(head_of, (STUDENT, *config.teachers)))
         for part, settings in entry.items():
             is_section = part not in ("optimizer", "schedule") or isinstance(settings, Mapping | ConfigDict)
             _require(is_section, f"{path}.{part}", "is not a section: see config.py")
-        frozen = name in config.teachers and not config.teachers[name].trainable
+        network = name.partition("/")[0]
+        frozen = network in config.teachers and not config.teachers[network].trainable
         _require(not frozen, path, "is for a frozen teacher, which has no optimiser: remove it")
         merged = group_settings(config, name)
         for part, part_settings in merged.items():
@@ -196,6 +210,11 @@ def _check_groups(config: ConfigDict) -> None:
             for key, value in part_settings.items():
                 KEYS[f"{part}.{key}"].values.check(f"{path}.{part}.{key}", value)
         _same_keys(ConfigDict(entry), ConfigDict({"optimizer": {}, "schedule": {}}), path, partial=True)
+        _require(
+            network == name or "clip_norm" not in entry.get("optimizer", {}),
+            f"{path}.optimizer.clip_norm",
+            f"is of the whole network's gradient: set it in config.groups.{network}",
+        )
 
 
 def _same_keys(

@@ -40,18 +40,31 @@ def acts(entry: Mapping[str, Any]) -> bool:
     return (entry["weight"] > 0 or entry["share"] > 0) and entry["options"].get("mode") != "none"
 
 
+def head_of(network: str) -> str:
+    """The name in `config.groups` of a network's classifier."""
+    return f"{network}/head"
+
+
 def group_settings(config: ConfigDict, name: str) -> dict[str, Mapping[str, Any]]:
     """`optimizer` and `schedule` of one network or group: the config's own, overridden by `config.groups[name]`.
 
+    A classifier's (`head_of`) are its network's, overridden likewise.
     Where the adversarial term is faithful, the discriminators have the student's schedule.
     """
-    overrides = dict(config.groups.get(name, {}))
+    network = name.partition("/")[0]
+    own, head = dict(config.groups.get(network, {})), config.groups.get(name, {}) if name != network else {}
+    overrides = {part: {**own.get(part, {}), **head.get(part, {})} for part in ("optimizer", "schedule")}
     if name == DISCRIMINATORS and config.losses.adversarial.options.faithful:
         overrides["schedule"] = config.groups.get(STUDENT, {}).get("schedule", {})
     settings: dict[str, Mapping[str, Any]] = {}
     for part in ("optimizer", "schedule"):
-        settings[part] = {**config[part].to_dict(), **dict(overrides.get(part, {}))}
+        settings[part] = {**config[part].to_dict(), **overrides[part]}
     return settings
+
+
+def eval_image_size(config: ConfigDict) -> int:
+    """The side in pixels of the views that networks are evaluated on."""
+    return config.get("eval_image_size", 0) or config.image_size  # a run of an earlier version has none
 
 
 def total_steps(config: ConfigDict, train_size: int) -> int:

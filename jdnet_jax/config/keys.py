@@ -93,6 +93,13 @@ KEYS: Mapping[str, Key] = {
     "dataset.view": Key(
         "photo", Choice(VIEWS), "what is seen: the photo, its region of interest (roi), the rest, or both apart"
     ),
+    "dataset.unlabelled": Key(
+        "",
+        Text(empty=True),
+        "a folder of photos without labels, on which the terms between student and teacher act and cross-entropy does "
+        "not; IAL takes the class that the teacher predicts; '' = none",
+    ),
+    "dataset.unlabelled_share": Key(0.5, Number(0, 1, above=True, below=True), "their share of each training batch"),
     "dataset.shuffle_buffer": Key(16384, Whole(1, 10**9), "encoded examples that are shuffled at a time"),
     "dataset.cache": Key(
         False, YesNo(), "keep the encoded photos of train and val in memory; refused where they do not fit"
@@ -121,6 +128,12 @@ KEYS: Mapping[str, Key] = {
     "augment.mix_probability": Key(1.0, _SHARE, "share of the pairs of photos that mixup or CutMix mixes"),
     "augment.repeats": Key(1, Whole(1, 1024), "augmented copies of each photo in a batch (repeated augmentation)"),
     "image_size": Key(224, Whole(1, MAX_IMAGE_SIZE), "side of the networks' square images in pixels"),
+    "eval_image_size": Key(
+        0,
+        _SIZE,
+        "of evaluation, hand-off and exported files, the networks' own resolutions alike; 0 = image_size. Random crops "
+        "show food larger than whole photos do, so a network is better at a larger size (FixRes, Touvron et al., 2019)",
+    ),
     "resolutions": Key(
         {},
         Section(_SIZE),
@@ -213,7 +226,12 @@ KEYS: Mapping[str, Key] = {
         (0.5, 0.75), Several(_SHARE), "shares of the run after which the rate is multiplied by decay (step)"
     ),
     "schedule.decay": Key(0.1, Number(0, 1e3), "see boundaries"),
-    "groups": Key({}, Options(), "network or group -> {optimizer, schedule}: the keys that differ from those above"),
+    "groups": Key(
+        {},
+        Options(),
+        "network or group -> {optimizer, schedule}: the keys that differ from those above; NETWORK/head is that "
+        "network's classifier, with the keys that differ from the network's",
+    ),
     "ema_decay": Key(0.0, _BELOW_1, "of the exponential moving average of the student; 0 = off"),
     "sync_batch_norm": Key(False, YesNo(), "batch norm over all devices"),
     "grad_accum": Key(1, Whole(1, 2**17), "parts of a batch that are computed one after the other"),

@@ -141,4 +141,4 @@ def _places(config: ConfigDict, key: str) -> Iterator[tuple[Any, str]]:
 
 
 def _without(section: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in section.items() if key not in names}
+    return {key: value for key, value in section.items() if key.partition("/")[0] not in names}  # and heads

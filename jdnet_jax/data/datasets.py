@@ -24,7 +24,7 @@ from absl import logging as absl_logging
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import views
-from jdnet_jax.data import prepared, records
+from jdnet_jax.data import prepared, records, unlabelled_folder
 from jdnet_jax.files import lock
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
@@ -54,6 +54,23 @@ def _quiet_tfds() -> Iterator[None]:
 
 
 @dataclasses.dataclass(frozen=True)
+class Unlabelled:
+    """Photos without labels that training sees beside those of train.
+
+    Attributes:
+        records: as `Dataset.records` has them.
+        size: number of photos.
+        share: of each training batch, above 0 and below 1.
+        protocol: one line that says which they are.
+    """
+
+    records: tf.data.Dataset
+    size: int
+    share: float
+    protocol: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Dataset:
     """A prepared dataset.
 
@@ -68,6 +85,7 @@ class Dataset:
         shuffle_buffer: how many encoded records training shuffles at a time; a split that is not larger is permuted
             in full.
         view: what the batches show of each photo, one of `views.VIEWS`.
+        unlabelled: photos without labels; None where there are none, or the dataset is not to be trained on.
     """
 
     name: str
@@ -79,6 +97,7 @@ class Dataset:
     protocol: str
     shuffle_buffer: int
     view: str = views.PHOTO
+    unlabelled: Unlabelled | None = None
 
     def overlap(self, one: str, other: str) -> bool:
         """Whether two roles have examples in common."""
@@ -140,6 +159,35 @@ def prepare(config: ConfigDict) -> Dataset:
         shuffle_buffer=config.shuffle_buffer,
         view=view,
     )
+
+
+@_quiet_tfds()
+def with_unlabelled(dataset: Dataset, config: ConfigDict) -> Dataset:
+    """The dataset with the photos without labels that its config names, prepared; as it is where it names none.
+
+    Args:
+        dataset: prepared.
+        config: `unlabelled`: their folder, or ''; `unlabelled_share` of each training batch.
+
+    Raises:
+        UserError: the folder is not there, or holds no photos, or many that cannot be read.
+    """
+    folder = os.path.expanduser(config.get("unlabelled", ""))  # a run of an earlier version has none
+    if not folder:
+        return dataset
+
+    def create() -> tfds.core.DatasetBuilder:
+        with prepared.opening(Path(_store() or tfds.core.constants.DATA_DIR), "unlabelled_folder"):
+            return unlabelled_folder.create(folder, _store())
+
+    builder = _prepared(create)
+    prepared.check(builder)
+    size = builder.info.splits["train"].num_examples
+    share = config.unlabelled_share
+    protocol = f"{share:.3g} of each batch from {builder.info.full_name}: {size} photos without labels"
+    protocol += f", {builder.info.metadata['protocol']}"
+    found = Unlabelled(records.read(builder, "train"), size, share, protocol)
+    return dataclasses.replace(dataset, unlabelled=found)
 
 
 def _check_view(builder: tfds.core.DatasetBuilder, name: str, view: str) -> None:

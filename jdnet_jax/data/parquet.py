@@ -20,10 +20,10 @@ from absl import logging
 
 from jdnet_jax.data import folder_listing, image_check, parquet_files, parquet_rows, photo_file
 from jdnet_jax.data.hold_out import stratified_hold_out
-from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.local_builder import LocalBuilder, with_progress
 from jdnet_jax.data.parallel import in_order
 from jdnet_jax.data.parquet_rows import Table
+from jdnet_jax.data.photo_limits import UnreadablePhotoError
 from jdnet_jax.data.wording import counted, listed
 from jdnet_jax.process.errors import UserError
 

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from jdnet_jax import losses
-from jdnet_jax.config.defaults import group_settings
+from jdnet_jax.config.defaults import group_settings, head_of
 from jdnet_jax.learning import frozen_teachers, networks, optimizers, state, step, term_gradients
 from jdnet_jax.learning.frozen_teachers import FrozenTeachers
 from jdnet_jax.learning.networks import Network
@@ -26,6 +26,7 @@ class Assembly:
         num_classes: of the networks.
         steps: length of the run.
         networks: by name, the student first.
+        evaluated: the same at the sizes at which they are evaluated.
         terms: the objective.
         frozen: the networks that are not trained, as the terms see them.
         optimizers: trained group -> optimiser.
@@ -35,6 +36,7 @@ class Assembly:
     num_classes: int
     steps: int
     networks: Mapping[str, Network]
+    evaluated: Mapping[str, Network]
     terms: tuple[losses.Term, ...]
     frozen: FrozenTeachers
     optimizers: state.Optimizers
@@ -68,11 +70,12 @@ class Assembly:
 
     def eval_step(self) -> Callable[..., Any]:
         """The evaluation step of one device, for `devices.mapped`."""
-        return step.eval_step(self.networks)
+        return step.eval_step(self.evaluated)
 
     def scheduled(self, step: int) -> dict[str, float]:
         """What the schedules say of a step: `learning_rate/<group>` and `weight/<term>`, but of terms with a share."""
-        schedules = {name: group_settings(self.config, name)["schedule"] for name in self.optimizers}
+        groups = [*self.optimizers, *(head_of(n) for n in self.optimizers if head_of(n) in self.config.groups)]
+        schedules = {name: group_settings(self.config, name)["schedule"] for name in groups}
         rates = {name: optimizers.learning_rate(own, self.steps)(step) for name, own in schedules.items()}
         weights = {term.name: term.weight(jnp.int32(step)) for term in self.terms if not term.share}
         return {
@@ -102,5 +105,6 @@ def assemble(config: ConfigDict, num_classes: int, steps: int) -> Assembly:
     """
     nets = networks.build(config, num_classes)
     terms = networks.objective(config, nets, steps)
-    tx = state.build_optimizers(config, state.trained_groups(nets, terms), steps)
-    return Assembly(config, num_classes, steps, nets, terms, frozen_teachers.build(config, nets), tx)
+    tx = state.build_optimizers(config, nets, state.trained_groups(nets, terms), steps)
+    frozen = frozen_teachers.build(config, nets)
+    return Assembly(config, num_classes, steps, nets, networks.evaluated(config, nets), terms, frozen, tx)

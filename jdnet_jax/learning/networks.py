@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,7 +20,7 @@ from ml_collections import ConfigDict
 
 from jdnet_jax import handoff, losses, models
 from jdnet_jax.config import views
-from jdnet_jax.config.defaults import acts
+from jdnet_jax.config.defaults import acts, eval_image_size
 from jdnet_jax.config.routing import ENSEMBLE, STUDENT
 from jdnet_jax.handoff import class_names as class_names_lib
 from jdnet_jax.handoff import sums
@@ -98,6 +100,26 @@ def build(config: ConfigDict, num_classes: int) -> dict[str, Network]:
     return networks
 
 
+def evaluated(config: ConfigDict, networks: Mapping[str, Network]) -> dict[str, Network]:
+    """The networks as they are evaluated: at `config.eval_image_size`, their own resolutions scaled alike.
+
+    Raises:
+        UserError: a network's parameters depend on the size of its images.
+    """
+    size = eval_image_size(config)
+    if size == config.image_size:
+        return dict(networks)
+    found = {}
+    for name, network in networks.items():
+        found[name] = dataclasses.replace(network, image_size=round(network.image_size * size / config.image_size))
+        if _shape_tree(shapes(found[name])[1]) != _shape_tree(shapes(network)[1]):
+            raise UserError(
+                f"config.eval_image_size is {size}, and {_key(name)} ({network.model}) has parameters of the shape "
+                f"that config.image_size = {config.image_size} gives them, such as positional embeddings: set it to 0"
+            )
+    return found
+
+
 def _key(name: str) -> str:
     """Where the config describes a network."""
     return f"config.{name}" if name == STUDENT else f"config.teachers.{name}"
@@ -135,13 +157,20 @@ def shapes(network: Network) -> tuple[Outputs, Variables]:
         raise UserError(f"{_key(network.name)} ({network.model}): {error}") from error
 
 
+def head(network: Network) -> frozenset[tuple[str, ...]]:
+    """Where in the tree of parameters those of the classifier are: all whose shape depends on the number of classes."""
+    longer = dataclasses.replace(network, module=network.module.clone(num_classes=network.module.num_classes + 1))
+    own, other = (flax.traverse_util.flatten_dict(shapes(one)[1]["params"]) for one in (network, longer))
+    return frozenset(path for path, leaf in own.items() if leaf.shape != other[path].shape)
+
+
 def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None:
     """Checks that the coupling terms can compare the student with each teacher, from shapes alone.
 
     Raises:
         UserError: a network that takes two parts of a photo where the data show one, an image size that a network
-            cannot take, a stage that a network lacks, or maps whose grids are not multiples of each other; names the
-            key.
+            cannot take or be evaluated at, a stage that a network lacks, or maps whose grids are not multiples of each
+            other; names the key.
     """
     for network in networks.values():
         if network.module.input_spec.channels == 6 and config.dataset.view != views.BOTH:
@@ -150,6 +179,7 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
                 f"config.dataset.view={views.BOTH!r}, with a dataset that has masks"
             )
     outputs = {name: shapes(network)[0] for name, network in networks.items()}
+    evaluated(config, networks)
     if acts(config.losses.distill) and len(networks) > 1 and outputs[STUDENT].distillation_logits is None:
         raise UserError(
             f"config.losses.distill needs a student with a distillation token, and {networks[STUDENT].model} has none: "

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int, PyTree, UInt32
 from ml_collections import ConfigDict
 
 from jdnet_jax import losses
-from jdnet_jax.config.defaults import group_settings
+from jdnet_jax.config.defaults import group_settings, head_of
 from jdnet_jax.config.routing import DISCRIMINATORS, STUDENT
 from jdnet_jax.learning import frozen_teachers, networks, optimizers
 from jdnet_jax.learning.networks import Network
@@ -65,9 +65,16 @@ class TrainState:
         return dataclasses.replace(self, params=params, batch_stats=batch_stats)
 
 
-def build_optimizers(config: ConfigDict, groups: Sequence[str], steps: int) -> Optimizers:
+def build_optimizers(config: ConfigDict, nets: Mapping[str, Network], groups: Sequence[str], steps: int) -> Optimizers:
     """One optimiser for each trained group."""
-    built = {name: optimizers.build(**group_settings(config, name), steps=steps) for name in groups}
+    built = {}
+    for name in groups:
+        own = group_settings(config, name)
+        if name in nets and head_of(name) in config.groups:
+            head = group_settings(config, head_of(name))
+            built[name] = optimizers.build_apart(own, head, networks.head(nets[name]), steps)
+        else:
+            built[name] = optimizers.build(**own, steps=steps)
     if DISCRIMINATORS in built and config.losses.adversarial.options.mode == "alternate":
         built[DISCRIMINATORS] = optimizers.in_turns(built[DISCRIMINATORS], discriminators_turn)
     return built

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from jdnet_jax import losses
 from jdnet_jax.config.routing import ENSEMBLE, STUDENT
@@ -46,7 +46,8 @@ def train_step(
 
     The batch it takes is one device's share: `image` [accum, batch, h, w, 3] in [0, 255] and `label` [accum, batch];
     where the photo comes in two parts also `context` like `image`, see `views`;
-    where photos are mixed also `mixed_label` and `share` [accum, batch], see `labels.of_batch`.
+    where photos are mixed also `mixed_label` and `share` [accum, batch], and where some have no label `known` [accum,
+    batch], as many on each device; see `labels.of_batch`.
     Gradients are averaged over the `accum` micro-batches, which are computed one after the other, and over the devices.
     Micro-batch m of all devices together holds consecutive examples of the global batch (see `devices.rows`), so
     that which examples meet in a synchronised batch norm, and the masks of dropout, do not depend on the number of
@@ -85,7 +86,7 @@ def train_step(
             total, values, own, figures = losses.evaluate(
                 terms, params, batch_stats, outputs, of_batch, state.step, weights
             )
-            accuracy = {f"accuracy/{name}": _accuracy(out, labels.largest(batch)) for name, out in outputs.items()}
+            accuracy = {f"accuracy/{name}": _accuracy(out, batch) for name, out in outputs.items()}
             metrics = {f"loss/{name}": value for name, value in values.items()} | {"loss/total": total}
             metrics |= accuracy | figures
             return total, ({**batch_stats, **updated, **own}, metrics)
@@ -199,8 +200,10 @@ def logits_step(network: Network) -> Callable[[PyTree, Batch], dict[str, Array]]
     return step
 
 
-def _accuracy(outputs: Outputs, label: Int[Array, " batch"]) -> Float[Array, ""]:
-    return jnp.mean((jnp.argmax(outputs.logits, -1) == label).astype(jnp.float32))
+def _accuracy(outputs: Outputs, batch: Batch) -> Float[Array, ""]:
+    hits = (jnp.argmax(outputs.logits, -1) == labels.largest(batch)).astype(jnp.float32)
+    of_batch = labels.of_batch(batch, outputs.logits.shape[-1])
+    return of_batch.mean(hits) if isinstance(of_batch, labels.PartLabels) else jnp.mean(hits)
 
 
 def _moving_average(state: TrainState, decay: float) -> dict[str, PyTree]:

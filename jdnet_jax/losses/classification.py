@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jdnet_jax.losses.alignment import normalize
-from jdnet_jax.models.labels import Labels
+from jdnet_jax.models.labels import Labels, PartLabels
 from jdnet_jax.models.outputs import Outputs
 
 
@@ -19,9 +19,14 @@ def cross_entropy(
 
     Args:
         logits: class scores, float32.
-        labels: class ids in [0, classes), or shares of the classes.
+        labels: class ids in [0, classes), or shares of the classes. Where some photos have none: theirs is 0, and that
+            of the others is scaled so that the mean over the batch is the mean over those that have one.
         label_smoothing: share of the target spread evenly over all classes, in [0, 1) (Szegedy et al., CVPR 2016).
     """
+    if isinstance(labels, PartLabels):
+        of_each = cross_entropy(logits, jnp.where(labels.known, labels.ids, 0), label_smoothing)
+        scale = labels.known.size / jnp.sum(labels.known, dtype=jnp.float32)
+        return jnp.where(labels.known, scale * of_each, 0.0)
     log_p = jax.nn.log_softmax(logits)
     if labels.ndim == 1:
         of_label = jnp.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]

@@ -5,7 +5,8 @@ instance activation map of each training sample, a map that incorporates the sam
 to us.
 OURS: the class activation map of the true label (`Outputs.activation`), compared after pooling the larger map to the
 smaller grid. With a GAP + linear head it equals Grad-CAM up to scale, so no second backward pass is needed. A mixture
-of two photos has the map of both labels, weighted with their shares. Variants:
+of two photos has the map of both labels, weighted with their shares; a photo without label that of the class which the
+teacher predicts. Variants:
 - `l2`: maps scaled to unit length over positions (an all-zero map stays zero and sends no gradient), the squared
   difference summed over positions, which is 2 - 2 cosine;
 - `kl`: softmax over positions of the same scaled maps, KL(teacher || student). The values of a map of unit length over
@@ -21,7 +22,7 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.losses.alignment import normalize, to_common_grid
 from jdnet_jax.losses.classification import kl_divergence
-from jdnet_jax.models.labels import Labels
+from jdnet_jax.models.labels import Labels, completed
 from jdnet_jax.models.outputs import Outputs
 
 VARIANTS = ("l2", "kl")
@@ -62,5 +63,6 @@ class Ial(nn.Module):
 
     def __call__(self, student: Outputs, teacher: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
         """The value of the term."""
-        maps = student.activation(labels), teacher.activation(labels)
+        classes = completed(labels, teacher.scores)
+        maps = student.activation(classes), teacher.activation(classes)
         return l2_distance(*maps) if self.variant == "l2" else kl_distance(*maps, self.temperature)

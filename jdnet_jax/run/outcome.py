@@ -33,7 +33,7 @@ def card(config: ConfigDict, network: Network, class_names: tuple[str, ...], sum
 
     Args:
         config: of the run.
-        network: the student.
+        network: the student as it is evaluated, and used.
         class_names: of the dataset.
         summary: the content of `summary.json`.
     """
@@ -94,7 +94,7 @@ def summary(
     Args:
         config: of the run.
         dataset: of the run.
-        networks: of the run.
+        networks: of the run, as they are evaluated.
         tested: see there.
         throughput: images a second in training; None where it is not known.
     """

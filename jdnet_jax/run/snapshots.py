@@ -20,6 +20,7 @@ from jaxtyping import Array, PyTree
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import views
+from jdnet_jax.config.defaults import eval_image_size
 from jdnet_jax.data import Dataset, chosen
 from jdnet_jax.files import array_file
 from jdnet_jax.learning.networks import Network
@@ -53,7 +54,7 @@ def begin(
     Args:
         config: of the run.
         dataset: of the config, prepared.
-        networks: all networks of the run.
+        networks: all networks of the run, as they are evaluated.
         folder: for the files; made where it does not exist.
         steps: see `chosen_steps`.
 
@@ -61,7 +62,8 @@ def begin(
         UserError: they could not be written.
     """
     positions = chosen.spread_over_classes(dataset, "val", PHOTOS, config.seed)
-    photos = chosen.views(dataset, "val", positions.tolist(), config.image_size, config.crop_fraction, config.fit)
+    size = eval_image_size(config)
+    photos = chosen.views(dataset, "val", positions.tolist(), size, config.crop_fraction, config.fit)
     folder.mkdir(parents=True, exist_ok=True)
     names = np.array([dataset.class_names[label] for label in photos["label"]])
     array_file.write(

@@ -25,6 +25,7 @@ from jdnet_jax.process.progress import say
 # finite, for a run that stopped there.
 _FREE = (
     "dataset.data_dir",
+    "dataset.unlabelled",
     "log_every",
     "eval_batch_size",
     "keep_checkpoints",

@@ -51,7 +51,7 @@ def test_runs_of_before_a_key_was_there_are_compared():
 
 
 def test_no_runs_differ_in_nothing():
-    assert arms.unlike({}) == arms.unlike_runs([]) == []
+    assert arms.unlike({}) == results.unlike_runs([]) == []
 
 
 def test_epochs_count_where_there_are_no_steps():
@@ -68,7 +68,7 @@ def test_other_data_behind_one_config_are_found(tmp_path):
     places = [runs.make(tmp_path, recipe, 0, [1]) for recipe in ("ce", "jdnet")]
     summary = json.loads(places[1].summary.read_text())
     places[1].summary.write_text(json.dumps(summary | {"protocol": "other"}))
-    (line,) = arms.unlike_runs([results.read(place) for place in places])
+    (line,) = results.unlike_runs([results.read(place) for place in places])
     assert line.endswith("jdnet-0 has other data (other) than " + f"{places[0].path} ({runs.PROTOCOL})")
 
 

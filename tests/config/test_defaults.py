@@ -372,6 +372,62 @@ def test_a_section_is_not_a_value():
         check.check(config)
 
 
+def test_a_head_has_its_network_s_settings_but_for_single_keys():
+    config = config_lib.default()
+    config.groups = {
+        "teacher": {"schedule": {"learning_rate": 0.5}, "optimizer": {"name": "sgd"}},
+        "teacher/head": {"schedule": {"learning_rate": 2.0}},
+        "student/head": {"schedule": {"warmup": 0.0}},
+    }
+    check.check(config)
+    settings = {name: config_lib.group_settings(config, name) for name in ("teacher", "teacher/head", "student/head")}
+    assert [own["schedule"]["learning_rate"] for own in settings.values()] == [0.5, 2.0, 1e-3]
+    assert [own["optimizer"]["name"] for own in settings.values()] == ["sgd", "sgd", "adamw"]
+    assert [own["schedule"]["warmup"] for own in settings.values()] == [0.1, 0.1, 0.0]
+    assert list(recipes.apply_recipe(config.copy_and_resolve_references(), "ce").groups) == ["student/head"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({"student/heat": {}}, r"config.groups.student/heat: unknown network 'student/heat'; did you mean 'student/he"),
+        ({"adapters/head": {}}, r"config.groups.adapters/head: unknown network"),
+        ({"student/head": {"schedule": {"learning_rate": -1.0}}}, r"config.groups.student/head.schedule.learning_rate"),
+        (
+            {"student/head": {"optimizer": {"clip_norm": 1.0}}},
+            r"config.groups.student/head.optimizer.clip_norm is of the whole network's gradient: set it in "
+            r"config.groups.student$",
+        ),
+    ],
+)
+def test_bad_heads(groups, message):
+    config = config_lib.default()
+    config.groups = groups
+    with pytest.raises(UserError, match=message):
+        check.check(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset__unlabelled_share": 0.0}, r"config.dataset.unlabelled_share is 0: leave config.dataset.unlabelled"),
+        ({"dataset__unlabelled_share": 1.0}, r"config.dataset.unlabelled_share is 1.0: it must be a finite number"),
+        ({"dataset__view": "roi"}, r"config.dataset.unlabelled needs config.dataset.view='photo', not 'roi'"),
+        ({"augment__mixup": 0.2}, r"config.dataset.unlabelled does not go with mixup and CutMix, which mix labels"),
+        (
+            {"losses__mskd__weight": 0.0, "losses__ial__weight": 0.0},
+            r"config.dataset.unlabelled needs a term between student and teacher; recipe jdnet has none",
+        ),
+    ],
+)
+def test_photos_without_labels_that_cannot_be(changes, message):
+    with pytest.raises(UserError, match=message):
+        check.check(wrong(dataset__unlabelled="photos", **changes))
+    assert check.check(wrong(dataset__unlabelled="photos")) is None
+    with pytest.raises(UserError, match=r"recipe ce has none: leave it empty"):
+        check.check(recipes.apply_recipe(wrong(dataset__unlabelled="photos"), "ce"))
+
+
 def test_groups_override_single_keys():
     config = config_lib.default()
     config.groups = {"teacher": {"schedule": {"learning_rate": 0.5}}}

@@ -368,3 +368,27 @@ def test_the_step_copies_no_kernel_that_it_updates():
     copied = {name: shape for shape, name in re.findall(r" = f32\[([\d,]*)\]\S* copy\(%([\w.]+)\)", text)}
     kernels = [shape for name, shape in copied.items() if name in arguments and shape.count(",") == 3]
     assert not kernels
+
+
+@pytest.mark.slow
+def test_photos_without_labels_reach_the_student_through_the_couplings_alone():
+    recipe = tiny.Recipe(tiny.config(sync_batch_norm=True))
+    batch = tiny.batch()
+    known = np.tile([True, True, True, False], 4)
+    some = {**batch, "label": np.where(known, batch["label"], -1).astype(np.int32), "known": known}
+    one, two = (tiny.mapped(recipe.step(), n)(recipe.state, tiny.cut(some, n))[1] for n in (1, 4))
+    for name in one:
+        assert float(two[name]) == pytest.approx(float(one[name]), rel=1e-4), name
+    whole = tiny.mapped(recipe.step(), 1)(recipe.state, tiny.cut(batch, 1))[1]
+    for name in ("loss/mskd_teacher", "loss/kl_teacher"):
+        assert float(one[name]) == pytest.approx(float(whole[name]), rel=1e-6)
+    network, x = recipe.networks["student"], {"image": batch["image"]}
+    module = network.module.clone(axis_name=None)
+    logits = module.apply(recipe.state.variables("student"), network.prepare(x), train=True, mutable=["batch_stats"])[
+        0
+    ].logits
+    label = np.maximum(some["label"], 0)
+    of_each = -np.asarray(jax.nn.log_softmax(logits))[np.arange(16), label]
+    assert float(one["loss/ce_student"]) == pytest.approx(of_each[known].mean(), rel=1e-5)
+    hits = np.asarray(logits).argmax(-1) == label
+    assert float(one["accuracy/student"]) == pytest.approx(hits[known].mean())

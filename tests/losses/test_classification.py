@@ -16,6 +16,7 @@ from jdnet_jax.losses.classification import (
     kl_divergence,
     standardize,
 )
+from jdnet_jax.models.labels import PartLabels
 from jdnet_jax.models.outputs import Outputs
 
 LN2, LN3 = np.log(2.0), np.log(3.0)
@@ -229,3 +230,18 @@ def test_a_teacher_of_two_heads_teaches_its_answer():
     expected = jnp.sum(p * jnp.log(p / q))
     found = Kl(temperature=1.0).apply({}, student, teacher, jnp.array([0]), train=True)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("strict_promotion")
+def test_the_mean_cross_entropy_is_over_photos_that_have_a_label():
+    logits = jnp.array([[0.0, 1.0], [5.0, -5.0], [2.0, 0.0]])
+    some = PartLabels(jnp.array([0, -1, 1]), jnp.array([True, False, True]))
+    expected = cross_entropy(logits[::2], jnp.array([0, 1]), 0.1)
+
+    def mean(logits):
+        return cross_entropy(logits, some, 0.1).mean()
+
+    value, gradient = jax.value_and_grad(mean)(logits)
+    np.testing.assert_allclose(value, expected.mean(), rtol=1e-6)
+    np.testing.assert_array_equal(gradient[1], 0.0)
+    assert np.all(gradient[::2] != 0)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from jdnet_jax.losses import ial
+from jdnet_jax.models.labels import PartLabels
 from jdnet_jax.models.outputs import Outputs
 
 
@@ -121,3 +122,13 @@ def test_a_mixture_has_the_map_of_both_labels_with_their_shares():
     np.testing.assert_allclose(outputs.activation(jnp.array([[0.25, 0.75, 0.0]])), [[[0.75, 7.5]]])
     np.testing.assert_allclose(outputs.activation(jnp.array([[0.0, 1.0, 0.0]])), outputs.activation(jnp.array([1])))
     np.testing.assert_array_equal(outputs.activation(jnp.array([[0.0, 0.0, 1.0]])), [[[0.0, 0.0]]])
+
+
+def test_a_photo_without_label_has_the_map_of_the_teacher_s_class():
+    maps = jax.random.uniform(jax.random.key(0), (2, 3, 3, 2))
+    student = Outputs(logits=jnp.array([[9.0, 0.0], [9.0, 0.0]]), stages=(), maps=maps, kernel=jnp.eye(2))
+    teacher = Outputs(logits=jnp.array([[9.0, 0.0], [0.0, 9.0]]), stages=(), maps=maps + 1.0, kernel=jnp.eye(2)[::-1])
+    some = PartLabels(jnp.array([1, -1]), jnp.array([True, False]))
+    found = ial.Ial()(student, teacher, some, train=True)
+    assert float(found) == float(ial.Ial()(student, teacher, jnp.array([1, 1]), train=True))
+    assert float(found) != float(ial.Ial()(student, teacher, jnp.array([1, 0]), train=True))
