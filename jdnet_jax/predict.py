@@ -59,12 +59,17 @@ def main(argv: list[str]) -> int:
     masks = user_files.expanded(_MASK.value) if _MASK.value else None
     read = photos.read(paths, runner.card, picture_size=size, masks=masks)
     for (photo, probabilities, activation), destination in zip(_predicted(runner, read), destinations, strict=True):
+        if destination is not None and activation is None:
+            raise UserError(
+                f"{_MODEL.value} gives no activation map, which --overlay draws: name the run, or export with "
+                "--outputs=probabilities+activation"
+            )
         if photo.problem:
             bad += 1
             _print_problem(photo)
             continue
         top = _top(probabilities, runner.card.classes)
-        if photo.picture is not None and destination is not None:
+        if photo.picture is not None and destination is not None and activation is not None:
             overlay.save(overlay.draw(photo.picture, activation, *top[0], runner.card), destination)
         _print(photo, top, destination)
     if bad:
@@ -79,12 +84,13 @@ def _make(folder: Path) -> None:
         raise UserError(f"--overlay={folder} cannot be made ({error.strerror}): choose another folder") from error
 
 
-def _predicted(runner: Runner, photos: Iterable[Photo]) -> Iterator[tuple[Photo, np.ndarray, np.ndarray]]:
-    """Each photo with its probabilities and its activation map, which are empty where it could not be read."""
+def _predicted(runner: Runner, photos: Iterable[Photo]) -> Iterator[tuple[Photo, np.ndarray, np.ndarray | None]]:
+    """Each photo with its probabilities and its activation map, if the model gives one; empty where it has no view."""
     photos = iter(photos)
     while batch := list(itertools.islice(photos, _BATCH)):
         views = [photo.view for photo in batch if photo.view is not None]
-        answers = iter(zip(*runner.run(np.stack(views)), strict=True)) if views else iter(())
+        probabilities, maps = runner.run(np.stack(views)) if views else ((), ())
+        answers = zip(probabilities, itertools.repeat(None) if maps is None else maps, strict=False)
         for photo in batch:
             yield (photo, *(next(answers) if photo.view is not None else (np.empty(0), np.empty((0, 0)))))
 

@@ -1,8 +1,10 @@
 """Exports a trained student: `python -m jdnet_jax.export --from=runs/demo --format=tflite --output=student.tflite`.
 
 The hand-off alone is needed; with `--quantize=int8` also photos, of the run's prepared dataset or of `--calibrate`.
-The file takes pixels, uint8 RGB, and gives probabilities and the class activation map of the most probable class. It is
-run beside the student before it is put in place, and has a `model.json` beside it.
+The file takes pixels, uint8 RGB, and gives probabilities and the class activation map of the most probable class; a
+TFLite file gives the probabilities alone, as Android's tools want it, unless `--outputs=probabilities+activation` asks
+for both. It is run beside the student before it is put in place, on photos that it was not calibrated with, and has a
+`model.json` beside it.
 """
 
 from __future__ import annotations
@@ -18,8 +20,13 @@ from jdnet_jax.process.progress import show
 _FROM = flags.DEFINE_string("from", None, "A workdir, or a hand-off (student/).")
 _FORMAT = flags.DEFINE_string("format", "tflite", f"One of {', '.join(formats.FORMATS)}.")
 _QUANTIZE = flags.DEFINE_string("quantize", "none", f"One of {', '.join(formats.DTYPES)}; other than none for tflite.")
+_OUTPUTS = flags.DEFINE_string(
+    "outputs", "", "probabilities (the default of tflite) or probabilities+activation, with the activation map."
+)
 _OUTPUT = flags.DEFINE_string("output", None, "The file to write, or for saved_model the folder.")
-_CALIBRATE = flags.DEFINE_string("calibrate", None, "A folder of photos to calibrate int8 with.")
+_CALIBRATE = flags.DEFINE_string(
+    "calibrate", None, "A folder of photos to calibrate int8 with; a quarter is kept to judge by."
+)
 _ALLOW_LOSS = flags.DEFINE_bool("allow_loss", False, "Write a quantised file even if it loses more than 1 point.")
 _AUTHOR = flags.DEFINE_string("author", "", "Who the file's metadata names as its author.")
 _LICENCE = flags.DEFINE_string("license", "", "The licence that the file's metadata states.")
@@ -33,7 +40,7 @@ def main(argv: list[str]) -> int:
         raise UserError("--from is missing: name a workdir or a hand-off (student/)")
     if not _OUTPUT.value:
         raise UserError("--output is missing: name the file to write, such as --output=student.tflite")
-    formats.check(_FORMAT.value, _QUANTIZE.value)
+    formats.check(_FORMAT.value, _QUANTIZE.value, _OUTPUTS.value)
     command_line.log_warnings_only()
     command_line.set_up_libraries()
 
@@ -44,6 +51,7 @@ def main(argv: list[str]) -> int:
             source=user_files.expanded(_FROM.value),
             file_format=_FORMAT.value,
             quantize=_QUANTIZE.value,
+            outputs=_OUTPUTS.value,
             output=user_files.expanded(_OUTPUT.value),
             calibrate=user_files.expanded(_CALIBRATE.value) if _CALIBRATE.value else None,
             allow_loss=_ALLOW_LOSS.value,

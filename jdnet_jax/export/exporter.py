@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from jdnet_jax.run.workdir import Workdir
 
 _OF_TWO_INPUTS = ("tflite", "stablehlo")
 _CALIBRATION, _COMPARISON = 256, 2_000  # pictures at most
+_FEW = 100  # photos to calibrate with, below which a person is warned
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +41,9 @@ class Request:
         file_format: one of `formats.FORMATS`.
         quantize: one of `formats.DTYPES`.
         output: where the file is to lie.
-        calibrate: a folder of photos to calibrate and compare with; None for the run's own dataset.
+        outputs: one of the format's `outputs`; '' for its default.
+        calibrate: a folder of photos to calibrate with and, apart from these, to compare on; None for the run's
+            dataset.
         allow_loss: whether a quantised file may lose any accuracy.
         author: for the file's metadata.
         licence: for the file's metadata.
@@ -50,6 +53,7 @@ class Request:
     file_format: str
     quantize: str
     output: Path
+    outputs: str = ""
     calibrate: Path | None = None
     allow_loss: bool = False
     author: str = ""
@@ -89,7 +93,8 @@ def export(request: Request) -> Report:
         UserError: a mistake in the request, a network that the format cannot express, no calibration pictures, or a
             file that is not good enough.
     """
-    chosen = formats.check(request.file_format, request.quantize)
+    chosen = formats.check(request.file_format, request.quantize, request.outputs)
+    outputs = (request.outputs or chosen.outputs[0]).split("+")
     variables, card = handoff.load(request.source)
     card = dataclasses.replace(card, dtype="float32")  # what every exported file is compared with
     if card.view == views.BOTH and (request.file_format not in _OF_TWO_INPUTS or request.quantize != "none"):
@@ -102,10 +107,13 @@ def export(request: Request) -> Report:
         dataset = _dataset_of(request.source, card)
         calibration = _calibration(request, dataset, card) if request.quantize == "int8" else None
         card = dataclasses.replace(
-            card, file_format=request.file_format, dtype=formats.DTYPES[request.quantize], export=_origin(calibration)
+            card,
+            file_format=request.file_format,
+            dtype=formats.DTYPES[request.quantize],
+            export={**_origin(calibration), "outputs": outputs},
         )
         say(f"converting {card.model} to {request.file_format} ({card.dtype}) ...")
-        _write(path, request, variables, card, calibration)
+        _write(path, request, outputs, variables, card, calibration)
         _describe(path, card)
         say("comparing the file with the student ...")
         found = comparison.compare(student, open_model(path), _to_compare(request, dataset, card))
@@ -119,6 +127,7 @@ def export(request: Request) -> Report:
 def _write(
     path: Path,
     request: Request,
+    outputs: Sequence[str],
     variables: Mapping[str, PyTree],
     card: ModelCard,
     calibration: Pictures | None,
@@ -134,8 +143,8 @@ def _write(
             from jdnet_jax.export import tflite_file, to_tflite
 
             images = None if calibration is None else calibration.images
-            converted = to_tflite.convert(function, request.quantize, images)
-            path.write_bytes(tflite_file.finish(converted, card, author, licence))
+            converted = to_tflite.convert(function, request.quantize, images, outputs)
+            path.write_bytes(tflite_file.finish(converted, card, author, licence, outputs))
         case "stablehlo":
             from jdnet_jax.export import to_stablehlo
 
@@ -177,20 +186,31 @@ def _dataset_of(source: Path, card: ModelCard) -> Dataset | None:
 
 def _calibration(request: Request, dataset: Dataset | None, card: ModelCard) -> Pictures:
     if request.calibrate is not None:
-        return pictures.of_folder(request.calibrate, card, _CALIBRATION)
-    if dataset is not None:
-        return pictures.of_split(dataset, "train", card, _CALIBRATION)
-    raise UserError(
-        "--quantize=int8 needs photos to find the ranges of activations, and the dataset of this student is not "
-        "prepared here: name a folder with some hundred of them by --calibrate=FOLDER"
-    )
+        chosen = pictures.of_folder(request.calibrate, card, _CALIBRATION, pictures.CALIBRATION)
+    elif dataset is not None:
+        chosen = pictures.of_split(dataset, "train", card, _CALIBRATION)
+    else:
+        raise UserError(_NO_PHOTOS)
+    if len(chosen.images) < _FEW:
+        say(
+            f"warning: {chosen.source} are few to find the ranges of activations by: the file may be much worse than "
+            f"the student; give {_FEW} or more by --calibrate=FOLDER"
+        )
+    return chosen
+
+
+_NO_PHOTOS = (
+    "--quantize=int8 needs photos to find the ranges of activations, and the dataset of this student is not "
+    "prepared here: name a folder with some hundred of them by --calibrate=FOLDER"
+)
 
 
 def _to_compare(request: Request, dataset: Dataset | None, card: ModelCard) -> Pictures:
     if dataset is not None:
         return pictures.of_split(dataset, "val", card, _COMPARISON)
     if request.calibrate is not None:
-        return pictures.of_folder(request.calibrate, card, _CALIBRATION)
+        part = pictures.HELD_OUT if request.quantize == "int8" else pictures.ALL
+        return pictures.of_folder(request.calibrate, card, _COMPARISON, part)
     return pictures.drawn(card)
 
 

@@ -29,7 +29,7 @@ _NORMALIZATION = 1  # ProcessUnitOptions
 _RGB, _TENSOR_AXIS_LABELS = 1, 2
 
 
-def metadata(card: ModelCard, author: str, licence: str) -> bytes:
+def metadata(card: ModelCard, author: str, licence: str, outputs: Sequence[str]) -> bytes:
     """The metadata of an exported student.
 
     Its input is the pixels as they are, because the normalisation is inside the file: mean 0 and deviation 1. What the
@@ -66,7 +66,7 @@ def metadata(card: ModelCard, author: str, licence: str) -> bytes:
         builder,
         name="activation",
         description="class activation map of the most probable class, not negative: where the network looked",
-        dimensions=("batch", "height", "width"),
+        dimensions=("batch", "height", "width", "channel"),
         content=_content(builder, _FEATURE, {}),
     )
     inputs = [image]
@@ -79,7 +79,9 @@ def metadata(card: ModelCard, author: str, licence: str) -> bytes:
             content=_content(builder, _FEATURE, {}),
         )
         inputs.append(mask)
-    graph = _table(builder, {2: _vector(builder, inputs), 3: _vector(builder, [probabilities, activation])})
+    described = {"probabilities": probabilities, "activation": activation}
+    results = [described[name] for name in outputs]
+    graph = _table(builder, {2: _vector(builder, inputs), 3: _vector(builder, results)})
     texts = {
         0: card.model,
         1: f"{card.model}, {len(card.classes)} classes, {card.dtype}, exported by jdnet_jax",

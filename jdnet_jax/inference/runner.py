@@ -1,4 +1,4 @@
-"""What every format can do once it is opened: photos in, probabilities and an activation map out."""
+"""What every format can do once it is opened: photos in, probabilities and perhaps an activation map out."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ class Prediction(NamedTuple):
 
     Attributes:
         probabilities: after the temperature; each row adds up to 1, up to the format's precision.
-        activation: class activation map of the most probable class, not negative, on the grid of the last feature map.
+        activation: class activation map of the most probable class, not negative, on the grid of the last feature map;
+            None where an exported file gives the probabilities alone.
     """
 
     probabilities: Float32[np.ndarray, "n classes"]
-    activation: Float32[np.ndarray, "n h w"]
+    activation: Float32[np.ndarray, "n h w"] | None
 
 
 class Runner(Protocol):

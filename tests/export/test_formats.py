@@ -23,6 +23,15 @@ def test_what_cannot_be_had_is_named(name, quantize, message):
         formats.check(name, quantize)
 
 
+def test_outputs_that_cannot_be_had_are_named():
+    assert formats.check("tflite", "none").outputs[0] == "probabilities"
+    formats.check("onnx", "none", "probabilities+activation")
+    with pytest.raises(
+        UserError, match=r"--format=stablehlo has no --outputs=probabilities; choose probabilities\+act"
+    ):
+        formats.check("stablehlo", "none", "probabilities")
+
+
 def test_a_missing_extra_is_named(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"--format=onnx needs onnx and onnxruntime: pip install 'jdnet-jax\[onnx\]'"):

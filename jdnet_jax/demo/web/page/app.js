@@ -67,8 +67,11 @@ async function show({ id, probabilities, activation, grid, milliseconds }) {
     .slice(0, TOP);
   $("answer").textContent = model.classes[best[0]];
   $("top").replaceChildren(...best.map((label) => row(model.classes[label], probabilities[label])));
-  drawMap($("map"), activation, grid, colors);
-  placeMap($("map"), $("photo"), model.image_size / model.shorter_side);
+  $("map").hidden = $("looked").hidden = !activation; // a file may give the probabilities alone
+  if (activation) {
+    drawMap($("map"), activation, grid, colors);
+    placeMap($("map"), $("photo"), model.image_size / model.shorter_side);
+  }
   const prepare = milliseconds.all - milliseconds.network;
   $("time").textContent =
     `${milliseconds.all.toFixed(0)} ms on this device: ${prepare.toFixed(0)} ms to read the photo, ` +
