@@ -24,9 +24,7 @@ _OUTPUTS = flags.DEFINE_string(
     "outputs", "", "probabilities (the default of tflite) or probabilities+activation, with the activation map."
 )
 _OUTPUT = flags.DEFINE_string("output", None, "The file to write, or for saved_model the folder.")
-_CALIBRATE = flags.DEFINE_string(
-    "calibrate", None, "A folder of photos to calibrate int8 with; a quarter is kept to judge by."
-)
+_CALIBRATE = flags.DEFINE_string("calibrate", None, "A folder of photos for int8; a quarter is kept to judge by.")
 _ALLOW_LOSS = flags.DEFINE_bool("allow_loss", False, "Write a quantised file even if it loses more than 1 point.")
 _AUTHOR = flags.DEFINE_string("author", "", "Who the file's metadata names as its author.")
 _LICENCE = flags.DEFINE_string("license", "", "The licence that the file's metadata states.")
