@@ -89,8 +89,7 @@ def _predicted(runner: Runner, photos: Iterable[Photo]) -> Iterator[tuple[Photo,
     photos = iter(photos)
     while batch := list(itertools.islice(photos, _BATCH)):
         views = [photo.view for photo in batch if photo.view is not None]
-        probabilities, maps = runner.run(np.stack(views)) if views else ((), ())
-        answers = zip(probabilities, itertools.repeat(None) if maps is None else maps, strict=False)
+        answers = runner.run(np.stack(views)).each() if views else iter(())
         for photo in batch:
             yield (photo, *(next(answers) if photo.view is not None else (np.empty(0), np.empty((0, 0)))))
 

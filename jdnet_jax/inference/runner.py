@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -21,6 +23,11 @@ class Prediction(NamedTuple):
 
     probabilities: Float32[np.ndarray, "n classes"]
     activation: Float32[np.ndarray, "n h w"] | None
+
+    def each(self) -> Iterator[tuple[Float32[np.ndarray, " classes"], Float32[np.ndarray, "h w"] | None]]:
+        """Probabilities and activation map of one photo after the other."""
+        maps = itertools.repeat(None) if self.activation is None else self.activation
+        yield from zip(self.probabilities, maps, strict=False)
 
 
 class Runner(Protocol):

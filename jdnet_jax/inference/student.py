@@ -61,12 +61,13 @@ class Answer:
     Attributes:
         top: the most probable classes with their probabilities, the best first.
         probabilities: of every class, in the order of `Student.classes`; calibrated by the temperature.
-        activation: class activation map of the best class, not negative, on the grid of the last feature map.
+        activation: class activation map of the best class, not negative, on the grid of the last feature map;
+            None where an exported file gives the probabilities alone.
     """
 
     top: tuple[tuple[str, float], ...]
     probabilities: Float32[np.ndarray, " classes"]
-    activation: Float32[np.ndarray, "rows columns"]
+    activation: Float32[np.ndarray, "rows columns"] | None
 
     @property
     def name(self) -> str:
@@ -129,7 +130,7 @@ class Student:
         photos, answers = list(photos), []
         for begin in range(0, len(photos), _BATCH):
             prediction = self._runner.run(self.views(photos[begin : begin + _BATCH]))
-            answers += [self._answer(*one, top) for one in zip(*prediction, strict=True)]
+            answers += [self._answer(*one, top) for one in prediction.each()]
         return answers
 
     def logits(self, photos: Sequence[Photo]) -> Float32[np.ndarray, "n classes"]:
@@ -181,7 +182,7 @@ class Student:
         batches = [photos[begin : begin + _BATCH] for begin in range(0, len(photos), _BATCH)]
         return np.concatenate([np.asarray(compiled(self.variables, self.normalised(batch))) for batch in batches])
 
-    def _answer(self, probabilities: np.ndarray, activation: np.ndarray, top: int) -> Answer:
+    def _answer(self, probabilities: np.ndarray, activation: np.ndarray | None, top: int) -> Answer:
         best = np.argsort(-probabilities, kind="stable")[:top]
         named = tuple((self.classes[i], float(probabilities[i])) for i in best)
         return Answer(named, probabilities, activation)
