@@ -81,7 +81,7 @@ def _all(models: Sequence[Path], folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _exports(source: Path, folder: Path) -> Iterator[tuple[Path, str]]:
-    for name, entry in formats.FORMATS.items():
+    for name, entry in [(name, entry) for name, entry in formats.FORMATS.items() if entry.runs_here]:
         for quantize in entry.quantizations:
             label = name if quantize == "none" else f"{name} {quantize}"
             output = folder / f"{name}-{quantize}{entry.suffix}"

@@ -77,7 +77,8 @@ def fill(folder: Path, file: Path) -> None:
     assets = folder / _ASSETS
     assets.mkdir()
     shutil.copy(file, assets / _FILE)
-    shutil.copy(card_path, model_card.card_path(assets / _FILE))
+    # Not among the assets: whoever has the app need not know where the photos of the training lay.
+    shutil.copy(card_path, folder / model_card.FILE_NAME)
     (assets / _LABELS).write_text("".join(f"{name}\n" for name in card.classes), encoding="utf-8")
 
 

@@ -67,17 +67,20 @@ class Report:
     Attributes:
         output: where it lies.
         size: in bytes, of all files of a folder.
-        comparison: with the student.
+        comparison: with the student; None where the file cannot be run here.
     """
 
     output: Path
     size: int
-    comparison: Comparison
+    comparison: Comparison | None
 
     def __str__(self) -> str:
         found = self.comparison
+        written = f"{self.output}: {self.size:,} bytes"
+        if found is None:
+            return f"{written}\nnot compared with the student, because nothing here runs it: compare it where it is to run"
         lines = [
-            f"{self.output}: {self.size:,} bytes",
+            written,
             f"on {found.source}: the same class as the student on {found.agreement:.2%}, "
             f"largest difference of a probability {found.largest_difference:.2g}",
         ]
@@ -115,11 +118,13 @@ def export(request: Request) -> Report:
         say(f"converting {card.model} to {request.file_format} ({card.dtype}) ...")
         _write(path, request, outputs, variables, card, calibration)
         _describe(path, card)
-        say("comparing the file with the student ...")
-        found = comparison.compare(student, open_model(path), _to_compare(request, dataset, card))
-        comparison.check(found, request.quantize, request.allow_loss)
-        size = size_on_disk(path)
-        about = {**card.export, "bytes": size, "comparison": found.summary()}
+        size, found = size_on_disk(path), None
+        about = {**card.export, "bytes": size}
+        if chosen.runs_here:
+            say("comparing the file with the student ...")
+            found = comparison.compare(student, open_model(path), _to_compare(request, dataset, card))
+            comparison.check(found, request.quantize, request.allow_loss)
+            about["comparison"] = found.summary()
         _describe(path, dataclasses.replace(card, export=about))
     return Report(request.output, size, found)
 
@@ -153,6 +158,10 @@ def _write(
             from jdnet_jax.export import to_saved_model
 
             to_saved_model.write(function, path)
+        case "coreml":
+            from jdnet_jax.export import to_coreml
+
+            to_coreml.write(function, path, request.quantize, author, licence, outputs)
         case "onnx":
             from jdnet_jax.export import to_onnx
 

@@ -17,11 +17,12 @@ class Format:
     """A kind of exported file.
 
     Attributes:
-        suffix: of the file's name; '' for a folder.
+        suffix: of the file's name; '' for a folder of any name.
         quantizations: what `--quantize` may be.
         outputs: what `--outputs` may be, the default first.
         extra: of the package, with what the format needs; '' where it needs nothing.
         modules: what the extra installs.
+        runs_here: whether the project opens such a file again, to compare it with the student and to predict.
     """
 
     suffix: str
@@ -29,6 +30,7 @@ class Format:
     outputs: tuple[str, ...] = ("probabilities+activation",)
     extra: str = ""
     modules: tuple[str, ...] = ()
+    runs_here: bool = True
 
 
 FORMATS: Mapping[str, Format] = {
@@ -43,6 +45,14 @@ FORMATS: Mapping[str, Format] = {
     "stablehlo": Format(".stablehlo"),
     "saved_model": Format(""),
     "onnx": Format(".onnx", extra="onnx", modules=("onnx", "onnxruntime")),
+    "coreml": Format(
+        ".mlpackage",
+        ("none", "float16"),
+        ("probabilities", "probabilities+activation"),
+        extra="coreml",
+        modules=("coremltools", "stablehlo_coreml"),
+        runs_here=False,
+    ),
     "safetensors": Format(".safetensors"),
 }
 

@@ -21,7 +21,7 @@ FORMAT_VERSION = 2  # what can be said in version 1 is: it has photos that are c
 FILE_NAME = "model.json"
 
 #: What a file can be: the hand-off, and what is exported.
-FILE_FORMATS = ("flax", "tflite", "stablehlo", "saved_model", "onnx", "safetensors")
+FILE_FORMATS = ("flax", "tflite", "stablehlo", "saved_model", "onnx", "coreml", "safetensors")
 #: What a model can compute in; the last two are of exported files.
 DTYPES = ("float32", "bfloat16", "float16", "dynamic", "int8")
 

@@ -16,8 +16,7 @@ from jdnet_jax.data import augment
 from jdnet_jax.export import android_app
 from jdnet_jax.export.exporter import Request
 from jdnet_jax.handoff import model_card
-from jdnet_jax.inference import colormap
-from jdnet_jax.inference.open import open_model
+from jdnet_jax.inference import colormap, tflite_runner
 from jdnet_jax.process.errors import UserError
 from tests import tiny_student
 
@@ -44,7 +43,7 @@ def kotlin(project):
 
 def test_the_constants_are_those_of_model_json(project):
     assets = project / "app" / "src" / "main" / "assets"
-    fields = json.loads((assets / "student.tflite.model.json").read_text())
+    fields = json.loads((project / "model.json").read_text())
     text = (project / "app" / "src" / "main" / "kotlin" / "Model.kt").read_text()
     constants = dict(re.findall(r"const val (\w+) = (.+)", text))
     assert int(constants["IMAGE_SIZE"]) == fields["image_size"] == 192
@@ -164,7 +163,8 @@ def test_a_hand_off_becomes_a_project_with_its_file(resnet, tmp_path):
     report = android_app.write(Request(tmp_path / "student", "tflite", "none", tmp_path / "app"))
     assert report.output == tmp_path / "app" / "app" / "src" / "main" / "assets" / "student.tflite"
     assert report.comparison.agreement == 1
-    runner = open_model(report.output)
+    card = model_card.read(tmp_path / "app" / "model.json")
+    runner = tflite_runner.load(report.output, card)
     expected = resnet.runner.run(resnet.images)
     np.testing.assert_allclose(runner.run(resnet.images).activation, expected.activation, rtol=1e-3, atol=1e-3)
     written = {path.relative_to(tmp_path / "app") for path in (tmp_path / "app").rglob("*") if path.is_file()}

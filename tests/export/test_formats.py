@@ -13,7 +13,7 @@ def test_formats_and_how_they_are_quantised():
 @pytest.mark.parametrize(
     ("name", "quantize", "message"),
     [
-        ("tflight", "none", r"--format=tflight is unknown; choose one of tflite, stablehlo, saved_model, onnx, safe"),
+        ("tflight", "none", r"--format=tflight is unknown; choose one of tflite, stablehlo, saved_model, onnx, core"),
         ("tflite", "int4", r"--quantize=int4 is unknown; choose one of none, float16, dynamic, int8"),
         ("stablehlo", "int8", r"--format=stablehlo has no --quantize=int8; tflite has, or leave it at none"),
     ],

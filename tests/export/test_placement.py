@@ -60,7 +60,7 @@ def test_places_that_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"photos is a folder that no export wrote"):
         write(tmp_path / "photos", "", "")
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"file is a file, and a SavedModel a folder"):
+    with pytest.raises(UserError, match=r"file is a file, and a folder is to be written"):
         write(tmp_path / "file", "", "")
     with pytest.raises(UserError, match=r"cannot be written \(.*\): choose another place"):
         write(tmp_path / "file" / "below" / "student.tflite", ".tflite", "")
@@ -75,3 +75,20 @@ def test_a_full_disk_is_one_line(tmp_path):
     with pytest.raises(UserError, match=r"student.tflite cannot be written \(No space left on device\): make room"):
         fill()
     assert not [*tmp_path.iterdir()]
+
+
+def test_a_core_ml_package_is_a_folder_with_a_suffix(tmp_path):
+    output = tmp_path / "student.mlpackage"
+    for text in ("one", "two"):
+        with placed(output, ".mlpackage") as path:
+            (path / "Manifest.json").write_text(text)
+            model_card.card_path(path).write_text("card")
+            sums.seal(path)
+        assert (output / "Manifest.json").read_text() == text
+    (tmp_path / "other.mlpackage").mkdir()
+    (tmp_path / "other.mlpackage" / "mine").touch()
+    with (
+        pytest.raises(UserError, match=r"other.mlpackage is a folder that no export wrote"),
+        placed(tmp_path / "other.mlpackage", ".mlpackage"),
+    ):
+        pass
