@@ -78,7 +78,9 @@ class Report:
         found = self.comparison
         written = f"{self.output}: {self.size:,} bytes"
         if found is None:
-            return f"{written}\nnot compared with the student, because nothing here runs it: compare it where it is to run"
+            return (
+                f"{written}\nnot compared with the student, because nothing here runs it: compare it where it is to run"
+            )
         lines = [
             written,
             f"on {found.source}: the same class as the student on {found.agreement:.2%}, "

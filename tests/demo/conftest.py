@@ -7,7 +7,7 @@ import pytest
 
 from jdnet_jax.demo import model_file, runtime, site
 from jdnet_jax.export import to_tflite
-from jdnet_jax.handoff import model_card
+from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.process.errors import UserError
 from tests.demo.served import Page, serving
 from tests.export.conftest import Student
@@ -25,6 +25,7 @@ def write_tflite(folder, outputs):
     converted = to_tflite.convert(student.function, "none", None, outputs)
     path.write_bytes(tflite_file.finish(converted, card, "Somebody", "CC0", outputs))
     model_card.write(model_card.card_path(path), card)
+    sums.seal(path)
     return path
 
 

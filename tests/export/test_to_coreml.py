@@ -25,9 +25,7 @@ def test_a_package_has_the_students_inputs_outputs_and_weights(resnet, tmp_path,
     assert "not compared with the student" in str(report)
     model = coremltools.models.MLModel(str(output), skip_model_load=True)
     description = model.get_spec().description
-    shapes = {
-        entry.name: tuple(entry.type.multiArrayType.shape) for entry in (*description.input, *description.output)
-    }
+    shapes = {entry.name: tuple(entry.type.multiArrayType.shape) for entry in (*description.input, *description.output)}
     assert shapes == {"image": (1, 32, 32, 3), "probabilities": (1, 7), "activation": (1, 2, 2)}
     assert model.user_defined_metadata["classes"].split("\n") == list(resnet.card.classes)
     assert (model.author, model.license) == ("Me", "CC0")
@@ -35,7 +33,7 @@ def test_a_package_has_the_students_inputs_outputs_and_weights(resnet, tmp_path,
     assert (card.file_format, card.export["bytes"]) == ("coreml", report.size)
     assert "comparison" not in card.export
     assert sums.check(output)
-    # The largest kernel is in the file of weights, in the chosen precision, in Core ML's order [out, in, height, width].
+    # The largest kernel is among the weights, in the chosen precision and Core ML's order [out, in, height, width].
     weights = (output / "Data" / "com.apple.CoreML" / "weights" / "weight.bin").read_bytes()
     kernels = [leaf for leaf in jax.tree.leaves(resnet.function.network.params) if np.ndim(leaf) == 4]
     largest = np.asarray(max(kernels, key=np.size)).transpose(3, 2, 0, 1)
