@@ -89,7 +89,7 @@ def _exported(source: Path) -> Iterator[Path]:
         _check(sums.checked_card(found), source)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "student.tflite"
-        exporter.export(exporter.Request(source, "tflite", "none", output, "probabilities+activation"))
+        exporter.export(exporter.Request(source, "tflite", "none", output, outputs="probabilities+activation"))
         say(
             f"to skip this next time: python -m jdnet_jax.export --from={source} --outputs=probabilities+activation "
             "--output=student.tflite"

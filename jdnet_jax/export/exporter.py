@@ -41,23 +41,23 @@ class Request:
         file_format: one of `formats.FORMATS`.
         quantize: one of `formats.DTYPES`.
         output: where the file is to lie.
-        outputs: one of the format's `outputs`; '' for its default.
         calibrate: a folder of photos to calibrate with and, apart from these, to compare on; None for the run's
             dataset.
         allow_loss: whether a quantised file may lose any accuracy.
         author: for the file's metadata.
         licence: for the file's metadata.
+        outputs: one of the format's `outputs`; '' for its default.
     """
 
     source: Path
     file_format: str
     quantize: str
     output: Path
-    outputs: str = ""
     calibrate: Path | None = None
     allow_loss: bool = False
     author: str = ""
     licence: str = ""
+    outputs: str = ""
 
 
 @dataclasses.dataclass(frozen=True)

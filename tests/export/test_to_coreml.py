@@ -1,5 +1,7 @@
 """Core ML packages, as far as they can be looked at without an Apple system to run them."""
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -19,8 +21,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:Implicitly cleaning up:ResourceW
 def test_a_package_has_the_students_inputs_outputs_and_weights(resnet, tmp_path, quantize):
     handoff.save(tmp_path / "student", resnet.variables, resnet.card)
     output = tmp_path / "student.mlpackage"
-    outputs = "probabilities+activation"
-    report = export(Request(tmp_path / "student", "coreml", quantize, output, outputs, author="Me", licence="CC0"))
+    request = Request(tmp_path / "student", "coreml", quantize, output, author="Me", licence="CC0")
+    report = export(dataclasses.replace(request, outputs="probabilities+activation"))
     assert report.comparison is None
     assert "not compared with the student" in str(report)
     model = coremltools.models.MLModel(str(output), skip_model_load=True)
