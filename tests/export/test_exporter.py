@@ -97,12 +97,12 @@ def test_int8_from_a_folder_of_photos(resnet, source, photos, tmp_path, capsys):
     pytest.importorskip("ai_edge_litert", reason="the extra [export] is not installed")
     request = Request(source, "tflite", "int8", tmp_path / "student.tflite", photos, author="Me", licence="CC0")
     report = export(request)
-    assert report.comparison.source == f"1 photo of {photos} that it was not calibrated with"
+    assert report.comparison.source == f"2 photos of {photos} that it was not calibrated with"
     assert report.comparison.largest_difference < 0.05
-    assert f"warning: 5 photos of {photos} are few" in capsys.readouterr().err
+    assert f"warning: 4 photos of {photos} are few" in capsys.readouterr().err
     about = json.loads((tmp_path / "student.tflite.model.json").read_text())
     assert (about["format"], about["dtype"]) == ("tflite", "int8")
-    assert about["export"]["calibration"] == f"5 photos of {photos}"
+    assert about["export"]["calibration"] == f"4 photos of {photos}"
     assert about["export"]["outputs"] == ["probabilities"]
     content = (tmp_path / "student.tflite").read_bytes()
     assert b"Me\0" in content
