@@ -27,7 +27,9 @@ _FROM = flags.DEFINE_string("from", None, "A workdir, or a hand-off (student/)."
 _FORMAT = flags.DEFINE_string("format", "tflite", f"One of {', '.join(formats.FORMATS)}.")
 _QUANTIZE = flags.DEFINE_string("quantize", "none", f"One of {', '.join(formats.DTYPES)}; other than none for tflite.")
 _OUTPUTS = flags.DEFINE_string(
-    "outputs", "", "probabilities (the default of tflite and coreml) or probabilities+activation, with the activation map."
+    "outputs",
+    "",
+    "probabilities (the default of tflite and coreml) or probabilities+activation, with the activation map.",
 )
 _OUTPUT = flags.DEFINE_string("output", None, "The file to write; for saved_model and an app the folder.")
 _CALIBRATE = flags.DEFINE_string("calibrate", None, "A folder of photos for int8; a quarter is kept to judge by.")
@@ -71,10 +73,10 @@ def main(argv: list[str]) -> int:
     if _APP.value == "android":
         from jdnet_jax.export import android_app
 
-        show(android_app.write(request))
+        show(str(android_app.write(request)))
         show(f"open {request.output} in Android Studio; its README.md says what is in it and what was not tried")
         return 0
-    show(exporter.export(request))
+    show(str(exporter.export(request)))
     return 0
 
 

@@ -17,6 +17,7 @@ from jdnet_jax.handoff import model_card
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import colormap
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.printable import printable
 
 _SOURCES = Path(__file__).with_name("android")
 _FILLED_IN = ("README.md", "app/src/main/kotlin/Model.kt")  # the files with places for the student's figures
@@ -79,7 +80,7 @@ def fill(folder: Path, file: Path) -> None:
     shutil.copy(file, assets / _FILE)
     # Not among the assets: whoever has the app need not know where the photos of the training lay.
     shutil.copy(card_path, folder / model_card.FILE_NAME)
-    (assets / _LABELS).write_text("".join(f"{name}\n" for name in card.classes), encoding="utf-8")
+    (assets / _LABELS).write_text("".join(f"{printable(name)}\n" for name in card.classes), encoding="utf-8")
 
 
 def _check(card: ModelCard, source: Path) -> None:
