@@ -31,6 +31,7 @@ from jdnet_jax.models.batch_norm import BatchNorm
 from jdnet_jax.models.labels import Labels
 from jdnet_jax.models.layers import Conv
 from jdnet_jax.models.outputs import Outputs
+from jdnet_jax.models.pointwise import EXACT
 
 Map = Float[Array, "batch h w channels"]
 
@@ -87,7 +88,9 @@ class StageHead(nn.Module):
     @nn.compact
     def __call__(self, features: Float[Array, "batch h w c"]) -> Float[Array, "batch classes"]:
         """Logits, float32."""
-        return nn.Dense(self.classes, name="classifier")(features.astype(jnp.float32).mean(axis=(1, 2)))
+        return nn.Dense(self.classes, precision=EXACT, name="classifier")(
+            features.astype(jnp.float32).mean(axis=(1, 2))
+        )
 
 
 class Mskd(nn.Module):
