@@ -86,7 +86,7 @@ def _fatal(said: str, number: int) -> str:
     """Why XLA ended the process: the line that it logs as fatal, `F0101 12:00:00.0 1 file.cc:1] words`."""
     fatal = re.findall(r"^F\d{4} \S+\s+\d+ (.*)$", said, re.MULTILINE)
     name = signal.Signals(number).name
-    return f"XLA's compiler ended with {name}: {fatal[0] if fatal else 'it did not say why'}"
+    return f"XLA's compiler ended with {name}: {fatal[0].strip() if fatal else 'it did not say why'}"
 
 
 def table(result: dict[str, Any]) -> str:

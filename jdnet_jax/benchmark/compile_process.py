@@ -55,6 +55,7 @@ def main(argv: list[str]) -> int:
         "formula_flops": images * steps.flops(parts, trained=trained),
         "float32_products": float32_products(text) if config.compute_dtype == "bfloat16" else None,
         "barriers": text.count("stablehlo.optimization_barrier"),
+        "scans": text.count("stablehlo.while"),
     }
     began = time.perf_counter()
     try:
@@ -85,7 +86,6 @@ def main(argv: list[str]) -> int:
         "padding": program.padding() if device.chip.sides else None,
         "collectives": [vars(one) for one in collectives(compiled.as_text())],
         "copies": program.copies(_LARGE),
-        "loops": program.count("while"),
         "unaliased": unaliased,
         "heaviest": [{"bytes": size, "name": one.name, "source": one.source} for size, one in traffic[:_HEAVIEST]],
     }

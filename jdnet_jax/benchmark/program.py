@@ -102,10 +102,6 @@ class Program:
         }
         return [found[number] for number in sorted(found)]
 
-    def count(self, opcode: str) -> int:
-        """How many instructions there are of this name, wherever they stand."""
-        return sum(one.opcode == opcode for own in self.computations.values() for one in own)
-
 
 def read(text: str) -> Program:
     """The program of XLA's text."""

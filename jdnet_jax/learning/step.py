@@ -138,7 +138,8 @@ def train_step(
             # it cannot know that the backward pass has read the old value when the update overwrites it.
             grads = lax.optimization_barrier(grads)
         if not sync_batch_norm:
-            batch_stats = _averaged(batch_stats)
+            moved = {name: own for name, own in batch_stats.items() if name not in networks or name in trainable}
+            batch_stats = {**batch_stats, **_averaged(moved)}
         params, opt_state = dict(state.params), dict(state.opt_state)
         for name, tx in optimizers.items():
             metrics[f"grad_norm/{name}"] = _norm(grads[name])
