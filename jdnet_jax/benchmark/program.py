@@ -75,12 +75,27 @@ class Program:
                 yield one, times
 
     def traffic(self) -> list[tuple[int, Instruction]]:
-        """Bytes that each scheduled instruction reads and writes, where it reads all of what it is given."""
+        """Bytes that each scheduled instruction reads and writes; of what it only slices, the slices."""
         results = {one.name: one.result for own in self.computations.values() for one in own}
-        return [
-            (times * (_sizes(one.result)[0] + sum(_sizes(results.get(name, ""))[0] for name in one.operands)), one)
-            for one, times in self.scheduled()
-        ]
+        found = []
+        for one, times in self.scheduled():
+            read = [_sizes(results.get(name, ""))[0] for name in one.operands]
+            called = _CALLED.search(one.line) if one.opcode == "fusion" else None
+            for number, sliced in self._slices(called[1] if called else "").items():
+                read[number] = min(read[number], sliced)
+            found.append((times * (_sizes(one.result)[0] + sum(read)), one))
+        return found
+
+    def _slices(self, computation: str) -> dict[int, int]:
+        """Bytes of the slices that are taken of each argument of a fusion of which nothing else is read."""
+        inside = self.computations.get(computation, ())
+        found = {}
+        for argument in inside:
+            number = _ARGUMENT.search(argument.line)
+            users = [one for one in inside if argument.name in one.operands]
+            if number and users and all(one.opcode in ("slice", "dynamic-slice") for one in users):
+                found[int(number[1])] = sum(_sizes(one.result)[0] for one in users)
+        return found
 
     def padding(self) -> float:
         """Share of the bytes of all scheduled results that is padding to whole tiles, in [0, 1)."""

@@ -22,7 +22,7 @@ from jdnet_jax.process.errors import UserError
 
 
 class Conv(nn.Module):
-    """Convolution; 1x1 kernels of one group are computed as matrix products, on the CPU those with a stride too.
+    """Convolution; on the CPU 1x1 kernels of one group are computed as matrix products.
 
     Attributes:
         features: output channels.
@@ -32,7 +32,7 @@ class Conv(nn.Module):
         dtype: dtype of the computation.
         groups: the channels are split into so many groups, each convolved for itself.
         use_bias: whether a bias is added; none is needed where BatchNorm follows.
-        precision: of a 1x1 convolution's products; `EXACT` where float32 is promised.
+        precision: of the products of one group; `EXACT` where float32 is promised.
     """
 
     features: int
@@ -58,9 +58,9 @@ class Conv(nn.Module):
         return y + bias.astype(self.dtype)[None, None, None]
 
     def _convolve(self, x: Array, kernel: Array) -> Array:
-        # With a stride only on the CPU: XLA's compiler for GPUs dies of the gradient of a slice before a product.
-        flat = not lowering.is_plain() and (self.stride == 1 or lowering.cpu_forms())
-        if self.kernel_size == 1 and self.groups == 1 and flat:
+        # Of a slice before a product XLA's compiler for GPUs dies, so a program for several platforms has none.
+        flat = lowering.cpu_forms() or (lowering.platform() == lowering.ANY and self.stride == 1)
+        if self.kernel_size == 1 and self.groups == 1 and flat and not lowering.is_plain():
             x = x[:, :: self.stride, :: self.stride]
             # Flat, because XLA transposes the gradient for a product that contracts several dimensions.
             y = pointwise_conv(x.reshape(-1, x.shape[-1]), kernel[0, 0], self.precision)
@@ -69,7 +69,12 @@ class Conv(nn.Module):
         if self.groups > 1:
             return grouped_conv(x, kernel, self.groups, self.stride, pads)
         return lax.conv_general_dilated(
-            x, kernel, (self.stride, self.stride), pads, dimension_numbers=DIMENSION_NUMBERS
+            x,
+            kernel,
+            (self.stride, self.stride),
+            pads,
+            dimension_numbers=DIMENSION_NUMBERS,
+            precision=self.precision,
         )
 
 

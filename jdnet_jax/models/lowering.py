@@ -55,9 +55,14 @@ def for_platform(name: str) -> Iterator[None]:
         _PLATFORM.reset(token)
 
 
+def platform() -> str:
+    """The platform that what is traced now is compiled for."""
+    return _PLATFORM.get() or jax.default_backend()
+
+
 def on_cpu() -> bool:
-    """Whether what is traced now is compiled for CPUs."""
-    return (_PLATFORM.get() or jax.default_backend()) == "cpu"
+    """Whether what is traced now is compiled for CPUs alone."""
+    return platform() == "cpu"
 
 
 def cpu_forms() -> bool:

@@ -25,8 +25,12 @@ SMALL = {"image_size": 32, "batch_size": 16}
 HALF = {"compute_dtype": "bfloat16"}
 #: A config of `configs/`, its argument, and what is changed.
 CASES = {
-    # Wide enough that convolutions are most of the work, as in a network that is used.
-    "jdnet": ("demo", "", {**HALF, "student.options.width": 128, "teachers.teacher.options.width": 256}),
+    # Wide enough, and of enough photos, that convolutions are most of the work, as in a network that is used.
+    "jdnet": (
+        "demo",
+        "",
+        {**HALF, "student.options.width": 128, "teachers.teacher.options.width": 256, "batch_size": 128},
+    ),
     "jdnet-sync": ("demo", "", {**HALF, "sync_batch_norm": True}),
     "ce-remat": ("demo", "ce", {"remat": True}),
     "kd-accum": ("demo", "kd", {**HALF, "grad_accum": 2}),
@@ -54,7 +58,7 @@ def compiled(config, step, device):
 
 
 def sent_bytes(config):
-    """Bytes of the gradients and the running statistics of what is trained, which every step averages over the chips."""
+    """Bytes of the gradients and the running statistics of what is trained: what every step sends."""
     parts = made_up.build(config, 12)
     state = jax.eval_shape(parts.initial_state)
     trees = [tree[group] for tree in (state.params, state.batch_stats) for group in parts.optimizers if group in tree]
