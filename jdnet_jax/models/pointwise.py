@@ -68,7 +68,8 @@ def token_product(
     """`lax.dot_general` as `nn.Dense` calls it, over flat positions.
 
     Of a product that contracts several dimensions, as the kernel's gradient is otherwise, XLA transposes both sides on
-    the CPU: more than half of a transformer's step. Inside `lowering.plain` it is `lax.dot_general`.
+    the CPU: more than half of a transformer's step. Elsewhere, and inside `lowering.plain`, it is `lax.dot_general`:
+    XLA's compiler for GPUs finds no tiles for a product behind some reshapes.
 
     Args:
         x: features at each position.
@@ -76,6 +77,6 @@ def token_product(
         dimension_numbers: the last dimension of `x` with the first of the kernel.
         options: of `lax.dot_general`.
     """
-    if lowering.is_plain():
+    if not lowering.cpu_forms():
         return lax.dot_general(x, kernel, dimension_numbers, **options)
     return pointwise_conv(x.reshape(-1, x.shape[-1]), kernel).reshape(*x.shape[:-1], kernel.shape[-1])
