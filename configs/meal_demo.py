@@ -9,7 +9,7 @@ Teachers are `resnet_tiny` of three widths, the student is one of width 12. Ever
 The argument is that of `configs/meal_cifar10.py`.
 """
 
-from jdnet_jax.config import default, meal
+from jdnet_jax.config import bases, meal
 from jdnet_jax.config.meal import Entry
 from jdnet_jax.config.routing import DISCRIMINATORS
 
@@ -22,19 +22,8 @@ NETWORKS = {
 
 
 def get_config(argument=""):
-    config = default()
-    config.dataset.name = "synthetic_meals"
-    config.dataset.options = {"size": 96, "counts": (4000, 600, 1200), "seed": 0}  # counts of train, val and test
-    config.image_size = 64
-    config.crop_fraction = 1.0
-    config.augment.crop_scale = (0.5, 1.0)
-    config.batch_size = 32
-    config.eval_batch_size = 200
+    config = bases.drawn_food()
     config.epochs = 8.0
-    config.eval_every = 250
-    config.log_every = 50
-    config.optimizer.update(name="adamw", weight_decay=0.05, clip_norm=1.0)
-    config.schedule.learning_rate = 4e-3
     config.blocks.lengths = (64, 32, 16)
     config.losses.similarity.options.gammas = (0.01, 0.05, 0.1, 1.0)
     config.groups = {DISCRIMINATORS: {"schedule": {"learning_rate": 1e-3}}}

@@ -10,20 +10,13 @@ Target: not known to us. Meant for a GPU or TPU; not run at full length by us, s
 The argument is that of `configs/meal_cifar10.py`.
 """
 
-from jdnet_jax.config import default, meal
+from jdnet_jax.config import meal
 
 
 def get_config(argument=""):
-    config = default()
+    config = meal.small_images()
     config.dataset.name = "svhn_cropped"
     config.dataset.splits = {"train": "train[:-6000]", "val": "train[-6000:]", "test": "test"}
     config.dataset.shuffle_buffer = 70_000
-    meal.small_images(config)
     config.augment.flip = False
-    config.select = "last"
-    usual = meal.Argument(
-        teachers=meal.FIVE_TEACHERS,
-        student="densenet_cifar",
-        handoffs="runs/meal_svhn-stage=teacher,model={}",
-    )
-    return meal.configure(config, argument, usual, meal.SMALL_IMAGES)
+    return meal.five_teachers(config, argument, "meal_svhn")

@@ -13,33 +13,17 @@ Every value here is ours; the network is RveRNet's (Jin, 2024, arXiv 2407.08257)
 The argument is a view: `roi+context`, `roi`, `context` or `photo`.
 """
 
-from jdnet_jax.config import default
+from jdnet_jax.config import bases
 from jdnet_jax.config.recipes import apply_recipe
 from jdnet_jax.config.views import BOTH
 
 
 def get_config(view=BOTH):
-    config = default()
-    config.dataset.name = "synthetic_meals"
-    config.dataset.options = {"size": 96, "counts": (4000, 600, 1200), "seed": 0}  # counts of train, val and test
+    config = bases.drawn_food()
     config.dataset.view = view
-    config.image_size = 64
-    config.crop_fraction = 1.0  # a plate may lie anywhere in its picture
-    config.augment.crop_scale = (0.5, 1.0)
-    config.batch_size = 32
-    config.eval_batch_size = 200
-    config.epochs = 16.0
-    config.eval_every = 250
-    config.log_every = 50
-
     branch = {"width": 16}
     config.student = {"model": "resnet_tiny", "init": "random", "options": branch}
     if view == BOTH:
         options = {"roi": "resnet_tiny", "context": "resnet_tiny", "roi_options": branch, "context_options": branch}
         config.student = {"model": "rvernet", "init": "random", "options": {**options, "hidden": 64}}
-
-    config.optimizer.name = "adamw"
-    config.optimizer.weight_decay = 0.05
-    config.optimizer.clip_norm = 1.0
-    config.schedule.learning_rate = 4e-3
     return apply_recipe(config, "ce")

@@ -21,32 +21,14 @@ than 64 GB: `--config.batch_size=256 --config.schedule.learning_rate=0.2`, or `-
 The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`, `pair=` one of `jdnet_jax.config.pairs`, or both.
 """
 
-from jdnet_jax.config import default, pairs
+from jdnet_jax.config import bases, pairs
 from jdnet_jax.config.recipes import apply_recipe
 
 
 def get_config(argument="jdnet"):
     recipe, pair = pairs.parse(argument)
-    config = default()
+    config = bases.food_from_scratch(pair)
     config.dataset.name = "uec_food256"
     config.dataset.options = {"fold": 0, "train": "complement", "crop": "full", "margin": 0.0, "dedupe": True}
-    config.image_size = 224
-    config.augment.crop_scale = (0.25, 1.0)
-    config.augment.color_jitter.update(brightness=0.2, contrast=0.2, saturation=0.2)
-    config.batch_size = 1024  # 128 for each of eight chips: a TPU computes in vectors of 128
     config.epochs = 200.0
-
-    pairs.apply(config, pair)
-    config.student.options.drop_rate = 0.2
-    config.losses.ce.options.label_smoothing = 0.1
-    config.losses.mskd.schedule.name = "linear"  # features of an untrained teacher teach nothing yet
-    config.losses.ial.schedule.name = "linear"
-
-    config.optimizer.name = "sgd"
-    config.optimizer.weight_decay = 1e-4
-    config.schedule.learning_rate = 0.8
-    config.schedule.warmup = 0.05
-    config.ema_decay = 0.9999
-    config.compute_dtype = "bfloat16"
-    config.log_every = 100
     return apply_recipe(config, recipe)

@@ -3,6 +3,8 @@
 The model is a workdir, a hand-off (`student/`) or an exported file. The photos are a split of the dataset that a
 workdir was trained on or that `--config=FILE` names, or those of `--photos=FOLDER`, which holds a folder a class.
 
+Top-1 of fewer than 1,000 photos stands with its 95 % interval (Wilson), as in "100 % of 16 (81 to 100)".
+
 `--perturb` shows the same photos changed as well, in the pixels that the model sees (`perturbation` has the kinds), and
 what that costs, with 95 % bootstrap intervals over the photos. `--classes` leaves only the photos of some classes; the
 model still chooses among all of its own, and macro-F1 is the mean over the named ones.
@@ -18,16 +20,17 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import check
+from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.process.progress import say
+from jdnet_jax.process.printable import printable
+from jdnet_jax.process.progress import say, show
 from jdnet_jax.run.workdir import Workdir
 
 if TYPE_CHECKING:
@@ -86,7 +89,7 @@ def main(argv: list[str]) -> int:
             draws=_draws(),
             averaged=averaged,
         )
-    print(json.dumps(_as_json(runner.card, labelled, found)) if _JSON.value else _table(runner.card, labelled, found))
+    show(json.dumps(_as_json(runner.card, labelled, found)) if _JSON.value else _table(runner.card, labelled, found))
     return 0
 
 
@@ -135,7 +138,7 @@ def _labelled(place: Workdir, card: ModelCard, config: ConfigDict | None) -> Lab
     from jdnet_jax.inference import labelled_photos
 
     if _PHOTOS.value:
-        return labelled_photos.of_folder(Path(_PHOTOS.value).expanduser(), card)
+        return labelled_photos.of_folder(user_files.expanded(_PHOTOS.value), card)
     if config is not None:
         return labelled_photos.of_dataset(config.dataset, _SPLIT.value, card)
     labelled = labelled_photos.of_dataset(place.dataset_config(), _SPLIT.value, card)
@@ -146,7 +149,7 @@ def _labelled(place: Workdir, card: ModelCard, config: ConfigDict | None) -> Lab
 
 
 def _as_json(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Condition]) -> dict[str, Any]:
-    from jdnet_jax.figures import bootstrap, classification
+    from jdnet_jax.figures import classification, intervals
     from jdnet_jax.inference import robustness
 
     scores = found[robustness.CLEAN].scores
@@ -161,7 +164,7 @@ def _as_json(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Cond
         "split": None if _PHOTOS.value else _SPLIT.value,
         "only_classes": None if scores.averaged is None else [card.classes[number] for number in scores.averaged],
         **scores.summary(),
-        "bootstrap": {"drawings": _draws(), "level": bootstrap.LEVEL, "seed": robustness.BOOTSTRAP_SEED},
+        "bootstrap": {"drawings": _draws(), "level": intervals.LEVEL, "seed": robustness.BOOTSTRAP_SEED},
         "perturb_seed": _PERTURB_SEED.value,
         "perturb_on": _PERTURB_ON.value,
         **robustness.as_json(found),
@@ -183,25 +186,26 @@ def _or_none(value: float) -> float | None:
 
 
 def _table(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Condition]) -> str:
-    from jdnet_jax.figures import classification
+    from jdnet_jax.figures import classification, intervals
     from jdnet_jax.inference import robustness
 
     scores = found[robustness.CLEAN].scores
     figures, summary = classification.per_class(scores.result.confusion), scores.summary()
-    width = max(len("class"), *map(len, card.classes))
+    names = [printable(name) for name in card.classes]
+    width = max(len("class"), *map(len, names))
     lines = [f"{'class':<{width}}  precision  recall     F1  count"]
     lines += [
         f"{name:<{width}}  {_share(figures.precision[i]):>9}  {_share(figures.recall[i]):>6}  "
         f"{_share(figures.f1[i]):>5}  {figures.count[i]:>5}"
-        for i, name in enumerate(card.classes)
+        for i, name in enumerate(names)
     ]
     split = "" if _PHOTOS.value else f"{_SPLIT.value} of "
     lines += [
         "",
         f"{_MODEL.value}: {card.model}, {card.file_format} {card.dtype}, {card.image_size} px",
         f"on {split}{labelled.source}",
-        f"  top-1 {summary['top1']:.2%}   top-5 {summary['top5']:.2%}   macro-F1 {summary['macro_f1']:.4f}   "
-        f"({summary['count']} photos)",
+        f"  top-1 {intervals.share(summary['top1'], summary['count'])}   top-5 {summary['top5']:.2%}   "
+        f"macro-F1 {summary['macro_f1']:.4f}   ({summary['count']} photos)",
         f"  expected calibration error {summary['ece']:.4f}   negative log-likelihood {summary['nll']:.4f}   "
         f"(temperature {card.temperature:.3f})",
     ]

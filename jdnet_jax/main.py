@@ -16,11 +16,15 @@ from pathlib import Path
 
 from absl import flags, logging
 
-from jdnet_jax.config.recipes import MEAL_RECIPES
-from jdnet_jax.process import command_line
+from jdnet_jax.config import check, recipes
+from jdnet_jax.files import user_files
+from jdnet_jax.process import command_line, config_files, log
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import EXIT_STATUS, Interrupted, Interruption
+from jdnet_jax.process.progress import say, show
 from jdnet_jax.run.workdir import check_name
+
+__doc__ = f"{__doc__}\nRecipes, the argument of most configs (--config=FILE:RECIPE):\n{recipes.text()}\n"
 
 command_line.define_config("The run's config file, such as configs/demo.py.")
 flags.declare_key_flag("config")  # --help lists it
@@ -35,7 +39,8 @@ def main(argv: list[str]) -> int:
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}: options begin with --, such as --config={argv[1]}")
     config = command_line.required_config()
-    workdir = str(Path(check_name(_WORKDIR.value or _default_workdir())).expanduser())
+    check.check(config)  # before anything is made, or JAX imported
+    workdir = str(user_files.expanded(check_name(_WORKDIR.value or _default_workdir())))
     _log_to(Path(workdir))
     with Interruption():  # importing, and waiting for the other processes, can take long; the run listens on its own
         command_line.set_up_libraries()
@@ -49,12 +54,12 @@ def main(argv: list[str]) -> int:
             with together.together():
                 summary = train.train_and_evaluate(config, workdir, _command())
         except Interrupted as interrupted:
-            print(interrupted, file=sys.stderr)
+            say(str(interrupted))
             return EXIT_STATUS
     if not together.is_first():
         return 0
-    print(outcome.conclusion(summary, workdir))
-    print(_next_steps(workdir, command_line.config_file(), summary["recipe"]))
+    show(outcome.conclusion(summary, workdir))
+    show(_next_steps(workdir, config_files.shortest(command_line.config_file()), summary["recipe"]))
     return 0
 
 
@@ -64,45 +69,52 @@ def _default_workdir() -> str:
 
 
 def _command() -> str:
-    return shlex.join(["python", "-m", "jdnet_jax.main", *sys.argv[1:]])
+    return f"{command_line.shown('main')} {shlex.join(sys.argv[1:])}"
 
 
 def _log_to(workdir: Path) -> None:
-    """Details go to files in the workdir, warnings to the screen as well."""
+    """Details go to files in the workdir, of warnings the first line to the screen as well."""
     logs = workdir / "logs"
+    logging.use_absl_handler()
     try:
         logs.mkdir(parents=True, exist_ok=True)
+        command_line.log_printable()
+        logging.get_absl_handler().use_absl_log_file("main", str(logs))
     except OSError as error:
-        raise UserError(f"--workdir={workdir} cannot be made ({error.strerror}): choose another") from error
-    logging.use_absl_handler()
-    logging.get_absl_handler().use_absl_log_file("main", str(logs))
+        reason = error.strerror or "nothing can be written there"  # as absl says it, without a number
+        raise UserError(f"--workdir={workdir} cannot be made or written to ({reason}): choose another") from error
     logging.set_verbosity(logging.INFO)
-    logging.set_stderrthreshold("warning")
+    logging.set_stderrthreshold("fatal")
+    log.show_warnings()
 
 
-def _next_steps(workdir: str, config_file: str, recipe: str) -> str:
-    file, _, argument = config_file.partition(":")
-    if "stage=teacher" in argument.split(","):
-        other = [
-            f"  another teacher:  python -m jdnet_jax.main --config={file}:stage=teacher,model=NAME",
-            f"  when all are trained, the student:  python -m jdnet_jax.main --config={file}",
-        ]
-    elif recipe in MEAL_RECIPES:
-        other = [f"  without discriminators, or alone:  --config={file}:meal_none, --config={file}:ce"]
-    elif recipe == "ce":
-        other = []
-    else:
-        other = ["  the student without its teacher, for comparison:  --config=<the same file>:ce"]
-    return "\n".join(
-        [
-            "next:",
-            f"  what the student sees in a photo:  python -m jdnet_jax.predict --model={workdir} photo.jpg",
-            f"  each class on test:  python -m jdnet_jax.evaluate --model={workdir}",
-            *other,
-            "  real photos of food:  python -m jdnet_jax.main --config=configs/grocery.py",
-            "  any value of a config:  --config.epochs=20 --config.schedule.learning_rate=0.002 --workdir=runs/mine",
-        ]
-    )
+def _next_steps(workdir: str, config: str, recipe: str) -> str:
+    """What to do with what was trained, as commands that work as they are printed.
+
+    Args:
+        workdir: of the run.
+        config: as `--config` names it, with its argument.
+        recipe: of the run.
+    """
+    place = shlex.quote(workdir)
+    train, stage = command_line.shown("main"), config.partition(":")[2].split(",")
+    name = shlex.quote(config.partition(":")[0])
+    steps = {
+        "a file for a phone": f"{command_line.shown('export')} --from={place} --format=tflite --output=student.tflite",
+        "a page with the camera": f"{command_line.shown('demo')} --model={place}",
+        "what the student sees in a photo": f"{command_line.shown('predict')} --model={place} photo.jpg",
+        "each class on test": f"{command_line.shown('evaluate')} --model={place}",
+    }
+    if "stage=teacher" in stage:
+        steps = {
+            "another teacher": f"{train} --config={name}:stage=teacher,model=NAME",
+            "when all are trained, the student": f"{train} --config={name}",
+        }
+    elif recipe in recipes.MEAL_RECIPES:
+        steps["without discriminators"] = f"{train} --config={name}:meal_none"
+    elif recipe != "ce" and not stage[0]:
+        steps["the student without its teacher, to compare"] = f"{train} --config={name}:ce"
+    return "\n".join(["next:", *(f"  {what + ':':<46} {command}" for what, command in steps.items())])
 
 
 def run(argv: list[str] | None = None) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,9 +17,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import flags
 
+from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.process.progress import say
+from jdnet_jax.process.printable import printable
+from jdnet_jax.process.progress import say, show
 
 if TYPE_CHECKING:
     from jdnet_jax.inference.photos import Photo
@@ -41,7 +42,7 @@ def main(argv: list[str]) -> int:
         raise UserError("--model is missing: name a workdir, a hand-off (student/) or an exported file")
     if len(argv) < 2:
         raise UserError("name photos, or folders of photos: python -m jdnet_jax.predict --model=... photo.jpg folder/")
-    folder = Path(_OVERLAY.value).expanduser() if _OVERLAY.value else None
+    folder = user_files.expanded(_OVERLAY.value) if _OVERLAY.value else None
     if folder is not None:
         _make(folder)
     command_line.log_warnings_only()
@@ -55,15 +56,20 @@ def main(argv: list[str]) -> int:
     size = overlay.PICTURE_SIZE if folder is not None else 0
     destinations = overlay.destinations(paths, folder) if folder is not None else [None] * len(paths)
     bad = 0
-    masks = Path(_MASK.value).expanduser() if _MASK.value else None
+    masks = user_files.expanded(_MASK.value) if _MASK.value else None
     read = photos.read(paths, runner.card, picture_size=size, masks=masks)
     for (photo, probabilities, activation), destination in zip(_predicted(runner, read), destinations, strict=True):
+        if destination is not None and activation is None:
+            raise UserError(
+                f"{_MODEL.value} gives no activation map, which --overlay draws: name the run, or export with "
+                "--outputs=probabilities+activation"
+            )
         if photo.problem:
             bad += 1
             _print_problem(photo)
             continue
         top = _top(probabilities, runner.card.classes)
-        if photo.picture is not None and destination is not None:
+        if photo.picture is not None and destination is not None and activation is not None:
             overlay.save(overlay.draw(photo.picture, activation, *top[0], runner.card), destination)
         _print(photo, top, destination)
     if bad:
@@ -78,12 +84,12 @@ def _make(folder: Path) -> None:
         raise UserError(f"--overlay={folder} cannot be made ({error.strerror}): choose another folder") from error
 
 
-def _predicted(runner: Runner, photos: Iterable[Photo]) -> Iterator[tuple[Photo, np.ndarray, np.ndarray]]:
-    """Each photo with its probabilities and its activation map, which are empty where it could not be read."""
+def _predicted(runner: Runner, photos: Iterable[Photo]) -> Iterator[tuple[Photo, np.ndarray, np.ndarray | None]]:
+    """Each photo with its probabilities and its activation map, if the model gives one; empty where it has no view."""
     photos = iter(photos)
     while batch := list(itertools.islice(photos, _BATCH)):
         views = [photo.view for photo in batch if photo.view is not None]
-        answers = iter(zip(*runner.run(np.stack(views)), strict=True)) if views else iter(())
+        answers = runner.run(np.stack(views)).each() if views else iter(())
         for photo in batch:
             yield (photo, *(next(answers) if photo.view is not None else (np.empty(0), np.empty((0, 0)))))
 
@@ -102,22 +108,17 @@ def _print(photo: Photo, top: Sequence[tuple[str, float]], overlay: Path | None)
             answer["overlay"] = str(overlay)
         print(json.dumps(answer), flush=True)
         return
-    lines = [_shown(photo.path)]
-    lines += [f"  {probability:7.2%}  {name}" for name, probability in top]
+    lines = [printable(photo.path)]
+    lines += [f"  {probability:7.2%}  {printable(name)}" for name, probability in top]
     if overlay is not None:
-        lines.append(f"  overlay: {_shown(overlay)}")
-    print("\n".join(lines), flush=True)
+        lines.append(f"  overlay: {printable(overlay)}")
+    show("\n".join(lines))
 
 
 def _print_problem(photo: Photo) -> None:
     if _JSON.value:
         print(json.dumps({"photo": str(photo.path), "error": photo.problem}), flush=True)
-    say(f"{_shown(photo.path)}: {photo.problem}")
-
-
-def _shown(path: Path) -> str:
-    """The path as it can be printed, whatever bytes are in it."""
-    return os.fsencode(path).decode("utf-8", "replace")
+    say(f"{printable(photo.path)}: {photo.problem}")
 
 
 if __name__ == "__main__":

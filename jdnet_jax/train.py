@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,8 @@ from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.figures import calibration, classification
 from jdnet_jax.files import atomic
-from jdnet_jax.learning import assembly, devices, eval_loop, host_batches, networks, run_check, state, step
+from jdnet_jax.handoff.digest import sha256
+from jdnet_jax.learning import assembly, devices, eval_loop, host_batches, networks, run_check, step
 from jdnet_jax.process import together, unused_memory
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import Interrupted, Interruption
@@ -63,11 +65,12 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
             if together.is_first() and not place.report.exists():
                 page.write(place)
             return summary
-        dataset = data.prepare(config.dataset)
+        dataset = data.with_unlabelled(data.prepare(config.dataset), config.dataset)
+        beside = f"; {dataset.unlabelled.protocol}" if dataset.unlabelled else ""
         # A process that trains something else, or on other photos, would go unnoticed: all take the same steps.
         together.check_same("config", text_of(config, but="dataset.data_dir"))
-        together.check_same("data", f"{dataset.protocol} {dataset.class_names}")
-        together.by_the_first(lambda: place.claim_data(dataset.protocol))
+        together.check_same("data", f"{dataset.protocol}{beside} {dataset.class_names}")
+        together.by_the_first(lambda: place.claim_data(dataset.protocol + beside))
         if command:
             together.by_the_first(lambda: atomic.write_text(place.command, command + "\n"))
         run = _Run(config, place, dataset)
@@ -88,8 +91,9 @@ class _Run:
         self.networks = self.parts.networks
         networks.check_frozen_teachers(self.networks, dataset.class_names, config.dataset.view)
         self.train_step = devices.mapped(self.parts.train_step(), donate_state=True)
+        self.look, self.looks = devices.mapped(self.parts.look()), self.parts.looks()
         self.eval_step = devices.mapped(self.parts.eval_step())
-        self.logits_step = devices.mapped(step.logits_step(self.networks[STUDENT]))
+        self.logits_step = devices.mapped(step.logits_step(self.parts.evaluated[STUDENT]))
         self.state = devices.place(self.parts.initial_state())
         # One process speaks for all.
         out = None if self.is_writer else open(os.devnull, "w")  # noqa: SIM115
@@ -97,9 +101,9 @@ class _Run:
         self.snapshots = None
         if self.is_writer and config.snapshots:
             at = snapshots.chosen_steps(self.steps, self.periods.evaluate, config.snapshots)
-            self.snapshots = snapshots.begin(config, dataset, self.networks, place.snapshots, at)
+            self.snapshots = snapshots.begin(config, dataset, self.parts.evaluated, place.snapshots, at)
         frozen = self.parts.frozen.members
-        self.frozen = {name: state.sha256(jax.device_get(self.state.variables(name))) for name in frozen}
+        self.frozen = {name: sha256(jax.device_get(self.state.variables(name))) for name in frozen}
         self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every, frozen)
         terms, groups = [term.name for term in self.parts.terms], list(self.parts.optimizers)
         self.non_finite = NonFinitePolicy(config, terms, groups, self.progress.say)
@@ -133,7 +137,9 @@ class _Run:
         window: list[dict[str, Any]] = list(self.unlogged)
         for number in range(first + 1, self.steps + 1):
             with self.progress.alive("compiling") if number == first + 1 else contextlib.nullcontext():
-                self.state, values = self.train_step(self.state, next(batches))
+                batch = next(batches)
+                self._look(writer, number, batch)
+                self.state, values = self.train_step(self.state, batch)
                 if number == first + 1:
                     jax.block_until_ready(self.state)
                     unused_memory.give_back()
@@ -170,6 +176,14 @@ class _Run:
                     "continues from there"
                 )
 
+    def _look(self, writer: metrics.RunWriter, number: int, batch: devices.Batch) -> None:
+        """Measures the terms' gradients where it is time: for weights that follow them, and for the report."""
+        if (shown := self.looks.get(number - 1)) is not None:
+            norms, figures = self.look(self.state, batch)
+            self.state = dataclasses.replace(self.state, norms=norms)
+            if shown:
+                writer.write_scalars(number, jax.device_get(figures))
+
     def _agree(self, stops: bool) -> bool:
         """Whether the run ends after this step: all processes say the same at the same step.
 
@@ -203,10 +217,10 @@ class _Run:
             calibration=calibration.of_splits(logits, fit=unseen),
         )
         summary = outcome.summary(
-            self.config, self.dataset, self.networks, tested, metrics.median_throughput(self.place.metrics)
+            self.config, self.dataset, self.parts.evaluated, tested, metrics.median_throughput(self.place.metrics)
         )
         if self.is_writer:
-            outcome.write(self.config, self.dataset, self.networks[STUDENT], tested, summary, self.place)
+            outcome.write(self.config, self.dataset, self.parts.evaluated[STUDENT], tested, summary, self.place)
             page.write(self.place)
         self.checkpoints.close()
         together.wait("the summary")
@@ -229,13 +243,14 @@ class _Run:
         reached = int(self.state.step)
         self.non_finite.resume(reached, notes)
         if self.is_writer:
-            metrics.rewind(self.place.metrics, newest if newest is not None else -1)
+            metrics.rewind(self.place.metrics, -1 if newest is None else newest, (notes or {}).get("metrics"))
         return reached
 
     def _notes(self, window: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What a checkpoint must say beside the state for the run to go on exactly."""
         unlogged = [{key: float(value) for key, value in values.items()} for values in jax.device_get(window)]
-        return {_UNLOGGED: unlogged, "frozen": self.frozen, **self.non_finite.notes()}
+        lines = {"metrics": metrics.digest(self.place.metrics)} if self.is_writer else {}
+        return {_UNLOGGED: unlogged, "frozen": self.frozen, **lines, **self.non_finite.notes()}
 
     def _roll_back(self, error: NonFiniteError, writer: metrics.RunWriter) -> None:
         """Goes back to the newest good checkpoint, from where `data_seed` gives another order.
@@ -258,6 +273,8 @@ class _Run:
     def _introduce(self) -> None:
         say = self.progress.say
         say(f"{self.config.recipe} on {self.dataset.name}: {self.dataset.protocol}")
+        if self.dataset.unlabelled:
+            say(self.dataset.unlabelled.protocol)
         for line in networks.introduction(self.networks, self.state.params, self.config.image_size):
             say(line)
         for name in self.networks:
@@ -265,7 +282,9 @@ class _Run:
             logging.info("%s\n%s", name, overview)
         first = int(self.state.step)
         start = f"continuing after step {first} of {self.steps}" if first else f"{self.steps} steps"
-        say(f"{start}, batch {self.config.batch_size}, {self.config.image_size} px; workdir {self.place.path}")
+        size, shown = self.config.image_size, config_lib.eval_image_size(self.config)
+        pixels = f"{size} px" + (f", evaluated at {shown}" if shown != size else "")
+        say(f"{start}, batch {self.config.batch_size}, {pixels}; workdir {self.place.path}")
 
     def _log(self, writer: metrics.RunWriter, number: int, window: list[dict[str, Any]]) -> None:
         means = metrics.means(jax.device_get(window))

@@ -67,7 +67,7 @@ def activation(outputs, labels):
 
 
 def ial(student, teacher, labels):
-    return ((activation(student, labels) - activation(teacher, labels)) ** 2).mean()
+    return ((activation(student, labels) - activation(teacher, labels)) ** 2).sum(1).mean()
 
 
 def kl(student, teacher):

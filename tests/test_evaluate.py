@@ -8,6 +8,7 @@ from PIL import Image
 
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.data.synthetic_meals import CLASS_NAMES
+from jdnet_jax.figures import intervals
 from jdnet_jax.run.workdir import Workdir
 from tests import tiny_student
 from tests.commands import SMALL, command, last_line
@@ -32,6 +33,7 @@ def test_a_folder_of_photos_as_json_and_as_a_table(tmp_path):
     found = json.loads(result.stdout)
     assert {"top1", "top5", "macro_f1", "ece", "nll"} <= set(found)
     assert (found["count"], found["temperature"], found["split"]) == (3, 2.0, None)
+    assert found["top1_interval"] == list(intervals.wilson(round(3 * found["top1"]), 3))
     assert [entry["class"] for entry in found["per_class"]] == list(tiny_student.CLASSES)
     assert [entry["count"] for entry in found["per_class"]] == [0, 0, 0, 0, 2, 1, 0]
     assert found["per_class"][0]["recall"] is None
@@ -40,11 +42,11 @@ def test_a_folder_of_photos_as_json_and_as_a_table(tmp_path):
     assert (found["perturb_seed"], found["bootstrap"]["drawings"], found["only_classes"]) == (0, 1000, None)
     # Only one of the classes, by its photos' accuracy.
     result = evaluate(*args[:2], "--classes=egg", "--bootstrap=10")
-    assert f"top-1 {found['per_class'][4]['recall']:.2%}" in result.stdout, result.stderr
+    assert f"top-1 {intervals.share(found['per_class'][4]['recall'], 2)}   top-5" in result.stdout, result.stderr
     assert "only photos of egg" in result.stdout
     assert "in brackets the 95 % intervals over 10 drawings of the photos" in result.stdout
     table = evaluate(*args).stdout
-    assert f"top-1 {found['top1']:.2%}" in table
+    assert f"top-1 {intervals.share(found['top1'], 3)}   top-5" in table
     assert f"expected calibration error {found['ece']:.4f}" in table
     assert "resnet_tiny, flax float32, 32 px" in table
 

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from jdnet_jax import main
+from jdnet_jax.config import recipes
+from jdnet_jax.process.errors import UserError
 from tests.commands import ALONE, ROOT, SMALL, command, last_line
 from tests.conftest import QUICK_COMPILATION
 
@@ -19,10 +22,15 @@ def test_help_says_what_signals_do_and_with_which_status():
     assert "the exit status is 75" in result.stdout
 
 
+def test_help_lists_the_recipes():
+    result = jdnet("--help")
+    assert recipes.text() in result.stdout
+
+
 @pytest.mark.parametrize(
     ("args", "messages"),
     [
-        ([], ["error: --config is missing: name a config file"]),
+        ([], ["error: --config is missing: name a config"]),
         (["configs/demo.py"], ["error: unexpected argument 'configs/demo.py'"]),
         (["--config=configs/nowhere.py"], ["error: --config=configs/nowhere.py: there is no such file"]),
         (
@@ -36,6 +44,14 @@ def test_help_says_what_signals_do_and_with_which_status():
         (
             ["--config=configs/demo.py:ce", "--config.teachers.teacher.model=resnet50"],
             ["error: unknown config key config.teachers.teacher.model"],
+        ),
+        (
+            ["--config=configs/demo.py", "--config.dataset.options.counts=(1000000000000,1,1)"],
+            ["error: config.dataset.options.counts is 1000000000000: it must be a whole number from 1 to 10000000"],
+        ),
+        (
+            ["--config=configs/demo.py", "--config.student.options.width=1000000"],
+            ["error: config.student.options.width is 1000000: it must be a whole number from 1 to 4096"],
         ),
         (["--config=configs/demo.py", "--config.batch_size=many"], ["error: ", "batch_size", "many"]),
         (["--config=configs/demo.py:jdnt"], ["error: unknown recipe 'jdnt'; did you mean 'jdnet'?"]),
@@ -51,6 +67,12 @@ def test_flags_that_are_wrong(args, messages, tmp_path):
     assert not (tmp_path / "run" / "config.json").exists()
 
 
+def test_a_folder_that_takes_no_log_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # as for a user who may not write there
+    with pytest.raises(UserError, match=r"--workdir=.* cannot be made or written to \(.*\): choose another$"):
+        main._log_to(tmp_path)
+
+
 def test_an_address_as_the_workdir_is_refused():
     result = jdnet("--config=configs/demo.py", "--workdir=gs://bucket/run")
     assert result.returncode == 2
@@ -64,7 +86,7 @@ def test_an_address_as_the_workdir_is_refused():
     [
         (
             ["--config=configs/demo.py", "--config.batch_size=0"],
-            "error: config.batch_size is 0: it must be a finite number of at least 1",
+            "error: config.batch_size is 0: it must be a whole number from 1 to 131072",
         ),
         (
             ["--config=configs/demo.py", "--config.student.model=resnet_tinny"],
@@ -123,6 +145,8 @@ def test_a_full_disk_fails_the_save_and_loses_nothing(tmp_path, small_data):
     assert result.returncode == 2, result.stderr
     for words in ("error: ", "could not", "File too large", "checkpoint"):
         assert words in last_line(result), result.stderr[-3000:]
+    assert "Traceback" not in result.stderr
+    assert "Traceback" in next((tmp_path / "logs").glob("main.*.INFO.*")).read_text()
     assert not (tmp_path / "summary.json").exists()
     assert [path for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()] == []
     # With room again the same command goes on.
@@ -131,17 +155,20 @@ def test_a_full_disk_fails_the_save_and_loses_nothing(tmp_path, small_data):
 
 
 def test_what_to_try_next_fits_what_was_trained():
-    runs = [
-        ("configs/x.py", "jdnet"),
-        ("configs/x.py:stage=teacher,model=a", "ce"),
-        ("configs/x.py", "meal"),
-        ("configs/x.py:roi", "ce"),
-    ]
-    code = f"from jdnet_jax import main\nfor of in {runs}: print(main._next_steps('runs/x', *of), end='%')"
+    runs = [("x.py", "jdnet"), ("x.py:stage=teacher,model=a", "ce"), ("x.py", "meal"), ("x.py:roi", "ce")]
+    code = f"from jdnet_jax import main\nfor of in {runs}: print(main._next_steps('runs/my food', *of), end='%')"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     joint, teacher, student, alone, _ = shown.split("%")
-    assert "the student without its teacher, for comparison:  --config=<the same file>:ce" in joint
-    assert "another teacher:  python -m jdnet_jax.main --config=configs/x.py:stage=teacher,model=NAME" in teacher
-    assert "the student:  python -m jdnet_jax.main --config=configs/x.py\n" in teacher
-    assert "--config=configs/x.py:meal_none, --config=configs/x.py:ce" in student
+    export = "python -m jdnet_jax.export --from='runs/my food' --format=tflite --output=student.tflite"
+    for text in (joint, student, alone):  # the phone and the page come first
+        assert [line.split(":")[0].strip() for line in text.splitlines()[:3]] == [
+            "next",
+            "a file for a phone",
+            "a page with the camera",
+        ]
+        assert text.splitlines()[1].endswith(export)
+    assert "python -m jdnet_jax.main --config=x.py:ce" in joint
+    assert "python -m jdnet_jax.main --config=x.py:stage=teacher,model=NAME" in teacher
+    assert teacher.endswith("python -m jdnet_jax.main --config=x.py")
+    assert "python -m jdnet_jax.main --config=x.py:meal_none" in student
     assert not any("without its teacher" in text for text in (teacher, student, alone))

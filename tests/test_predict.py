@@ -9,6 +9,7 @@ from PIL import Image
 
 from tests import tiny_student
 from tests.commands import command, last_line
+from tests.demo.conftest import write_tflite
 
 
 def predict(*args, **env):
@@ -80,3 +81,14 @@ def test_a_place_for_overlays_that_cannot_be_made_is_found_at_once(place):
     assert result.returncode == 2
     assert last_line(result).startswith(f"error: --overlay={place / 'bad.jpg' / 'below'} cannot be made")
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.slow
+def test_a_file_of_probabilities_alone_has_no_map_to_draw(place, tmp_path):
+    pytest.importorskip("ai_edge_litert", reason="the extra [export] is not installed")
+    file = write_tflite(tmp_path, ["probabilities"])
+    result = predict(f"--model={file}", str(place / "photos" / "a.jpg"))
+    assert (result.returncode, len(result.stdout.splitlines())) == (0, 6)
+    result = predict(f"--model={file}", f"--overlay={tmp_path / 'overlays'}", str(place / "photos" / "a.jpg"))
+    assert (result.returncode, result.stdout) == (2, "")
+    assert last_line(result).startswith(f"error: {file} gives no activation map, which --overlay draws")

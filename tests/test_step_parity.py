@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jdnet_jax.config import check
+from jdnet_jax.config import check, keys
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.learning import networks, state, step
 from tests import tiny_recipe as tiny
@@ -39,9 +39,10 @@ def config_of(recipe, folder, image_size, batch_size):
     config.image_size, config.batch_size, config.steps = image_size, batch_size, len(recipe["steps"])
     config.student = {"model": recipe["student"], "init": str(folder / "student.safetensors"), "options": {}}
     config.teachers = {"teacher": config_lib.teacher(recipe["teacher"], init=str(folder / "teacher.safetensors"))}
+    config.losses.mskd.options.stages = (0, 1, 2, 3)
     config.losses.kl.weight = 1.0
     config.losses.kl.options.temperature = recipe["temperature"]
-    for name in config_lib.COUPLINGS:
+    for name in keys.COUPLINGS:
         config.losses[name].routing = {"teacher": recipe["r"]}
     config.optimizer.weight_decay, config.optimizer.eps = recipe["decay"], recipe["eps"]
     config.schedule.name, config.schedule.warmup = "constant", 0.0

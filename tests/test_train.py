@@ -10,13 +10,17 @@ import pytest
 from jdnet_jax import handoff, train
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config import recipes
+from jdnet_jax.figures import intervals
 from jdnet_jax.files import array_file
+from jdnet_jax.handoff.digest import sha256
 from jdnet_jax.inference import flax_runner, labelled_photos, scoring
-from jdnet_jax.learning import state
+from jdnet_jax.learning import run_check
+from jdnet_jax.models.multiply_adds import multiply_adds
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.run import metrics
+from jdnet_jax.run import metrics, snapshots
 from jdnet_jax.run.workdir import Workdir
 from tests import tiny_recipe as tiny
+from tests.data.tiny import encode, smooth_photo
 from tests.killed_run import Killed, train_until
 from tests.spoilt_run import spoilt
 
@@ -32,6 +36,11 @@ def small_run(**changes):
     config.ema_decay, config.student.options = 0.9, {"width": 4, "drop_rate": 0.1}
     config.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
     return config
+
+
+def whole_run(**changes):
+    """Such a run in which MSKD weighs itself, by what is measured before the steps 1, 3 and 5, and that is reported."""
+    return small_run(**{"losses__mskd__share": 0.3, "share_every": 2, "gradient_report": 2, **changes})
 
 
 def alone(**changes):
@@ -50,7 +59,7 @@ def _prepared_data(tmp_path_factory):
 def finished(tmp_path_factory):
     """(workdir, summary) of a run that was never touched."""
     workdir = tmp_path_factory.mktemp("untouched")
-    return workdir, train.train_and_evaluate(small_run(), workdir)
+    return workdir, train.train_and_evaluate(whole_run(), workdir)
 
 
 def test_no_temperature_is_fitted_on_photos_that_were_trained_on(tmp_path, capsys):
@@ -80,7 +89,7 @@ def test_the_summary_says_what_the_contract_asks_for(finished):
         assert entry["params"] > 0
         assert (entry["val"]["count"], entry["test"]["count"]) == (24, 41)
         for split in ("val", "test"):
-            assert set(entry[split]) == {"top1", "top5", "macro_f1", "loss", "count"}
+            assert set(entry[split]) == {"top1", "top1_interval", "top5", "macro_f1", "loss", "count"}
             assert 0 <= entry[split]["top1"] <= entry[split]["top5"] <= 1
     assert len(summary["student"]["sha256"]) == 64
 
@@ -88,7 +97,7 @@ def test_the_summary_says_what_the_contract_asks_for(finished):
 def test_the_workdir_holds_what_the_contract_names(finished):
     workdir, _ = finished
     names = {path.name for path in workdir.iterdir()}
-    files = {"config.json", "data.json", "metrics.jsonl", "summary.json", "evaluation.npz", "report.html"}
+    files = {"config.json", "data.json", "metrics.jsonl", "summary.json", "evaluation.npz", "report.html", "SHA256SUMS"}
     assert names == files | {"tensorboard", "checkpoints", "student", "snapshots"}
     assert list((workdir / "tensorboard").glob("events.out.tfevents.*"))
 
@@ -96,7 +105,7 @@ def test_the_workdir_holds_what_the_contract_names(finished):
 def test_the_report_shows_the_run(finished):
     page = (finished[0] / "report.html").read_text()
     top1 = finished[1]["student"]["test"]["top1"]
-    assert f"<strong>{top1:.1%}".replace("%", " %") in page
+    assert f"<strong>{intervals.share(top1, 41)}</strong>" in page
     for step in (0, 3, 6):
         assert page.count(f'at step {step}"') == 2 * 6  # two networks, six photos
 
@@ -113,7 +122,7 @@ def test_what_is_kept_of_each_photo_agrees_with_the_summary(finished):
 
 def test_metrics_are_one_line_a_logged_step_with_every_term(finished):
     lines = metrics.read(finished[0] / "metrics.jsonl")
-    assert [line["step"] for line in lines] == [0, 2, 3, 4, 6]
+    assert [line["step"] for line in lines] == [0, 1, 2, 3, 4, 6]
     logged = next(line for line in lines if line["step"] == 4)
     for term in ("total", "ce_student", "ce_teacher", "mskd_teacher", "ial_teacher", "kl_teacher"):
         assert np.isfinite(logged[f"loss/{term}"])
@@ -121,10 +130,26 @@ def test_metrics_are_one_line_a_logged_step_with_every_term(finished):
     assert {"val/teacher/top1", "val/student/top1"} <= set(lines[0])
 
 
+def test_a_coupling_with_a_share_has_the_weight_that_gives_it(finished):
+    lines = {line["step"]: line for line in metrics.read(finished[0] / "metrics.jsonl")}
+    first = lines[1]  # the look before the first step, with all that was measured until then
+    assert set(first) == {"step"} | {
+        f"gradient_{f}/{t}_teacher" for f in ("share", "cosine") for t in ("mskd", "ial", "kl")
+    }
+    assert first["gradient_share/mskd_teacher"] == pytest.approx(0.3, rel=1e-4)
+    assert first["gradient_share/kl_teacher"] not in (0.0, pytest.approx(0.3))
+    assert all(-1 <= first[f"gradient_cosine/{term}_teacher"] <= 1 for term in ("mskd", "ial", "kl"))
+    assert lines[6]["gradient_share/mskd_teacher"] == pytest.approx(0.3, rel=2)  # smoothed, measured a step before
+    weights = [lines[number]["weight/mskd_teacher"] for number in (2, 4, 6)]
+    assert all(weight > 0 for weight in weights)
+    assert len(set(weights)) == 3
+    assert [lines[number]["weight/kl_teacher"] for number in (2, 4, 6)] == [0.5] * 3
+
+
 def test_the_hand_off_is_the_student_alone(finished):
     workdir, summary = finished
     variables, card = handoff.load(workdir)
-    assert state.sha256(variables) == summary["student"]["sha256"]
+    assert sha256(variables) == summary["student"]["sha256"]
     assert sum(leaf.size for leaf in jax.tree.leaves(variables["params"])) == summary["student"]["params"]
     names = [jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(variables)]
     assert not any("stage" in name or "adapter" in name for name in names)
@@ -138,7 +163,8 @@ def test_the_hand_off_is_the_student_alone(finished):
 def test_the_students_temperature_is_in_the_summary_and_in_the_hand_off(finished):
     workdir, summary = finished
     found = summary["student"]["calibration"]
-    assert handoff.load(workdir)[1].temperature == found["temperature"] > 0
+    assert handoff.load(workdir)[1].temperature == found["temperature"] == 1.0
+    assert found["fitted_on"] == 0  # val has 24 photos
     for role in ("val", "test"):
         assert set(found[role]) == {"ece_before", "ece_after"}
         assert all(0 <= error <= 1 for error in found[role].values())
@@ -150,16 +176,34 @@ def test_the_hand_off_scores_as_the_summary_says(finished):
     for role in ("val", "test"):
         labelled = labelled_photos.of_dataset(Workdir(workdir).dataset_config(), role, runner.card)
         scores, expected = scoring.score(runner, labelled.batches).summary(), summary["student"][role]
-        for name in ("top1", "top5", "macro_f1", "count"):
+        for name in ("top1", "top1_interval", "top5", "macro_f1", "count"):
             assert scores[name] == expected[name]
         assert scores["ece"] == pytest.approx(summary["student"]["calibration"][role]["ece_after"], abs=1e-5)
         assert labelled.source == runner.card.trained["protocol"]
 
 
+def test_the_hand_off_of_a_run_that_is_evaluated_at_another_size_has_that_size(tmp_path):
+    config = small_run(steps=2, eval_image_size=48, snapshots=1)
+    config.resolutions = {"student": 16}
+    summary = train.train_and_evaluate(config, tmp_path)
+    runner = flax_runner.load(tmp_path)
+    assert (runner.card.image_size, runner.card.shorter_side) == (24, 24)
+    own, handed_off = (multiply_adds(flax_runner.create(runner.card, "student"), size) for size in (16, 24))
+    assert summary["student"]["multiply_adds"] == handed_off > own
+    place = Workdir(tmp_path)
+    assert array_file.read(place.evaluation)["confused/image"].shape[1:] == (48, 48, 3)
+    photos, maps = snapshots.read(place.snapshots)
+    assert photos["image"].shape[1:] == (48, 48, 3)
+    assert maps[2]["teacher/map"].shape[1:] == (3, 3)  # at stride 16
+    config.eval_image_size = 0
+    with pytest.raises(UserError, match="differs in eval_image_size"):
+        train.train_and_evaluate(config, tmp_path)
+
+
 def test_the_same_command_on_a_finished_run_only_reads(finished, capsys):
     workdir, summary = finished
     before = (workdir / "metrics.jsonl").read_bytes()
-    assert train.train_and_evaluate(small_run(), workdir) == summary
+    assert train.train_and_evaluate(whole_run(), workdir) == summary
     assert (workdir / "metrics.jsonl").read_bytes() == before
     assert f"the run in {workdir} is finished: to train anew" in capsys.readouterr().err
 
@@ -167,15 +211,15 @@ def test_the_same_command_on_a_finished_run_only_reads(finished, capsys):
 def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path):
     workdir, summary = finished
 
-    train_until(4, small_run(), tmp_path)
+    train_until(4, whole_run(), tmp_path)
     # Lines after the newest checkpoint (step 3) are written again, not twice.
     with open(tmp_path / "metrics.jsonl", "a") as file:
         file.write('{"step": 4, "loss/total": 1.0}\n{"step": 5, "lo')
-    resumed = train.train_and_evaluate(small_run(), tmp_path)
+    resumed = train.train_and_evaluate(whole_run(), tmp_path)
     assert resumed["student"]["sha256"] == summary["student"]["sha256"]
-    assert [line["step"] for line in metrics.read(tmp_path / "metrics.jsonl")] == [0, 2, 3, 4, 6]
+    assert [line["step"] for line in metrics.read(tmp_path / "metrics.jsonl")] == [0, 1, 2, 3, 4, 6]
     for ours, theirs in zip(*(metrics.read(Path(d) / "metrics.jsonl") for d in (tmp_path, workdir)), strict=True):
-        same = {key for key in ours if key.startswith("loss/") and ours["step"] != 4}
+        same = {key for key in ours if key.startswith(("loss/", "weight/", "gradient_")) and ours["step"] != 4}
         assert {key: ours[key] for key in same} == {key: theirs[key] for key in same}
     snapshots = sorted(path.name for path in (workdir / "snapshots").iterdir())
     assert snapshots == ["0.npz", "3.npz", "6.npz", "photos.npz"]
@@ -188,12 +232,53 @@ def test_a_run_whose_newest_checkpoint_is_damaged_ends_with_the_same_bits(finish
     run = shutil.copytree(workdir, tmp_path / "run")
     for path in (run / "summary.json", run / "checkpoints" / "6" / "default" / "_METADATA"):
         path.unlink()
-    resumed = train.train_and_evaluate(small_run(), run)
+    resumed = train.train_and_evaluate(whole_run(), run)
     lines = capsys.readouterr().err
     assert f"checkpoint {run / 'checkpoints' / '6'} is damaged (default/_METADATA is missing)" in lines
     assert "continuing after step 3 of 6" in lines
     assert resumed["student"]["sha256"] == summary["student"]["sha256"]
-    assert [line["step"] for line in metrics.read(run / "metrics.jsonl")] == [0, 2, 3, 4, 6]
+    assert [line["step"] for line in metrics.read(run / "metrics.jsonl")] == [0, 1, 2, 3, 4, 6]
+
+
+def test_a_head_with_a_rate_of_its_own_resumes_with_the_same_bits(tmp_path):
+    def config():
+        made = alone(eval_every=6, checkpoint_every=2, snapshots=0)
+        made.groups = {"student/head": {"schedule": {"learning_rate": 0.1}, "optimizer": {"name": "sgd"}}}
+        return made
+
+    whole = train.train_and_evaluate(config(), tmp_path / "whole")
+    train_until(4, config(), tmp_path / "killed")
+    resumed = train.train_and_evaluate(config(), tmp_path / "killed")
+    assert resumed["student"]["sha256"] == whole["student"]["sha256"]
+    rates = [line for line in metrics.read(tmp_path / "whole" / "metrics.jsonl") if "learning_rate/student" in line]
+    assert rates
+    for line in rates:
+        assert line["learning_rate/student/head"] == pytest.approx(10 * line["learning_rate/student"])
+
+
+def test_a_run_with_photos_without_labels_resumes_with_the_same_bits(tmp_path, capsys):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for number in range(5):
+        (folder / f"{number}.jpg").write_bytes(encode(smooth_photo(number, 40, 40), "JPEG"))
+
+    def config():
+        return small_run(dataset__unlabelled=str(folder), checkpoint_every=2, eval_every=6, snapshots=0)
+
+    whole = train.train_and_evaluate(config(), tmp_path / "whole")
+    assert ": 5 photos without labels" in capsys.readouterr().err
+    train_until(4, config(), tmp_path / "killed")
+    resumed = train.train_and_evaluate(config(), tmp_path / "killed")
+    assert resumed["student"]["sha256"] == whole["student"]["sha256"]
+    (tmp_path / "killed" / "summary.json").unlink()
+    (folder / "0.jpg").unlink()
+    with pytest.raises(UserError, match=r"belongs to a run on other data .*: 5 photos without labels"):
+        train.train_and_evaluate(config(), tmp_path / "killed")
+
+
+def test_unlabelled_photos_must_be_as_many_on_each_device():
+    with pytest.raises(UserError, match=r"config.dataset.unlabelled_share is 0.1, 2 of the 16 photos of a batch: it m"):
+        run_check.check(small_run(dataset__unlabelled="photos", dataset__unlabelled_share=0.1))
 
 
 def test_checkpoints_are_made_and_kept_at_multiples_too(tmp_path):
@@ -207,12 +292,12 @@ def test_a_run_goes_on_with_the_data_it_began_with_only(finished, tmp_path):
     (tmp_path / "run" / "summary.json").unlink()  # as after a kill before the end
     (tmp_path / "run" / "data.json").write_text('{"protocol": "a smaller set"}')
     with pytest.raises(UserError, match=r"belongs to a run on other data \(a smaller set\) than is there now"):
-        train.train_and_evaluate(small_run(), tmp_path / "run")
+        train.train_and_evaluate(whole_run(), tmp_path / "run")
 
 
 def test_where_the_data_lies_may_change_between_starts(finished):
     workdir, summary = finished
-    assert train.train_and_evaluate(small_run(dataset__data_dir="elsewhere"), workdir) == summary
+    assert train.train_and_evaluate(whole_run(dataset__data_dir="elsewhere"), workdir) == summary
 
 
 def test_the_workdir_of_another_config_is_left_alone(finished):
@@ -220,12 +305,12 @@ def test_the_workdir_of_another_config_is_left_alone(finished):
     with pytest.raises(
         UserError, match=r"belongs to a run of another config, which differs in batch_size, seed: choose"
     ):
-        train.train_and_evaluate(small_run(batch_size=8, seed=1), workdir)
+        train.train_and_evaluate(whole_run(batch_size=8, seed=1), workdir)
 
 
 def test_how_often_to_log_may_change_between_starts(finished):
     workdir, summary = finished
-    assert train.train_and_evaluate(small_run(log_every=1), workdir) == summary
+    assert train.train_and_evaluate(whole_run(log_every=1), workdir) == summary
 
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_checkpoint(tmp_path):
@@ -299,7 +384,7 @@ def test_a_roll_back_goes_on_with_other_data_and_a_resume_after_it_ends_with_the
                 train.train_and_evaluate(config, workdir)
         (workdir / "summary.json").unlink(missing_ok=True)
         assert train.train_and_evaluate(config, workdir)["student"]["sha256"] == summary["student"]["sha256"]
-        assert [line["step"] for line in metrics.read(workdir / "metrics.jsonl")] == [0, 2, 3, 4, 6]
+        assert [line["step"] for line in metrics.read(workdir / "metrics.jsonl")] == [0, 1, 2, 3, 4, 6]
 
 
 def test_roll_backs_are_bounded(tmp_path, monkeypatch):
@@ -313,9 +398,9 @@ def test_roll_backs_are_bounded(tmp_path, monkeypatch):
 def test_the_student_alone_starts_where_jdnets_student_starts():
     jdnet = tiny.Recipe(tiny.config()).state
     alone = tiny.Recipe(recipes.apply_recipe(tiny.config(), "ce")).state
-    assert state.sha256(jdnet.variables("student")) == state.sha256(alone.variables("student"))
+    assert sha256(jdnet.variables("student")) == sha256(alone.variables("student"))
     other = tiny.Recipe(tiny.config(seed=1)).state
-    assert state.sha256(other.variables("student")) != state.sha256(jdnet.variables("student"))
+    assert sha256(other.variables("student")) != sha256(jdnet.variables("student"))
 
 
 def test_a_hand_off_becomes_a_frozen_teacher(finished, tmp_path):

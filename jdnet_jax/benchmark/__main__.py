@@ -14,14 +14,15 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from pathlib import Path
 from typing import Literal
 
 from absl import flags
 
+from jdnet_jax.files import user_files
 from jdnet_jax.inference.cpus import available
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import show
 
 KINDS = (
     "input --config=...",
@@ -73,7 +74,7 @@ def _input() -> None:
 
     with contextlib.redirect_stdout(sys.stderr):  # where TFDS's words about a preparation belong
         result = input_pipeline.measure(config, _SECONDS.value)
-    print(json.dumps(result) if _JSON.value else input_pipeline.table(result))
+    show(json.dumps(result) if _JSON.value else input_pipeline.table(result))
 
 
 def _step(kind: Literal["train_step", "eval"]) -> None:
@@ -83,9 +84,9 @@ def _step(kind: Literal["train_step", "eval"]) -> None:
 
     from jdnet_jax.benchmark import steps
 
-    profile = Path(_PROFILE.value).expanduser() if _PROFILE.value else None
+    profile = user_files.expanded(_PROFILE.value) if _PROFILE.value else None
     result = steps.measure(config, kind, _CLASSES.value, _SECONDS.value, profile)
-    print(json.dumps(result) if _JSON.value else steps.table(result))
+    show(json.dumps(result) if _JSON.value else steps.table(result))
 
 
 def _depthwise() -> None:
@@ -96,7 +97,7 @@ def _depthwise() -> None:
     from jdnet_jax.benchmark import depthwise
 
     result = depthwise.measure(config, _CLASSES.value, _SECONDS.value)
-    print(json.dumps(result) if _JSON.value else depthwise.table(result))
+    show(json.dumps(result) if _JSON.value else depthwise.table(result))
 
 
 def _compile() -> int:
@@ -105,7 +106,7 @@ def _compile() -> int:
     from jdnet_jax.benchmark import accelerators, compilation
 
     result = compilation.measure(config, accelerators.parse(_DEVICE.value), _CLASSES.value)
-    print(json.dumps(result) if _JSON.value else compilation.table(result))
+    show(json.dumps(result) if _JSON.value else compilation.table(result))
     return 0 if all(step["compiles"] for step in result["steps"].values()) else 1
 
 
@@ -120,8 +121,8 @@ def _student() -> None:
 
     from jdnet_jax.benchmark import student
 
-    result = student.measure([Path(name).expanduser() for name in _FROM.value], threads, _SECONDS.value)
-    print(json.dumps(result) if _JSON.value else student.table(result))
+    result = student.measure([user_files.expanded(name) for name in _FROM.value], threads, _SECONDS.value)
+    show(json.dumps(result) if _JSON.value else student.table(result))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import views
+from jdnet_jax.config.defaults import eval_image_size
 from jdnet_jax.data import mixing
 from jdnet_jax.learning import assembly, devices, run_check
 from jdnet_jax.learning.assembly import Assembly
@@ -50,7 +51,8 @@ def eval_batch(config: ConfigDict, classes: int) -> Batch:
     """A global batch of noise as the evaluation step takes it, on the devices; as long as they divide it."""
     size = config.eval_batch_size or config.batch_size
     size = -(-size // jax.device_count()) * jax.device_count()
-    return jax.block_until_ready(devices.split({**_noise(config, classes, size), "mask": np.ones(size, bool)}))
+    noise = _noise(config, classes, size, eval_image_size(config))
+    return jax.block_until_ready(devices.split({**noise, "mask": np.ones(size, bool)}))
 
 
 def train_batch_shapes(config: ConfigDict, classes: int, count: int) -> dict[str, jax.ShapeDtypeStruct]:
@@ -72,7 +74,7 @@ def train_batch_shapes(config: ConfigDict, classes: int, count: int) -> dict[str
 def eval_batch_shapes(config: ConfigDict, classes: int, count: int) -> dict[str, jax.ShapeDtypeStruct]:
     """The shapes of `eval_batch` on so many devices."""
     lead = (count, -(-(config.eval_batch_size or config.batch_size) // count))
-    return _shapes({**_noise(config, classes, 1), "mask": np.ones(1, bool)}, lead)
+    return _shapes({**_noise(config, classes, 1, eval_image_size(config)), "mask": np.ones(1, bool)}, lead)
 
 
 def _shapes(examples: dict[str, np.ndarray], lead: tuple[int, ...]) -> dict[str, jax.ShapeDtypeStruct]:
@@ -80,15 +82,15 @@ def _shapes(examples: dict[str, np.ndarray], lead: tuple[int, ...]) -> dict[str,
 
 
 def _mixed(config: ConfigDict, classes: int, size: int) -> dict[str, np.ndarray]:
-    batch = _noise(config, classes, size)
+    batch = _noise(config, classes, size, config.image_size)
     if mixing.is_on(config.augment):
         batch |= {"mixed_label": batch["label"][::-1].copy(), "share": np.full(size, 0.5, np.float32)}
     return batch
 
 
-def _noise(config: ConfigDict, classes: int, size: int) -> dict[str, np.ndarray]:
+def _noise(config: ConfigDict, classes: int, size: int, pixels: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(config.seed)
-    shape = (size, config.image_size, config.image_size, 3)
+    shape = (size, pixels, pixels, 3)
     photo = rng.integers(0, 256, shape, dtype=np.uint8)
     mask = rng.integers(0, 2, (*shape[:3], 1), dtype=np.uint8)
     return {

@@ -20,6 +20,7 @@ import jax
 from ml_collections import ConfigDict
 
 from jdnet_jax.benchmark import machine, made_up, memory
+from jdnet_jax.config.defaults import eval_image_size
 from jdnet_jax.learning import devices, networks
 from jdnet_jax.learning.assembly import Assembly
 from jdnet_jax.models.multiply_adds import multiply_adds
@@ -93,7 +94,7 @@ def measure(config: ConfigDict, kind: Kind, classes: int, seconds: float, profil
     return {
         "kind": kind,
         "networks": {name: network.model for name, network in parts.networks.items()},
-        "image_size": config.image_size,
+        "image_size": config.image_size if kind == "train_step" else eval_image_size(config),
         "batch_size": images,
         "grad_accum": config.grad_accum,
         "compute_dtype": config.compute_dtype,
@@ -148,7 +149,8 @@ def table(result: dict[str, Any]) -> str:
 
 def flops(parts: Assembly, *, trained: bool) -> int:
     """FLOP for one image by the formula above, in a train step or an evaluation step."""
-    forward = {name: 2 * multiply_adds(one.module, one.image_size) for name, one in parts.networks.items()}
+    networks = parts.networks if trained else parts.evaluated
+    forward = {name: 2 * multiply_adds(one.module, one.image_size) for name, one in networks.items()}
     if not trained:
         return sum(forward.values())
     frozen = [count for name, count in forward.items() if not parts.networks[name].trainable]

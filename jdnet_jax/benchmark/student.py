@@ -19,6 +19,7 @@ from jdnet_jax.files.size_on_disk import size_on_disk
 from jdnet_jax.handoff import model_card
 from jdnet_jax.inference import flax_runner
 from jdnet_jax.models.multiply_adds import multiply_adds
+from jdnet_jax.process import children
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
 
@@ -80,7 +81,7 @@ def _all(models: Sequence[Path], folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _exports(source: Path, folder: Path) -> Iterator[tuple[Path, str]]:
-    for name, entry in formats.FORMATS.items():
+    for name, entry in [(name, entry) for name, entry in formats.FORMATS.items() if entry.runs_here]:
         for quantize in entry.quantizations:
             label = name if quantize == "none" else f"{name} {quantize}"
             output = folder / f"{name}-{quantize}{entry.suffix}"
@@ -124,7 +125,7 @@ def _latency(result: dict[str, Any], flops: int) -> dict[str, float]:
 def _measured(path: Path, cpus: int, seconds: float) -> dict[str, Any]:
     """What a process that is confined to some CPUs prints."""
     command = [sys.executable, "-m", "jdnet_jax.benchmark.student_process", str(path), str(cpus), str(seconds)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **children.ending_with_this())
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["it crashed"])[-1].removeprefix("error: ")
         raise UserError(f"{path} could not be measured: {reason}")

@@ -5,7 +5,8 @@
 Each recipe, an argument of the config file, is trained with each seed as `jdnet_jax.main` would, in a process and a
 folder of its own; the same command goes on where it was ended. kd, at, fitnet and jdnet_trained get a teacher that is
 trained first. The workdir then holds `comparison.md`, `comparison.json` and `comparison.svg`. `--workdirs=A,B,C`
-compares runs that exist. Runs of another budget, data or student are refused, unless --allow_different.
+compares runs that exist. Runs of another budget, data, student, optimiser, schedule or augmentation are refused, unless
+--allow_different; what a recipe defines is listed under the table.
 
 Statuses: 0, all runs are there; 1, some failed, the table says which; 2, a mistake; 75, ended by SIGTERM, SIGINT or
 SIGHUP.
@@ -18,14 +19,19 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from jdnet_jax.compare.plan import Run
+from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.process.progress import say
+from jdnet_jax.process.progress import say, show
 from jdnet_jax.run.workdir import Workdir, check_name, plain
+
+if TYPE_CHECKING:
+    from jdnet_jax.compare.results import Finished
 
 command_line.define_config("The config file; its argument is a recipe. --config.NAME=VALUE holds for all of them.")
 flags.declare_key_flag("config")  # --help lists it
@@ -37,7 +43,7 @@ _BASELINE = flags.DEFINE_string("baseline", "ce", "The recipe that the others ar
 _JOBS = flags.DEFINE_integer("jobs", 1, "How many runs beside each other.", lower_bound=1)
 _CORES = flags.DEFINE_integer("cores", 0, "CPU cores for each run, its own; 0: all, shared. Linux.", lower_bound=0)
 _ALLOW_DIFFERENT = flags.DEFINE_bool(
-    "allow_different", False, "Compare runs of different budgets or data all the same."
+    "allow_different", False, "Compare runs of different budgets, data or optimisers all the same."
 )
 
 
@@ -54,15 +60,15 @@ def _existing(paths: Sequence[str]) -> int:
     if flags.FLAGS["config"].value is not None or _RECIPES.value:
         raise UserError("--workdirs names runs that exist: leave out --config and --recipes, or train with those alone")
     runs = [results.read(Workdir(path)) for path in paths]
-    _refuse(results.unlike_runs(runs))
+    notes = _refuse(results.unlike_runs(runs))
     recipes = list(dict.fromkeys(run.recipe for run in runs))
     _check_baseline(recipes)
-    _conclude(runs, recipes, {}, Path(_WORKDIR.value) if _WORKDIR.value else None)
+    _conclude(runs, recipes, {}, notes, Path(_WORKDIR.value) if _WORKDIR.value else None)
     return 0
 
 
 def _trained() -> int:
-    from jdnet_jax.compare import launch, plan, results
+    from jdnet_jax.compare import arms, launch, plan, results
     from jdnet_jax.process.interruption import EXIT_STATUS
 
     command_line.required_config()
@@ -72,23 +78,23 @@ def _trained() -> int:
         raise UserError("--workdir is missing: name a folder for the comparison")
     _check_baseline(_RECIPES.value)
     _check_cores()
-    folder = Path(check_name(_WORKDIR.value)).expanduser().absolute()
+    folder = user_files.expanded(check_name(_WORKDIR.value)).absolute()
     file = command_line.config_file()
     options = file.partition(":")[2]
     if options and not all("=" in option for option in options.split(",")):
         raise UserError(f"--config={file}: leave out the recipe, which --recipes names")
     runs = plan.make(file, _RECIPES.value, _SEEDS.value, _overrides(sys.argv[1:]), folder)
     compared = [run for run in runs if run.recipe]
-    _refuse(results.unlike({run.name: plain(run.config) for run in compared}))
+    _refuse(arms.unlike({run.name: plain(run.config) for run in compared}))
     plan.claim(runs)
     launcher = launch.Launcher(folder, _JOBS.value, _CORES.value, say)
     ended = launcher.run_all(runs)
     if not ended:
         say("interrupted: the same command goes on from here")
     finished = [results.read(run.place, run.recipe) for run in compared if run.place.finished() is not None]
-    _refuse(results.unlike_runs(finished))
+    notes = _refuse(results.unlike_runs(finished))
     missing = {recipe: _missing(compared, recipe, launcher.failed) for recipe in _RECIPES.value}
-    _conclude(finished, _RECIPES.value, missing, folder)
+    _conclude(finished, _RECIPES.value, missing, notes, folder)
     if not ended:
         return EXIT_STATUS
     return 1 if any(missing.values()) else 0
@@ -99,30 +105,41 @@ def _missing(runs: Sequence[Run], recipe: str, failed: dict[str, str]) -> list[s
     return [f"{name} ({failed.get(name, 'not begun')})" for name in gone]
 
 
-def _refuse(lines: Sequence[str]) -> None:
-    if not lines:
-        return
-    if not _ALLOW_DIFFERENT.value:
+def _refuse(lines: Sequence[str]) -> list[str]:
+    """The lines as notes, where it is allowed that runs differ."""
+    if lines and not _ALLOW_DIFFERENT.value:
         more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-        raise UserError(f"{lines[0]}{more}: compare runs of one budget and data, or add --allow_different")
-    for line in lines:
-        say(f"note: {line}")
+        raise UserError(
+            f"{lines[0]}{more}: compare runs of one budget, data and way of training, or add --allow_different"
+        )
+    notes = [f"note: {line}" for line in lines]
+    for note in notes:
+        say(note)
+    return notes
 
 
-def _conclude(runs: Sequence, recipes: Sequence[str], missing: dict[str, list[str]], folder: Path | None) -> None:
-    from jdnet_jax.compare import figure, table
+def _conclude(
+    runs: Sequence[Finished],
+    recipes: Sequence[str],
+    missing: dict[str, list[str]],
+    notes: Sequence[str],
+    folder: Path | None,
+) -> None:
+    from jdnet_jax.compare import arms, figure, table
     from jdnet_jax.files import atomic
 
     rows = table.rows(runs, recipes, _BASELINE.value, missing)
-    text = table.markdown(rows, _BASELINE.value)
-    print(text, end="")
+    one_of_each = {run.recipe: run for run in reversed(runs)}
+    described = [arms.described(name, one_of_each[name].config) for name in recipes if name in one_of_each]
+    text = table.markdown(rows, _BASELINE.value, [*described, *notes])
+    show(text.removesuffix("\n"))
     if folder is None:
         return
     folder.mkdir(parents=True, exist_ok=True)
     atomic.write_text(folder / "comparison.md", text)
-    told = {"baseline": _BASELINE.value, "recipes": rows}
+    told = {"baseline": _BASELINE.value, "recipes": rows, "defined": described, "notes": list(notes)}
     atomic.write_text(folder / "comparison.json", json.dumps(told, indent=2) + "\n")
-    atomic.write_text(folder / "comparison.svg", figure.draw(rows))
+    atomic.write_text(folder / "comparison.svg", figure.draw(rows, _BASELINE.value))
     say(f"{folder}: comparison.md, comparison.json, comparison.svg")
 
 

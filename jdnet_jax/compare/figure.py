@@ -7,9 +7,11 @@ from typing import Any
 
 from markupsafe import Markup
 
+from jdnet_jax.compare.table import words
 from jdnet_jax.report import chart
 
-_WIDTH, _ROW, _LEFT, _RIGHT, _TOP, _BOTTOM = 640, 30, 130, 110, 12, 44
+_WIDTH, _ROW, _LEFT, _RIGHT, _TOP, _BOTTOM = 800, 30, 130, 270, 12, 44
+_DIFFERENCE = 100  # from where the drawing ends
 
 _STYLE = """
 .paper { fill: #ffffff; } text { font: 13px system-ui, sans-serif; fill: #1a1a1a; } .soft { fill: #555555; }
@@ -22,11 +24,12 @@ _STYLE = """
 """
 
 
-def draw(table: Sequence[Mapping[str, Any]]) -> str:
+def draw(table: Sequence[Mapping[str, Any]], baseline: str) -> str:
     """An SVG file of test top-1.
 
     Args:
         table: from `table.rows`; recipes without a run are left out.
+        baseline: that the others are compared with.
     """
     shown = [row for row in table if "top1" in row]
     spans = [row["top1"]["mean"] + sign * (row["top1"]["deviation"] or 0.0) for row in shown for sign in (-1, 1)]
@@ -49,6 +52,11 @@ def draw(table: Sequence[Mapping[str, Any]]) -> str:
     parts.append(
         Markup('<text class="soft" x="{}" y="{}" text-anchor="middle">{}</text>').format(
             (_LEFT + _WIDTH - _RIGHT) / 2, height - 8, "test top-1: each seed, mean and deviation"
+        )
+    )
+    parts.append(
+        Markup('<text class="soft" x="{}" y="{}">{}</text>').format(
+            _WIDTH - _RIGHT + _DIFFERENCE, height - 8, f"less {baseline} (95 %, seeds and photos)"
         )
     )
     for i, row in enumerate(shown):
@@ -76,6 +84,10 @@ def _recipe(row: Mapping[str, Any], y: float, across: Any) -> list[Markup]:
             )
         )
     parts.append(Markup('<text x="{}" y="{:.1f}">{}</text>').format(_WIDTH - _RIGHT + 12, y + 4, _words(row)))
+    if row["difference"]:
+        place = _WIDTH - _RIGHT + _DIFFERENCE
+        told = words(row["difference"], 1)
+        parts.append(Markup('<text x="{}" y="{:.1f}">{}</text>').format(place, y + 4, told))
     return parts
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from jdnet_jax.compare import recipes
 from jdnet_jax.compare.plan import Run
 from jdnet_jax.files import atomic
+from jdnet_jax.process import children
 from jdnet_jax.process.interruption import EXIT_STATUS
 from jdnet_jax.process.progress import duration
 
@@ -51,6 +52,7 @@ class Launcher:
         self._folder, self._jobs, self._cores, self._say = folder, jobs, cores, say
         self.failed: dict[str, str] = {}  # name -> why
         self._interrupted = False
+        self._held: set[str] = set()  # names of runs that had to wait for another process
 
     def run_all(self, runs: Sequence[Run]) -> bool:
         """Runs all that are not finished, in order, and says whether it came to the end.
@@ -71,7 +73,7 @@ class Launcher:
                         break
                 else:
                     self._start_next(waiting, running, finished)
-                if running:
+                if running or waiting:
                     time.sleep(_POLL)
         return not self._interrupted
 
@@ -82,6 +84,11 @@ class Launcher:
                 self._say(f"{run.name}: left out, as it needs {', '.join(broken)}")
                 waiting.remove(run)
             elif not self._interrupted and len(running) < self._jobs and finished.issuperset(run.needs):
+                if run.place.is_held():
+                    if run.name not in self._held:
+                        self._held.add(run.name)
+                        self._say(f"{run.name}: another process is still training there; waiting for it to end")
+                    continue
                 waiting.remove(run)
                 slot = min(set(range(self._jobs)) - {other.slot for other in running})
                 running.append(started := self._start(run, slot))
@@ -100,7 +107,12 @@ class Launcher:
             # A session of its own: Ctrl-C reaches this process alone, which passes it on once. A second one would
             # end a training without saving.
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **children.ending_with_this(),
             )
         if self._cores:
             own = sorted(os.sched_getaffinity(0))[slot * self._cores : (slot + 1) * self._cores]

@@ -9,7 +9,9 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from jdnet_jax.config import check as config_check
+from jdnet_jax.config.defaults import head_of
 from jdnet_jax.config.recipes import TRAINED_BEFORE, apply_recipe
+from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.process.errors import UserError
 
 _PAGE = '''"""{about}"""
@@ -59,7 +61,8 @@ def of_teacher(config: ConfigDict, name: str) -> ConfigDict:
     alone = apply_recipe(alone, "ce")
     alone.losses.ce.weight = alone.losses.ce.weight or 1.0
     alone.student = {"model": entry.model, "init": entry.init, "options": entry.options.to_dict()}
-    alone.groups = {"student": groups[name]} if name in groups else {}
+    renamed = {name: STUDENT, head_of(name): head_of(STUDENT)}
+    alone.groups = {renamed[key]: group for key, group in groups.items() if key in renamed}
     alone.resolutions = {"student": size}
     return alone
 

@@ -1,8 +1,7 @@
-"""Finished runs, and whether they may stand in one table."""
+"""Finished runs, as a comparison reads them."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,31 +10,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Int
 
-from jdnet_jax.config.defaults import differences
+from jdnet_jax.compare import arms
 from jdnet_jax.files import array_file
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.run.workdir import Workdir
-
-# What a comparison must hold still: the budget, the data and what is done to them, the student, and what is tested.
-_HELD = (
-    "steps",
-    "epochs",
-    "batch_size",
-    "image_size",
-    "crop_fraction",
-    "fit",
-    "dataset",
-    "augment",
-    "select",
-    "student",
-    "resolutions",
-    "ema_decay",
-    "compute_dtype",
-)
-# Within those: where data lie and how they are read changes no result; a teacher's size is the recipe's affair.
-_FREE = ("dataset.data_dir", "dataset.cache", "dataset.shuffle_buffer")
-# What the configs of earlier versions lack, as those versions did it.
-_BEFORE = {"fit": "crop", "resolutions": {}}
+from jdnet_jax.run.workdir import TEST_ANEW, Workdir
 
 
 @dataclass(frozen=True)
@@ -97,52 +75,29 @@ def read(place: Workdir, recipe: str | None = None) -> Finished:
     Raises:
         UserError: there is none, it is not finished, or a file of it is damaged.
     """
-    if not place.config.is_file():
+    if not place.config.is_file() and not place.summary.exists():
         raise UserError(f"{place.path} is not the folder of a run: it has no {place.config.name}")
+    summary = place.finished()
+    if summary is None:
+        raise UserError(f"the run in {place.path} is not finished: continue it, or leave it out")
+    config = place.read_config("put back a copy, or leave the run out")
     try:
-        summary = place.finished()
-        config = json.loads(place.config.read_text(encoding="utf-8"))
-        if summary is None:
-            raise UserError(f"the run in {place.path} is not finished: continue it, or leave it out")
-        hits = labels = None
-        if arrays := array_file.read(place.evaluation):
+        arms.described("", config)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{place.config} is damaged ({error}): put back a copy, or leave the run out") from error
+    hits = labels = None
+    if arrays := array_file.read(place.evaluation, TEST_ANEW):
+        try:
             labels = arrays["test/label"]
             hits = np.equal(labels, arrays["test/prediction"])
-        return Finished(place.path, recipe or summary["recipe"], config, summary["protocol"], summary, hits, labels)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{place.path} cannot be read ({error}): restore its files, or leave it out") from error
-
-
-def held(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of a resolved config that all runs of a comparison must share."""
-    config = {**_BEFORE, **config}
-    kept = {key: config[key] for key in _HELD}
-    kept["resolutions"] = {"student": config["resolutions"].get("student", 0)}
-    kept["epochs"] = 0 if config["steps"] else config["epochs"]
-    return kept
-
-
-def unlike(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What the configs differ in that a comparison must hold still, a line each; empty where they may be compared.
-
-    Args:
-        configs: name -> resolved config, plain; each is compared with the first.
-    """
-    if not configs:
-        return []
-    (first, reference), *others = configs.items()
-    lines = []
-    for name, config in others:
-        changed = [key for key in differences(held(reference), held(config)) if key not in _FREE]
-        if "steps" in changed and "epochs" in changed:
-            changed.remove("epochs")  # one says it, where only one of the two has steps
-        lines += [f"{name} differs from {first} in config.{key}" for key in changed]
-    return lines
+        except (KeyError, ValueError) as error:
+            raise UserError(f"{place.evaluation} is damaged ({error}): {TEST_ANEW}") from error
+    return Finished(place.path, recipe or summary["recipe"], config, summary["protocol"], summary, hits, labels)
 
 
 def unlike_runs(runs: Sequence[Finished]) -> list[str]:
     """As `unlike`, of finished runs: also the data that they had and the steps that they took."""
-    lines = unlike({str(run.path): run.config for run in runs})
+    lines = arms.unlike({str(run.path): run.config for run in runs})
     for run in runs[1:]:
         if run.protocol != runs[0].protocol:
             lines.append(f"{run.path} has other data ({run.protocol}) than {runs[0].path} ({runs[0].protocol})")

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 
-from jdnet_jax.compare import statistics
 from jdnet_jax.compare.results import Finished
+from jdnet_jax.figures import intervals
+from jdnet_jax.figures.intervals import FEWEST_SEEDS, Interval
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.printable import printable
 
 
 def rows(
@@ -25,9 +29,9 @@ def rows(
 
     Returns:
         for each recipe `recipe`, `seeds`, `top1` and `macro_f1` on test (`values`, `mean`, `deviation` with n - 1),
-        `difference` of top-1 to the baseline (`mean`, `over_seeds` and `over_photos`: intervals or None, `seeds`: how
-        many both have), `teachers_top1`, `training_seconds`, `images_per_second`, `parameters`, `multiply_adds`,
-        `missing`. What cannot be told is None.
+        `difference` of top-1 to the baseline (`mean`; `interval`, `over_seeds` and `over_photos`: see
+        `intervals.joined` and the others, or None; `seeds`: how many both have), `teachers_top1`, `training_seconds`,
+        `images_per_second`, `parameters`, `multiply_adds`, `missing`. What cannot be told is None.
 
     Raises:
         UserError: two runs of one recipe and seed.
@@ -68,8 +72,8 @@ def _row(
 
 
 def _figure(values: Sequence[float]) -> dict[str, Any]:
-    mean, deviation = statistics.mean_and_deviation(values)
-    return {"values": list(values), "mean": mean, "deviation": deviation}
+    deviation = float(np.std(values, ddof=1)) if len(values) > 1 else None
+    return {"values": list(values), "mean": float(np.mean(values)), "deviation": deviation}
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -86,32 +90,43 @@ def _difference(runs: Mapping[int, Finished], base: Mapping[int, Finished]) -> d
     over_seeds = np.array(
         [a.summary["student"]["test"]["top1"] - b.summary["student"]["test"]["top1"] for a, b in pairs]
     )
+    by_photo = _by_photo(pairs)
     return {
         "mean": float(over_seeds.mean()),
         "seeds": len(shared),
-        "over_seeds": statistics.interval(over_seeds),
-        "over_photos": _over_photos(pairs),
+        "interval": None if by_photo is None else intervals.joined(by_photo),
+        "over_seeds": intervals.over_seeds(over_seeds),
+        "over_photos": None if by_photo is None else intervals.over_photos(by_photo.mean(axis=0)),
     }
 
 
-def _over_photos(pairs: Sequence[tuple[Finished, Finished]]) -> tuple[float, float] | None:
-    """The interval over the photos of test; a photo's difference is the mean over the seeds."""
-    of_seeds = []
+def _by_photo(pairs: Sequence[tuple[Finished, Finished]]) -> Float[np.ndarray, "seeds photos"] | None:
+    """The difference of hits of each seed on each photo of test; None where the photos are not the same."""
+    of_seeds: list[np.ndarray] = []
     for ours, theirs in pairs:
         if ours.hits is None or theirs.hits is None or not ours.shares_photos_with(theirs):
             return None
+        if of_seeds and not ours.shares_photos_with(pairs[0][0]):
+            return None
         of_seeds.append(ours.hits.astype(np.float64) - theirs.hits)
-    return statistics.interval(np.mean(of_seeds, axis=0))
+    return np.array(of_seeds)
 
 
-def markdown(table: Sequence[Mapping[str, Any]], baseline: str) -> str:
-    """The rows as a Markdown table, with what the columns mean and what is missing below it."""
+def markdown(table: Sequence[Mapping[str, Any]], baseline: str, arms: Sequence[str] = ()) -> str:
+    """The rows as a Markdown table; below it what the columns mean, what each recipe is, and what is missing.
+
+    Args:
+        table: from `rows`.
+        baseline: as for `rows`.
+        arms: from `arms.described`, a line a recipe.
+    """
+    baseline = _escaped(baseline)
     heads = [
         "recipe",
         "seeds",
         "test top-1 (%)",
         "macro-F1",
-        f"less {baseline} (points)",
+        f"less {baseline} (points, 95 % over seeds and photos)",
         "95 % over seeds",
         "95 % over photos",
         "teacher top-1 (%)",
@@ -124,27 +139,29 @@ def markdown(table: Sequence[Mapping[str, Any]], baseline: str) -> str:
     lines += ["| " + " | ".join(_cells(row)) + " |" for row in table]
     lines += [
         "",
-        f"Mean ± deviation (n - 1) over seeds. Differences of top-1 to {baseline} are paired by seed; their intervals "
-        f"are percentile bootstrap ({statistics.RESAMPLES:,} resamples): over seeds, which says how much another "
-        "training would differ (of fewer than five it says little), and over the photos of test with these trainings, "
-        "which says how much other photos would. Training: steps x batch / median images/s, without compiling, "
-        "evaluation and a frozen teacher's own training.",
+        f"Mean ± deviation (n - 1) over seeds. Differences of top-1 to {baseline} are paired by seed and by photo. In "
+        "brackets the 95 % interval that counts: over other seeds and other photos at once (crossed random effects). "
+        "Beside it its two parts: over seeds (Student's t), how much other trainings would differ on these photos, and "
+        f"over photos (bootstrap), how much other photos would with these trainings. Under {FEWEST_SEEDS} seeds only "
+        "the last can be told. Training: steps x batch / median images/s, without compiling, evaluation and a frozen "
+        "teacher's own training.",
+        *(["", *(f"- {_escaped(line)}" for line in arms)] if arms else []),
     ]
-    gaps = [f"- missing: {line}" for row in table for line in row["missing"]]
+    gaps = [f"- missing: {_escaped(line)}" for row in table for line in row["missing"]]
     return "\n".join([*lines, *([""] if gaps else []), *gaps]) + "\n"
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:
     if "top1" not in row:
-        return [row["recipe"], "0", *["–"] * 10]
+        return [_escaped(row["recipe"]), "0", *["–"] * 10]
     difference = row["difference"]
     teachers = ", ".join(_spread(figure, 100, 2) for figure in row["teachers_top1"].values())
     return [
-        row["recipe"],
+        _escaped(row["recipe"]),
         str(len(row["seeds"])),
         _spread(row["top1"], 100, 2),
         _spread(row["macro_f1"], 1, 4),
-        f"{100 * difference['mean']:+.2f}" if difference else "–",
+        words(difference, 2) if difference else "–",
         _interval(difference and difference["over_seeds"]),
         _interval(difference and difference["over_photos"]),
         teachers or "–",
@@ -155,13 +172,25 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _escaped(text: str) -> str:
+    """A name, or what a file says, as Markdown shows it letter by letter."""
+    return re.sub(r"([\\`*\[\]<>|&])", r"\\\1", printable(text))
+
+
 def _spread(figure: Mapping[str, Any], factor: float, digits: int) -> str:
     text = f"{factor * figure['mean']:.{digits}f}"
     return text if figure["deviation"] is None else f"{text} ± {factor * figure['deviation']:.{digits}f}"
 
 
-def _interval(interval: Sequence[float] | None) -> str:
-    return f"{100 * interval[0]:+.2f} to {100 * interval[1]:+.2f}" if interval else "–"
+def words(difference: Mapping[str, Any], digits: int) -> str:
+    """A difference in points, with its interval where it has one."""
+    interval = difference["interval"]
+    text = f"{100 * difference['mean']:+.{digits}f}"
+    return f"{text} ({_interval(interval, digits)})" if interval else text
+
+
+def _interval(interval: Interval | None, digits: int = 2) -> str:
+    return f"{100 * interval[0]:+.{digits}f} to {100 * interval[1]:+.{digits}f}" if interval else "–"
 
 
 def _number(value: float | None, factor: float, digits: int) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from jdnet_jax.config import teacher
+from jdnet_jax.config.defaults import default, teacher
 from jdnet_jax.config.recipes import apply_recipe
 from jdnet_jax.config.routing import DISCRIMINATORS, STUDENT
 from jdnet_jax.process.errors import UserError, unknown
@@ -139,14 +139,28 @@ def configure(config: ConfigDict, argument: str, default: Argument, networks: Ma
     return apply_recipe(config, read.recipe)
 
 
-def small_images(config: ConfigDict) -> None:
-    """The paper's recipe for images of 32 pixels, but for the augmentation.
+def five_teachers(config: ConfigDict, argument: str, name: str) -> ConfigDict:
+    """`configure` with the paper's five teachers and the student of its example.
+
+    Args:
+        config: as for `configure`.
+        argument: of the config file.
+        name: of the config file; the teachers' runs lie where its first command leaves them.
+    """
+    runs = f"runs/{name}-stage=teacher,model={{}}"
+    usual = Argument(teachers=FIVE_TEACHERS, student="densenet_cifar", handoffs=runs)
+    return configure(config, argument, usual, SMALL_IMAGES)
+
+
+def small_images() -> ConfigDict:
+    """The paper's recipe for images of 32 pixels, but for data and augmentation.
 
     PAPER (released code): SGD 0.1 with momentum 0.9 and weight decay 5e-4, batch 128, the learning rate times 0.1 after
     150 and 250 of 350 epochs, 1e-3 for the discriminators; five blocks with the weights 0.001, 0.01, 0.05, 0.1 and 1.
     OURS: the lengths of the blocks (the released ones, 10000, 5000, 1000 and 500, are more than a map has positions);
     no decay on biases and batch norm; the same schedule for the discriminators, from their own rate.
     """
+    config = default()
     config.image_size = 32
     config.crop_fraction = 1.0
     config.augment.crop_scale = config.augment.crop_ratio = (1.0, 1.0)
@@ -159,6 +173,8 @@ def small_images(config: ConfigDict) -> None:
     config.losses.similarity.options.gammas = (0.001, 0.01, 0.05, 0.1, 1.0)
     config.groups = ConfigDict({DISCRIMINATORS: {"schedule": {"learning_rate": 1e-3}}})
     config.log_every = 100
+    config.select = "last"
+    return config
 
 
 def _student(entry: Entry) -> ConfigDict:

@@ -25,14 +25,12 @@ class Pair:
         teacher: its name in the zoo.
         student: likewise.
         teacher_init: `random`, or weights that the teacher has to begin with.
-        stages: those that MSKD compares, by their number in both networks.
         teacher_group: what `config.groups` says of the teacher: where its optimiser and schedule are not the student's.
     """
 
     teacher: str
     student: str
     teacher_init: str = "random"
-    stages: tuple[int, ...] = (0, 1, 2, 3)
     teacher_group: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
 
 
@@ -44,14 +42,12 @@ PAIRS: Mapping[str, Pair] = {
     "efficientnet_b4-b0": Pair("efficientnet_b4", "efficientnet_b0"),  # 17.7 M, 4.1 M: 4.3x
     "densenet161-121": Pair("densenet161", "densenet121"),  # 26.7 M, 7.1 M: 3.8x
     "resnet101-mobilenetv4_conv_medium": Pair("resnet101", "mobilenetv4_conv_medium"),  # 42.7 M, 8.6 M: 5.0x
-    # 93.0 M, 8.6 M: 10.9x. Of the transformer's grids of 14x14 those at 3/4 and all of its depth meet the student's at
-    # the strides 16 and 32. It does not learn from so few photos alone, so it has weights to begin with, and is tuned
-    # as transformers are.
+    # 93.0 M, 8.6 M: 10.9x. A transformer does not learn from so few photos alone, so it has weights to begin with, and
+    # is tuned as transformers are.
     "siglip_b-mobilenetv4_conv_medium": Pair(
         "vit_base_patch16_siglip_224",
         "mobilenetv4_conv_medium",
         teacher_init="timm/vit_base_patch16_siglip_224.v2_webli",
-        stages=(2, 3),
         teacher_group={
             "optimizer": {"name": "adamw", "weight_decay": 0.05, "clip_norm": 1.0},
             "schedule": {"learning_rate": 3e-5},
@@ -90,6 +86,5 @@ def apply(config: ConfigDict, name: str) -> None:
     pair = PAIRS[name]
     config.student = ConfigDict({"model": pair.student, "init": "random", "options": {}})
     config.teachers = ConfigDict({"teacher": teacher(pair.teacher, init=pair.teacher_init)})
-    config.losses.mskd.options.stages = pair.stages
     if pair.teacher_group:
         config.groups = ConfigDict({"teacher": pair.teacher_group})

@@ -1,151 +1,76 @@
-"""The recipes: which networks, terms and weights each is, and whether a config is the recipe that it says.
+"""The recipes: a config is turned into one, and a config is checked to be the one that it says.
 
-This module imports neither JAX nor TensorFlow, so that `--help` answers at once.
+What each of them is stands in `recipe_table`. This module imports neither JAX nor TensorFlow, so that `--help` answers
+at once.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from ml_collections import ConfigDict
 
-from jdnet_jax.config.defaults import COUPLINGS
+from jdnet_jax.config.defaults import acts
+from jdnet_jax.config.keys import COUPLINGS
+from jdnet_jax.config.recipe_table import BEFORE, FROZEN, KEPT, LEARNING, MIXED, NONE, OFFERED, ON, RECIPES
 from jdnet_jax.config.routing import ROUTING, STUDENT, TEACHER
 from jdnet_jax.process.errors import UserError, unknown
 
-#: MEAL's recipes: from frozen teachers alone, without labels; each with the mode of its discriminators.
-MEAL_RECIPES = {
-    "meal": "reversal",
-    "meal_none": "none",
-    "meal_joint": "joint",
-    "meal_alternate": "alternate",
-    "meal_v2": "reversal",
-}
-#: The recipes that distil from teachers that are trained already, and stay as they are.
-FROM_FROZEN = ("kd", "at", "fitnet", "deit_hard", "deit_soft", *MEAL_RECIPES)
-#: Those, and JDNet from teachers that are trained already and learn on.
-TRAINED_BEFORE = (*FROM_FROZEN, "jdnet_trained")
-RECIPES = ("jdnet", "ce", "dml", "jdnet_oneway", "jdnet-mskd", "jdnet-ial", "jdnet_meal", *TRAINED_BEFORE)
+#: The recipes whose teachers are trained already.
+TRAINED_BEFORE = tuple(name for name, row in RECIPES.items() if row.teachers in (FROZEN, BEFORE))
+#: MEAL's recipes.
+MEAL_RECIPES = tuple(name for name in RECIPES if name.startswith("meal"))
+
+
+def text() -> str:
+    """The recipes by name, each with one line on what it is."""
+    widest = max(map(len, RECIPES))
+    return "\n".join(f"  {name:<{widest}}  {row.what}" for name, row in RECIPES.items())
 
 
 def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
     """Turns a config into one of the recipes at equal budget, data order and initialisation.
 
-    `jdnet`: JDNet's terms as they are, and no others. `jdnet_oneway`: no gradient of the coupling terms into the
-    teachers (r = 0). `jdnet-mskd` and `jdnet-ial`: JDNet without that term. `ce`: the student alone. `dml`: Deep Mutual
-    Learning (Zhang et al., CVPR 2018): KL both ways at full strength. `jdnet_trained`: JDNet from teachers that were
-    trained alone before, as `config.teachers.*.init` says, and learn on beside the student, see `_apply_trained`.
-    From frozen teachers, of which `config.teachers.*.init` must then name trained weights: `kd`: one-way, KL only;
-    `at` and `fitnet`: by their feature maps, see `_apply_features`; `deit_hard` and `deit_soft`: DeiT's distillation
-    (Touvron et al., ICML 2021) into a student with a distillation token, instead of cross-entropy and the couplings.
-    `meal` (Shen, He, Xue, AAAI 2019): from frozen teachers, one drawn for each step, without labels, the student
-    against discriminators. `meal_none`, `meal_joint`, `meal_alternate`: the same with that mode instead of `reversal`.
-    `meal_v2`: from the mean of their softmax, with one discriminator on the logits. `jdnet_meal`: JDNet with the
-    teachers that are trained, MEAL with the frozen ones.
+    What the table leaves open stays as the config has it. The strength r of each coupling's gradient into each teacher
+    is written down, so that flags can change it. Frozen teachers, and those of `jdnet_trained`, must have trained
+    weights in `config.teachers.*.init`.
 
     Raises:
         UserError: unknown recipe.
     """
     if recipe not in RECIPES:
         raise UserError(unknown("recipe", recipe, RECIPES))
+    row = RECIPES[recipe]
     config.recipe = recipe
-    losses = config.losses
-    trained = (STUDENT,) if recipe == "ce" else (STUDENT, *config.teachers)
-    config.resolutions = {name: config.resolutions.get(name, 0) for name in trained}
-    if recipe in (*MEAL_RECIPES, "jdnet_meal"):
-        losses.similarity.weight = losses.similarity.weight or 1.0
-        losses.adversarial.weight = losses.adversarial.weight or 1.0
-        config.teacher_selection = "mean" if recipe == "meal_v2" else "random"
-    else:
-        losses.similarity.weight = losses.adversarial.weight = 0.0
-        config.teacher_selection = "all"
-    if recipe == "ce":
-        for loss_entry in losses.values():
-            loss_entry.routing = {k: v for k, v in loss_entry.routing.items() if k not in config.teachers}
-        config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
-        config.blocks.stages = {k: v for k, v in config.blocks.stages.items() if k not in config.teachers}
+    for name, entry in config.losses.items():
+        rule = row.terms.get(name)
+        if rule is None:
+            entry.weight = entry.share = 0.0
+        elif rule in (ON, OFFERED) and not entry.share:
+            entry.weight = entry.weight or 1.0
+    if row.teachers in (NONE, FROZEN):
+        config.groups = _without(config.groups, config.teachers)
+    if row.teachers == NONE:
+        for entry in config.losses.values():
+            entry.routing = _without(entry.routing, config.teachers)
+        config.blocks.stages = _without(config.blocks.stages, config.teachers)
         config.teachers = ConfigDict()
-        return config
-    if recipe in FROM_FROZEN:
+    if row.teachers == FROZEN:
         for entry in config.teachers.values():
             entry.trainable = False
-        config.groups = {k: v for k, v in config.groups.items() if k not in config.teachers}
-    if recipe in MEAL_RECIPES:
-        _apply_meal(config, recipe)
-        return config
+    config.resolutions = {name: config.resolutions.get(name, 0) for name in (STUDENT, *config.teachers)}
     for term in COUPLINGS:
-        strengths = dict.fromkeys(config.teachers, ROUTING[term][TEACHER])
-        losses[term].routing = {**strengths, **losses[term].routing}
-    match recipe:
-        case "kd":
-            losses.mskd.weight = losses.ial.weight = 0.0
-            losses.kl.weight = losses.kl.weight or 1.0
-        case "at" | "fitnet":
-            _apply_features(losses, recipe)
-        case "jdnet_trained":
-            _apply_trained(config)
-        case "dml":
-            losses.mskd.weight = losses.ial.weight = 0.0
-            losses.kl.weight = losses.kl.weight or 1.0
-            losses.kl.options.temperature = 1.0
-            losses.kl.routing.update(dict.fromkeys(config.teachers, 1.0))
-        case "jdnet_oneway":
-            for term in COUPLINGS:
-                losses[term].routing.update(dict.fromkeys(config.teachers, 0.0))
-        case "jdnet-mskd":
-            losses.mskd.weight = 0.0
-        case "jdnet-ial":
-            losses.ial.weight = 0.0
-        case "deit_hard" | "deit_soft":
-            losses.ce.weight = losses.mskd.weight = losses.ial.weight = losses.kl.weight = 0.0
-            losses.distill.weight = losses.distill.weight or 1.0
-            losses.distill.options.variant = recipe.removeprefix("deit_")
-            losses.distill.options.share = 0.1 if recipe == "deit_soft" else 0.5  # the paper's
+        r = dict.fromkeys(config.teachers, ROUTING[term][TEACHER])
+        config.losses[term].routing = {**r, **config.losses[term].routing}
+    for key, value in {"teacher_selection": "all", **row.sets, **row.holds}.items():
+        for section, name in _places(config, key):
+            section[name] = value(config) if callable(value) else value
+    if row.teacher_rate:
+        for name in config.teachers:
+            own = {"schedule": {"learning_rate": row.teacher_rate * config.schedule.learning_rate}}
+            config.groups[name] = config.groups.get(name, own)
     return config
-
-
-def _apply_meal(config: ConfigDict, recipe: str) -> None:
-    losses = config.losses
-    for term in ("ce", *COUPLINGS, "distill"):
-        losses[term].weight = 0.0
-    losses.adversarial.options.mode = MEAL_RECIPES[recipe]
-    if recipe == "meal_v2":
-        config.blocks.lengths = losses.similarity.options.gammas = losses.adversarial.options.etas = ()
-        config.blocks.stages = {}
-        losses.adversarial.options.divisors = (8, 64)
-
-
-def _apply_features(losses: ConfigDict, recipe: str) -> None:
-    """The two classics that distil feature maps alone, as variants of MSKD at constant weight.
-
-    `at` (Zagoruyko & Komodakis, "Paying More Attention to Attention", ICLR 2017): the attention maps of the config's
-    stages. OURS: those stages, and the weight 1000, which suits the mean over positions that our distance takes.
-    `fitnet` (Romero et al., "FitNets: Hints for Thin Deep Nets", ICLR 2015): a middle stage through an adapter. OURS:
-    stage 1, the distance of maps of unit length, the config's weight of MSKD, and one phase: the hint beside
-    cross-entropy from the first step to the last, where FitNets train the first layers by the hint before the rest.
-    """
-    losses.ial.weight = losses.kl.weight = 0.0
-    losses.mskd.schedule.name = "constant"
-    if recipe == "at":
-        losses.mskd.options.variant, losses.mskd.weight = "attention", 1000.0
-    else:
-        _apply_hint(losses.mskd)
-
-
-def _apply_hint(mskd: ConfigDict) -> None:
-    mskd.options.update(variant="l2", stages=(1,), stage_weights=())
-    mskd.schedule.name = "constant"
-    mskd.weight = mskd.weight or 1.0
-
-
-def _apply_trained(config: ConfigDict) -> None:
-    """JDNet where the teachers know the task from the first step on.
-
-    OURS: MSKD is FitNets' hint (stage 1, maps of unit length, constant weight), as such a teacher's middle features are
-    worth following at once, and its learning rate is a tenth of the student's, so that what it knows is kept.
-    """
-    _apply_hint(config.losses.mskd)
-    for name in config.teachers:
-        own = {"schedule": {"learning_rate": 0.1 * config.schedule.learning_rate}}
-        config.groups[name] = config.groups.get(name, own)
 
 
 def check(config: ConfigDict, *, weights: bool = True) -> None:
@@ -169,50 +94,51 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
         )
     if weights:
         for name, entry in config.teachers.items():
-            if (not entry.trainable or recipe == "jdnet_trained") and entry.init == "random":
+            if (not entry.trainable or RECIPES[recipe].teachers == BEFORE) and entry.init == "random":
                 raise UserError(
                     f"config.teachers.{name}.init is random: recipe {recipe} needs a teacher that is trained"
                 )
 
 
 def _is(config: ConfigDict, recipe: str) -> bool:
-    losses, teachers = config.losses, config.teachers
-    some, frozen = len(teachers) > 0, [name for name, entry in teachers.items() if not entry.trainable]
-    fixed = some and len(frozen) == len(teachers)
-    mode = losses.adversarial.options.mode if losses.adversarial.weight > 0 else "none"
-    on = {term for term in (*COUPLINGS, "distill", "similarity") if losses[term].weight > 0}
-    if mode != "none":
-        on.add("adversarial")
-    variant, stages = losses.mskd.options.variant, losses.mskd.options.stages
-    pulls = [losses[term].routing.get(name, ROUTING[term][TEACHER]) for term in COUPLINGS for name in teachers]
-    jdnet = some and on <= {"mskd", "ial", "kl"}
-    meal = fixed and "similarity" in on and on <= {"similarity", "adversarial"} and losses.ce.weight == 0
-    match recipe:
-        case "ce":
-            return not some
-        case "jdnet":
-            return jdnet and {"mskd", "ial"} <= on
-        case "jdnet_trained":
-            return jdnet and not frozen and {"mskd", "ial"} <= on and variant == "l2" and len(stages) == 1
-        case "jdnet_oneway":
-            return jdnet and {"mskd", "ial"} <= on and not any(pulls)
-        case "jdnet-mskd":
-            return jdnet and "ial" in on and "mskd" not in on
-        case "jdnet-ial":
-            return jdnet and "mskd" in on and "ial" not in on
-        case "kd":
-            return fixed and on == {"kl"}
-        case "at":
-            return fixed and on == {"mskd"} and variant == "attention"
-        case "fitnet":
-            return fixed and on == {"mskd"} and variant == "l2" and len(stages) == 1
-        case "dml":
-            return some and not frozen and on == {"kl"}
-        case "deit_hard" | "deit_soft":
-            own = f"deit_{losses.distill.options.variant}" == recipe
-            return fixed and on == {"distill"} and losses.ce.weight == 0 and own
-        case "jdnet_meal":
-            return 0 < len(frozen) < len(teachers) and {"mskd", "ial", "similarity"} <= on
-        case "meal_v2":
-            return meal and mode == "reversal" and config.teacher_selection == "mean" and not config.blocks.lengths
-    return meal and mode == MEAL_RECIPES[recipe]
+    row = RECIPES[recipe]
+    frozen = [not entry.trainable for entry in config.teachers.values()]
+    if row.teachers == NONE:
+        return not frozen  # without a teacher no term but cross-entropy acts
+    fits = {LEARNING: not any(frozen), BEFORE: not any(frozen), FROZEN: all(frozen)}
+    fits[MIXED] = any(frozen) and not all(frozen)
+    if not frozen or not fits.get(row.teachers, True):
+        return False
+    for name, entry in config.losses.items():
+        rule = row.terms.get(name)
+        if (rule is None and acts(entry)) or (rule in (ON, KEPT) and not acts(entry)):
+            return False
+    return all(
+        _same(section.get(name, _unwritten(key)), value)
+        for key, value in row.holds.items()
+        for section, name in _places(config, key)
+    )
+
+
+def _same(found: Any, value: Any) -> bool:
+    return len(found) == len(value) if isinstance(value, tuple) else found == value
+
+
+def _unwritten(key: str) -> float | None:
+    """The value of a key that a config need not have: the routing table's."""
+    _, term, section, *_ = (*key.split("."), "", "")
+    return ROUTING[term][TEACHER] if section == "routing" else None
+
+
+def _places(config: ConfigDict, key: str) -> Iterator[tuple[Any, str]]:
+    """The section and the name of a dotted key; of one that ends in `*` those of each teacher."""
+    *path, last = key.split(".")
+    section = config
+    for part in path:
+        section = section[part]
+    for name in config.teachers if last == "*" else (last,):
+        yield section, name
+
+
+def _without(section: Mapping[str, Any], names: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in section.items() if key.partition("/")[0] not in names}  # and heads

@@ -35,6 +35,7 @@ ROUTING: Mapping[str, Mapping[str, float]] = {
     # its cell has the other sign.
     "similarity": {STUDENT: 1.0, TEACHER: 0.0, ADAPTERS: 0.0, DISCRIMINATORS: 0.0},
     "adversarial": {STUDENT: -1.0, TEACHER: 0.0, ADAPTERS: 0.0, DISCRIMINATORS: 1.0},
-    # PAPER (DeiT): the teacher is trained beforehand and fixed.
+    # PAPER (DeiT, DIST): the teacher is trained beforehand and fixed.
+    "dist": {STUDENT: 1.0, TEACHER: 0.0, ADAPTERS: 0.0, DISCRIMINATORS: 0.0},
     "distill": {STUDENT: 1.0, TEACHER: 0.0, ADAPTERS: 0.0, DISCRIMINATORS: 0.0},
 }

@@ -22,7 +22,7 @@ import tensorflow as tf
 from jaxtyping import Float, Int, UInt8
 from ml_collections import ConfigDict
 
-from jdnet_jax.data import framing
+from jdnet_jax.data import framing, photo_limits
 from jdnet_jax.data.rand_augment import LUMA, rand_augment
 from jdnet_jax.data.random_erasing import erase
 
@@ -213,7 +213,7 @@ def central_view(
     Returns:
         as `random_view`.
     """
-    image = _decode(encoded)
+    image = _within_limits(_decode(encoded))
     if fit == framing.PAD:
         shape = framing.shape_inside(tf.shape(image)[:2], image_size)
         padded = framing.pad_to_square(_resize(image, shape, antialias_from=1), image_size, framing.GREY)
@@ -300,6 +300,14 @@ def _decode(encoded: tf.Tensor) -> UInt8[tf.Tensor, "h w 3"]:
     )
     image.set_shape([None, None, 3])
     return image
+
+
+def _within_limits(image: UInt8[tf.Tensor, "h w 3"]) -> UInt8[tf.Tensor, "h w 3"]:
+    """The photo itself, where it is no strip, which would be blown up: a dataset that TFDS prepared may hold one."""
+    sides = tf.shape(image)[:2]
+    ratio = [tf.reduce_max(sides), photo_limits.MAX_RATIO * tf.reduce_min(sides)]
+    with tf.control_dependencies([tf.debugging.assert_less_equal(*ratio, message="a strip of a photo")]):
+        return tf.identity(image)
 
 
 def _decoded_with_shape(encoded: tf.Tensor) -> tuple[Int[tf.Tensor, " 3"], UInt8[tf.Tensor, "h w 3"]]:

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from jaxtyping import Int
 
-from jdnet_jax.data import pipeline, records
+from jdnet_jax.data import pipeline, prepared, records
 from jdnet_jax.data.datasets import Dataset
 
 _PARSED_TOGETHER = 256
@@ -27,7 +27,8 @@ def spread_over_classes(dataset: Dataset, role: str, count: int, seed: int) -> I
         seed: decides which.
     """
     parsed = dataset.records[role].map(lambda _, record: record).batch(_PARSED_TOGETHER)
-    labels = np.concatenate([records.parse(batch)[1].numpy() for batch in parsed])
+    with prepared.explained(dataset.builder, dataset.splits[role]):
+        labels = np.concatenate([records.parse(batch)[1].numpy() for batch in parsed])
     order = np.random.default_rng(seed).permutation(len(labels))
     # The how-manieth of its class each photo is in this order: the first of every class come first.
     seen: dict[int, int] = {}

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import difflib
-import fcntl
 import hashlib
 import logging
 import os
@@ -25,8 +24,10 @@ from absl import logging as absl_logging
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import views
-from jdnet_jax.data import records
+from jdnet_jax.data import prepared, records, unlabelled_folder
+from jdnet_jax.files import lock
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
 
 ROLES = ("train", "val", "test")
 _CACHED_ROLES = ("train", "val")
@@ -53,6 +54,23 @@ def _quiet_tfds() -> Iterator[None]:
 
 
 @dataclasses.dataclass(frozen=True)
+class Unlabelled:
+    """Photos without labels that training sees beside those of train.
+
+    Attributes:
+        records: as `Dataset.records` has them.
+        size: number of photos.
+        share: of each training batch, above 0 and below 1.
+        protocol: one line that says which they are.
+    """
+
+    records: tf.data.Dataset
+    size: int
+    share: float
+    protocol: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Dataset:
     """A prepared dataset.
 
@@ -67,6 +85,7 @@ class Dataset:
         shuffle_buffer: how many encoded records training shuffles at a time; a split that is not larger is permuted
             in full.
         view: what the batches show of each photo, one of `views.VIEWS`.
+        unlabelled: photos without labels; None where there are none, or the dataset is not to be trained on.
     """
 
     name: str
@@ -78,6 +97,7 @@ class Dataset:
     protocol: str
     shuffle_buffer: int
     view: str = views.PHOTO
+    unlabelled: Unlabelled | None = None
 
     def overlap(self, one: str, other: str) -> bool:
         """Whether two roles have examples in common."""
@@ -118,6 +138,7 @@ def prepare(config: ConfigDict) -> Dataset:
         raise UserError(
             f"dataset {config.name} in {builder.data_path} was prepared as {file_format.value}: prepare it as tfrecord"
         )
+    prepared.check(builder)
     splits = {role: config.splits[role] for role in ROLES}
     sizes = {role: _size(builder, config.name, role, split) for role, split in splits.items()}
     protocol = f"{builder.info.full_name}: " + ", ".join(f"{role} {sizes[role]} ({splits[role]})" for role in ROLES)
@@ -138,6 +159,35 @@ def prepare(config: ConfigDict) -> Dataset:
         shuffle_buffer=config.shuffle_buffer,
         view=view,
     )
+
+
+@_quiet_tfds()
+def with_unlabelled(dataset: Dataset, config: ConfigDict) -> Dataset:
+    """The dataset with the photos without labels that its config names, prepared; as it is where it names none.
+
+    Args:
+        dataset: prepared.
+        config: `unlabelled`: their folder, or ''; `unlabelled_share` of each training batch.
+
+    Raises:
+        UserError: the folder is not there, or holds no photos, or many that cannot be read.
+    """
+    folder = os.path.expanduser(config.get("unlabelled", ""))  # a run of an earlier version has none
+    if not folder:
+        return dataset
+
+    def create() -> tfds.core.DatasetBuilder:
+        with prepared.opening(Path(_store() or tfds.core.constants.DATA_DIR), "unlabelled_folder"):
+            return unlabelled_folder.create(folder, _store())
+
+    builder = _prepared(create)
+    prepared.check(builder)
+    size = builder.info.splits["train"].num_examples
+    share = config.unlabelled_share
+    protocol = f"{share:.3g} of each batch from {builder.info.full_name}: {size} photos without labels"
+    protocol += f", {builder.info.metadata['protocol']}"
+    found = Unlabelled(records.read(builder, "train"), size, share, protocol)
+    return dataclasses.replace(dataset, unlabelled=found)
 
 
 def _check_view(builder: tfds.core.DatasetBuilder, name: str, view: str) -> None:
@@ -181,20 +231,23 @@ def find_prepared(config: ConfigDict) -> Dataset | None:
 
 
 def _create_builder(name: str, data_dir: str, options: dict[str, Any]) -> tfds.core.DatasetBuilder:
+    data_dir = os.path.expanduser(data_dir)
     if name in _OURS:
         ours = _OURS[name]
         for option in options:
             if option not in ours.options:
                 has = ", ".join(ours.options) or "none"
                 raise UserError(f"dataset.options.{option} is no option of {name}; it has {has}")
-        return ours.create(data_dir, _store(), **options)
+        with prepared.opening(Path(_store() or tfds.core.constants.DATA_DIR), name):
+            return ours.create(data_dir, _store(), **options)
     if data_dir and not tf.io.gfile.isdir(data_dir):
         raise UserError(
             f"dataset.data_dir={data_dir!r} is not a folder: name TFDS's data directory (make it first where the data "
             "is still to be downloaded), or leave it empty for the default"
         )
     try:
-        return tfds.builder(name, data_dir=data_dir or _store(), **options)
+        with prepared.opening(Path(data_dir or _store() or tfds.core.constants.DATA_DIR), name):
+            return tfds.builder(name, data_dir=data_dir or _store(), **options)
     except tfds.core.DatasetNotFoundError:
         known = [*_OURS, *tfds.list_builders(with_community_datasets=False)]
         near = difflib.get_close_matches(name, known, n=3)
@@ -221,10 +274,10 @@ def _image_folder(raw_dir: str, store: str | None, **options: Any) -> tfds.core.
     return image_folder.create(raw_dir, store, **options)
 
 
-def _cifar10_jpeg(raw_dir: str, store: str | None) -> tfds.core.DatasetBuilder:
-    from jdnet_jax.data import cifar10_jpeg
+def _parquet(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
+    from jdnet_jax.data import parquet
 
-    return cifar10_jpeg.create(raw_dir, store)
+    return parquet.create(raw_dir, store, **options)
 
 
 def _imaterialist_product_2019(raw_dir: str, store: str | None) -> tfds.core.DatasetBuilder:
@@ -294,7 +347,7 @@ _OURS = {
     "masked_folder": _Ours(_masked_folder, _FOLDER_OPTIONS),
     "foodseg103": _Ours(_segmentation_maps("foodseg103"), _MAP_OPTIONS),
     "uec_foodpix": _Ours(_segmentation_maps("uec_foodpix"), _MAP_OPTIONS),
-    "cifar10_jpeg": _Ours(_cifar10_jpeg, ()),
+    "parquet": _Ours(_parquet, ("names", "test", *_FOLDER_OPTIONS, "image_column", "label_column")),
     "imaterialist_product_2019": _Ours(_imaterialist_product_2019, ()),
     "synthetic_meals": _Ours(_synthetic_meals, ("size", "counts", "seed")),
     "uec_food100": _Ours(_uec_food(100), _UEC_FOOD_OPTIONS),
@@ -307,7 +360,7 @@ _MASKED = ("synthetic_meals", "masked_folder", "foodseg103", "uec_foodpix", "gro
 
 def _store() -> str | None:
     """The TFDS data directory, read when asked for: TFDS itself reads the variable once, at import."""
-    return os.environ.get("TFDS_DATA_DIR") or None
+    return os.path.expanduser(os.environ.get("TFDS_DATA_DIR", "")) or None
 
 
 # No network, a full disk, a broken archive, a changed file at the source, a manual download that is not there.
@@ -334,7 +387,9 @@ def _prepared(create: Callable[[], tfds.core.DatasetBuilder]) -> tfds.core.Datas
         return builder
     with _lock(builder.data_path):
         try:
-            create().download_and_prepare()
+            made = create()
+            made.download_and_prepare()
+            prepared.seal(Path(made.data_path))
         except _CANNOT_BE_HAD as error:
             if not create().is_prepared():
                 raise UserError(
@@ -347,12 +402,7 @@ def _prepared(create: Callable[[], tfds.core.DatasetBuilder]) -> tfds.core.Datas
 def _lock(data_path: os.PathLike[str]) -> Iterator[None]:
     digest = hashlib.sha256(os.fspath(data_path).encode()).hexdigest()[:16]
     path = Path(tempfile.gettempdir()) / f"jdnet_jax-{os.getuid()}-{digest}.lock"
-    with path.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            absl_logging.info("another process is preparing %s; waiting for it", data_path)
-            fcntl.flock(file, fcntl.LOCK_EX)
+    with lock.held(path, lambda: say(f"another process is preparing {data_path}; waiting for it")):
         yield
 
 

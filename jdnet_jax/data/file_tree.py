@@ -10,6 +10,9 @@ import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
 
+from jdnet_jax.data import photo_limits
+from jdnet_jax.files import user_files
+
 
 class FileTree(abc.ABC):
     """Read-only files, named by their path below a root, with forward slashes.
@@ -29,7 +32,7 @@ class FileTree(abc.ABC):
         """The content of a file.
 
         Raises:
-            OSError: it is not there or cannot be read.
+            OSError: it is not there, cannot be read, or is larger than a photo may be.
         """
 
     @abc.abstractmethod
@@ -58,7 +61,7 @@ class _Folder(FileTree):
         return {path.relative_to(self.root).as_posix(): path.stat().st_size for path in sorted(paths)}
 
     def read(self, name: str) -> bytes:
-        return (self.root / name).read_bytes()
+        return user_files.read_bytes(self.root / name, photo_limits.MAX_BYTES)
 
     def below(self, folder: str) -> FileTree:
         return _Folder(self.root / folder)
@@ -86,7 +89,16 @@ class _Archive(FileTree):
     def read(self, name: str) -> bytes:
         try:
             with self.lock:
-                return self.archive.read(str(self.prefix / name))
+                entry = self.archive.getinfo(str(self.prefix / name))
+                if entry.file_size > photo_limits.MAX_BYTES:
+                    raise OSError(errno.EFBIG, f"more than {photo_limits.MAX_BYTES / 1e6:.0f} MB", name)
+                with self.archive.open(entry) as file:
+                    # `archive.read` unpacks all that is packed, whatever the header says of it.
+                    content = file.read(entry.file_size)
+                    file.read(1)  # at the end the checksum is compared
+                if len(content) < entry.file_size:
+                    raise EOFError
+                return content
         except KeyError:
             raise FileNotFoundError(errno.ENOENT, "not in the archive", name) from None
         except (zipfile.BadZipFile, zlib.error, EOFError) as error:

@@ -2,10 +2,12 @@
 
     root/<class>/*.jpg                        to be divided into train, val and test
     root/{train,val,test}/<class>/*.jpg       divided already; all but `train` may be missing
+    root/{train,val,test}/*.jpg               likewise, with a list of the classes beside them (see `label_list`)
+    root/*.jpg                                with such a list, to be divided
 
-The second layout is told by a folder `train` that holds folders; `training`, `valid`, `validation` and `testing` will
-do as names, in any case. Photos in folders below a class's own, as cameras and download tools make them, belong to that
-class.
+A divided layout is told by a folder `train` that holds folders, or by folders of such names that alone hold photos;
+`training`, `valid`, `validation`, `testing` and the like will do as names, in any case. Photos in folders below a
+class's own, as cameras and download tools make them, belong to that class.
 """
 
 from __future__ import annotations
@@ -14,21 +16,30 @@ import dataclasses
 import hashlib
 import itertools
 import os
-import unicodedata
-from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePath
+from collections.abc import Mapping
+from pathlib import Path
 
+from absl import logging
+
+from jdnet_jax.data import label_list, photo_file
+from jdnet_jax.data.folder_walk import files, files_below, folders, is_photo_name, printable, shown
+from jdnet_jax.data.label_list import LabelList
 from jdnet_jax.data.wording import listed
 from jdnet_jax.process.errors import UserError
 
 SPLITS = ("train", "val", "test")
 
-_SPLIT_NAMES = {split: split for split in SPLITS}
-_SPLIT_NAMES |= {"training": "train", "valid": "val", "validation": "val", "testing": "test"}
-
-# Whether one can be read is found out later; the last five cannot.
-_SUFFIXES = (".jpg .jpeg .jpe .jfif .png .webp .gif .bmp " + ".heic .heif .avif .tif .tiff").split()
-_CLUTTER = {"thumbs.db", "desktop.ini", "__macosx"}  # of file managers; what begins with a dot is hidden anyway
+_SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing", "eval", "evaluation"),
+}
+_SPLIT_OF = {
+    f"{name}{end}": split
+    for split, names in _SPLIT_NAMES.items()
+    for name in names
+    for end in ("", "_set", "-set", " set", "set", "_data", "_images")
+}
 
 _PROBE = 4096  # bytes
 
@@ -74,31 +85,55 @@ def read_listing(root: Path) -> Listing:
         UserError: the folder is not there, is not laid out like this, or has fewer than two classes; a class of `val`
             or `test` has no photos in `train`; two names cannot be told apart.
     """
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise UserError(f"dataset.data_dir={str(root)!r} is not a folder; name the one that holds a folder a class")
     photos: dict[str, tuple[Photo, ...]] = {}
     empty: list[str] = []
-    others = [shown(file, root) for file in _files(root)]
-    for split, folder in _split_folders(root).items():
+    others: list[str] = []
+    beside = LabelList()  # the lists in the root, of whichever splits
+    splits = _split_folders(root)
+    for split, folder in splits.items():
+        inside = {file: shown(file, root) for file in files(folder)}
         found: list[Photo] = []
-        if folder != root:
-            others += [shown(file, root) for file in _files(folder)]
-        for name, class_folder in class_folders(folder).items():
-            before = len(found)
-            for file in files_below(class_folder):
-                if is_photo_name(file):
-                    found.append(Photo(shown(file, root), name, file))
+        if holds_photos_alone(folder):
+            beside = beside or label_list.read(files(root))
+            labels = label_list.read(inside) if folder != root else beside
+            for file, path in inside.items():
+                name = is_photo_name(file) and (labels.class_of(file, folder) or beside.class_of(file, folder))
+                if name:
+                    found.append(Photo(path, name, file))
                 else:
-                    others.append(shown(file, root))
-            if len(found) == before:
-                empty.append(shown(class_folder, root))
+                    others.append(path)
+            if not found and folder != root:
+                raise UserError(
+                    f"{folder} holds photos and no list of their classes: put the photos of each class in a folder of "
+                    f"its own ({folder.name}/<class>/*.jpg), or a CSV file with the columns filename and class beside "
+                    "them"
+                )
+            if folder != root:
+                others += _not_there(labels)
+        else:
+            others += inside.values()
+            for name, class_folder in class_folders(folder).items():
+                before = len(found)
+                for file in files_below(class_folder):
+                    if is_photo_name(file):
+                        found.append(Photo(shown(file, root), name, file))
+                    else:
+                        others.append(shown(file, root))
+                if len(found) == before:
+                    empty.append(shown(class_folder, root))
         photos[split] = tuple(sorted(found, key=lambda photo: photo.path))
         _check_distinct(photos[split])
+    others += _not_there(beside)
+    if root not in splits.values():
+        others += [shown(file, root) for file in files(root)]
     class_names = tuple(sorted({photo.class_name for photo in photos["train"]}))
     if len(class_names) < 2:
         raise UserError(
             f"dataset.data_dir={str(root)!r} has photos of {len(class_names)} classes ({listed(class_names)}); it must "
-            "hold a folder for each of two classes or more, or such folders below train, val and test"
+            "hold a folder for each of two classes or more, or such folders below train, val and test, or beside its "
+            "photos a CSV file with the columns filename and class"
         )
     for split, members in photos.items():
         unknown = sorted({photo.class_name for photo in members}.difference(class_names))
@@ -120,48 +155,75 @@ def digest(listing: Listing) -> str:
     for split, photos in listing.photos.items():
         for photo in photos:
             sha.update(repr((split, photo.path, photo.class_name)).encode())
-            sha.update(_probe(photo.file))
+            sha.update(probe(photo.file))
     sha.update(repr((listing.empty, listing.others)).encode())  # the protocol tells of them
     return sha.hexdigest()[:12]
 
 
-def _probe(file: Path) -> bytes:
+def probe(file: Path) -> bytes:
+    """Size and first, middle and last 4 KB of a file, or a word for one that cannot be read."""
     try:
+        if not file.is_file():  # opening a pipe would wait
+            return b"unreadable"
         with file.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
             parts = [size.to_bytes(8, "big")]
             for begin in (0, size // 2, max(0, size - _PROBE)):
                 stream.seek(begin)
                 parts.append(stream.read(_PROBE))
-            return b"".join(parts)
     except OSError:
         return b"unreadable"
+    if photo_file.may_be_heif(parts[1]):
+        parts.append(b"read" if photo_file.reads_heif() else b"left out")
+    return b"".join(parts)
 
 
 def _split_folders(root: Path) -> dict[str, Path]:
     """The folders of train, val and test as far as they exist, or the root itself as train."""
-    found: dict[str, list[Path]] = {}
+    named: dict[str, list[Path]] = {}
     classes = []
-    for folder in _folders(root):
-        split = _SPLIT_NAMES.get(folder.name.lower())
-        if split and _folders(folder):
-            found.setdefault(split, []).append(folder)
-        elif not split or _files(folder):
-            classes.append(folder.name)
-    if not found:
-        return {"train": root}
-    if "train" not in found:
-        raise UserError(f"{root} has {listed(sorted(found))} with folders inside, but no such train: name it so")
-    for split, folders in found.items():
-        if len(folders) > 1:
+    for folder in folders(root):
+        split = _SPLIT_OF.get(folder.name.lower())
+        if split and folders(folder):
+            named.setdefault(split, []).append(folder)
+        elif not split or files(folder):
+            classes.append(folder)
+    inside = "folders"
+    if not named:
+        if not all(folder.name.lower() in _SPLIT_OF for folder in classes if _holds_photos(folder)):
+            return {"train": root}
+        for folder in filter(holds_photos_alone, classes):
+            named.setdefault(_SPLIT_OF[folder.name.lower()], []).append(folder)
+        if not named:
+            return {"train": root}
+        classes, inside = [], "photos"
+    found = {split: members[0] for split, members in named.items()}
+    if "train" not in named:
+        raise UserError(f"{root} has {listed(sorted(found))} with {inside} inside, but no such train: name it so")
+    for split, members in named.items():
+        if len(members) > 1:
             raise UserError(
-                f"{root} has {listed([folder.name for folder in folders])}, which are all {split}: keep one"
+                f"{root} has {listed([folder.name for folder in members])}, which are all {split}: keep one"
             )
     if classes:
         raise UserError(
-            f"{root} has {listed(classes)} beside train: only val and test, with a folder a class inside, may be there"
+            f"{root} has {listed([folder.name for folder in classes])} beside train: only val and test, with a folder "
+            "a class inside, may be there"
         )
-    return {split: found[split][0] for split in SPLITS if split in found}
+    return {split: found[split] for split in SPLITS if split in found}
+
+
+def holds_photos_alone(folder: Path) -> bool:
+    """Whether a folder holds photos, and no folders with photos that could be classes."""
+    return any(map(is_photo_name, files(folder))) and not any(map(_holds_photos, folders(folder)))
+
+
+def _holds_photos(folder: Path) -> bool:
+    return any(map(is_photo_name, files_below(folder)))
+
+
+def _not_there(labels: LabelList) -> list[str]:
+    return [f"{name} (listed, but not there)" for name in labels.not_asked_for()]
 
 
 def class_folders(folder: Path) -> dict[str, Path]:
@@ -171,8 +233,8 @@ def class_folders(folder: Path) -> dict[str, Path]:
         UserError: two names cannot be told apart, or the folder cannot be listed.
     """
     named: dict[str, Path] = {}
-    for class_folder in _folders(folder):
-        name = " ".join(_printable(class_folder.name).split())
+    for class_folder in folders(folder):
+        name = printable(" ".join(class_folder.name.split()))
         if name in named:
             raise UserError(
                 f"{named[name]} and {class_folder} are one class by name, up to blanks and accents: rename one"
@@ -181,51 +243,26 @@ def class_folders(folder: Path) -> dict[str, Path]:
     return named
 
 
+def labelled_files(folder: Path) -> dict[str, list[Path]]:
+    """The photos of each class in a folder that is not divided; a class's folder may hold none.
+
+    Raises:
+        UserError: a folder or list cannot be read, or two names cannot be told apart.
+    """
+    if not holds_photos_alone(folder):
+        named = class_folders(folder)
+        return {name: [file for file in files_below(inside) if is_photo_name(file)] for name, inside in named.items()}
+    labels = label_list.read(files(folder))
+    classes: dict[str, list[Path]] = {}
+    for file in filter(is_photo_name, files(folder)):
+        if name := labels.class_of(file, folder):
+            classes.setdefault(name, []).append(file)
+        elif labels:
+            logging.warning("%s is in no list of classes: left out", file)
+    return classes
+
+
 def _check_distinct(photos: tuple[Photo, ...]) -> None:
     for one, other in itertools.pairwise(photos):
         if one.path == other.path:
             raise UserError(f"two files are {one.path} by name, up to how accents are written: rename one")
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [entry for entry in _entries(folder) if entry.is_dir()]
-
-
-def _files(folder: Path) -> list[Path]:
-    return [entry for entry in _entries(folder) if not entry.is_dir()]
-
-
-def is_photo_name(file: Path) -> bool:
-    """Whether a file is a photo by its name."""
-    return file.suffix.lower() in _SUFFIXES
-
-
-def files_below(folder: Path) -> Iterator[Path]:
-    """The files below a folder, sorted folder by folder; hidden ones and file managers' clutter are left out.
-
-    Raises:
-        UserError: a folder cannot be listed.
-    """
-    for entry in _entries(folder):
-        if not entry.is_dir():
-            yield entry
-        elif not entry.is_symlink():  # which may lead round in a circle
-            yield from files_below(entry)
-
-
-def _entries(folder: Path) -> list[Path]:
-    try:
-        entries = sorted(folder.iterdir())
-    except OSError as error:
-        raise UserError(f"the folder {folder} cannot be listed ({error.strerror}): make it readable") from error
-    return [entry for entry in entries if not entry.name.startswith(".") and entry.name.lower() not in _CLUTTER]
-
-
-def shown(file: Path, root: Path) -> str:
-    """A file's path below a folder, with slashes, as it can be printed and written whatever bytes are in it."""
-    return _printable(PurePath(file.relative_to(root)).as_posix())
-
-
-def _printable(name: str) -> str:
-    """The name in composed Unicode; bytes that are none become replacement characters."""
-    return unicodedata.normalize("NFC", os.fsencode(name).decode("utf-8", "replace"))

@@ -23,6 +23,7 @@ from absl import logging
 
 from jdnet_jax.data import image_check, masked_folder, masks
 from jdnet_jax.data.hold_out import stratified_hold_out
+from jdnet_jax.files import user_files
 from jdnet_jax.process.errors import UserError
 
 # The address ends in .zip, which tells TFDS how to unpack it; GitHub redirects it to its download host.
@@ -96,6 +97,7 @@ def create(
             raise UserError(f"dataset.options.{option}={value!r} of grocery_store must be one of {', '.join(allowed)}")
     source = _digest(read_listing(Path(raw_dir))) if raw_dir else "download"
     if masks:
+        masks = str(user_files.expanded(masks))
         if not raw_dir:
             raise UserError("dataset.options.masks of grocery_store are of photos of yours: set dataset.data_dir too")
         source += f"_masks{_masks_digest(read_listing(Path(raw_dir)), Path(masks))}"
@@ -161,7 +163,7 @@ def with_region(
     """The photos whose masks have a region of interest, and what the protocol says of them; see `masked_folder`.
 
     Raises:
-        UserError: masks that cannot be used, of more than 1 % of a split's photos.
+        UserError: many masks of a split cannot be used.
     """
     files = {
         split: [masked_folder.Masked(photo.path, root / photo.path, _mask_of(folder, photo)) for photo in members]
@@ -237,17 +239,14 @@ def _read_classes(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the fine and of the coarse classes, in the order of their ids."""
     fine: dict[int, str] = {}
     coarse: dict[int, str] = {}
-    with path.open(newline="", encoding="utf-8") as file:
-        for number, row in enumerate(csv.reader(file), start=1):
-            if number == 1 or not row:
-                continue
-            try:
-                fine[int(row[1])] = row[0].strip()
-                coarse[int(row[3])] = row[2].strip()
-            except (IndexError, ValueError):
-                raise UserError(
-                    f"{path}, line {number}: expected 'fine name,fine id,coarse name,coarse id,...'"
-                ) from None
+    for number, row in enumerate(csv.reader(io.StringIO(user_files.read_text(path))), start=1):
+        if number == 1 or not row:
+            continue
+        try:
+            fine[int(row[1])] = row[0].strip()
+            coarse[int(row[3])] = row[2].strip()
+        except (IndexError, ValueError):
+            raise UserError(f"{path}, line {number}: expected 'fine name,fine id,coarse name,coarse id,...'") from None
     for kind, names in (("fine", fine), ("coarse", coarse)):
         if not names or sorted(names) != list(range(len(names))):
             raise UserError(f"{path}: the {kind} class ids must be 0, 1, 2, ... without a gap, got {sorted(names)}")
@@ -256,7 +255,7 @@ def _read_classes(path: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _read_split(path: Path, num_fine: int, num_coarse: int) -> tuple[Photo, ...]:
     photos: dict[str, Photo] = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(user_files.read_text(path).splitlines(), start=1):
         if not line.strip():
             continue
         try:

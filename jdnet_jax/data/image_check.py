@@ -12,16 +12,17 @@ import tensorflow as tf
 from absl import logging
 from jaxtyping import UInt8
 
+from jdnet_jax.data import photo_limits
 from jdnet_jax.data.parallel import in_order
+from jdnet_jax.data.photo_limits import UnreadablePhotoError
+from jdnet_jax.files import user_files
 from jdnet_jax.process.errors import UserError
 
-MAX_UNREADABLE = 0.01  # of the photos of a split
+MAX_UNREADABLE = 0.01  # of the photos of a published dataset's split
+MAX_UNREADABLE_OWN = 0.1  # of a person's own photos, where there are MANY; of fewer, half
+MANY = 300
 
 Name = TypeVar("Name")
-
-
-class UnreadablePhotoError(Exception):
-    """A file cannot be read as a photo; the message says why."""
 
 
 class Picture(NamedTuple):
@@ -36,10 +37,10 @@ def read(path: Path) -> bytes:
     """The content of a file.
 
     Raises:
-        UnreadablePhotoError: it is not there, or must not or cannot be read.
+        UnreadablePhotoError: it is not there, no regular file, too large, or must not or cannot be read.
     """
     try:
-        return path.read_bytes()
+        return user_files.read_bytes(path, photo_limits.MAX_BYTES)
     except OSError as error:
         raise UnreadablePhotoError(_reason(error)) from error
 
@@ -48,8 +49,9 @@ def decode(encoded: bytes) -> UInt8[np.ndarray, "height width 3"]:
     """Decodes a photo in full: a truncated JPEG has a sound header, so nothing short of that finds it.
 
     Raises:
-        UnreadablePhotoError: it is damaged or no photo.
+        UnreadablePhotoError: it is damaged, no photo, or beyond what a photo may be.
     """
+    photo_limits.check(encoded)
     try:
         return tf.io.decode_image(encoded, channels=3, expand_animations=False).numpy()
     except tf.errors.InvalidArgumentError:
@@ -81,24 +83,29 @@ def unreadable(paths: Iterable[Path], load: Callable[[Path], bytes] = read) -> d
     return {path: found for path, found in _looked_at(paths, load) if isinstance(found, str)}
 
 
-def refuse_many(reasons: Mapping[Name, str], total: int, where: object) -> None:
-    """Warns of each photo that is skipped because it is unreadable, and refuses data of which more than 1 % are.
+def refuse_many(reasons: Mapping[Name, str], total: int, where: object, *, own: bool = False) -> None:
+    """Warns of each photo that is left out because it is unreadable, and refuses data of which many are.
 
     Args:
         reasons: the unreadable photos, and why they are.
         total: number of photos, the unreadable ones among them.
         where: what holds or lists them, for the message.
+        own: whether they are a person's own photos, of which a few may well be broken, rather than a published dataset,
+            of which there are sound copies.
 
     Raises:
-        UserError: more than MAX_UNREADABLE of the photos are unreadable.
+        UserError: more than MAX_UNREADABLE of a published dataset's photos are unreadable, or of a person's own more
+            than MAX_UNREADABLE_OWN where there are MANY, or more than half.
     """
     for photo, reason in reasons.items():
         logging.warning("skipped unreadable photo %s: %s", photo, reason)
-    if len(reasons) > MAX_UNREADABLE * total:
+    allowed = (MAX_UNREADABLE_OWN if total >= MANY else 0.5) if own else MAX_UNREADABLE
+    if len(reasons) > allowed * total:
         photo, reason = next(iter(reasons.items()))
+        advice = "mend or remove them" if own else "get a sound copy of the dataset"
         raise UserError(
-            f"{len(reasons)} of the {total} photos in {where} cannot be read, more than {MAX_UNREADABLE:.0%}; the "
-            f"first is {photo} ({reason}); get a sound copy of the dataset"
+            f"{len(reasons)} of the {total} photos in {where} cannot be read, more than {allowed:.0%}; the first is "
+            f"{photo} ({reason}); {advice}"
         )
 
 
@@ -115,7 +122,8 @@ def _looked_at(photos: Iterable[Name], load: Callable[[Name], bytes]) -> Iterato
             return photo, str(error)
         return photo, Picture(hashlib.sha256(encoded).digest(), height, width)
 
-    return in_order(look, photos)
+    with photo_limits.quiet_pillow():
+        yield from in_order(look, photos)
 
 
 def _reason(error: OSError) -> str:

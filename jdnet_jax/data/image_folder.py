@@ -126,7 +126,7 @@ def check_options(
 class ImageFolder(LocalBuilder):
     """Builder of a folder of photos; made by `create`."""
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")  # raised where other photos of a folder are taken, or read otherwise
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -178,7 +178,7 @@ def fingerprint(listing: Listing) -> tuple[dict[str, Fingerprint], int]:
     """Reads and decodes every photo; the fingerprints by path of those that can be read, and how many cannot.
 
     Raises:
-        UserError: more than 1 % of a split's photos cannot be read, or all of a class in train.
+        UserError: many of a split's photos cannot be read, see `image_check.refuse_many`, or all of a class in train.
     """
     fingerprints: dict[str, Fingerprint] = {}
     skipped = 0
@@ -190,7 +190,7 @@ def fingerprint(listing: Listing) -> tuple[dict[str, Fingerprint], int]:
                 bad[photo.file] = result
             else:
                 fingerprints[photo.path] = result
-        image_check.refuse_many(bad, len(photos), f"{split} of {listing.root}")
+        image_check.refuse_many(bad, len(photos), f"{split} of {listing.root}", own=True)
         skipped += len(bad)
     lost = set(listing.class_names) - {
         photo.class_name for photo in listing.photos["train"] if photo.path in fingerprints

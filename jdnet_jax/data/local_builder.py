@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import tensorflow_datasets as tfds
 
-from jdnet_jax.data import photo_file
+from jdnet_jax.data import photo_file, photo_limits
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.parallel import in_order
 from jdnet_jax.process.errors import UserError
@@ -34,7 +34,7 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder):
         """Prepares the records, if that is still to do, without asking TFDS's public bucket; takes TFDS's options."""
         config = options.pop("download_config", None) or tfds.download.DownloadConfig()
         config = dataclasses.replace(config, try_download_gcs=False)
-        with photo_file.quiet_pillow():
+        with photo_limits.quiet_pillow():
             super().download_and_prepare(download_config=config, **options)
 
     def records(self, files: Iterable[Path]) -> Iterator[bytes]:

@@ -50,7 +50,7 @@ def create(
 class MaskedFolder(LocalBuilder):
     """Builder of a folder of photos and masks; made by `create`."""
 
-    VERSION = tfds.core.Version("1.0.0")
+    VERSION = tfds.core.Version("1.1.0")  # raised where other photos of a folder are taken, or read otherwise
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(
@@ -80,6 +80,12 @@ class MaskedFolder(LocalBuilder):
         }
         names, words = with_region(masked, root)
         usable = image_folder.only_in(set().union(*names.values()), readable)
+        lost = set(listing.class_names) - {photo.class_name for photo in usable["train"]}
+        if lost:
+            raise UserError(
+                f"no photo of {listed(sorted(lost))} in {root} has a mask that can be used: mend the masks or remove "
+                "the folder"
+            )
         contents = {path: print_.content for path, print_ in fingerprints.items()}
         divided = divide(usable, contents, config.val_fraction, config.test_fraction, config.split_seed)
         self.info.features["label"].names = listing.class_names
@@ -198,7 +204,7 @@ def with_region(photos: Mapping[str, Sequence[Masked]], where: Path) -> tuple[di
         where: what holds them, for messages.
 
     Raises:
-        UserError: masks that are unreadable or of another size than the photo, of more than 1 % of a split's photos.
+        UserError: many masks of a split are unreadable or of another size, see `image_check.refuse_many`.
     """
     usable: dict[str, set[str]] = {}
     unreadable = empty = full = 0
@@ -206,7 +212,7 @@ def with_region(photos: Mapping[str, Sequence[Masked]], where: Path) -> tuple[di
         found = in_order(lambda masked: region_share(masked.mask, masked.photo), members)
         shares = {masked.name: share for masked, share in zip(members, found, strict=True)}
         reasons = {name: share for name, share in shares.items() if isinstance(share, str)}
-        image_check.refuse_many(reasons, len(members), f"{split} of {where}")
+        image_check.refuse_many(reasons, len(members), f"{split} of {where}", own=True)
         without = [name for name, share in shares.items() if share == 0.0]
         if without:
             logging.warning("photos of %s left out, their masks being empty: %s", split, listed(without))

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Bool, Integer
 from PIL import Image
 
-from jdnet_jax.data import image_check
+from jdnet_jax.data import image_check, photo_limits
 from jdnet_jax.data.image_check import UnreadablePhotoError
 
 _ONE_CHANNEL = ("1", "L", "P")  # of a palette the indices count, not its colours
@@ -28,18 +28,18 @@ def read(file: Path, channel: int | None = None) -> Integer[np.ndarray, "height 
         UnreadablePhotoError: it is not there, damaged, or of other channels.
     """
     try:
-        content = image_check.read(file)
+        image = photo_limits.opened(image_check.read(file), ("PNG",))
     except UnreadablePhotoError as error:
         raise UnreadablePhotoError(f"its mask {file}: {error}") from error
-    try:
-        with Image.open(io.BytesIO(content), formats=("PNG",)) as image:
-            if channel is None and image.mode not in _ONE_CHANNEL:
-                raise UnreadablePhotoError(f"its mask is no 8-bit picture of one channel but {image.mode}")
-            values = np.asarray(image).astype(np.uint8)
-    except UnreadablePhotoError:
-        raise
     except Exception as error:  # a damaged file makes a decoder raise anything
         raise UnreadablePhotoError("its mask is truncated or no PNG") from error
+    with image:
+        if channel is None and image.mode not in _ONE_CHANNEL:
+            raise UnreadablePhotoError(f"its mask is no 8-bit picture of one channel but {image.mode}")
+        try:
+            values = np.asarray(image).astype(np.uint8)
+        except Exception as error:
+            raise UnreadablePhotoError("its mask is truncated or no PNG") from error
     if values.ndim == 2:
         return values
     if channel is None or channel >= values.shape[2]:

@@ -9,29 +9,42 @@ release; so what they would get wrong is put right here with Pillow, once, when 
   profiles of RGB and greyscale photos are ignored, as they are wherever TensorFlow decodes a phone's photo later.
 - Of 16-bit PNG the high byte of each value counts, as it does for TensorFlow.
 - What is transparent is laid on white, the paper of most product photos.
-- Of GIF and other animated files the first picture counts.
+- Of GIF and other animated files, and of TIFF files of many pages, the first picture counts.
 
-A changed photo is written as JPEG of quality 95 without chroma subsampling where its file was JPEG or WebP, and as PNG
-otherwise. Files are told by their content, never by their name.
+A changed photo is written as PNG where its file was PNG, GIF, BMP or TIFF, and otherwise as JPEG of quality 95 without
+chroma subsampling. HEIC and HEIF are read where pillow-heif is installed. Files are told by their content, never by
+their name.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, UnidentifiedImageError
+from jaxtyping import UInt8
+from PIL import Image, ImageCms, UnidentifiedImageError, features
 
-from jdnet_jax.data import image_check
-from jdnet_jax.data.image_check import UnreadablePhotoError
+from jdnet_jax.data import image_check, photo_limits
+from jdnet_jax.data.photo_limits import UnreadablePhotoError
 
-MAX_PIXELS = 178_956_970  # of a photo; 512 MB as RGB
+# `JPEG` stands for MPO too, a JPEG with more pictures behind it.
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "AVIF")
 
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP")  # `JPEG` stands for MPO too, a JPEG with more pictures behind it
+_ISO = b"ftyp"  # at the fifth byte: the container of HEIC and AVIF, and of films
+_HEIF_KINDS = ("heic", "heix", "heim", "heis", "hevc", "hevx", "mif1", "msf1", "mif2")
+_AVIF_KINDS = ("avif", "avis")
+_OTHERS = {  # what is no photo that can be read, though a whole file
+    b"%PDF": "PDF",
+    b"8BPS": "Photoshop",
+    b"\xff\x0a": "JPEG XL",
+    b"\x00\x00\x00\x0cJXL ": "JPEG XL",
+    b"II\xbc": "JPEG XR",
+    b"<svg": "SVG",
+}
+
+_DNG, _SUBFILE = 50706, 254  # TIFF tags: a raw file's version; bit 0 of the other: a preview of what comes later
 
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright
 _UPRIGHT = {
@@ -45,12 +58,18 @@ _UPRIGHT = {
 }
 
 
-@contextlib.contextmanager
-def quiet_pillow() -> Iterator[None]:
-    """Keeps Pillow's warnings, which name no file, from the user, in all threads; wrap the reading of many files."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"PIL\.")
-        yield
+def record_of_pixels(pixels: UInt8[np.ndarray, "height width 3"]) -> bytes:
+    """The record of pixels, RGB, without loss.
+
+    Raises:
+        UnreadablePhotoError: they are of another shape or dtype.
+    """
+    if pixels.ndim != 3 or pixels.shape[-1] != 3 or pixels.dtype != np.uint8 or not pixels.size:
+        shape = "x".join(map(str, pixels.shape))
+        raise UnreadablePhotoError(f"{pixels.dtype} of {shape}, and not uint8 pixels [height, width, 3] in RGB")
+    content = io.BytesIO()
+    Image.fromarray(pixels).save(content, "PNG")
+    return content.getvalue()
 
 
 def record_of(file: Path) -> bytes:
@@ -68,37 +87,53 @@ def to_record(content: bytes) -> bytes:
     A file that is kept as it is has not been decoded: whether its pixels are whole is for `image_check` to find out.
 
     Raises:
-        UnreadablePhotoError: the format is not known, the file is damaged, or its header tells of more than MAX_PIXELS.
+        UnreadablePhotoError: the format is not known, the file is damaged, or it is beyond a limit of `photo_limits`.
     """
     try:
-        with Image.open(io.BytesIO(content), formats=_FORMATS) as image:
+        with photo_limits.opened(content, _formats(content)) as image:
             return _to_record(image, content)
-    except UnreadablePhotoError:
+    except (UnreadablePhotoError, MemoryError):  # the latter says nothing about the file
         raise
-    except Image.DecompressionBombError:
-        raise UnreadablePhotoError(_too_large()) from None
     except UnidentifiedImageError:
         raise UnreadablePhotoError(_what_it_is(content)) from None
-    except MemoryError:
-        raise  # says nothing about the file
     except Exception as error:  # a damaged file makes a decoder raise anything
-        raise UnreadablePhotoError(
-            f"damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})"
-        ) from error
+        raise photo_limits.damaged(error) from error
+
+
+def may_be_heif(content: bytes) -> bool:
+    """Whether a file that begins like this may be of a format that pillow-heif reads."""
+    return content[4:8] == _ISO
+
+
+def reads_heif() -> bool:
+    """Whether HEIC and HEIF files can be read: by pillow-heif, of the extra `[heif]`."""
+    try:
+        import pillow_heif
+    except ImportError:
+        return False
+    pillow_heif.register_heif_opener()
+    return True
+
+
+def _formats(content: bytes) -> tuple[str, ...]:
+    """Pillow's names of the formats that a file may be of."""
+    Image.init()  # knows AVIF from Pillow 11.3 on
+    known = [kind for kind in _FORMATS if kind in Image.OPEN]
+    return (*known, "HEIF") if may_be_heif(content) and reads_heif() else tuple(known)
 
 
 def _to_record(image: Image.Image, content: bytes) -> bytes:
-    if image.width * image.height > MAX_PIXELS:
-        raise UnreadablePhotoError(_too_large())
-    turn = _UPRIGHT.get(_orientation(image))
+    turn = None if image.format == "TIFF" else _UPRIGHT.get(_orientation(image))  # of a TIFF Pillow applies it itself
     if turn is None and _decodes_alike(image):
         return content
+    if image.format == "TIFF":
+        _check_tiff(image)
     plain = _without_alpha(image)
     if turn is not None:
         plain = plain.transpose(turn)
     plain.info = {}  # the orientation and the profile have been dealt with
     file = io.BytesIO()
-    if image.format in ("PNG", "GIF", "BMP"):
+    if image.format in ("PNG", "GIF", "BMP", "TIFF"):
         plain.save(file, "PNG", compress_level=1)  # a third of the usual time, for a tenth more bytes
     else:
         plain.save(file, "JPEG", quality=95, subsampling="4:4:4")
@@ -145,11 +180,25 @@ def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _too_large() -> str:
-    return f"more than {MAX_PIXELS / 1e6:.0f} megapixels"
+def _check_tiff(image: Image.Image) -> None:
+    """The container of TIFF also holds what a camera's sensor saw, before which a small preview stands."""
+    tags = image.tag_v2  # type: ignore[attr-defined]
+    if _DNG in tags or tags.get(_SUBFILE, 0) & 1:
+        raise UnreadablePhotoError("a camera's raw file: develop it, and save it as JPEG")
+    if image.mode in ("I", "F"):
+        raise UnreadablePhotoError("a TIFF file of 32 bits a value: convert it to 8 bits")
 
 
 def _what_it_is(content: bytes) -> str:
-    if content[4:8] == b"ftyp":  # the ISO container of HEIC and AVIF, and of films
-        return f"{content[8:12].decode('ascii', 'replace').strip()} file: convert it to JPEG"
+    if may_be_heif(content):
+        kind = content[8:12].decode("ascii", "replace").strip()
+        if kind in _HEIF_KINDS and not reads_heif():
+            return f"{kind} file: install the extra jdnet-jax[heif] to read it, or convert it to JPEG"
+        if kind in _AVIF_KINDS and not features.check("avif"):
+            return f"{kind} file: install Pillow 11.3 or newer to read it, or convert it to JPEG"
+        if kind not in (*_HEIF_KINDS, *_AVIF_KINDS):
+            return f"{kind} file: convert it to JPEG"
+    for start, kind in _OTHERS.items():
+        if content.startswith(start):
+            return f"{kind} file: convert it to JPEG"
     return "truncated or not an image"

@@ -6,6 +6,7 @@ a function of (seed, p) alone (given the dataset's shuffle buffer), and global b
 
 - the position of a run is one integer, its step; resuming there skips encoded records, decoding nothing;
 - any number of processes sees the same global batches: each decodes only its own rows;
+- photos without labels are a stream of their own, of the same kind; their places in a batch are spread evenly;
 - an example's augmentation, keyed by (seed, epoch, index), is the same however it is reached; where photos are mixed,
   its partner is its neighbour in the global batch.
 
@@ -30,9 +31,9 @@ from ml_collections import ConfigDict
 
 from jdnet_jax.config import views as views_lib
 from jdnet_jax.data import augment as augmentation
-from jdnet_jax.data import framing, mixing, records
+from jdnet_jax.data import framing, mixing, prepared, records
 from jdnet_jax.data.datasets import Dataset
-from jdnet_jax.process.errors import UserError
+from jdnet_jax.data.unlabelled_folder import NO_LABEL
 
 Batch = dict[str, np.ndarray]
 
@@ -72,28 +73,34 @@ def train_batches(
     Returns:
         An iterator over {'image': uint8 [n, image_size, image_size, 3], 'label': int32 [n], 'index': int64 [n]} with
         n = len(rows); 'index' is the example's position in the split. Where `dataset.view` has two parts also 'context'
-        like 'image', see `views.cut`. Where the config mixes photos also what `mixing.mix_pairs` adds.
+        like 'image', see `views.cut`. Where the config mixes photos also what `mixing.mix_pairs` adds. Where the
+        dataset has photos without labels also 'known': bool [n], False for these, whose 'index' is among themselves.
 
     Raises:
         ValueError: rows that part the two photos of a pair, where photos are mixed.
     """
     repeats = augment.repeats
-    epoch_size = dataset.sizes["train"] * repeats
-    first_epoch, offset = divmod(start_step * batch_size, epoch_size)
-    shuffle_buffer = min(dataset.shuffle_buffer, dataset.sizes["train"])
+    unlabelled = dataset.unlabelled
     mixes = mixing.is_on(augment)
     if mixes:
         pairs = np.reshape(range(batch_size) if rows is None else rows, -1)
         if len(pairs) % 2 or np.any(pairs[::2] % 2) or np.any(pairs[1::2] != pairs[::2] + 1):
             raise ValueError(f"photos are mixed in pairs of positions 2i and 2i + 1, which these rows part: {rows}")
 
-    def one_epoch(epoch: tf.Tensor) -> tf.data.Dataset:
+    def epochs(photos: tf.data.Dataset, size: int, position: int, number: Callable[..., tf.Tensor]) -> tf.data.Dataset:
+        """One permutation of the photos after the other, from a position on; an epoch's seeds are of its `number`."""
+        first, offset = divmod(position, size * repeats)
+        buffer = min(dataset.shuffle_buffer, size)
+        every = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
+        return every.flat_map(lambda epoch: one_epoch(number(epoch), photos, buffer)).skip(offset)
+
+    def one_epoch(epoch: tf.Tensor, photos: tf.data.Dataset, buffer: int) -> tf.data.Dataset:
         # Inside a traced function this sets the seed of the function's graph alone: it keeps TensorFlow's global seed,
         # which some caller may have set, out of the order. It must not be 0: TensorFlow tells "both seeds are 0" by a
         # Python comparison, which a symbolic order_seed does not survive.
         tf.random.set_seed(1)
         order_seed, augment_seed = tf.unstack(_epoch_seeds(seed, epoch))
-        shuffled = dataset.records["train"].shuffle(shuffle_buffer, seed=order_seed)
+        shuffled = photos.shuffle(buffer, seed=order_seed)
         # Two photos take turns, so that the partners of a mixture are never copies of one photo.
         numbered = shuffled.batch(2).flat_map(copies) if repeats > 1 else _beside(np.int64(0), shuffled)
         return _beside(augment_seed, numbered)
@@ -113,6 +120,8 @@ def train_batches(
 
         images = _each(one, keys, encoded, serialized, image_size, dataset.view)
         batch = {"image": images, "label": label, "index": index}
+        if unlabelled is not None:
+            batch["known"] = label != NO_LABEL
         return {**batch, "key": keys} if mixes else batch
 
     def mixed(batch: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -120,8 +129,16 @@ def train_batches(
         del result["key"]
         return _parted(result, dataset.view)
 
-    stream = tf.data.Dataset.range(first_epoch, np.iinfo(np.int64).max).flat_map(one_epoch).skip(offset)
-    return _batches(stream, views, batch_size, rows, mixed if mixes else _parts(dataset.view))
+    without = 0 if unlabelled is None else round(batch_size * unlabelled.share)
+    position = start_step * (batch_size - without)
+    stream = epochs(dataset.records["train"], dataset.sizes["train"], position, lambda epoch: epoch)
+    if unlabelled is not None:
+        # Negative numbers, which no epoch of train has.
+        others = epochs(unlabelled.records, unlabelled.size, start_step * without, lambda epoch: -1 - epoch)
+        turns = tf.data.Dataset.from_tensor_slices(_spread(without, batch_size)).repeat()
+        stream = tf.data.Dataset.choose_from_datasets([stream, others], turns)
+    batches = _batches(stream, views, batch_size, rows, mixed if mixes else _parts(dataset.view))
+    return _explained(batches, dataset, "train")
 
 
 @_as_written
@@ -170,7 +187,13 @@ def eval_batches(
         images = _each(one, mask, encoded, serialized, image_size, dataset.view)
         return {"image": images, "label": tf.where(mask, label, 0), "index": index, "mask": mask}
 
-    return _batches(stream, views, batch_size, rows, _parts(dataset.view))
+    return _explained(_batches(stream, views, batch_size, rows, _parts(dataset.view)), dataset, split_role)
+
+
+def _spread(count: int, total: int) -> Int[np.ndarray, " total"]:
+    """`count` ones among zeros, as evenly as can be: any of n equal parts has as many, where n divides both numbers."""
+    reached = np.arange(total + 1, dtype=np.int64) * count // total
+    return np.diff(reached)
 
 
 #: Of the images before they are parted: the photo and its region of interest.
@@ -254,12 +277,9 @@ def _batches(
     if finish is not None:
         stream = stream.map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     stream = stream.prefetch(_PREFETCHED_BATCHES)
-    return _readable(stream.as_numpy_iterator())
+    return stream.as_numpy_iterator()
 
 
-def _readable(batches: Iterator[Batch]) -> Iterator[Batch]:
-    try:
+def _explained(batches: Iterator[Batch], dataset: Dataset, role: str) -> Iterator[Batch]:
+    with prepared.explained(dataset.builder, dataset.splits[role]):
         yield from batches
-    except tf.errors.InvalidArgumentError as error:
-        reason = str(error.message).splitlines()[0][:200]
-        raise UserError(f"a photo of the dataset cannot be decoded ({reason}): prepare it from a sound copy") from error

@@ -26,11 +26,13 @@ import numpy as np
 import tensorflow_datasets as tfds
 
 from jdnet_jax.data import image_check, masks, photo_file
+from jdnet_jax.data.folder_walk import is_system_name
 from jdnet_jax.data.hold_out import stratified_hold_out
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.local_builder import LocalBuilder, with_progress
 from jdnet_jax.data.parallel import in_order
 from jdnet_jax.data.wording import counted
+from jdnet_jax.files import user_files
 from jdnet_jax.process.errors import UserError
 
 OFFICIAL = ("train", "test")
@@ -233,7 +235,8 @@ def find_root(name: str, folder: Path, layout: Layout) -> Path:
     """
     needed = layout.photos.format(split="train")
     if str(folder) and folder.is_dir():
-        for candidate in (folder, *sorted(folder.glob("*")), *sorted(folder.glob("*/*"))):
+        below = [*sorted(folder.glob("*")), *sorted(folder.glob("*/*"))]
+        for candidate in (folder, *(path for path in below if not any(map(is_system_name, path.parts[-2:])))):
             if (candidate / needed).is_dir():
                 return candidate
     shown = "" if folder == Path() else str(folder)
@@ -250,7 +253,9 @@ def list_photos(root: Path, split: str, layout: Layout) -> list[Photo]:
         UserError: there are none, two have one name up to the ending, or some have no map.
     """
     folder, maps = (root / part.format(split=split) for part in (layout.photos, layout.maps))
-    files = sorted(file for file in folder.glob("*") if file.suffix.lower() in _PHOTOS)
+    files = sorted(
+        file for file in folder.glob("*") if file.suffix.lower() in _PHOTOS and not is_system_name(file.name)
+    )
     if not files:
         raise UserError(f"{folder} holds no photos: the official {split} is expected there")
     photos = [Photo(f"{split}/{file.stem}", file, maps / f"{file.stem}.png") for file in files]
@@ -272,12 +277,8 @@ def read_names(file: Path, classes: int) -> list[str]:
     Raises:
         UserError: the file is not there, or lacks one.
     """
-    try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{file} cannot be read ({error}): it has the names of the classes") from error
     names = {}
-    for line in lines:
+    for line in user_files.read_text(file).splitlines():
         first, _, rest = line.strip().partition("\t") if "\t" in line else line.strip().partition(" ")
         if first.isdecimal() and rest.strip():
             names[int(first)] = rest.strip()

@@ -9,12 +9,12 @@ What runs models in a browser is fetched once, by npm; `--build` does only that.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from absl import flags
 
+from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import show
 
 _MODEL = flags.DEFINE_string("model", None, "A .tflite or .onnx file with its model.json, a workdir, or a hand-off.")
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "The interface to serve at; this machine alone can reach the default.")
@@ -31,7 +31,7 @@ def main(argv: list[str]) -> int:
     from jdnet_jax.demo import runtime
 
     if _BUILD.value:
-        print(runtime.build())
+        show(str(runtime.build()))
         return 0
     if not _MODEL.value:
         raise UserError("--model is missing: name a .tflite or .onnx file, a workdir or a hand-off (student/)")
@@ -39,15 +39,15 @@ def main(argv: list[str]) -> int:
     from jdnet_jax.demo import model_file, server, static_folder
     from jdnet_jax.demo import site as site_lib
 
-    model = model_file.load(Path(_MODEL.value).expanduser())
+    model = model_file.load(user_files.expanded(_MODEL.value))
     site = site_lib.create(model, runtime.find_or_build())
     if _EXPORT.value:
-        folder = Path(_EXPORT.value).expanduser()
+        folder = user_files.expanded(_EXPORT.value)
         static_folder.write(site, folder)
-        print(f"{folder}: {len(site)} files; serve them by HTTPS, without which browsers give pages no camera")
+        show(f"{folder}: {len(site)} files; serve them by HTTPS, without which browsers give pages no camera")
         return 0
     serving = server.Server(site, _HOST.value, _PORT.value)
-    print(f"open {serving.url} (Ctrl-C ends)", flush=True)
+    show(f"open {serving.url} (Ctrl-C ends)")
     server.serve_until_interrupted(serving)
     return 0
 

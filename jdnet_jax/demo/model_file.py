@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jdnet_jax.config import views
-from jdnet_jax.handoff import model_card
+from jdnet_jax.handoff import sums
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
@@ -58,7 +58,7 @@ def load(path: Path) -> ModelFile:
 
 def _read(path: Path) -> ModelFile:
     runtime, at, mark = _RUNTIMES[path.suffix]
-    card = model_card.read(model_card.beside(path))
+    card = sums.exported_card(path)
     _check(card, path)
     try:
         content = path.read_bytes()
@@ -86,9 +86,12 @@ def _exported(source: Path) -> Iterator[Path]:
     from jdnet_jax.export import exporter
 
     if (found := handoff.find(source)) is not None:
-        _check(model_card.read(found / model_card.FILE_NAME), source)
+        _check(sums.checked_card(found), source)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "student.tflite"
-        exporter.export(exporter.Request(source, "tflite", "none", output))
-        say(f"to skip this next time: python -m jdnet_jax.export --from={source} --output=student.tflite")
+        exporter.export(exporter.Request(source, "tflite", "none", output, outputs="probabilities+activation"))
+        say(
+            f"to skip this next time: python -m jdnet_jax.export --from={source} --outputs=probabilities+activation "
+            "--output=student.tflite"
+        )
         yield output

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ipaddress
 import signal
 import socket
 import socketserver
@@ -53,12 +54,27 @@ class Server(ThreadingHTTPServer):
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
             self.address_family = found[0][0]
             super().__init__((host, port), _Handler)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # the latter for a name that can be none
+            reason = error.strerror if isinstance(error, OSError) else error
             raise UserError(
-                f"--host={host} --port={port} cannot be served at ({error.strerror}): choose another port, or 0 for any"
+                f"--host={host} --port={port} cannot be served at ({reason}): choose another port, or 0 for any"
             ) from error
+        self._everywhere = _is_address(host, "is_unspecified")
         shown = _own_address() if host == "0.0.0.0" else f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{self.server_address[1]}/"
+        self._names = {"localhost", host.lower(), shown.lower()}
+
+    def answers_to(self, host: str) -> bool:
+        """Whether the Host header of a request names this server.
+
+        A page of another site could otherwise have its own name resolved to this machine (DNS rebinding) and read what
+        is served here. Addresses are safe from that: they are resolved by nobody.
+        """
+        try:
+            name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")
+        except ValueError:
+            return False
+        return name in self._names or _is_address(name, "is_loopback") or (self._everywhere and _is_address(name))
 
     def server_bind(self) -> None:
         """As `TCPServer` does it: that of HTTP servers asks the network for the host's name, which may take long."""
@@ -73,6 +89,14 @@ def serve_until_interrupted(server: Server) -> None:
     with _sigterm_interrupts(), contextlib.suppress(KeyboardInterrupt):
         server.serve_forever(poll_interval=0.2)
     server.server_close()
+
+
+def _is_address(host: str, kind: str = "version") -> bool:
+    """Whether it is an IP address (and no name), of a kind such as `is_loopback`."""
+    try:
+        return bool(getattr(ipaddress.ip_address(host), kind))
+    except ValueError:
+        return False
 
 
 def _own_address() -> str:
@@ -118,6 +142,9 @@ class _Handler(BaseHTTPRequestHandler):
         super().end_headers()
 
     def _answer(self, body: bool) -> None:
+        if not self.server.answers_to(self.headers.get("Host", "")):
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "Not the name of this server")
+            return
         address = unquote(urlsplit(self.path).path).removeprefix("/") or site_lib.INDEX
         asset = self.server.site.get(address)
         if asset is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from jdnet_jax.demo import runtime
 from jdnet_jax.demo.model_file import ModelFile
+from jdnet_jax.figures import intervals
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import colormap
 
@@ -109,9 +110,12 @@ def _description(model: ModelFile, files: list[str]) -> Mapping[str, Any]:
     return {"model": about, "files": files, "colors": colormap.table().tolist()}
 
 
-def _accuracy(card: ModelCard) -> dict[str, Any] | None:
-    """Top-1 as a fraction and the count of test photos, where the card tells them."""
+def _accuracy(card: ModelCard) -> str | None:
+    """Top-1 on test in words, where the card tells it."""
     test = card.accuracy.get("test")
     if not isinstance(test, dict) or not {"top1", "count"} <= test.keys():
         return None
-    return {"top1": test["top1"], "count": test["count"]}
+    top1, count = test["top1"], test["count"]
+    if not (isinstance(top1, float | int) and 0 <= top1 <= 1 and isinstance(count, int) and count >= 1):
+        return None
+    return intervals.share(top1, count)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from jdnet_jax.demo import site as site_lib
 from jdnet_jax.demo.site import Asset
+from jdnet_jax.files import atomic
 from jdnet_jax.process.errors import UserError
 
 
@@ -21,23 +21,13 @@ def write(site: Mapping[str, Asset], folder: Path) -> None:
     folder = folder.absolute()
     if folder.exists():
         _check_replaceable(folder)
-    aside, old = (folder.with_name(f".{folder.name}.{what}") for what in ("new", "old"))
     try:
-        for path in (aside, old):
-            shutil.rmtree(path, ignore_errors=True)
-        for name, asset in site.items():
-            (aside / name).parent.mkdir(parents=True, exist_ok=True)
-            (aside / name).write_bytes(asset.content)
-        if folder.exists():
-            folder.rename(old)
-        aside.rename(folder)
+        with atomic.replaced_folder(folder) as aside:
+            for name, asset in site.items():
+                (aside / name).parent.mkdir(parents=True, exist_ok=True)
+                (aside / name).write_bytes(asset.content)
     except OSError as error:
-        if old.exists() and not folder.exists():
-            old.rename(folder)
         raise UserError(f"--export={folder} cannot be written ({error.strerror}): choose another place") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def _check_replaceable(folder: Path) -> None:

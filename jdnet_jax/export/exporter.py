@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from jdnet_jax.export.comparison import Comparison
 from jdnet_jax.export.pictures import Pictures
 from jdnet_jax.export.placement import placed
 from jdnet_jax.files.size_on_disk import size_on_disk
-from jdnet_jax.handoff import model_card
+from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference.flax_runner import FlaxRunner
 from jdnet_jax.inference.open import open_model
@@ -29,6 +29,7 @@ from jdnet_jax.run.workdir import Workdir
 
 _OF_TWO_INPUTS = ("tflite", "stablehlo")
 _CALIBRATION, _COMPARISON = 256, 2_000  # pictures at most
+_FEW = 100  # photos to calibrate with, below which a person is warned
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,10 +41,12 @@ class Request:
         file_format: one of `formats.FORMATS`.
         quantize: one of `formats.DTYPES`.
         output: where the file is to lie.
-        calibrate: a folder of photos to calibrate and compare with; None for the run's own dataset.
+        calibrate: a folder of photos to calibrate with and, apart from these, to compare on; None for the run's
+            dataset.
         allow_loss: whether a quantised file may lose any accuracy.
         author: for the file's metadata.
         licence: for the file's metadata.
+        outputs: one of the format's `outputs`; '' for its default.
     """
 
     source: Path
@@ -54,6 +57,7 @@ class Request:
     allow_loss: bool = False
     author: str = ""
     licence: str = ""
+    outputs: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,17 +67,22 @@ class Report:
     Attributes:
         output: where it lies.
         size: in bytes, of all files of a folder.
-        comparison: with the student.
+        comparison: with the student; None where the file cannot be run here.
     """
 
     output: Path
     size: int
-    comparison: Comparison
+    comparison: Comparison | None
 
     def __str__(self) -> str:
         found = self.comparison
+        written = f"{self.output}: {self.size:,} bytes"
+        if found is None:
+            return (
+                f"{written}\nnot compared with the student, because nothing here runs it: compare it where it is to run"
+            )
         lines = [
-            f"{self.output}: {self.size:,} bytes",
+            written,
             f"on {found.source}: the same class as the student on {found.agreement:.2%}, "
             f"largest difference of a probability {found.largest_difference:.2g}",
         ]
@@ -89,7 +98,8 @@ def export(request: Request) -> Report:
         UserError: a mistake in the request, a network that the format cannot express, no calibration pictures, or a
             file that is not good enough.
     """
-    chosen = formats.check(request.file_format, request.quantize)
+    chosen = formats.check(request.file_format, request.quantize, request.outputs)
+    outputs = (request.outputs or chosen.outputs[0]).split("+")
     variables, card = handoff.load(request.source)
     card = dataclasses.replace(card, dtype="float32")  # what every exported file is compared with
     if card.view == views.BOTH and (request.file_format not in _OF_TWO_INPUTS or request.quantize != "none"):
@@ -102,23 +112,29 @@ def export(request: Request) -> Report:
         dataset = _dataset_of(request.source, card)
         calibration = _calibration(request, dataset, card) if request.quantize == "int8" else None
         card = dataclasses.replace(
-            card, file_format=request.file_format, dtype=formats.DTYPES[request.quantize], export=_origin(calibration)
+            card,
+            file_format=request.file_format,
+            dtype=formats.DTYPES[request.quantize],
+            export={**_origin(calibration), "outputs": outputs},
         )
         say(f"converting {card.model} to {request.file_format} ({card.dtype}) ...")
-        _write(path, request, variables, card, calibration)
-        model_card.write(model_card.card_path(path), card)
-        say("comparing the file with the student ...")
-        found = comparison.compare(student, open_model(path), _to_compare(request, dataset, card))
-        comparison.check(found, request.quantize, request.allow_loss)
-        size = size_on_disk(path)
-        about = {**card.export, "bytes": size, "comparison": found.summary()}
-        model_card.write(model_card.card_path(path), dataclasses.replace(card, export=about))
+        _write(path, request, outputs, variables, card, calibration)
+        _describe(path, card)
+        size, found = size_on_disk(path), None
+        about = {**card.export, "bytes": size}
+        if chosen.runs_here:
+            say("comparing the file with the student ...")
+            found = comparison.compare(student, open_model(path), _to_compare(request, dataset, card))
+            comparison.check(found, request.quantize, request.allow_loss)
+            about["comparison"] = found.summary()
+        _describe(path, dataclasses.replace(card, export=about))
     return Report(request.output, size, found)
 
 
 def _write(
     path: Path,
     request: Request,
+    outputs: Sequence[str],
     variables: Mapping[str, PyTree],
     card: ModelCard,
     calibration: Pictures | None,
@@ -134,8 +150,8 @@ def _write(
             from jdnet_jax.export import tflite_file, to_tflite
 
             images = None if calibration is None else calibration.images
-            converted = to_tflite.convert(function, request.quantize, images)
-            path.write_bytes(tflite_file.finish(converted, card, author, licence))
+            converted = to_tflite.convert(function, request.quantize, images, outputs)
+            path.write_bytes(tflite_file.finish(converted, card, author, licence, outputs))
         case "stablehlo":
             from jdnet_jax.export import to_stablehlo
 
@@ -144,6 +160,10 @@ def _write(
             from jdnet_jax.export import to_saved_model
 
             to_saved_model.write(function, path)
+        case "coreml":
+            from jdnet_jax.export import to_coreml
+
+            to_coreml.write(function, path, request.quantize, author, licence, outputs)
         case "onnx":
             from jdnet_jax.export import to_onnx
 
@@ -156,6 +176,11 @@ def _write(
                 ) from error
 
 
+def _describe(path: Path, card: ModelCard) -> None:
+    model_card.write(model_card.card_path(path), card)
+    sums.seal(path)
+
+
 def _dataset_of(source: Path, card: ModelCard) -> Dataset | None:
     """The dataset of the run that the hand-off is of, where it is prepared on this machine."""
     for folder in (source, source.absolute().parent):
@@ -163,7 +188,8 @@ def _dataset_of(source: Path, card: ModelCard) -> Dataset | None:
         if place.config.is_file():
             try:
                 dataset = find_prepared(place.dataset_config())
-            except UserError:
+            except UserError as error:
+                say(f"note: the run's dataset is not used: {error}")
                 return None
             return dataset if dataset is not None and dataset.class_names == card.classes else None
     return None
@@ -171,20 +197,31 @@ def _dataset_of(source: Path, card: ModelCard) -> Dataset | None:
 
 def _calibration(request: Request, dataset: Dataset | None, card: ModelCard) -> Pictures:
     if request.calibrate is not None:
-        return pictures.of_folder(request.calibrate, card, _CALIBRATION)
-    if dataset is not None:
-        return pictures.of_split(dataset, "train", card, _CALIBRATION)
-    raise UserError(
-        "--quantize=int8 needs photos to find the ranges of activations, and the dataset of this student is not "
-        "prepared here: name a folder with some hundred of them by --calibrate=FOLDER"
-    )
+        chosen = pictures.of_folder(request.calibrate, card, _CALIBRATION, pictures.CALIBRATION)
+    elif dataset is not None:
+        chosen = pictures.of_split(dataset, "train", card, _CALIBRATION)
+    else:
+        raise UserError(_NO_PHOTOS)
+    if len(chosen.images) < _FEW:
+        say(
+            f"warning: {chosen.source} are few to find the ranges of activations by: the file may be much worse than "
+            f"the student; give {_FEW} or more by --calibrate=FOLDER"
+        )
+    return chosen
+
+
+_NO_PHOTOS = (
+    "--quantize=int8 needs photos to find the ranges of activations, and the dataset of this student is not "
+    "prepared here: name a folder with some hundred of them by --calibrate=FOLDER"
+)
 
 
 def _to_compare(request: Request, dataset: Dataset | None, card: ModelCard) -> Pictures:
     if dataset is not None:
         return pictures.of_split(dataset, "val", card, _COMPARISON)
     if request.calibrate is not None:
-        return pictures.of_folder(request.calibrate, card, _CALIBRATION)
+        part = pictures.HELD_OUT if request.quantize == "int8" else pictures.ALL
+        return pictures.of_folder(request.calibrate, card, _COMPARISON, part)
     return pictures.drawn(card)
 
 

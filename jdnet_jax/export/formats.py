@@ -17,23 +17,42 @@ class Format:
     """A kind of exported file.
 
     Attributes:
-        suffix: of the file's name; '' for a folder.
+        suffix: of the file's name; '' for a folder of any name.
         quantizations: what `--quantize` may be.
+        outputs: what `--outputs` may be, the default first.
         extra: of the package, with what the format needs; '' where it needs nothing.
         modules: what the extra installs.
+        runs_here: whether the project opens such a file again, to compare it with the student and to predict.
     """
 
     suffix: str
     quantizations: tuple[str, ...] = ("none",)
+    outputs: tuple[str, ...] = ("probabilities+activation",)
     extra: str = ""
     modules: tuple[str, ...] = ()
+    runs_here: bool = True
 
 
 FORMATS: Mapping[str, Format] = {
-    "tflite": Format(".tflite", ("none", "float16", "dynamic", "int8"), "export", ("ai_edge_litert",)),
+    "tflite": Format(
+        ".tflite",
+        ("none", "float16", "dynamic", "int8"),
+        # Tools for Android take a second output for a second classifier, or refuse the file.
+        ("probabilities", "probabilities+activation"),
+        "export",
+        ("ai_edge_litert",),
+    ),
     "stablehlo": Format(".stablehlo"),
     "saved_model": Format(""),
-    "onnx": Format(".onnx", ("none",), "onnx", ("onnx", "onnxruntime")),
+    "onnx": Format(".onnx", extra="onnx", modules=("onnx", "onnxruntime")),
+    "coreml": Format(
+        ".mlpackage",
+        ("none", "float16"),
+        ("probabilities", "probabilities+activation"),
+        extra="coreml",
+        modules=("coremltools", "stablehlo_coreml"),
+        runs_here=False,
+    ),
     "safetensors": Format(".safetensors"),
 }
 
@@ -41,11 +60,12 @@ FORMATS: Mapping[str, Format] = {
 DTYPES: Mapping[str, str] = {"none": "float32", "float16": "float16", "dynamic": "dynamic", "int8": "int8"}
 
 
-def check(name: str, quantize: str) -> Format:
-    """The format of a name.
+def check(name: str, quantize: str, outputs: str = "") -> Format:
+    """The format of a name; `outputs` may be '' for the format's default.
 
     Raises:
-        UserError: there is no such format, it cannot be quantised so, or what it needs is not installed.
+        UserError: there is no such format, it cannot be quantised so or have these outputs, or what it needs is not
+            installed.
     """
     if name not in FORMATS:
         raise UserError(f"--format={name} is unknown; choose one of {', '.join(FORMATS)}")
@@ -55,6 +75,8 @@ def check(name: str, quantize: str) -> Format:
     if quantize not in found.quantizations:
         able = ", ".join(other for other, entry in FORMATS.items() if quantize in entry.quantizations)
         raise UserError(f"--format={name} has no --quantize={quantize}; {able} has, or leave it at none")
+    if outputs and outputs not in found.outputs:
+        raise UserError(f"--format={name} has no --outputs={outputs}; choose {' or '.join(found.outputs)}")
     if any(importlib.util.find_spec(module) is None for module in found.modules):
         raise UserError(f"--format={name} needs {' and '.join(found.modules)}: pip install 'jdnet-jax[{found.extra}]'")
     return found

@@ -12,7 +12,7 @@ import tensorflow as tf
 from jaxtyping import Int, UInt8
 
 from jdnet_jax.config import views
-from jdnet_jax.data import Dataset, augment, records
+from jdnet_jax.data import Dataset, augment, prepared, records
 from jdnet_jax.data.synthetic_meals import builder as synthetic_meals
 from jdnet_jax.data.wording import counted
 from jdnet_jax.handoff.model_card import ModelCard
@@ -21,6 +21,7 @@ from jdnet_jax.process.errors import UserError
 
 _SEED = 0  # the same pictures for every export
 _DRAWN = 48
+ALL, CALIBRATION, HELD_OUT = "all", "calibration", "held out"  # parts of a folder
 
 
 class Pictures(NamedTuple):
@@ -55,29 +56,36 @@ def of_split(dataset: Dataset, role: str, card: ModelCard, limit: int) -> Pictur
         return encoded[0], label[0], masks[0]
 
     stored = dataset.records[role].map(parsed)
-    labels = np.array([*stored.map(lambda encoded, label, mask: label).as_numpy_iterator()])
-    chosen = spread(labels.tolist(), limit)
-    wanted = set(chosen)
-    found: dict[int, np.ndarray] = {}
-    for position, (encoded, _, mask) in enumerate(stored):
-        if position in wanted:
-            view = augment.central_view(
-                encoded, card.image_size, card.crop_fraction, fit=card.fit, mask=mask if has_mask else None
-            ).numpy()
-            found[position] = views.seen(view[..., :3], view[..., 3:], card.view)
-            if len(found) == len(wanted):
-                break
+    with prepared.explained(dataset.builder, dataset.splits[role]):
+        labels = np.array([*stored.map(lambda encoded, label, mask: label).as_numpy_iterator()])
+        chosen = spread(labels.tolist(), limit)
+        wanted = set(chosen)
+        found: dict[int, np.ndarray] = {}
+        for position, (encoded, _, mask) in enumerate(stored):
+            if position in wanted:
+                view = augment.central_view(
+                    encoded, card.image_size, card.crop_fraction, fit=card.fit, mask=mask if has_mask else None
+                ).numpy()
+                found[position] = views.seen(view[..., :3], view[..., 3:], card.view)
+                if len(found) == len(wanted):
+                    break
     source = f"{counted(len(chosen), 'photo')} of {dataset.name}, {role}"
     return Pictures(source, np.stack([found[index] for index in chosen]), labels[chosen])
 
 
-def of_folder(folder: Path, card: ModelCard, limit: int) -> Pictures:
+def of_folder(folder: Path, card: ModelCard, limit: int, part: str = ALL) -> Pictures:
     """Photos below a folder, spread over the folders in it where it has more than the limit.
 
-    Photos that cannot be read are passed over.
+    Photos that cannot be read are passed over. Labels are known where every photo lies in a folder with a class's name.
+
+    Args:
+        folder: searched with the folders in it.
+        card: of the model.
+        limit: how many photos to take at most.
+        part: `ALL`; `HELD_OUT`, a quarter of the photos; or `CALIBRATION`, those that are not held out.
 
     Raises:
-        UserError: it is no folder, or no photo in it can be read.
+        UserError: it is no folder, or no photo in the part can be read.
     """
     if card.view != views.PHOTO:
         raise UserError(
@@ -88,15 +96,20 @@ def of_folder(folder: Path, card: ModelCard, limit: int) -> Pictures:
         raise UserError(f"--calibrate={folder} is not a folder; name one with photos such as the model will see")
     files = photos.find([str(folder)])
     order = spread([str(file.parent) for file in files], len(files))
-    seen: list[np.ndarray] = []
-    for photo in photos.read((files[i] for i in order), card):
-        if photo.view is not None:
-            seen.append(photo.view)
-        if len(seen) == limit:
-            break
+    order = [i for turn, i in enumerate(order) if part == ALL or (turn % 4 == 1) == (part == HELD_OUT)]
+    read = photos.read((files[i] for i in order), card)
+    readable = ((photo.path.parent.name, photo.view) for photo in read if photo.view is not None)
+    seen = [*itertools.islice(readable, limit)]
+    if not seen and part == HELD_OUT:
+        raise UserError(f"--calibrate={folder} has one photo: some hundred are needed, and others to judge the file by")
     if not seen:
         raise UserError(f"--calibrate={folder} has no photos that can be read; name a folder with photos of food")
-    return Pictures(f"{counted(len(seen), 'photo')} of {folder}", np.stack(seen), None)
+    source = f"{counted(len(seen), 'photo')} of {folder}"
+    if part == HELD_OUT:
+        source += " that it was not calibrated with"
+    numbers = {name: number for number, name in enumerate(card.classes)}
+    labels = [numbers.get(name, -1) for name, _ in seen]
+    return Pictures(source, np.stack([view for _, view in seen]), None if -1 in labels else np.array(labels))
 
 
 def drawn(card: ModelCard) -> Pictures:

@@ -7,15 +7,16 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from jdnet_jax.handoff import model_card
+from jdnet_jax.files import atomic
+from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.process.errors import UserError
 
-_SAVED_MODEL_FILE = "saved_model.pb"
+_FOLDERS = {"": "saved_model.pb", ".mlpackage": "Manifest.json"}  # what lies in them, by their suffix
 
 
 @contextlib.contextmanager
 def placed(output: Path, suffix: str) -> Iterator[Path]:
-    """Gives a path aside to write to, and afterwards moves what is there, with its `model.json`, to `output`.
+    """Gives a path aside to write to, and afterwards moves what is there to `output`, its card and list with it.
 
     Where the code inside raises an exception, what was at `output` before stays as it is and nothing new is left.
 
@@ -28,11 +29,12 @@ def placed(output: Path, suffix: str) -> Iterator[Path]:
     """
     if suffix and output.suffix != suffix:
         raise UserError(f"--output={output} must end in {suffix}, by which the file is known")
-    if output.is_dir() and (suffix or not _is_replaceable(output)):
+    is_folder = suffix in _FOLDERS
+    if output.is_dir() and not (is_folder and _is_replaceable(output, _FOLDERS[suffix])):
         raise UserError(f"--output={output} is a folder that no export wrote: choose another name")
-    if not suffix and output.is_file():
-        raise UserError(f"--output={output} is a file, and a SavedModel a folder: choose another name")
-    aside = output.absolute().parent / f".{output.name}.new"
+    if is_folder and output.is_file():
+        raise UserError(f"--output={output} is a file, and a folder is to be written: choose another name")
+    aside = atomic.aside(output.absolute())
     try:
         shutil.rmtree(aside, ignore_errors=True)
         aside.mkdir(parents=True)
@@ -40,7 +42,7 @@ def placed(output: Path, suffix: str) -> Iterator[Path]:
         raise UserError(f"--output={output} cannot be written ({error.strerror}): choose another place") from error
     try:
         inside = aside / output.name
-        if not suffix:
+        if is_folder:
             inside.mkdir()
         yield inside
         _move(inside, output)
@@ -50,9 +52,9 @@ def placed(output: Path, suffix: str) -> Iterator[Path]:
         shutil.rmtree(aside, ignore_errors=True)
 
 
-def _is_replaceable(folder: Path) -> bool:
+def _is_replaceable(folder: Path, content: str) -> bool:
     entries = {entry.name for entry in folder.iterdir()}
-    return not entries or {_SAVED_MODEL_FILE, model_card.FILE_NAME} <= entries
+    return not entries or {content, model_card.FILE_NAME} <= entries
 
 
 def _move(inside: Path, output: Path) -> None:
@@ -63,6 +65,7 @@ def _move(inside: Path, output: Path) -> None:
         inside.rename(output)
         return
     card = model_card.card_path(output)
-    card.unlink(missing_ok=True)  # between the two moves there is a file without a card, which nobody runs
+    card.unlink(missing_ok=True)  # between the moves there is a file without a card, which nobody runs
     inside.replace(output)
+    sums.list_path(inside).replace(sums.list_path(output))
     model_card.card_path(inside).replace(card)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -11,17 +13,18 @@ from jdnet_jax.handoff.model_card import ModelCard
 
 _FILE_IDENTIFIER = b"TFL3"
 _ALIGNMENT = 16  # of buffers: the schema's
-INPUT, MASK, PROBABILITIES, ACTIVATION = "image", "mask", "probabilities", "activation"
+INPUT, MASK = "image", "mask"
 
 
-def finish(converted: bytes, card: ModelCard, author: str, licence: str) -> bytes:
+def finish(converted: bytes, card: ModelCard, author: str, licence: str, outputs: Sequence[str]) -> bytes:
     """The file to hand out, from a converter's.
 
     Args:
-        converted: a model from images to logits and activation map.
+        converted: a model from images to logits and, where it is an output, the activation map.
         card: what the file says of itself.
         author: for the metadata.
         licence: for the metadata.
+        outputs: names of the model's outputs.
     """
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(converted, 0))
     graph = model.subgraphs[0]
@@ -29,7 +32,7 @@ def finish(converted: bytes, card: ModelCard, author: str, licence: str) -> byte
     # By its channels a photo is told from a mask, in whatever order the converter leaves them.
     inputs = {MASK if graph.tensors[i].shape[-1] == 1 else INPUT: i for i in graph.inputs}
     graph.inputs = np.array([inputs[name] for name in (INPUT, MASK) if name in inputs], np.int32)
-    named = {**inputs, **dict(zip((PROBABILITIES, ACTIVATION), graph.outputs, strict=True))}
+    named = {**inputs, **dict(zip(outputs, graph.outputs, strict=True))}
     for i, tensor in enumerate(graph.tensors):
         # Inner tensors are named after the Flax modules: of use to somebody who looks for an operation in a file of
         # floats, and half a per cent of a quantised one.
@@ -37,9 +40,9 @@ def finish(converted: bytes, card: ModelCard, author: str, licence: str) -> byte
             tensor.name = None
     for name, i in named.items():
         graph.tensors[i].name = name
-    model.signatureDefs = [_signature(named)]
+    model.signatureDefs = [_signature(named, outputs)]
     model.description = f"{card.model} exported by jdnet_jax"
-    model.metadata.append(_metadata(model, tflite_metadata.metadata(card, author, licence)))
+    model.metadata.append(_metadata(model, tflite_metadata.metadata(card, author, licence, outputs)))
     builder = _SharingBuilder(1024)
     builder.Finish(model.Pack(builder), _FILE_IDENTIFIER)
     return tflite_metadata.append_labels(bytes(builder.Output()), card.classes)
@@ -74,7 +77,7 @@ def _add_softmax(model: schema.ModelT, temperature: float) -> None:
     graph.outputs = np.array([softmax.outputs[0], *graph.outputs[1:]], np.int32)
 
 
-def _signature(named: dict[str, int]) -> schema.SignatureDefT:
+def _signature(named: dict[str, int], outputs: Sequence[str]) -> schema.SignatureDefT:
     def entry(name: str) -> schema.TensorMapT:
         result = schema.TensorMapT()
         result.name, result.tensorIndex = name, int(named[name])
@@ -83,7 +86,7 @@ def _signature(named: dict[str, int]) -> schema.SignatureDefT:
     signature = schema.SignatureDefT()
     signature.signatureKey = "serving_default"
     signature.inputs = [entry(name) for name in (INPUT, MASK) if name in named]
-    signature.outputs = [entry(PROBABILITIES), entry(ACTIVATION)]
+    signature.outputs = [entry(name) for name in outputs]
     return signature
 
 

@@ -18,6 +18,7 @@ from flatbuffers import number_types
 
 from jdnet_jax.config import views
 from jdnet_jax.handoff.model_card import ModelCard
+from jdnet_jax.process.printable import printable
 
 NAME = "TFLITE_METADATA"
 LABELS = "labels.txt"
@@ -28,7 +29,7 @@ _NORMALIZATION = 1  # ProcessUnitOptions
 _RGB, _TENSOR_AXIS_LABELS = 1, 2
 
 
-def metadata(card: ModelCard, author: str, licence: str) -> bytes:
+def metadata(card: ModelCard, author: str, licence: str, outputs: Sequence[str]) -> bytes:
     """The metadata of an exported student.
 
     Its input is the pixels as they are, because the normalisation is inside the file: mean 0 and deviation 1. What the
@@ -65,7 +66,7 @@ def metadata(card: ModelCard, author: str, licence: str) -> bytes:
         builder,
         name="activation",
         description="class activation map of the most probable class, not negative: where the network looked",
-        dimensions=("batch", "height", "width"),
+        dimensions=("batch", "height", "width", "channel"),
         content=_content(builder, _FEATURE, {}),
     )
     inputs = [image]
@@ -78,7 +79,9 @@ def metadata(card: ModelCard, author: str, licence: str) -> bytes:
             content=_content(builder, _FEATURE, {}),
         )
         inputs.append(mask)
-    graph = _table(builder, {2: _vector(builder, inputs), 3: _vector(builder, [probabilities, activation])})
+    described = {"probabilities": probabilities, "activation": activation}
+    results = [described[name] for name in outputs]
+    graph = _table(builder, {2: _vector(builder, inputs), 3: _vector(builder, results)})
     texts = {
         0: card.model,
         1: f"{card.model}, {len(card.classes)} classes, {card.dtype}, exported by jdnet_jax",
@@ -105,7 +108,7 @@ def append_labels(model: bytes, classes: Sequence[str]) -> bytes:
     content = io.BytesIO(model)
     with zipfile.ZipFile(content, "a", zipfile.ZIP_STORED) as archive:
         # A date of its own would make every export another file.
-        archive.writestr(zipfile.ZipInfo(LABELS), "".join(f"{name}\n" for name in classes))
+        archive.writestr(zipfile.ZipInfo(LABELS), "".join(f"{printable(name)}\n" for name in classes))
     return content.getvalue()
 
 

@@ -9,6 +9,7 @@ from jax.experimental import jax2tf
 
 from jdnet_jax.export import to_stablehlo
 from jdnet_jax.export.inference_function import InferenceFunction
+from jdnet_jax.files.plain_path import without_patterns
 from jdnet_jax.models import lowering
 
 
@@ -35,5 +36,5 @@ def write(function: InferenceFunction, folder: Path) -> None:
     module.serve = tf.function(
         serve, input_signature=[tf.TensorSpec([None, size, size, 3], tf.uint8, "image")], autograph=False
     )
-    with lowering.for_platform(lowering.ANY):
-        tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+    with lowering.for_platform(lowering.ANY), without_patterns(folder) as place:
+        tf.saved_model.save(module, str(place), signatures={"serving_default": module.serve})

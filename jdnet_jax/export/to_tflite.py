@@ -8,7 +8,8 @@ are those seen on calibration pictures; only the softmax over the classes is in 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,7 +24,10 @@ QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
 
 
 def convert(
-    function: InferenceFunction, quantize: str, calibration: UInt8[np.ndarray, "n size size 3"] | None
+    function: InferenceFunction,
+    quantize: str,
+    calibration: UInt8[np.ndarray, "n size size 3"] | None,
+    outputs: Sequence[str],
 ) -> bytes:
     """Converts for photos one at a time, as TFLite has no free batch size.
 
@@ -31,17 +35,24 @@ def convert(
         function: what to convert.
         quantize: one of QUANTIZATIONS.
         calibration: views of photos, for `int8`.
+        outputs: `probabilities`, for which logits stand, and perhaps `activation`.
 
     Returns:
         a model from an image uint8 [1, size, size, 3], and of `roi+context` a mask uint8 [1, size, size, 1], to logits
-        and activation map, both float32.
+        [1, classes] and, where asked for, the activation map [1, h, w, 1], both float32.
     """
     # The quantiser makes a float input uint8, and the normalisation behind it a matter of scales.
     dtype = tf.float32 if quantize == "int8" else tf.uint8
     size = function.card.image_size
+
+    def results(*arguments: Any) -> tuple[Any, ...]:
+        logits, activation = function.logits(*arguments)
+        # Of four dimensions, as tools for TFLite take a feature map to be.
+        return (logits, activation[..., None])[: len(outputs)]
+
     with lowering.plain():
         traced = tf.function(
-            jax2tf.convert(function.logits, with_gradient=False),
+            jax2tf.convert(results, with_gradient=False),
             input_signature=[tf.TensorSpec([1, size, size, channels], dtype) for channels in function.inputs.values()],
             autograph=False,
         )

@@ -1,8 +1,8 @@
-"""How far a figure would move if other photos of the same kind had been taken: bootstrap intervals.
+"""Figures on bootstrap drawings of the photos, of several conditions at once: `intervals.percentiles` takes them.
 
 Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics, 1979: the photos are drawn anew with
-replacement, as many as there are, the figure is computed on each drawing, and the interval runs between percentiles of
-these. It tells of the photos alone, and nothing of how much training with another seed would change.
+replacement, as many as there are, and the figures are computed on each drawing. What they tell is of the photos alone,
+and nothing of how much training with another seed would change.
 """
 
 from __future__ import annotations
@@ -15,15 +15,6 @@ from jaxtyping import Float, Int
 
 from jdnet_jax.figures.classification import macro_f1
 
-LEVEL = 0.95  # of the intervals
-
-
-class Interval(NamedTuple):
-    """The two ends."""
-
-    low: float
-    high: float
-
 
 class Figures(NamedTuple):
     """Top-1 and macro-F1, a number or one for each drawing."""
@@ -34,7 +25,7 @@ class Figures(NamedTuple):
 
 def figures(
     label: Int[np.ndarray, " n"],
-    given: Mapping[str, Int[np.ndarray, " n"]],
+    predictions: Mapping[str, Int[np.ndarray, " n"]],
     num_classes: int,
     draws: int,
     seed: int,
@@ -44,25 +35,19 @@ def figures(
 
     Args:
         label: class of each photo; at least one.
-        given: condition -> the class that each photo was given.
+        predictions: condition -> the predicted class of each photo.
         num_classes: of the model.
         draws: how many drawings.
         seed: not negative.
-        averaged: see `evaluation.macro_f1`.
+        averaged: see `classification.macro_f1`.
     """
-    cells = {name: label * num_classes + classes for name, classes in given.items()}
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in given}
+    cells = {name: label * num_classes + classes for name, classes in predictions.items()}
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in predictions}
     for weights in _drawings(len(label), draws, seed):
         for name, cell in cells.items():
             counts = np.bincount(cell, weights, num_classes**2).reshape(num_classes, num_classes)
             found[name].append((float(np.trace(counts)) / len(label), macro_f1(counts, averaged)))
     return {name: Figures(*np.array(rows).reshape(-1, 2).T) for name, rows in found.items()}
-
-
-def interval(values: Float[np.ndarray, " draws"]) -> Interval:
-    """The interval that holds the middle 95 % of a figure's values, ends interpolated linearly."""
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return Interval(float(low), float(high))
 
 
 def _drawings(photos: int, draws: int, seed: int) -> Iterator[Int[np.ndarray, " n"]]:

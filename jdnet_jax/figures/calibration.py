@@ -20,6 +20,9 @@ BINS = 15
 #: Outside of these a temperature says more about too few photos than about the network.
 LOWEST, HIGHEST = 0.1, 10.0
 
+#: Of fewer photos a temperature is not fitted: on 4 to 16 it made calibration worse in 10 of 13 runs (OURS).
+FEWEST = 100
+
 _ROWS = 4096  # examples at a time, so that float64 copies stay small
 
 
@@ -123,15 +126,32 @@ def of_splits(
 
     Args:
         logits: split -> logits and labels; `val` is the one that the temperature is fitted on.
-        fit: whether it is fitted; it is 1 where not.
+        fit: whether it may be fitted; it is 1 where not, and where val has fewer than FEWEST photos.
 
     Returns:
-        `temperature`, and split -> `ece_before` (at temperature 1) and `ece_after`.
+        `temperature`, `fitted_on`: the number of photos, 0 where it is not fitted; and split -> `ece_before` (at
+        temperature 1) and `ece_after`.
     """
-    temperature = fit_temperature(*logits["val"]) if fit else 1.0
+    photos = len(logits["val"][1])
+    fitted_on = photos if fit and photos >= FEWEST else 0
+    temperature = fit_temperature(*logits["val"]) if fitted_on else 1.0
     before_and_after = {"ece_before": 1.0, "ece_after": temperature}
     errors = {
         split: {name: calibration_error_at(at, *scored) for name, at in before_and_after.items()}
         for split, scored in logits.items()
     }
-    return {"temperature": temperature, **errors}
+    return {"temperature": temperature, "fitted_on": fitted_on, **errors}
+
+
+def origin(calibration: Mapping[str, Any], val_photos: int) -> str:
+    """Where a temperature comes from, in words.
+
+    Args:
+        calibration: from `of_splits`; of an earlier version without `fitted_on`.
+        val_photos: how many val has.
+    """
+    if calibration.get("fitted_on", val_photos):
+        return f"fitted on {val_photos:,} photos of val"
+    if val_photos < FEWEST:
+        return f"not fitted, as val has {val_photos} photos; it takes {FEWEST}"
+    return "not fitted, as val is part of train"

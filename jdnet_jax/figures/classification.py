@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from jdnet_jax.figures import intervals
+
 
 @dataclass(frozen=True)
 class Result:
@@ -35,9 +37,13 @@ class Result:
         return float(np.trace(self.confusion)) / self.count
 
     def summary(self) -> dict[str, Any]:
-        """The entries of `summary.json`: top1, top5, macro_f1 and loss, each as a plain number, and the count."""
+        """The entries of `summary.json`: top1, top5, macro_f1 and loss as plain numbers, and the count.
+
+        `top1_interval` has the two ends of Wilson's 95 % interval of top1.
+        """
         return {
             "top1": self.top1,
+            "top1_interval": list(intervals.wilson(int(np.trace(self.confusion)), self.count)),
             "top5": self.top5_count / self.count,
             "macro_f1": macro_f1(self.confusion),
             "loss": self.loss,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from jdnet_jax.files import atomic
+from jdnet_jax.process.errors import UserError
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -23,10 +23,21 @@ def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     atomic.write_bytes(path, buffer.getvalue())
 
 
-def read(path: Path) -> dict[str, np.ndarray]:
-    """The arrays; none where the file is not there, as of a run that goes on, or damaged."""
+def read(path: Path, remedy: str = "put back a copy") -> dict[str, np.ndarray]:
+    """The arrays; none where the file is not there, as of a run that goes on.
+
+    Args:
+        path: of the file.
+        remedy: what to do where it is damaged, for the message.
+
+    Raises:
+        UserError: it cannot be read, or is damaged.
+    """
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile):
+    except FileNotFoundError:
         return {}
+    except Exception as error:  # zipfile, zlib and NumPy raise anything at a damaged file
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(f"{path} is damaged ({reason}): {remedy}") from error

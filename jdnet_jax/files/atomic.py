@@ -1,11 +1,34 @@
-"""Files that are whole or not there: written aside, then renamed."""
+"""Files and folders that are whole or not there: written aside, then renamed."""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from jdnet_jax.process.errors import UserError
+
+_LONGEST_NAME = 255  # bytes, of a file or folder, on the file systems that there are
+
+
+def bounded(stem: str, suffix: str = "") -> str:
+    """`stem + suffix`, or a name as long as a file system allows: the stem's beginning and a digest of all of it."""
+    room = _LONGEST_NAME - len(os.fsencode(suffix))
+    name = os.fsencode(stem)
+    if len(name) <= room:
+        return stem + suffix
+    digest = hashlib.sha256(name).hexdigest()[:12]
+    # A character that is cut in two is left out.
+    beginning = name[: room - len(digest) - 1].decode("utf-8", errors="ignore")
+    return f"{beginning}-{digest}{suffix}"
+
+
+def aside(path: Path, suffix: str = ".new") -> Path:
+    """Where a file or folder is written before it gets its name: beside it, the same place every time."""
+    return path.with_name(bounded(f".{path.name}", suffix))
 
 
 def write_text(path: Path, text: str) -> None:
@@ -23,15 +46,48 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         UserError: it could not be written; the old file is untouched.
     """
-    aside = path.with_name(f".{path.name}.new")
+    new = aside(path)
     try:
-        with open(aside, "wb") as file:
+        with open(new, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        aside.replace(path)
+        new.replace(path)
     except OSError as error:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what stopped the writing may stop this as well
+            new.unlink(missing_ok=True)
         raise UserError(
-            f"{path} could not be written ({error.strerror}): make room or choose another folder"
+            f"{path} could not be written ({error.strerror or error}): make room or choose another folder"
         ) from error
+
+
+@contextlib.contextmanager
+def replaced_folder(folder: Path) -> Iterator[Path]:
+    """Gives an empty folder aside to fill, and afterwards puts it in the place of `folder`, whole.
+
+    Where the code inside raises an exception, what was at `folder` before stays as it is and nothing new is left.
+
+    Raises:
+        OSError: the folder aside cannot be made, or not be moved.
+    """
+    folder = folder.absolute()
+    new, old = aside(folder), aside(folder, ".old")
+    try:
+        _put_back(old, folder)  # after a kill between the two moves below
+        for path in (new, old):
+            shutil.rmtree(path, ignore_errors=True)
+        new.mkdir(parents=True)
+        yield new
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        with contextlib.suppress(OSError):  # what stopped the writing may stop this as well
+            _put_back(old, folder)
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _put_back(old: Path, folder: Path) -> None:
+    if old.exists() and not folder.exists():
+        old.rename(folder)

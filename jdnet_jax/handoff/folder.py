@@ -1,13 +1,12 @@
 """The hand-off: a folder with one network alone, all that evaluation, prediction and export need.
 
 `model.json` says what the network is and how photos reach it; `checkpoint/` is an Orbax checkpoint of `{"params",
-"batch_stats"}`. Adapters, teachers and optimisers are never in it.
+"batch_stats"}`; `SHA256SUMS` has the sums of both. Adapters, teachers and optimisers are never in it.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -16,11 +15,14 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 
-from jdnet_jax.handoff import model_card
+from jdnet_jax.files import atomic, user_files
+from jdnet_jax.files.plain_path import LiteralPath
+from jdnet_jax.handoff import model_card, sums
+from jdnet_jax.handoff.digest import sha256
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.process.errors import UserError
 
-_CHECKPOINT = "checkpoint"
+_CHECKPOINT, _MANIFEST = "checkpoint", "manifest.ocdbt"
 
 
 def is_handoff(path: str | os.PathLike[str]) -> bool:
@@ -39,23 +41,17 @@ def save(directory: Path, variables: Mapping[str, PyTree], card: ModelCard) -> N
     Raises:
         UserError: it could not be written; an earlier hand-off is untouched.
     """
-    directory = directory.absolute()
-    aside, old = (directory.with_name(f".{directory.name}.{what}") for what in ("new", "old"))
     try:
-        for path in (aside, old):
-            shutil.rmtree(path, ignore_errors=True)
-        aside.mkdir(parents=True)
-        with ocp.StandardCheckpointer(multiprocessing_options=_alone()) as checkpointer:
-            checkpointer.save(aside / _CHECKPOINT, {key: variables[key] for key in ("params", "batch_stats")})
-        (aside / model_card.FILE_NAME).write_text(card.to_json(), encoding="utf-8")
-        if directory.exists():
-            directory.rename(old)
-        aside.rename(directory)
-        shutil.rmtree(old, ignore_errors=True)
-    except (OSError, ValueError, RuntimeError) as error:
-        shutil.rmtree(aside, ignore_errors=True)
-        if old.exists() and not directory.exists():
-            old.rename(directory)
+        with atomic.replaced_folder(directory) as aside:
+            with ocp.StandardCheckpointer(multiprocessing_options=_alone()) as checkpointer:
+                checkpointer.save(
+                    LiteralPath(aside / _CHECKPOINT), {key: variables[key] for key in ("params", "batch_stats")}
+                )
+            if not (aside / _CHECKPOINT / _MANIFEST).is_file():
+                raise RuntimeError(f"Orbax wrote no {_MANIFEST}")
+            model_card.write(aside / model_card.FILE_NAME, card)
+            sums.seal(aside)
+    except (OSError, ValueError, RuntimeError, UserError) as error:
         raise UserError(f"{directory}: the hand-off could not be written ({str(error).strip()[:300]})") from error
 
 
@@ -73,7 +69,7 @@ def load(
         the variables `{"params", "batch_stats"}` as NumPy arrays, and what `model.json` says.
 
     Raises:
-        UserError: not a hand-off, of a newer format, damaged, or of another model or number of classes.
+        UserError: not a hand-off, of a newer format, damaged or changed, or of another model or number of classes.
     """
     directory = find(Path(path))
     if directory is None:
@@ -81,19 +77,26 @@ def load(
             f"{path} is not a hand-off: a folder with {model_card.FILE_NAME} and {_CHECKPOINT}/ is expected"
         )
     card = model_card.read(directory / model_card.FILE_NAME)
+    has_list = sums.check(directory)
     if model is not None and card.model != model:
         raise UserError(f"{directory} holds the model {card.model!r}, not {model!r}")
     if num_classes is not None and len(card.classes) != num_classes:
         raise UserError(f"{directory} was trained on {len(card.classes)} classes, not on {num_classes}")
+    checkpoint = LiteralPath(directory.absolute() / _CHECKPOINT)
     try:
         with ocp.StandardCheckpointer() as checkpointer:
-            metadata = checkpointer.metadata(directory.absolute() / _CHECKPOINT).item_metadata.tree
+            metadata = checkpointer.metadata(checkpoint).item_metadata.tree
             target = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), metadata)
-            variables = checkpointer.restore(directory.absolute() / _CHECKPOINT, target)
-    except (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError) as error:
+            variables = checkpointer.restore(checkpoint, target)
+    except Exception as error:  # of a damaged file Orbax raises anything
         reason = str(error).strip().splitlines()[:1]
-        raise UserError(f"{directory / _CHECKPOINT} is damaged ({' '.join(reason)[:200]}): write it again") from error
+        raise UserError(f"{checkpoint} is damaged ({' '.join(reason)[:200]}): write it again") from error
     variables.setdefault("batch_stats", {})
+    if not has_list and card.sha256 and sha256(variables) != card.sha256:
+        raise UserError(
+            f"{checkpoint} holds other weights than {directory / model_card.FILE_NAME} names: put back a copy; if they "
+            'were changed on purpose, take "sha256" out of that file'
+        )
     return variables, card
 
 
@@ -105,7 +108,7 @@ def _alone() -> ocp.options.MultiprocessingOptions:
 
 def find(path: Path) -> Path | None:
     """The hand-off's own folder: `path`, or `student/` in it; None where there is none."""
-    path = path.expanduser()
+    path = user_files.expanded(path)
     for candidate in (path, path / "student"):
         if (candidate / model_card.FILE_NAME).is_file() and (candidate / _CHECKPOINT).is_dir():
             return candidate

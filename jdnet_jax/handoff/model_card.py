@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,21 @@ from jdnet_jax.process.errors import UserError
 
 FORMAT_VERSION = 2  # what can be said in version 1 is: it has photos that are cropped, and seen whole
 FILE_NAME = "model.json"
+
+#: What a file can be: the hand-off, and what is exported.
+FILE_FORMATS = ("flax", "tflite", "stablehlo", "saved_model", "onnx", "coreml", "safetensors")
+#: What a model can compute in; the last two are of exported files.
+DTYPES = ("float32", "bfloat16", "float16", "dynamic", "int8")
+
+# What no model of ours exceeds; beyond, a file is damaged, or made to take memory or time.
+_LARGEST_FILE = 2**26  # bytes
+_MOST_CLASSES, _LONGEST_NAME = 100_000, 1_000  # characters
+_LARGEST_IMAGE, _LARGEST_RATIO = 4_096, 8  # pixels; of the resized photo's side to the image's
+_TEMPERATURES = (1e-3, 1e3)  # fitted ones are from 0.1 to 10, see `calibration`
+_PIXEL_VALUES, _DEVIATIONS = (-1e4, 1e4), (1e-3, 1e4)
+_MOST_PARAMETERS = 10**12
+_LARGEST_OPTION = 65_536  # of a number in a network's options
+_DEEPEST, _MOST_VALUES = 12, 100_000  # of a section: how deep it nests, how much is in it
 
 # Of the evaluation view, by `ModelCard.fit`; another rule would be another format version.
 _RESAMPLING = {"method": "bilinear", "antialias": True}
@@ -49,7 +64,7 @@ class ModelCard:
         parameters: how many numbers the network's parameters hold; None where it is not told.
         trained: where the model comes from: versions, device, recipe, dataset, protocol, step, seed.
         accuracy: the entries of `summary.json` by split, of the network before any export.
-        sha256: of the network's weights, as `state.sha256`; '' where it is not told.
+        sha256: of the network's weights, as `digest.sha256`; '' where it is not told.
         export: what the export found out about its file; empty for a hand-off.
         view: what of a photo the model looks at, one of `views.VIEWS`: all but `photo` need a mask. An exported file of
             `roi+context` takes photo and mask; one of `roi` or `context` takes what was cut out.
@@ -134,6 +149,8 @@ def read(path: Path) -> ModelCard:
         UserError: it is not there or cannot be read, is not ours, damaged, or of a newer format version.
     """
     try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise BadModelCardError(f"is damaged (larger than {_LARGEST_FILE:,} bytes): write the model again")
         return parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): a model of this project has one") from error
@@ -160,7 +177,7 @@ def parse(text: str) -> ModelCard:
     """
     try:
         fields = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadModelCardError(f"is damaged ({error}): write the model again") from error
     if not isinstance(fields, dict) or "format_version" not in fields:
         raise BadModelCardError("is not of a model of this project: it has no format_version")
@@ -177,35 +194,46 @@ def parse(text: str) -> ModelCard:
 
 def _checked(fields: Mapping[str, Any]) -> ModelCard:
     classes, size = fields["classes"], fields["image_size"]
-    _require(isinstance(fields["format_version"], int), "format_version is not a number")
-    _require(isinstance(fields["model"], str), "model is not a name")
-    _require(_is_list(classes, str) and len(classes) > 0, "classes is not a list of names")
-    _require(_is_whole(size) and size > 0, "image_size is not a number of pixels")
+    _require(_is_whole(fields["format_version"], 1, FORMAT_VERSION), "format_version is not a number")
+    _require(_is_text(fields["model"]), "model is not a name")
+    _require(_is_list(classes, str) and 0 < len(classes) <= _MOST_CLASSES, "classes is not a list of names")
+    _require(all(map(_is_text, classes)), "classes has a name that is too long")
+    _require(_is_whole(size, 1, _LARGEST_IMAGE), f"image_size is not a number of pixels up to {_LARGEST_IMAGE}")
     view = fields.get("view", views.PHOTO)
     _require(view in views.VIEWS, "view is none that there is")
     numbers, words = (6, "six") if view == views.BOTH else (3, "three")
     mean, std = fields["mean"], fields["std"]
-    for name, values in (("mean", mean), ("std", std)):
+    for name, values, limits in (("mean", mean, _PIXEL_VALUES), ("std", std, _DEVIATIONS)):
         _require(_is_list(values, (int, float)) and len(values) == numbers, f"{name} is not {words} numbers")
-        _require(all(map(math.isfinite, values)), f"{name} is not finite")
-    _require(min(std) > 0, "std is not positive")
+        _require(all(_is_number(value, *limits) for value in values), f"{name} is not between {_words(limits)}")
     resize = fields["resize"]
     _require(isinstance(resize, dict), "resize is not a rule")
     fit = "pad" if "longer_side" in resize else "crop"
     shorter_side = resize["shorter_side"] if fit == "crop" else size
-    _require(_is_whole(shorter_side) and shorter_side >= size, "resize.shorter_side is below image_size")
+    _require(
+        _is_whole(shorter_side, size, _LARGEST_RATIO * size),
+        f"resize.shorter_side is below image_size or above {_LARGEST_RATIO} times that",
+    )
     _require(fit == "crop" or resize["longer_side"] == size, "resize.longer_side is not image_size")
     rule = _RULES[fit]
     _require({key: resize.get(key) for key in rule} == rule, f"resize is another rule than {rule}")
     temperature = fields.get("temperature", 1.0)  # hand-offs of before temperature scaling do not have it
-    _require(isinstance(temperature, (int, float)) and 0 < temperature < math.inf, "temperature is not positive")
+    _require(_is_number(temperature, *_TEMPERATURES), f"temperature is not between {_words(_TEMPERATURES)}")
+    parameters = fields.get("parameters")
+    _require(parameters is None or _is_whole(parameters, 0, _MOST_PARAMETERS), "parameters is not a number of them")
     mappings = {name: fields.get(name, {}) for name in ("options", "trained", "accuracy", "export")}
     for name, value in mappings.items():
         _require(isinstance(value, dict), f"{name} is not a section")
+        _require(_size(value, _DEEPEST) <= _MOST_VALUES, f"{name} holds too much")
+    for value in _leaves(mappings["options"]):
+        is_small = not isinstance(value, (int, float)) or abs(value) <= _LARGEST_OPTION
+        _require(is_small, f"options has a number above {_LARGEST_OPTION}")
     texts = {"format": fields.get("format", "flax"), "dtype": fields.get("dtype", "float32")}
+    for name, known in (("format", FILE_FORMATS), ("dtype", DTYPES)):
+        _require(texts[name] in known, f"{name} is none of {', '.join(known)}")
     texts["sha256"] = fields.get("sha256", "")
-    for name, value in texts.items():
-        _require(isinstance(value, str), f"{name} is not a text")
+    is_digest = isinstance(texts["sha256"], str) and re.fullmatch("([0-9a-f]{64})?", texts["sha256"]) is not None
+    _require(is_digest, "sha256 is not 64 hexadecimal digits")
     return ModelCard(
         model=fields["model"],
         classes=tuple(classes),
@@ -219,7 +247,7 @@ def _checked(fields: Mapping[str, Any]) -> ModelCard:
         file_format=texts["format"],
         dtype=texts["dtype"],
         sha256=texts["sha256"],
-        parameters=fields.get("parameters"),
+        parameters=parameters,
         **mappings,
     )
 
@@ -233,5 +261,34 @@ def _is_list(value: object, kind: type | tuple[type, ...]) -> bool:
     return isinstance(value, list) and all(isinstance(item, kind) and not isinstance(item, bool) for item in value)
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_NAME
+
+
+def _is_whole(value: object, lowest: int, highest: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and lowest <= value <= highest
+
+
+def _is_number(value: object, lowest: float, highest: float) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and lowest <= value <= highest
+
+
+def _words(limits: tuple[float, float]) -> str:
+    return f"{limits[0]:g} and {limits[1]:g}"
+
+
+def _leaves(value: object) -> Iterator[object]:
+    if isinstance(value, (dict, list)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _leaves(item)
+    else:
+        yield value
+
+
+def _size(value: object, depth: int) -> int:
+    """How many values there are; one that nests deeper than this counts as too many."""
+    if not isinstance(value, (dict, list)):
+        return 1
+    if depth == 0:
+        return _MOST_VALUES + 1
+    return 1 + sum(_size(item, depth - 1) for item in (value.values() if isinstance(value, dict) else value))

@@ -22,7 +22,13 @@ from jdnet_jax.process.errors import UserError
 
 
 class FlaxRunner:
-    """A student of the zoo, compiled for the first device; a `Runner`."""
+    """A student of the zoo, compiled for the first device; a `Runner`.
+
+    Attributes:
+        card: what the model says of itself.
+        module: the network.
+        variables: its `params` and `batch_stats`.
+    """
 
     def __init__(self, card: ModelCard, variables: Mapping[str, PyTree], name: object):
         """Checks that the weights are of the network that the card describes, and puts them on the device.
@@ -37,18 +43,23 @@ class FlaxRunner:
         """
         module = create(card, name)
         network = networks.Network(STUDENT, card.model, card.options, str(name), False, module, card.image_size)
-        if not networks.fits(network, variables):
+        try:
+            fits = networks.fits(network, variables)
+        except Exception as error:  # of options that make no network, it is its layers that say so
+            reason = " ".join(str(error).split())[:200]
+            raise UserError(f"{name}: the options {dict(card.options)} make no {card.model} ({reason})") from error
+        if not fits:
             raise UserError(
                 f"{name}: its weights are not of {card.model} with the {len(card.classes)} classes and the options "
                 f"{dict(card.options)} of its model.json: write the model again"
             )
-        self.card = card
-        self._variables = jax.device_put(dict(variables))
+        self.card, self.module = card, module
+        self.variables = jax.device_put(dict(variables))
         self._forward = jax.jit(lambda own, images: forward(module, card, own, images))
 
     def run(self, images: UInt8[np.ndarray, "n size size channels"]) -> Prediction:
         """Predicts any number of photos; see `Runner`."""
-        return run_in_batches(lambda batch: self._forward(self._variables, batch), images)
+        return run_in_batches(lambda batch: self._forward(self.variables, batch), images)
 
 
 def load(path: str | os.PathLike[str]) -> FlaxRunner:
@@ -61,12 +72,13 @@ def load(path: str | os.PathLike[str]) -> FlaxRunner:
     return FlaxRunner(card, variables, path)
 
 
-def create(card: ModelCard, name: object) -> nn.Module:
+def create(card: ModelCard, name: object, *, backbone: bool = False) -> nn.Module:
     """The network that a card describes, for inference.
 
     Args:
         card: what the model says of itself.
         name: of the model, for messages.
+        backbone: without the classifier; see `models.create_backbone`.
 
     Raises:
         UserError: the zoo has no such network.
@@ -75,6 +87,8 @@ def create(card: ModelCard, name: object) -> nn.Module:
         key: tuple(value) if isinstance(value, list) else value for key, value in card.options.items()
     }
     try:
+        if backbone:
+            return models.create_backbone(card.model, dtype=jnp.dtype(card.dtype), **options)
         return models.create(card.model, len(card.classes), dtype=jnp.dtype(card.dtype), **options)
     except (UserError, TypeError) as error:
         raise UserError(f"{name}: {error}") from error

@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 from jdnet_jax import data
 from jdnet_jax.config import views
 from jdnet_jax.data import image_check
-from jdnet_jax.data.folder_listing import class_folders, files_below, is_photo_name
+from jdnet_jax.data.folder_listing import labelled_files
 from jdnet_jax.data.wording import counted, listed
 from jdnet_jax.handoff import class_names
 from jdnet_jax.handoff.model_card import ModelCard
@@ -62,9 +62,10 @@ def of_dataset(config: ConfigDict, role: str, card: ModelCard) -> LabelledPhotos
 
 
 def of_folder(root: Path, card: ModelCard) -> LabelledPhotos:
-    """The photos below the folders of a folder, each named as one of the model's classes; not all need be there.
+    """The photos of a folder in the layouts of `folder_listing` that are not divided; not all classes need be there.
 
-    The batches skip photos that cannot be read, naming each, and end with a UserError where they are more than 1 %.
+    The batches skip photos that cannot be read, naming each, and end with a UserError where they are many or all of a
+    class.
 
     Raises:
         UserError: no such folder, a folder in it that is named as no class, or no photos.
@@ -76,23 +77,20 @@ def of_folder(root: Path, card: ModelCard) -> LabelledPhotos:
         )
     if not root.is_dir():
         raise UserError(f"--photos={root} is not a folder; name the one that holds a folder a class")
-    folders = class_folders(root)
-    unknown = [name for name in folders if name not in card.classes]
-    if unknown or not folders:
+    names = labelled_files(root)
+    unknown = [name for name in names if name not in card.classes]
+    if unknown or not names:
+        what = "folders that are no classes of the model" if names else "no folders of classes"
+        if names and not any((root / name).is_dir() for name in unknown):
+            what = "a list with what are no classes of the model"
         raise UserError(
-            f"--photos={root} has {'folders that are' if folders else 'no folders of'} "
-            f"{'no classes of the model' if folders else 'classes'} ({listed(unknown)}); each must be named as one of "
-            f"the model's {len(card.classes)} classes, such as {listed(card.classes, 3)}"
+            f"--photos={root} has {what} ({listed(unknown)}); each must be named as one of the model's "
+            f"{len(card.classes)} classes, such as {listed(card.classes, 3)}"
         )
-    labels = {
-        file: card.classes.index(name)
-        for name, folder in folders.items()
-        for file in files_below(folder)
-        if is_photo_name(file)
-    }
+    labels = {file: card.classes.index(name) for name, files in names.items() for file in files}
     if not labels:
         raise UserError(f"--photos={root} holds no photos")
-    source = f"{root}: {counted(len(labels), 'photo')} of {counted(len(folders), 'class')}"
+    source = f"{root}: {counted(len(labels), 'photo')} of {counted(len(names), 'class')}"
     return LabelledPhotos(source, _of_files(labels, card, root))
 
 
@@ -137,7 +135,13 @@ def _of_files(labels: dict[Path, int], card: ModelCard, root: Path) -> Iterator[
         if len(rows) == _BATCH:
             yield _batch(rows)
             rows = []
-    image_check.refuse_many(reasons, len(labels), root)
+    image_check.refuse_many(reasons, len(labels), root, own=True)
+    lost = set(labels.values()) - {label for file, label in labels.items() if file not in reasons}
+    if lost:
+        raise UserError(
+            f"no photo of {listed([card.classes[label] for label in sorted(lost)])} in {root} can be read: mend the "
+            "photos or remove the folder"
+        )
     if rows:
         yield _batch(rows)
 

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from jdnet_jax import handoff
-from jdnet_jax.handoff import model_card
+from jdnet_jax.files import user_files
+from jdnet_jax.handoff import sums
 from jdnet_jax.inference.runner import Runner
 from jdnet_jax.process.errors import UserError
 
@@ -26,10 +27,10 @@ def open_model(path: str | os.PathLike[str]) -> Runner:
     """Opens a workdir, a hand-off, or an exported file with its `model.json` beside it.
 
     Raises:
-        UserError: there is nothing, it is no model of ours, of a newer format version or damaged, or what its format
-            needs is not installed.
+        UserError: there is nothing, it is no model of ours, of a newer format version, damaged or changed, or what its
+            format needs is not installed.
     """
-    path = Path(path).expanduser()
+    path = user_files.expanded(path)
     if not path.exists():
         raise UserError(f"there is no model at {path}: name a workdir, a hand-off (student/) or an exported file")
     if handoff.is_handoff(path):
@@ -39,7 +40,7 @@ def open_model(path: str | os.PathLike[str]) -> Runner:
     name = _SAVED_MODEL if (path / _SAVED_MODEL_FILE).is_file() else _RUNNERS.get(path.suffix)
     if name is None or (path.is_dir() and name != _SAVED_MODEL):
         raise UserError(_what_it_is(path))
-    card = model_card.read(model_card.beside(path))
+    card = sums.exported_card(path)
     return importlib.import_module(f"jdnet_jax.inference.{name}").load(path, card)
 
 

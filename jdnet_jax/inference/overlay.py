@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float
 from PIL import Image, ImageDraw, ImageFont
 
+from jdnet_jax.files import atomic
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import colormap
-from jdnet_jax.process.errors import UserError
 
 PICTURE_SIZE = 1024  # longer side of the photo in an overlay, in pixels
 
@@ -59,17 +59,18 @@ def draw(
 
 
 def destinations(photos: Sequence[Path], folder: Path) -> list[Path]:
-    """Where to put the overlay of each photo: `folder/<name>.overlay.jpg`, numbered where several share the name.
+    """Where to put the overlay of each photo: `folder/<name>.overlay.jpg`, numbered where several share the name;
+    a name that would be too long is cut off, see `atomic.bounded`.
 
     No destination is one of the photos.
     """
     taken = {photo.resolve() for photo in photos}
     found = []
     for photo in photos:
-        path, number = folder / f"{photo.stem}{SUFFIX}", 1
+        path, number = folder / atomic.bounded(photo.stem, SUFFIX), 1
         while path.resolve() in taken:
             number += 1
-            path = folder / f"{photo.stem}-{number}{SUFFIX}"
+            path = folder / atomic.bounded(photo.stem, f"-{number}{SUFFIX}")
         taken.add(path.resolve())
         found.append(path)
     return found
@@ -81,14 +82,9 @@ def save(image: Image.Image, path: Path) -> None:
     Raises:
         UserError: it could not be written.
     """
-    aside = path.with_name(f".{path.name}.new")
-    try:
-        image.save(aside, "JPEG", quality=92)
-        os.replace(aside, path)
-    except OSError as error:
-        aside.unlink(missing_ok=True)
-        reason = error.strerror or error
-        raise UserError(f"{path} could not be written ({reason}): make room or choose another --overlay") from error
+    file = io.BytesIO()
+    image.save(file, "JPEG", quality=92)
+    atomic.write_bytes(path, file.getvalue())
 
 
 def colored(seen: Image.Image, activation: Float[np.ndarray, "h w"]) -> Image.Image:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +13,15 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from jdnet_jax.config import views
-from jdnet_jax.data import augment, image_check, photo_file
+from jdnet_jax.data import augment, image_check, photo_file, photo_limits
 from jdnet_jax.data import masks as mask_files
-from jdnet_jax.data.folder_listing import files_below, is_photo_name
+from jdnet_jax.data.folder_walk import files_below, is_photo_name
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.parallel import in_order
+from jdnet_jax.files import user_files
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import overlay
 from jdnet_jax.process.errors import UserError
-
-MAX_RATIO = 50  # of a photo's sides: the view of a strip would first be blown up to that many squares
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ def find(names: Sequence[str]) -> list[Path]:
     Overlays of an earlier call are not taken from a folder.
     """
     found: list[Path] = []
-    for path in (Path(name).expanduser() for name in names):
+    for path in (user_files.expanded(name) for name in names):
         found += (_below(path) if path.is_dir() else []) or [path]
     return found
 
@@ -85,7 +84,7 @@ def read(
         except UnreadablePhotoError as error:
             return Photo(path, None, str(error))
 
-    with photo_file.quiet_pillow():
+    with photo_limits.quiet_pillow():
         yield from in_order(one, paths)
 
 
@@ -98,12 +97,8 @@ def view(record: bytes, card: ModelCard, mask: Path | None = None) -> UInt8[np.n
         mask: the file of the food's mask, for a model that looks at a part.
 
     Raises:
-        UnreadablePhotoError: the photo is truncated or damaged, or one side is more than MAX_RATIO times the other; or
-            the mask cannot be used.
+        UnreadablePhotoError: the photo is truncated or damaged, or the mask cannot be used.
     """
-    with Image.open(io.BytesIO(record)) as image:
-        if max(image.size) > MAX_RATIO * min(image.size):
-            raise UnreadablePhotoError(f"a strip of {image.width} x {image.height} pixels")
     encoded = None
     if mask is not None:
         region = mask_files.read(mask) > 0
@@ -116,6 +111,23 @@ def view(record: bytes, card: ModelCard, mask: Path | None = None) -> UInt8[np.n
         return seen if mask is None else views.seen(seen[..., :3], seen[..., 3:], card.view)
     except tf.errors.InvalidArgumentError:
         raise UnreadablePhotoError("truncated or not an image") from None
+
+
+def view_of(
+    photo: str | os.PathLike[str] | UInt8[np.ndarray, "height width 3"], card: ModelCard
+) -> UInt8[np.ndarray, "size size 3"]:
+    """What a model of whole photos sees of a file, or of pixels as a viewer shows them.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        if isinstance(photo, np.ndarray):
+            return view(photo_file.record_of_pixels(photo), card)
+        with photo_limits.quiet_pillow():
+            return view(photo_file.record_of(user_files.expanded(photo)), card)
+    except UnreadablePhotoError as error:
+        raise UserError(f"{'an array' if isinstance(photo, np.ndarray) else photo}: {error}") from error
 
 
 def _mask_of(photo: Path, masks: Path) -> Path:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jdnet_jax.config import views
-from jdnet_jax.figures import bootstrap
+from jdnet_jax.figures import bootstrap, intervals
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import scoring
 from jdnet_jax.inference.perturbation import Perturbation, perturb
@@ -159,14 +159,14 @@ def table(found: Mapping[str, Condition]) -> str:
 def _cell(value: float, drawn: np.ndarray, form: Callable[[float], str]) -> str:
     if not len(drawn):
         return form(value)
-    low, high = bootstrap.interval(drawn)
+    low, high = intervals.percentiles(drawn)
     return f"{form(value)} ({form(low)} to {form(high)})"
 
 
 def _intervals(condition: Condition) -> dict[str, Any] | None:
     if not len(condition.drawn.top1):
         return None
-    return {name: list(bootstrap.interval(values)) for name, values in condition.drawn._asdict().items()}
+    return {name: list(intervals.percentiles(values)) for name, values in condition.drawn._asdict().items()}
 
 
 def _lost(clean: Condition, changed: Condition) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def _lost(clean: Condition, changed: Condition) -> dict[str, Any]:
     lost: dict[str, Any] = {name: before[name] - after[name] for name in bootstrap.Figures._fields}
     if len(clean.drawn.top1):
         lost["intervals"] = {
-            name: list(bootstrap.interval(getattr(clean.drawn, name) - getattr(changed.drawn, name)))
+            name: list(intervals.percentiles(getattr(clean.drawn, name) - getattr(changed.drawn, name)))
             for name in bootstrap.Figures._fields
         }
     return lost

@@ -1,7 +1,9 @@
-"""What every format can do once it is opened: photos in, probabilities and an activation map out."""
+"""What every format can do once it is opened: photos in, probabilities and perhaps an activation map out."""
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,11 +17,17 @@ class Prediction(NamedTuple):
 
     Attributes:
         probabilities: after the temperature; each row adds up to 1, up to the format's precision.
-        activation: class activation map of the most probable class, not negative, on the grid of the last feature map.
+        activation: class activation map of the most probable class, not negative, on the grid of the last feature map;
+            None where an exported file gives the probabilities alone.
     """
 
     probabilities: Float32[np.ndarray, "n classes"]
-    activation: Float32[np.ndarray, "n h w"]
+    activation: Float32[np.ndarray, "n h w"] | None
+
+    def each(self) -> Iterator[tuple[Float32[np.ndarray, " classes"], Float32[np.ndarray, "h w"] | None]]:
+        """Probabilities and activation map of one photo after the other."""
+        maps = itertools.repeat(None) if self.activation is None else self.activation
+        yield from zip(self.probabilities, maps, strict=False)
 
 
 class Runner(Protocol):

@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from jaxtyping import UInt8
 
+from jdnet_jax.files.plain_path import without_patterns
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference.batches import run_in_batches
 from jdnet_jax.inference.opening_errors import check_classes, explained
@@ -25,8 +26,8 @@ class SavedModelRunner:
             ValueError: it is no SavedModel, or has not the card's classes.
         """
         self.card = card
-        with captured():
-            self._model = tf.saved_model.load(str(path))  # its functions live as long as it does
+        with captured(), without_patterns(path) as place:
+            self._model = tf.saved_model.load(str(place))  # its functions live as long as it does
             self._serve = self._model.signatures["serving_default"]
             # The first call compiles, and says so.
             probabilities, _ = self._call(np.zeros((1, card.image_size, card.image_size, 3), np.uint8))

@@ -31,7 +31,7 @@ class Scores:
     averaged: Collection[int] | None = None
 
     def summary(self) -> dict[str, Any]:
-        """top1, top5, macro_f1, ece and nll as plain numbers, and the count."""
+        """top1 and its interval, top5, macro_f1, ece and nll as plain numbers, and the count."""
         summary = self.result.summary() | {"macro_f1": classification.macro_f1(self.result.confusion, self.averaged)}
         nll, count = summary.pop("loss"), summary.pop("count")
         return {**summary, "ece": self.calibration_error, "nll": nll, "count": count}

@@ -39,15 +39,18 @@ class TfliteRunner:
                 **self._inputs(np.zeros((1, card.image_size, card.image_size, card.channels), np.uint8))
             )
         check_classes(result["probabilities"].shape[-1], card)
-        self._grid = result["activation"].shape[1:]
+        # [1, h, w, 1]; [1, h, w] in files of before; none where the file gives the probabilities alone.
+        self._grid = result["activation"].shape[1:3] if "activation" in result else None
 
     def run(self, images: UInt8[np.ndarray, "n size size channels"]) -> Prediction:
         """Predicts any number of photos; see `Runner`."""
         probabilities = np.empty((len(images), len(self.card.classes)), np.float32)
-        activation = np.empty((len(images), *self._grid), np.float32)
+        activation = None if self._grid is None else np.empty((len(images), *self._grid), np.float32)
         for i in range(len(images)):
             result = self._call(**self._inputs(images[i : i + 1]))
-            probabilities[i], activation[i] = result["probabilities"][0], result["activation"][0]
+            probabilities[i] = result["probabilities"][0]
+            if activation is not None:
+                activation[i] = result["activation"].reshape(self._grid)
         return Prediction(probabilities, activation)
 
     def _inputs(self, images: UInt8[np.ndarray, "1 size size channels"]) -> dict[str, np.ndarray]:

@@ -10,10 +10,11 @@ import jax.numpy as jnp
 from ml_collections import ConfigDict
 
 from jdnet_jax import losses
-from jdnet_jax.config.defaults import group_settings
-from jdnet_jax.learning import frozen_teachers, networks, optimizers, state, step
+from jdnet_jax.config.defaults import group_settings, head_of
+from jdnet_jax.learning import frozen_teachers, networks, optimizers, state, step, term_gradients
 from jdnet_jax.learning.frozen_teachers import FrozenTeachers
 from jdnet_jax.learning.networks import Network
+from jdnet_jax.learning.term_gradients import TermGradients
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Assembly:
         num_classes: of the networks.
         steps: length of the run.
         networks: by name, the student first.
+        evaluated: the same at the sizes at which they are evaluated.
         terms: the objective.
         frozen: the networks that are not trained, as the terms see them.
         optimizers: trained group -> optimiser.
@@ -34,6 +36,7 @@ class Assembly:
     num_classes: int
     steps: int
     networks: Mapping[str, Network]
+    evaluated: Mapping[str, Network]
     terms: tuple[losses.Term, ...]
     frozen: FrozenTeachers
     optimizers: state.Optimizers
@@ -51,15 +54,30 @@ class Assembly:
             remat=self.config.remat,
         )
 
+    def look(self) -> Callable[..., Any]:
+        """`term_gradients.look` of one device, for `devices.mapped`."""
+        gradients = TermGradients(self.networks, self.terms, self.frozen, self.config.remat)
+        return term_gradients.look(gradients, self.config.share_every)
+
+    def looks(self) -> dict[int, bool]:
+        """The steps, counted from 0, before which to look at the terms' gradients -> whether the report shows it."""
+        if not term_gradients.compared(self.terms):
+            return {}
+        weighing = range(0, self.steps, self.config.share_every) if any(term.share for term in self.terms) else ()
+        return dict.fromkeys(weighing, False) | dict.fromkeys(
+            term_gradients.looks(self.steps, self.config.gradient_report), True
+        )
+
     def eval_step(self) -> Callable[..., Any]:
         """The evaluation step of one device, for `devices.mapped`."""
-        return step.eval_step(self.networks)
+        return step.eval_step(self.evaluated)
 
     def scheduled(self, step: int) -> dict[str, float]:
-        """What the schedules say of a step: `learning_rate/<group>` and `weight/<term>`."""
-        schedules = {name: group_settings(self.config, name)["schedule"] for name in self.optimizers}
+        """What the schedules say of a step: `learning_rate/<group>` and `weight/<term>`, but of terms with a share."""
+        groups = [*self.optimizers, *(head_of(n) for n in self.optimizers if head_of(n) in self.config.groups)]
+        schedules = {name: group_settings(self.config, name)["schedule"] for name in groups}
         rates = {name: optimizers.learning_rate(own, self.steps)(step) for name, own in schedules.items()}
-        weights = {term.name: term.weight(jnp.int32(step)) for term in self.terms}
+        weights = {term.name: term.weight(jnp.int32(step)) for term in self.terms if not term.share}
         return {
             **{f"learning_rate/{name}": float(rate) for name, rate in rates.items()},
             **{f"weight/{name}": float(weight) for name, weight in weights.items()},
@@ -87,5 +105,6 @@ def assemble(config: ConfigDict, num_classes: int, steps: int) -> Assembly:
     """
     nets = networks.build(config, num_classes)
     terms = networks.objective(config, nets, steps)
-    tx = state.build_optimizers(config, state.trained_groups(nets, terms), steps)
-    return Assembly(config, num_classes, steps, nets, terms, frozen_teachers.build(config, nets), tx)
+    tx = state.build_optimizers(config, nets, state.trained_groups(nets, terms), steps)
+    frozen = frozen_teachers.build(config, nets)
+    return Assembly(config, num_classes, steps, nets, networks.evaluated(config, nets), terms, frozen, tx)

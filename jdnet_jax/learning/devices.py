@@ -54,6 +54,11 @@ def in_order() -> list[jax.Device]:
     return [device for process in range(jax.process_count()) for device in jax.local_devices(process)]
 
 
+def averaged(tree: PyTree) -> PyTree:
+    """The mean over all devices, inside a mapped step. For one device XLA would copy every value."""
+    return lax.pmean(tree, DATA_AXIS) if lax.axis_size(DATA_AXIS) > 1 else tree
+
+
 def anywhere(value: bool) -> Bool[Array, ""]:
     """Whether any process says so, the same on all; computed on the devices, without waiting for it."""
     here = split({"value": np.full(jax.local_device_count(), value)})["value"]

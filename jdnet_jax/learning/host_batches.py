@@ -11,6 +11,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from jdnet_jax import data
+from jdnet_jax.config.defaults import eval_image_size
 from jdnet_jax.data import Dataset
 from jdnet_jax.learning import devices
 
@@ -56,7 +57,7 @@ def evaluation(dataset: Dataset, config: ConfigDict, role: str) -> Iterator[Mapp
         dataset,
         role,
         batch_size=size,
-        image_size=config.image_size,
+        image_size=eval_image_size(config),
         crop_fraction=config.crop_fraction,
         fit=config.fit,
         rows=devices.rows(size).tolist(),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,9 +20,10 @@ from ml_collections import ConfigDict
 
 from jdnet_jax import handoff, losses, models
 from jdnet_jax.config import views
+from jdnet_jax.config.defaults import acts, eval_image_size
 from jdnet_jax.config.routing import ENSEMBLE, STUDENT
 from jdnet_jax.handoff import class_names as class_names_lib
-from jdnet_jax.handoff import model_card
+from jdnet_jax.handoff import sums
 from jdnet_jax.learning import branches
 from jdnet_jax.learning.devices import DATA_AXIS
 from jdnet_jax.losses.alignment import grids_align
@@ -97,6 +100,26 @@ def build(config: ConfigDict, num_classes: int) -> dict[str, Network]:
     return networks
 
 
+def evaluated(config: ConfigDict, networks: Mapping[str, Network]) -> dict[str, Network]:
+    """The networks as they are evaluated: at `config.eval_image_size`, their own resolutions scaled alike.
+
+    Raises:
+        UserError: a network's parameters depend on the size of its images.
+    """
+    size = eval_image_size(config)
+    if size == config.image_size:
+        return dict(networks)
+    found = {}
+    for name, network in networks.items():
+        found[name] = dataclasses.replace(network, image_size=round(network.image_size * size / config.image_size))
+        if _shape_tree(shapes(found[name])[1]) != _shape_tree(shapes(network)[1]):
+            raise UserError(
+                f"config.eval_image_size is {size}, and {_key(name)} ({network.model}) has parameters of the shape "
+                f"that config.image_size = {config.image_size} gives them, such as positional embeddings: set it to 0"
+            )
+    return found
+
+
 def _key(name: str) -> str:
     """Where the config describes a network."""
     return f"config.{name}" if name == STUDENT else f"config.teachers.{name}"
@@ -134,13 +157,20 @@ def shapes(network: Network) -> tuple[Outputs, Variables]:
         raise UserError(f"{_key(network.name)} ({network.model}): {error}") from error
 
 
+def head(network: Network) -> frozenset[tuple[str, ...]]:
+    """Where in the tree of parameters those of the classifier are: all whose shape depends on the number of classes."""
+    longer = dataclasses.replace(network, module=network.module.clone(num_classes=network.module.num_classes + 1))
+    own, other = (flax.traverse_util.flatten_dict(shapes(one)[1]["params"]) for one in (network, longer))
+    return frozenset(path for path, leaf in own.items() if leaf.shape != other[path].shape)
+
+
 def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None:
     """Checks that the coupling terms can compare the student with each teacher, from shapes alone.
 
     Raises:
         UserError: a network that takes two parts of a photo where the data show one, an image size that a network
-            cannot take, a stage that a network lacks, or maps whose grids are not multiples of each other; names the
-            key.
+            cannot take or be evaluated at, a stage that a network lacks, or maps whose grids are not multiples of each
+            other; names the key.
     """
     for network in networks.values():
         if network.module.input_spec.channels == 6 and config.dataset.view != views.BOTH:
@@ -149,21 +179,29 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
                 f"config.dataset.view={views.BOTH!r}, with a dataset that has masks"
             )
     outputs = {name: shapes(network)[0] for name, network in networks.items()}
-    if config.losses.distill.weight and len(networks) > 1 and outputs[STUDENT].distillation_logits is None:
+    evaluated(config, networks)
+    if acts(config.losses.distill) and len(networks) > 1 and outputs[STUDENT].distillation_logits is None:
         raise UserError(
             f"config.losses.distill needs a student with a distillation token, and {networks[STUDENT].model} has none: "
             "choose deit_tiny_distilled_patch16_224, say, or the recipe kd"
         )
-    if config.losses.similarity.weight or config.losses.adversarial.weight or config.teacher_selection != "all":
+    if acts(config.losses.similarity) or acts(config.losses.adversarial) or config.teacher_selection != "all":
         _check_blocks(config, networks)
     together = config.teacher_selection != "all"  # such teachers have no maps of their own
     for teacher in (n for n, own in networks.items() if n != STUDENT and (own.trainable or not together)):
-        if config.losses.mskd.weight:
+        if acts(config.losses.mskd) and config.losses.mskd.options.variant == "classifier":
+            for name in (STUDENT, teacher):
+                if outputs[name].maps is None:
+                    raise UserError(
+                        f"config.losses.mskd.options.variant 'classifier' needs heads of averaged feature maps and one "
+                        f"linear layer, and {name} ({networks[name].model}) has another: choose 'cosine', say"
+                    )
+        elif acts(config.losses.mskd):
             for stage in config.losses.mskd.options.stages:
                 _check_stage(stage, networks[STUDENT], networks[teacher])
                 if config.losses.mskd.options.variant != "logits":  # its heads pool each grid to a point
                     _check_grids(stage, networks[STUDENT], networks[teacher], outputs)
-        if config.losses.ial.weight:
+        if acts(config.losses.ial):
             labels = jax.ShapeDtypeStruct((1,), jnp.int32)
             maps = [jax.eval_shape(Outputs.activation, outputs[n], labels).shape[1:] for n in (STUDENT, teacher)]
             if not grids_align(*maps):
@@ -240,7 +278,7 @@ def check_frozen_teachers(networks: Mapping[str, Network], class_names: Sequence
         folder = handoff.find(Path(network.init)) if isinstance(network.init, str) and network.init else None
         if network.trainable or folder is None:
             continue
-        card = model_card.read(folder / model_card.FILE_NAME)
+        card = sums.checked_card(folder)
         with _named(network):
             class_names_lib.check(tuple(class_names), card.classes, "the run's data")
             # `views.images_for`: of a photo in two parts a network of three channels is shown the whole.
@@ -261,10 +299,10 @@ def _named(network: Network) -> Iterator[None]:
 def _check_stage(stage: int, student: Network, teacher: Network) -> None:
     for network in (student, teacher):
         count = len(network.module.stages)
-        if stage >= count:
+        if not -count <= stage < count:
             raise UserError(
                 f"config.losses.mskd.options.stages: stage {stage} does not exist in {network.name} ({network.model}), "
-                f"which has stages 0 to {count - 1}"
+                f"which has stages 0 to {count - 1} (-1 is the deepest)"
             )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
+import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import optax
@@ -42,9 +43,59 @@ def build(
 
     SGD's decay is added to the gradient (coupled); AdamW's is decoupled and scaled by the learning rate.
     """
+    return optax.with_extra_args_support(optax.chain(*_clipping(optimizer), *_descent(optimizer, schedule, steps)))
+
+
+def build_apart(
+    body: Mapping[str, Mapping[str, Any]],
+    head: Mapping[str, Mapping[str, Any]],
+    head_paths: Collection[tuple[str, ...]],
+    steps: int,
+) -> optax.GradientTransformationExtraArgs:
+    """As `build`, with other settings for some of the network's parameters; the norm that is clipped is of them all.
+
+    Args:
+        body: `optimizer` and `schedule`, as `build` takes them, of all parameters but those.
+        head: likewise, of those.
+        head_paths: where they are in the tree of parameters.
+        steps: length of the run.
+    """
+    parts = {name: optax.chain(*_descent(**own, steps=steps)) for name, own in (("body", body), ("head", head))}
+
+    def split(tree: PyTree) -> dict[str, PyTree]:
+        flat = flax.traverse_util.flatten_dict(tree, keep_empty_nodes=True)
+        halves: dict[str, dict[tuple[str, ...], Any]] = {"body": {}, "head": {}}
+        for path, leaf in flat.items():
+            halves["head" if path in head_paths else "body"][path] = leaf
+        return {name: flax.traverse_util.unflatten_dict(half) for name, half in halves.items()}
+
+    def joined(halves: Mapping[str, PyTree]) -> PyTree:
+        flat = (flax.traverse_util.flatten_dict(half, keep_empty_nodes=True) for half in halves.values())
+        return flax.traverse_util.unflatten_dict(dict(item for half in flat for item in half.items()))
+
+    def init(params: PyTree) -> PyTree:
+        halves = split(params)
+        return {name: tx.init(halves[name]) for name, tx in parts.items()}
+
+    def update(updates: PyTree, state: PyTree, params: PyTree = None) -> tuple[PyTree, PyTree]:
+        gradients, values = split(updates), split(params)
+        moved = {name: tx.update(gradients[name], state[name], values[name]) for name, tx in parts.items()}
+        return joined({name: new for name, (new, _) in moved.items()}), {name: own for name, (_, own) in moved.items()}
+
+    apart = optax.GradientTransformation(init, update)
+    return optax.with_extra_args_support(optax.chain(*_clipping(body["optimizer"]), apart))
+
+
+def _clipping(optimizer: Mapping[str, Any]) -> list[optax.GradientTransformation]:
+    return [optax.clip_by_global_norm(optimizer["clip_norm"])] if optimizer["clip_norm"] else []
+
+
+def _descent(
+    optimizer: Mapping[str, Any], schedule: Mapping[str, Any], steps: int
+) -> list[optax.GradientTransformation]:
     rate = learning_rate(schedule, steps)
     decay = optimizer["weight_decay"]
-    parts = [optax.clip_by_global_norm(optimizer["clip_norm"])] if optimizer["clip_norm"] else []
+    parts = []
     match optimizer["name"]:
         case "sgd":
             if decay:
@@ -55,7 +106,7 @@ def build(
             parts.append(optax.adamw(rate, **moments, weight_decay=decay, mask=decays))
         case name:
             raise ValueError(f"unknown optimizer {name!r}")
-    return optax.with_extra_args_support(optax.chain(*parts))
+    return parts
 
 
 def in_turns(

@@ -37,6 +37,14 @@ def check(config: ConfigDict, *, weights: bool = True, num_classes: int = _ANY_C
             f"config.batch_size is {config.batch_size}: mixup and CutMix pair the photos of each device's share, so it "
             f"must be a multiple of {2 * shares} (2 x devices x config.grad_accum)"
         )
+    if config.dataset.unlabelled:
+        count = round(config.batch_size * config.dataset.unlabelled_share)
+        if count % shares or not 0 < count < config.batch_size:
+            raise UserError(
+                f"config.dataset.unlabelled_share is {config.dataset.unlabelled_share}, {count} of the "
+                f"{config.batch_size} photos of a batch: it must be a multiple of {shares} (devices x "
+                "config.grad_accum), so that each device has as many, and leave some with labels"
+            )
     nets = networks.build(config, num_classes)
     networks.check_alignment(config, nets)
     if weights:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -12,11 +11,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Int, PyTree, UInt32
+from jaxtyping import Array, Float, Int, PyTree, UInt32
 from ml_collections import ConfigDict
 
 from jdnet_jax import losses
-from jdnet_jax.config.defaults import group_settings
+from jdnet_jax.config.defaults import group_settings, head_of
 from jdnet_jax.config.routing import DISCRIMINATORS, STUDENT
 from jdnet_jax.learning import frozen_teachers, networks, optimizers
 from jdnet_jax.learning.networks import Network
@@ -36,6 +35,7 @@ class TrainState:
         batch_stats: group -> running statistics of batch norm, float32.
         opt_state: group -> optimiser state; only groups that are trained.
         ema: the student's averaged `{"params", "batch_stats"}`; {} where the config has no average.
+        norms: term -> smoothed norm of its gradient into the student, see `term_gradients`; {} without shares.
     """
 
     step: Int[Array, ""]
@@ -44,6 +44,7 @@ class TrainState:
     batch_stats: dict[str, PyTree]
     opt_state: dict[str, PyTree]
     ema: dict[str, PyTree]
+    norms: dict[str, Float[Array, ""]] = dataclasses.field(default_factory=dict)
 
     def variables(self, name: str) -> dict[str, PyTree]:
         """Parameters and statistics of one network; the student's average where there is one."""
@@ -64,9 +65,16 @@ class TrainState:
         return dataclasses.replace(self, params=params, batch_stats=batch_stats)
 
 
-def build_optimizers(config: ConfigDict, groups: Sequence[str], steps: int) -> Optimizers:
+def build_optimizers(config: ConfigDict, nets: Mapping[str, Network], groups: Sequence[str], steps: int) -> Optimizers:
     """One optimiser for each trained group."""
-    built = {name: optimizers.build(**group_settings(config, name), steps=steps) for name in groups}
+    built = {}
+    for name in groups:
+        own = group_settings(config, name)
+        if name in nets and head_of(name) in config.groups:
+            head = group_settings(config, head_of(name))
+            built[name] = optimizers.build_apart(own, head, networks.head(nets[name]), steps)
+        else:
+            built[name] = optimizers.build(**own, steps=steps)
     if DISCRIMINATORS in built and config.losses.adversarial.options.mode == "alternate":
         built[DISCRIMINATORS] = optimizers.in_turns(built[DISCRIMINATORS], discriminators_turn)
     return built
@@ -115,23 +123,10 @@ def create(
         # In one program: by itself each of hundreds of arrays of zeros would be compiled.
         opt_state=networks.run_once(lambda p: {name: tx[name].init(p[name]) for name in tx}, params),
         ema=ema,
+        norms=losses.first_norms(terms),
     )
 
 
 def _copy(value: Array | np.ndarray) -> Array:
     """A copy in memory of its own, as `jnp.copy` gives, which compiles a program for each shape."""
     return jnp.copy(value) if isinstance(value, jax.core.Tracer) else jax.device_put(np.array(value))
-
-
-def sha256(variables: Mapping[str, PyTree]) -> str:
-    """SHA-256 of parameters and batch statistics in a fixed order (leaves sorted by path), as hexadecimal digits.
-
-    Two runs ended with the same bits exactly when their digests are equal.
-    """
-    digest = hashlib.sha256()
-    leaves = jax.tree_util.tree_leaves_with_path(dict(variables))
-    for path, leaf in sorted((jax.tree_util.keystr(path, simple=True, separator="/"), leaf) for path, leaf in leaves):
-        array = np.ascontiguousarray(leaf)
-        digest.update(f"{path} {array.dtype.str} {array.shape}\n".encode())
-        digest.update(array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes())
-    return digest.hexdigest()

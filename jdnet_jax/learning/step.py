@@ -6,32 +6,29 @@ state that goes in and comes out is one and the same everywhere.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import zlib
 from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 import optax
 from jax import lax
-from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from jdnet_jax import losses
 from jdnet_jax.config.routing import ENSEMBLE, STUDENT
-from jdnet_jax.learning import frozen_teachers
+from jdnet_jax.learning import frozen_teachers, norms, term_gradients
 from jdnet_jax.learning import optimizers as optimizers_lib
-from jdnet_jax.learning.devices import DATA_AXIS, Batch
+from jdnet_jax.learning.devices import DATA_AXIS, Batch, averaged
+from jdnet_jax.learning.forward import forward, step_key
 from jdnet_jax.learning.frozen_teachers import FrozenTeachers
 from jdnet_jax.learning.networks import Network
 from jdnet_jax.learning.state import Optimizers, TrainState
 from jdnet_jax.losses.classification import cross_entropy
-from jdnet_jax.models import labels, lowering, rematerialization
+from jdnet_jax.models import labels, lowering
 from jdnet_jax.models.outputs import Outputs
 
 Metrics = dict[str, Array]
-
-_SMALL = 8192  # numbers of a parameter that is joined with others where their values are summed
 
 
 def train_step(
@@ -49,7 +46,8 @@ def train_step(
 
     The batch it takes is one device's share: `image` [accum, batch, h, w, 3] in [0, 255] and `label` [accum, batch];
     where the photo comes in two parts also `context` like `image`, see `views`;
-    where photos are mixed also `mixed_label` and `share` [accum, batch], see `labels.of_batch`.
+    where photos are mixed also `mixed_label` and `share` [accum, batch], and where some have no label `known` [accum,
+    batch], as many on each device; see `labels.of_batch`.
     Gradients are averaged over the `accum` micro-batches, which are computed one after the other, and over the devices.
     Micro-batch m of all devices together holds consecutive examples of the global batch (see `devices.rows`), so
     that which examples meet in a synchronised batch norm, and the masks of dropout, do not depend on the number of
@@ -71,34 +69,24 @@ def train_step(
     Returns:
         a function of (state, batch) to the next state and the metrics, averaged over the global batch:
         `loss/total`, `loss/<term>` unweighted, `accuracy/<network>`, for discriminators `accuracy/<term>`,
-        `grad_norm/<group>`, and after the update `param_norm/<group>`; with `skip_non_finite`
-        also `skipped`, 1 where the update was left out and 0 elsewhere.
+        `grad_norm/<group>`, after the update `param_norm/<group>`, and of terms with a share `weight/<term>`; with
+        `skip_non_finite` also `skipped`, 1 where the update was left out and 0 elsewhere.
     """
 
     trainable = {name: network for name, network in networks.items() if network.trainable}
     if frozen is None:
         frozen = FrozenTeachers({name: network for name, network in networks.items() if name not in trainable})
 
-    def forward(params, batch_stats, batch, key):
-        outputs, updated = {}, {}
-        for name, network in trainable.items():
-            x = network.prepare(batch)
-            variables = {"params": params[name], "batch_stats": batch_stats[name]}
-            with rematerialization.of_blocks() if remat else contextlib.nullcontext():
-                outputs[name], mutated = network.module.apply(
-                    variables, x, train=True, mutable=["batch_stats"], rngs={"dropout": dropout_key(key, name)}
-                )
-            updated[name] = mutated.get("batch_stats", {})
-        return outputs, updated
-
-    def gradients(state: TrainState, batch_stats, batch: Batch, key):
+    def gradients(state: TrainState, batch_stats, batch: Batch, key, weights):
         def loss(trained):
             params = {**state.params, **trained}
-            outputs, updated = forward(params, batch_stats, batch, key)
-            outputs |= frozen(params, batch_stats, batch, _step_key(state))
+            outputs, updated = forward(trainable, params, batch_stats, batch, key, remat)
+            outputs |= frozen(params, batch_stats, batch, step_key(state))
             of_batch = labels.of_batch(batch, outputs[STUDENT].logits.shape[-1])
-            total, values, own, figures = losses.evaluate(terms, params, batch_stats, outputs, of_batch, state.step)
-            accuracy = {f"accuracy/{name}": _accuracy(out, labels.largest(batch)) for name, out in outputs.items()}
+            total, values, own, figures = losses.evaluate(
+                terms, params, batch_stats, outputs, of_batch, state.step, weights
+            )
+            accuracy = {f"accuracy/{name}": _accuracy(out, batch) for name, out in outputs.items()}
             metrics = {f"loss/{name}": value for name, value in values.items()} | {"loss/total": total}
             metrics |= accuracy | figures
             return total, ({**batch_stats, **updated, **own}, metrics)
@@ -109,44 +97,45 @@ def train_step(
 
     def step(state: TrainState, batch: Batch) -> tuple[TrainState, Metrics]:
         before = state
-        key = _step_key(state)
+        key = step_key(state)
         accum = batch["image"].shape[0]
+        first = {name: values[0] for name, values in batch.items()}
+        weights = term_gradients.weights(terms, state.norms, state.step)
         if accum == 1:
-            first = {name: values[0] for name, values in batch.items()}
-            batch_stats, grads, metrics = gradients(state, state.batch_stats, first, key)
+            batch_stats, grads, metrics = gradients(state, state.batch_stats, first, key, weights)
         else:
 
             def micro(carry, part):
                 if lowering.on_cpu():  # one after the other, so that the memory of one serves the next
                     carry, part = lax.optimization_barrier((carry, part))
                 (batch_stats, grads, metrics), (examples, i) = carry, part
-                batch_stats, *new = gradients(state, batch_stats, examples, jax.random.fold_in(key, i))
+                batch_stats, *new = gradients(state, batch_stats, examples, jax.random.fold_in(key, i), weights)
                 grads, metrics = jax.tree.map(lambda a, b: a + b / accum, (grads, metrics), tuple(new))
                 return (batch_stats, grads, metrics), None
 
-            first = {name: values[0] for name, values in batch.items()}
-            shapes = jax.eval_shape(gradients, state, state.batch_stats, first, key)[1:]
+            shapes = jax.eval_shape(gradients, state, state.batch_stats, first, key, weights)[1:]
             zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
             carry = (state.batch_stats, *zeros)
             # In a loop XLA's convolutions for CPUs are 20 to 40 times slower (jax 0.10), so there it is written out.
             unroll = accum if lowering.on_cpu() else 1
             (batch_stats, grads, metrics), _ = lax.scan(micro, carry, (dict(batch), jnp.arange(accum)), unroll=unroll)
 
-        grads, metrics = _averaged((grads, metrics))
+        grads, metrics = averaged((grads, metrics))
+        metrics |= {f"weight/{name}": weight for name, weight in weights.items()}
         if lowering.on_cpu():
             # No update begins before the last gradient is known. Otherwise XLA for CPUs copies every parameter, since
             # it cannot know that the backward pass has read the old value when the update overwrites it.
             grads = lax.optimization_barrier(grads)
         if not sync_batch_norm:
             moved = {name: own for name, own in batch_stats.items() if name not in networks or name in trainable}
-            batch_stats = {**batch_stats, **_averaged(moved)}
+            batch_stats = {**batch_stats, **averaged(moved)}
         params, opt_state = dict(state.params), dict(state.opt_state)
         for name, tx in optimizers.items():
-            metrics[f"grad_norm/{name}"] = _norm(grads[name])
+            metrics[f"grad_norm/{name}"] = norms.norm(grads[name])
             in_time = optimizers_lib.at_step(state.opt_state[name], state.step)
             updates, opt_state[name] = tx.update(grads[name], in_time, state.params[name], step=state.step)
             params[name] = optax.apply_updates(state.params[name], updates)
-            metrics[f"param_norm/{name}"] = _norm(params[name])
+            metrics[f"param_norm/{name}"] = norms.norm(params[name])
         state = dataclasses.replace(
             state, step=state.step + 1, params=params, batch_stats=batch_stats, opt_state=opt_state
         )
@@ -160,11 +149,6 @@ def train_step(
         return state, metrics
 
     return step
-
-
-def dropout_key(key: PRNGKeyArray, network: str) -> PRNGKeyArray:
-    """The key of what a network drops in a step: its own, as peers of one architecture would drop the same units."""
-    return jax.random.fold_in(key, zlib.crc32(network.encode()) & 0x7FFFFFFF)
 
 
 def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree], Batch], Metrics]:
@@ -218,31 +202,10 @@ def logits_step(network: Network) -> Callable[[PyTree, Batch], dict[str, Array]]
     return step
 
 
-def _averaged(tree: PyTree) -> PyTree:
-    """The mean over all devices. For one device XLA would copy every value."""
-    return lax.pmean(tree, DATA_AXIS) if lax.axis_size(DATA_AXIS) > 1 else tree
-
-
-def _norm(tree: PyTree) -> Float[Array, ""]:
-    """The square root of the sum of all squares.
-
-    Vectors and small kernels are joined before: each sum is several loops for XLA on a CPU to compile and to load, and
-    a network has hundreds of them.
-    """
-    leaves = jax.tree.leaves(tree)
-    joined = [leaf.reshape(-1) for leaf in leaves if leaf.size <= _SMALL]
-    large = [leaf for leaf in leaves if leaf.size > _SMALL]
-    parts = [jnp.concatenate(joined), *large] if joined else large
-    return jnp.sqrt(sum((jnp.sum(part * part) for part in parts), jnp.zeros(())))
-
-
-def _step_key(state: TrainState) -> PRNGKeyArray:
-    """The key of a step: of the run's key and the number of steps that were taken before."""
-    return jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)
-
-
-def _accuracy(outputs: Outputs, label: Int[Array, " batch"]) -> Float[Array, ""]:
-    return jnp.mean((jnp.argmax(outputs.logits, -1) == label).astype(jnp.float32))
+def _accuracy(outputs: Outputs, batch: Batch) -> Float[Array, ""]:
+    hits = (jnp.argmax(outputs.logits, -1) == labels.largest(batch)).astype(jnp.float32)
+    of_batch = labels.of_batch(batch, outputs.logits.shape[-1])
+    return of_batch.mean(hits) if isinstance(of_batch, labels.PartLabels) else jnp.mean(hits)
 
 
 def _moving_average(state: TrainState, decay: float) -> dict[str, PyTree]:

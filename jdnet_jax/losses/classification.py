@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jdnet_jax.models.labels import Labels
+from jdnet_jax.losses.alignment import normalize
+from jdnet_jax.models.labels import Labels, PartLabels
 from jdnet_jax.models.outputs import Outputs
 
 
@@ -18,9 +19,14 @@ def cross_entropy(
 
     Args:
         logits: class scores, float32.
-        labels: class ids in [0, classes), or shares of the classes.
+        labels: class ids in [0, classes), or shares of the classes. Where some photos have none: theirs is 0, and that
+            of the others is scaled so that the mean over the batch is the mean over those that have one.
         label_smoothing: share of the target spread evenly over all classes, in [0, 1) (Szegedy et al., CVPR 2016).
     """
+    if isinstance(labels, PartLabels):
+        of_each = cross_entropy(logits, jnp.where(labels.known, labels.ids, 0), label_smoothing)
+        scale = labels.known.size / jnp.sum(labels.known, dtype=jnp.float32)
+        return jnp.where(labels.known, scale * of_each, 0.0)
     log_p = jax.nn.log_softmax(logits)
     if labels.ndim == 1:
         of_label = jnp.take_along_axis(log_p, labels[:, None], axis=1)[:, 0]
@@ -40,6 +46,26 @@ def kl_divergence(
     log_target = jax.nn.log_softmax(target_logits / temperature)
     log_p = jax.nn.log_softmax(logits / temperature)
     return temperature**2 * jnp.sum(jnp.exp(log_target) * (log_target - log_p), axis=-1)
+
+
+def standardize(logits: Float[Array, "batch classes"]) -> Float[Array, "batch classes"]:
+    """(logits - mean) / standard deviation over the classes of each example.
+
+    Sun et al., "Logit Standardization in Knowledge Distillation", CVPR 2024: what the student is to match is the order
+    and the relative distance of the logits, not their magnitude. Equal logits become zero and receive no gradient.
+    """
+    return normalize(logits - logits.mean(axis=-1, keepdims=True), -1) * logits.shape[-1] ** 0.5
+
+
+def correlation(a: Float[Array, "rows columns"], b: Float[Array, "rows columns"], axis: int) -> Float[Array, " _"]:
+    """Pearson's correlation of a and b along an axis, in [-1, 1]; 0 where one of them is constant.
+
+    What is left of either beside its mean counts as at least 1e-4 long, which bounds the gradient. (DIST's released
+    code adds 1e-8 to the product of the two lengths.)
+    """
+    a, b = (x - x.mean(axis=axis, keepdims=True) for x in (a, b))
+    lengths = [jnp.sqrt(jnp.maximum(jnp.sum(x * x, axis=axis), 1e-8)) for x in (a, b)]
+    return jnp.sum(a * b, axis=axis) / (lengths[0] * lengths[1])
 
 
 class CrossEntropy(nn.Module):
@@ -93,11 +119,36 @@ class Kl(nn.Module):
 
     temperature: float = 1.0
     mutual: bool = False
+    standardized: bool = False  # see `standardize`
 
     def __call__(self, student: Outputs, teacher: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
         """Mean over the batch, in nats."""
         stop = jax.lax.stop_gradient
-        value = kl_divergence(stop(teacher.scores), student.logits, self.temperature)
+        s, t = student.logits, teacher.scores
+        if self.standardized:
+            s, t = standardize(s), standardize(t)
+        value = kl_divergence(stop(t), s, self.temperature)
         if self.mutual:
-            value = value + kl_divergence(stop(student.logits), teacher.scores, self.temperature)
+            value = value + kl_divergence(stop(s), t, self.temperature)
         return value.mean()
+
+
+class Dist(nn.Module):
+    """DIST (Huang et al., "Knowledge Distillation from A Stronger Teacher", NeurIPS 2022).
+
+    PAPER: beta times the mean over photos of 1 - the correlation of the two softmaxes between classes, and gamma times
+    the mean over classes of 1 - their correlation between the photos of the batch; both softmaxes at a temperature tau,
+    and both parts times tau^2 (released code). Weights and temperature are 1 on ImageNet, 2 and 4 on CIFAR.
+    OURS: the batch is one device's share, or a micro-batch of it. The gradient into the teacher is routed.
+    """
+
+    beta: float = 1.0
+    gamma: float = 1.0
+    temperature: float = 1.0
+
+    def __call__(self, student: Outputs, teacher: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
+        """The value of the term, in [0, 2 tau^2 (beta + gamma)]."""
+        s, t = (jax.nn.softmax(logits / self.temperature) for logits in (student.logits, teacher.scores))
+        between_classes = jnp.mean(1.0 - correlation(s, t, axis=1))
+        between_photos = jnp.mean(1.0 - correlation(s, t, axis=0))
+        return self.temperature**2 * (self.beta * between_classes + self.gamma * between_photos)

@@ -5,21 +5,24 @@ instance activation map of each training sample, a map that incorporates the sam
 to us.
 OURS: the class activation map of the true label (`Outputs.activation`), compared after pooling the larger map to the
 smaller grid. With a GAP + linear head it equals Grad-CAM up to scale, so no second backward pass is needed. A mixture
-of two photos has the map of both labels, weighted with their shares. Variants:
-- `l2`: maps scaled to unit length over positions (an all-zero map stays zero and sends no gradient), mean squared
-  difference over positions;
-- `kl`: softmax over positions of the same scaled maps, KL(teacher || student).
+of two photos has the map of both labels, weighted with their shares; a photo without label that of the class which the
+teacher predicts. Variants:
+- `l2`: maps scaled to unit length over positions (an all-zero map stays zero and sends no gradient), the squared
+  difference summed over positions, which is 2 - 2 cosine;
+- `kl`: softmax over positions of the same scaled maps, KL(teacher || student). The values of a map of unit length over
+  n positions are about 1 / sqrt(n), so its softmax would be nearly uniform: they are divided by temperature / sqrt(n).
+Both are the same on a grid of twice the side where each position is repeated.
 """
 
 from __future__ import annotations
 
 import flax.linen as nn
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from jdnet_jax.losses.alignment import normalize, to_common_grid
-from jdnet_jax.models.labels import Labels
+from jdnet_jax.losses.classification import kl_divergence
+from jdnet_jax.models.labels import Labels, completed
 from jdnet_jax.models.outputs import Outputs
 
 VARIANTS = ("l2", "kl")
@@ -34,24 +37,32 @@ def _aligned(student: ActivationMap, teacher: ActivationMap) -> tuple[Float[Arra
 
 
 def l2_distance(student: ActivationMap, teacher: ActivationMap) -> Float[Array, ""]:
-    """Mean over the batch and the n positions of the squared difference; in [0, 2 / n] for maps not negative."""
+    """Mean over the batch of the squared difference summed over positions: 2 - 2 cosine of the two maps.
+
+    In [0, 2] for maps that are not negative; 1 where one of the two is all zero, 0 where both are.
+    """
     s, t = _aligned(student, teacher)
-    return jnp.mean((s - t) ** 2)
+    return jnp.mean(jnp.sum((s - t) ** 2, axis=-1))
 
 
-def kl_distance(student: ActivationMap, teacher: ActivationMap) -> Float[Array, ""]:
-    """Mean over the batch of KL(softmax(t) || softmax(s)) over positions, in nats."""
-    s, t = _aligned(student, teacher)
-    log_s, log_t = jax.nn.log_softmax(s), jax.nn.log_softmax(t)
-    return jnp.mean(jnp.sum(jnp.exp(log_t) * (log_t - log_s), axis=-1))
+def kl_distance(student: ActivationMap, teacher: ActivationMap, temperature: float = 1.0) -> Float[Array, ""]:
+    """Mean over the batch of temperature^2 KL(teacher || student), in nats.
+
+    The distributions over the n positions are softmax(map * sqrt(n) / temperature) of maps scaled to unit length: these
+    values have a root mean square of 1 / temperature on any grid.
+    """
+    s, t = (unit * unit.shape[-1] ** 0.5 for unit in _aligned(student, teacher))
+    return jnp.mean(kl_divergence(t, s, temperature))
 
 
 class Ial(nn.Module):
     """Distance of the two networks' activation maps for the true label."""
 
     variant: str = "l2"
+    temperature: float = 1.0  # of the variant `kl`
 
     def __call__(self, student: Outputs, teacher: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
         """The value of the term."""
-        distance = {"l2": l2_distance, "kl": kl_distance}[self.variant]
-        return distance(student.activation(labels), teacher.activation(labels))
+        classes = completed(labels, teacher.scores)
+        maps = student.activation(classes), teacher.activation(classes)
+        return l2_distance(*maps) if self.variant == "l2" else kl_distance(*maps, self.temperature)

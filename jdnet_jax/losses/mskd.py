@@ -3,16 +3,22 @@
 PAPER (Zhao, Yap, Kot, Duan, "JDNet: A Joint-Learning Distilled Network for Mobile Visual Food Recognition", IEEE JSTSP
 14(4), 2020): teacher and student are trained at the same time, at different levels of abstraction, using intermediate
 features of both. The paper's taps, distances and weights are not known to us.
-OURS: everything below. Features are tapped at the strides 4, 8, 16, 32 (`Outputs.stages`); the variants are
+OURS: everything below. Features are tapped at the strides 4, 8, 16, 32 (`Outputs.stages`), by default at the deepest
+alone: the shallow ones slow a small student down. The variants are
 - `cosine`: A_k(F_k^S) against F_k^T, 1 - cosine over channels, averaged over positions. A_k is a 1x1 convolution and
   batch norm to the teacher's channels: part of the train state, never of the student that is handed off.
 - `l2`: squared distance of A_k(F_k^S) and F_k^T, each scaled to unit length as a whole map, so that how strong a
   position is counts as well as its direction.
 - `attention`: attention transfer (Zagoruyko & Komodakis, ICLR 2017, activation-based): the sum of squares over
-  channels, scaled to unit length over positions, mean squared difference. No adapter.
+  channels, scaled to unit length over positions, squared difference summed over positions. No adapter.
 - `logits`: an auxiliary head (global average pooling and a linear layer) on each stage of both networks: cross-entropy
   with the label for both, and KL from the teacher's head (fixed) to the student's; where the student may pull on the
   teacher also KL from the student's head (fixed) to the teacher's, as in `classification.Kl`.
+- `classifier`: the teacher's classifier on A(M^S), where M^S are the maps that the student's head averages and A is an
+  adapter as above: KL from the teacher's prediction to that. So the student's last features need to be the teacher's
+  only where the classifier looks. After SimKD (Chen et al., "Knowledge Distillation with the Reused Teacher
+  Classifier", CVPR 2022), whose student keeps projector and classifier, and matches features; ours is handed off with
+  its own head, and learns beside cross-entropy.
 """
 
 from __future__ import annotations
@@ -57,17 +63,21 @@ def l2_distance(student: Map, teacher: Map) -> Float[Array, ""]:
 def attention_distance(
     student: Float[Array, "batch hs ws cs"], teacher: Float[Array, "batch ht wt ct"]
 ) -> Float[Array, ""]:
-    """Mean squared difference of the maps' energies, each scaled to unit length over positions."""
+    """Mean over the batch of ||s - t||^2 of the maps' energies, each scaled to unit length over positions; in [0, 2].
+
+    The energy of a position is the sum of squares over channels.
+    """
 
     def energy(features):
         return jnp.sum(jnp.square(features.astype(jnp.float32)), axis=-1, keepdims=True)
 
     student, teacher = to_common_grid(energy(student), energy(teacher))
-    return jnp.mean((normalize(student, (1, 2, 3)) - normalize(teacher, (1, 2, 3))) ** 2)
+    difference = normalize(student, (1, 2, 3)) - normalize(teacher, (1, 2, 3))
+    return jnp.mean(jnp.sum(difference**2, axis=(1, 2, 3)))
 
 
 DISTANCES = {"cosine": cosine_distance, "l2": l2_distance, "attention": attention_distance}
-VARIANTS = (*DISTANCES, "logits")
+VARIANTS = (*DISTANCES, "logits", "classifier")
 
 
 class Adapter(nn.Module):
@@ -102,7 +112,7 @@ class Mskd(nn.Module):
 
     Attributes:
         variant: one of `VARIANTS`.
-        stages: indices into both networks' `Outputs.stages`.
+        stages: indices into both networks' `Outputs.stages`; -1 is the deepest of each. Not read by `classifier`.
         stage_weights: one for each stage, not negative; empty for 1 each.
         mutual: whether the teacher feels the KL of the variant `logits`; the others are symmetric, and routed.
         dtype: compute dtype of the adapters.
@@ -112,7 +122,7 @@ class Mskd(nn.Module):
     group: ClassVar[str] = "adapters"
 
     variant: str = "cosine"
-    stages: Sequence[int] = (0, 1, 2, 3)
+    stages: Sequence[int] = (-1,)
     stage_weights: Sequence[float] = ()
     mutual: bool = False
     dtype: jnp.dtype = jnp.float32
@@ -121,11 +131,25 @@ class Mskd(nn.Module):
     @nn.compact
     def __call__(self, student: Outputs, teacher: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
         """The value of the term; its unit depends on the variant."""
+        if self.variant == "classifier":
+            return self._through_classifier(student, teacher, train)
         weights = self.stage_weights or (1.0,) * len(self.stages)
         total = jnp.float32(0.0)
         for stage, weight in zip(self.stages, weights, strict=True):
             total = total + weight * self._distance(stage, student, teacher, labels, train)
         return total
+
+    def _through_classifier(self, student: Outputs, teacher: Outputs, train: bool) -> Float[Array, ""]:
+        assert student.maps is not None
+        assert teacher.maps is not None
+        assert teacher.kernel is not None
+        adapter = Adapter(teacher.maps.shape[-1], self.dtype, self.axis_name, name="last")
+        projected, features = (
+            maps.astype(jnp.float32).mean(axis=(1, 2)) for maps in (adapter(student.maps, train=train), teacher.maps)
+        )
+        # The classifier is linear: from the teacher's own logits, which have its bias, to those of the projection.
+        logits = teacher.logits + (projected - features) @ teacher.kernel
+        return kl_divergence(teacher.logits, logits).mean()
 
     def _distance(self, stage: int, student: Outputs, teacher: Outputs, labels, train: bool) -> Float[Array, ""]:
         s, t = student.stages[stage], teacher.stages[stage]

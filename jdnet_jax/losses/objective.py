@@ -11,10 +11,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from jdnet_jax.config.defaults import acts
 from jdnet_jax.config.routing import ENSEMBLE, OWN_GROUPS, ROUTING, STUDENT, TEACHER
 from jdnet_jax.losses.adversarial import FIGURES, Adversarial, discriminators_turn
 from jdnet_jax.losses.blocks import BlockReader
-from jdnet_jax.losses.classification import CrossEntropy, Distill, Kl
+from jdnet_jax.losses.classification import CrossEntropy, Dist, Distill, Kl
 from jdnet_jax.losses.ial import Ial
 from jdnet_jax.losses.mskd import Mskd
 from jdnet_jax.losses.routing import only_if, route
@@ -24,6 +25,8 @@ from jdnet_jax.models.labels import Labels
 from jdnet_jax.models.outputs import Outputs
 
 Variables = Mapping[str, Any]
+
+REFERENCE = f"ce_{STUDENT}"  # the term of whose gradient the others' shares are
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,9 @@ class Term:
             state under its group and name, never in a network that is handed off.
         networks: whose outputs it reads, in the order of the module's arguments.
         routing: strength of the gradient that it sends to each of these networks and to its own parameters.
-        weight: of the optimiser step.
+        weight: of the optimiser step; of a term with a share the part of the share that acts.
+        share: norm of its gradient into the student as a share of cross-entropy's, from which its weight follows; 0
+            for a weight that is fixed.
         alternates: whether the networks receive its gradient in odd steps only, and its own parameters in even ones.
     """
 
@@ -46,6 +51,7 @@ class Term:
     routing: Mapping[str, float]
     weight: Callable[[Int[Array, ""]], Float[Array, ""]]
     alternates: bool = False
+    share: float = 0.0
 
     @property
     def group(self) -> str | None:
@@ -85,7 +91,7 @@ def build(
     """The terms of a resolved config.
 
     Args:
-        losses: the config's `losses`; entries of weight 0 are left out.
+        losses: the config's `losses`; entries of weight and share 0 are left out.
         trainable: every network's name -> whether it is trained; the first is `student`, the others are teachers.
         steps: length of the run, for the weight schedules.
         dtype: compute dtype of the terms' own layers.
@@ -99,12 +105,21 @@ def build(
     # A term on maps needs a network's own outputs; those on logits and blocks take the ensemble's as well.
     alone = [name for name in teachers if not together or trainable[name]]
     fixed = together or frozen
-    teachers_of = {"kl": alone + together, "similarity": fixed, "adversarial": fixed, "distill": fixed}
+    teachers_of = {
+        "kl": alone + together,
+        "similarity": fixed,
+        "adversarial": fixed,
+        "distill": fixed,
+        "dist": alone + together,
+    }
     terms = []
     for name, loss in losses.items():
-        if loss["weight"] == 0 or loss["options"].get("mode") == "none":
+        if not acts(loss):
             continue
-        weight = weight_schedule(loss["weight"], loss["schedule"]["name"], loss["schedule"]["warmup"], steps)
+        share = loss["share"]
+        weight = weight_schedule(
+            1.0 if share else loss["weight"], loss["schedule"]["name"], loss["schedule"]["warmup"], steps
+        )
         if name == "ce":
             learners = [n for n in trainable if strengths(name, loss["routing"], (n,), trainable)[n] != 0]
             groups: Sequence[tuple[str, ...]] = [(n,) for n in learners]
@@ -116,7 +131,7 @@ def build(
             mode = loss["options"].get("mode")
             if mode == "joint":
                 routing[STUDENT] = -routing[STUDENT]
-            terms.append(Term(f"{name}_{networks[-1]}", module, networks, routing, weight, mode == "alternate"))
+            terms.append(Term(f"{name}_{networks[-1]}", module, networks, routing, weight, mode == "alternate", share))
     return tuple(terms)
 
 
@@ -137,11 +152,13 @@ def _module(name, options, routing, networks, dtype, axis_name, readers) -> nn.M
         case "ce":
             return CrossEntropy(label_smoothing=options["label_smoothing"])
         case "kl":
-            return Kl(temperature=options["temperature"], mutual=routing[networks[-1]] != 0)
+            return Kl(**options, mutual=routing[networks[-1]] != 0)
+        case "dist":
+            return Dist(**options)
         case "distill":
             return Distill(**options)
         case "ial":
-            return Ial(variant=options["variant"])
+            return Ial(**options)
         case "mskd":
             return Mskd(
                 variant=options["variant"],
@@ -172,6 +189,7 @@ def evaluate(
     outputs: Mapping[str, Outputs],
     labels: Labels,
     step: Int[Array, ""],
+    weights: Mapping[str, Float[Array, ""]] | None = None,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]], dict[str, Any], dict[str, Float[Array, ""]]]:
     """The weighted sum of all terms in training.
 
@@ -182,6 +200,7 @@ def evaluate(
         outputs: network name -> its forward pass over the batch.
         labels: class ids, or shares of the classes.
         step: the optimiser step, for the weights.
+        weights: of the terms that have a share.
 
     Returns:
         the total; each term's unweighted value by name; the terms' updated batch statistics, group -> name -> tree;
@@ -200,8 +219,15 @@ def evaluate(
             updated.setdefault(term.group, {})[term.name] = mutated.get("batch_stats", {})
         figures |= {f"{name}/{term.name}": figure for name, figure in mutated.get(FIGURES, {}).items()}
         values[term.name] = value
-        total = total + term.weight(step) * value
+        weight = term.weight(step) if not term.share else (weights or {})[term.name]
+        total = total + weight * value
     return total, values, updated, figures
+
+
+def first_norms(terms: Sequence[Term]) -> dict[str, Float[Array, ""]]:
+    """The smoothed norms before any was measured: of the terms with a share, and of cross-entropy; {} without such."""
+    shared = [term.name for term in terms if term.share]
+    return {name: jnp.zeros(()) for name in (REFERENCE, *shared)} if shared else {}
 
 
 def init(

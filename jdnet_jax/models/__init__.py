@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from jdnet_jax.models.outputs import Outputs
     from jdnet_jax.models.pretrained import check_weights, find_weights, load_pretrained
-    from jdnet_jax.models.registry import create, names
+    from jdnet_jax.models.registry import create, create_backbone, names
     from jdnet_jax.models.spec import InputSpec, Stage
     from jdnet_jax.models.torch_writer import to_torch
 
@@ -19,6 +19,7 @@ __all__ = [
     "Stage",
     "check_weights",
     "create",
+    "create_backbone",
     "find_weights",
     "load_pretrained",
     "names",
@@ -31,6 +32,7 @@ _MODULES = {
     "Stage": "spec",
     "check_weights": "pretrained",
     "create": "registry",
+    "create_backbone": "registry",
     "find_weights": "pretrained",
     "load_pretrained": "pretrained",
     "names": "registry",

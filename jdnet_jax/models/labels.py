@@ -1,18 +1,45 @@
-"""Labels of a batch: one class for each photo, or shares of several where photos are mixed."""
+"""Labels of a batch: one class for each photo, shares of several where photos are mixed, or none for some of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
+
+
+class PartLabels(NamedTuple):
+    """Labels of a batch in which some photos have none.
+
+    Attributes:
+        ids: class ids; of a photo without label any number.
+        known: which photos have a label, at least one.
+    """
+
+    ids: Int[Array, " batch"]
+    known: Bool[Array, " batch"]
+
+    def mean(self, values: Float[Array, " batch"]) -> Float[Array, ""]:
+        """The mean of the values of those photos that have a label."""
+        return jnp.sum(jnp.where(self.known, values, 0.0)) / jnp.sum(self.known, dtype=jnp.float32)
+
 
 #: Class ids [batch], or shares of the classes [batch, classes] that add up to 1.
-Labels = Int[Array, " batch"] | Float[Array, "batch classes"]
+FullLabels = Int[Array, " batch"] | Float[Array, "batch classes"]
+#: Those, or ids of some photos alone.
+Labels = FullLabels | PartLabels
 
 
-def shares(labels: Labels, classes: int) -> Float[Array, "batch classes"]:
+def completed(labels: Labels, scores: Float[Array, "batch classes"]) -> FullLabels:
+    """The labels, and for photos that have none the class with the best of some network's scores."""
+    if not isinstance(labels, PartLabels):
+        return labels
+    return jnp.where(labels.known, labels.ids, jnp.argmax(scores, -1))
+
+
+def shares(labels: FullLabels, classes: int) -> Float[Array, "batch classes"]:
     """The labels as shares of the classes, float32."""
     return jax.nn.one_hot(labels, classes) if labels.ndim == 1 else labels
 
@@ -22,9 +49,11 @@ def of_batch(batch: Mapping[str, Array], classes: int) -> Labels:
 
     Args:
         batch: `label` [batch]; where photos were mixed also `mixed_label` [batch] and `share` [batch], as
-            `data.mixing.mix_pairs` says.
+            `data.mixing.mix_pairs` says; where some have no label `known` [batch].
         classes: number of classes.
     """
+    if "known" in batch:
+        return PartLabels(batch["label"], batch["known"])
     if "share" not in batch:
         return batch["label"]
     share = batch["share"][:, None]

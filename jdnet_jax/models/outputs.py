@@ -8,7 +8,7 @@ from jax import nn
 from jaxtyping import Array, Float
 
 from jdnet_jax.models import lowering
-from jdnet_jax.models.labels import Labels, shares
+from jdnet_jax.models.labels import FullLabels, shares
 from jdnet_jax.models.pointwise import EXACT
 
 
@@ -87,7 +87,7 @@ class Outputs:
         larger = jnp.maximum(a, b)
         return larger + jnp.log(0.5 * (jnp.exp(a - larger) + jnp.exp(b - larger)))
 
-    def activation(self, labels: Labels) -> Float[Array, "batch height width"]:
+    def activation(self, labels: FullLabels) -> Float[Array, "batch height width"]:
         """Class activation map of `labels`, float32, not negative, on the grid of the last feature map.
 
         With a GAP + linear head this is ReLU(sum_c maps_c * kernel[c, label]) (CAM, Zhou et al., CVPR 2016), which
@@ -108,7 +108,7 @@ class Outputs:
             return self.attention.astype(jnp.float32)
         raise ValueError("these outputs have neither feature maps that the head averages nor a token's attention")
 
-    def _weights(self, labels: Labels) -> Float[Array, "batch channels"]:
+    def _weights(self, labels: FullLabels) -> Float[Array, "batch channels"]:
         """The kernel's column of each label."""
         assert self.kernel is not None
         if lowering.is_plain():

@@ -18,7 +18,17 @@ import jax
 import numpy as np
 from flax import linen as nn
 
-from jdnet_jax.models import hub, initialization, position_embedding, registry, torch_file, torch_layout, weight_names
+from jdnet_jax.models import (
+    hub,
+    initialization,
+    other_network,
+    position_embedding,
+    registry,
+    state_dict,
+    torch_file,
+    torch_layout,
+    weight_names,
+)
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
 
@@ -46,7 +56,8 @@ def load_pretrained(
         name: a name of the zoo.
         source: `imagenet` (the network's default); the path of a file: `.safetensors`, or one that `torch.save`
             wrote; or a repository of the Hugging Face hub (`timm/resnet50.a1_in1k`, see `hub.is_id`), which is
-            downloaded. Names and layouts of timm and torchvision are understood.
+            downloaded. Names and layouts of timm and torchvision are understood; what all names carry in front, such as
+            `module.`, is left out, and a line says so.
         num_classes: length of the logits. If the file's classifier has another or the file has none at all, the
             classifier (all tensors whose shape depends on `num_classes`) is fresh, drawn as
             `module.init(jax.random.key(seed), ...)` draws it, and a line on standard error says so.
@@ -62,19 +73,27 @@ def load_pretrained(
 
     Raises:
         UserError: no such source, a file that cannot be read, or one that is not of this network: tensors are missing,
-            unexpected, or of another shape.
+            unexpected, or of another shape, or its source says that it is of another network of the same shapes.
     """
     module = registry.create(name, num_classes, **options)
-    path = find_weights(name, source)
-    tensors = {
-        file_name: tensor
-        for file_name, tensor in torch_file.read_tensors(path).items()
-        if not file_name.endswith(".num_batches_tracked")  # a counter of PyTorch's BatchNorm; nothing reads it here
-    }
     size = image_size or module.input_spec.size
     expected = _shapes(module, size)
+
+    def alike(other: str) -> bool:
+        return _shapes(_like(other, num_classes, options), size) == expected
+
+    if _local(name, source) is None:
+        other_network.refuse(name, source, None, None, alike)  # before it is downloaded
+    path = find_weights(name, source)
+    weights = torch_file.read(path)
     names = {key: torch_layout.torch_name(key) for key in expected}
-    found = _match_names(name, tensors.keys(), set(names.values()))
+    prefix = state_dict.prefix(weights.tensors, names.values())
+    if prefix:
+        say(f"{name}: {path.name}: all names begin with {prefix!r}, which is left out")
+    tensors = {file_name.removeprefix(prefix): tensor for file_name, tensor in weights.tensors.items()}
+    found, is_renamed = _match_names(name, tensors.keys(), set(names.values()))
+    if not is_renamed:  # other toolkits' names are of some networks only, see `weight_names`
+        other_network.refuse(name, source, path, weights.network, alike)
     for key, torch_name in names.items():
         if torch_name in found:
             file_name = found[torch_name]
@@ -194,13 +213,25 @@ def _to_flax(tensor: np.ndarray, path: Path) -> np.ndarray:
     return torch_layout.from_torch(tensor)
 
 
-def _match_names(name: str, file_names: Collection[str], expected: Collection[str]) -> dict[str, str]:
-    """The file's name of each expected tensor that it has, under the naming that fits best: timm's if several do."""
+def _like(name: str, num_classes: int, options: Mapping[str, Any]) -> nn.Module:
+    """A network with these options, or its usual ones where it has not all of them."""
+    try:
+        return registry.create(name, num_classes, **options)
+    except UserError:
+        return registry.create(name, num_classes)
+
+
+def _match_names(name: str, file_names: Collection[str], expected: Collection[str]) -> tuple[dict[str, str], bool]:
+    """The file's name of each expected tensor that it has, under the naming that fits best: timm's if several do.
+
+    Also whether it is another one than timm's.
+    """
     candidates = [{file_name: file_name for file_name in file_names if file_name in expected}]
     candidates += [
         layout.match(file_names, expected) for layout in weight_names.LAYOUTS if layout.networks.fullmatch(name)
     ]
-    return max(candidates, key=len)
+    best = max(candidates, key=len)
+    return best, best is not candidates[0]
 
 
 def _other_networks(name: str, file_names: Collection[str], expected: Collection[str], found: int) -> str:

@@ -65,18 +65,23 @@ def create(
     return _build(name, num_classes, dtype=dtype, axis_name=axis_name, data_axis=data_axis, **options)
 
 
-def create_backbone(name: str, **options: Any) -> nn.Module:
+def create_backbone(
+    name: str, *, dtype: Any = jnp.float32, axis_name: str | None = None, data_axis: str | None = None, **options: Any
+) -> nn.Module:
     """A network of the zoo without its classifier, as a part of another network: its `logits` are its features.
 
     Args:
         name: one of `names()`.
-        **options: as for `create`, with `dtype`, `axis_name` and `data_axis`.
+        dtype: as for `create`, and so are the others.
+        axis_name: see there.
+        data_axis: see there.
+        **options: see there.
 
     Raises:
         UserError: as `create`.
     """
     _check_name(name)
-    return _build(name, 0, **options)
+    return _build(name, 0, dtype=dtype, axis_name=axis_name, data_axis=data_axis, **options)
 
 
 def _check_name(name: str) -> None:

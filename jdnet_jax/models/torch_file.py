@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import math
 import mmap
 import os
@@ -26,17 +27,13 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import safetensors
-from absl import logging
 
-from jdnet_jax.models import restricted_pickle
+from jdnet_jax.models import restricted_pickle, state_dict
 from jdnet_jax.process.errors import UserError
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
-#: Where training scripts put the weights inside a checkpoint, the first that is there is read. The moving average comes
-#: first, as in timm: it is what their authors evaluate.
-_WRAPPERS = ("state_dict_ema", "model_ema", "state_dict", "model")
-
+MODEL_CARD = "model.json"  # what a safetensors file of ours has in its metadata
 #: What a corrupt file breaks cannot be listed one by one; these come from decoding it and mean the same to the user.
 _DECODING_ERRORS = (
     safetensors.SafetensorError,
@@ -64,13 +61,30 @@ _SAFETENSORS_DTYPES: Mapping[str, np.dtype] = {
 }
 
 
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """The content of a weights file.
+
+    Attributes:
+        tensors: by name, without PyTorch's counters.
+        network: the name of the network that they are of, in the words of who wrote it; None where the file says none.
+    """
+
+    tensors: dict[str, np.ndarray]
+    network: str | None = None
+
+
 def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """The tensors of a weights file, by name.
+    """The tensors of a weights file, by name, as `read` has them but with PyTorch's counters."""
+    return _read(path).tensors
+
+
+def read(path: str | os.PathLike[str]) -> Weights:
+    """The content of a weights file.
 
     Args:
         path: a file of the safetensors format if its name ends in `.safetensors`, else one that `torch.save` wrote
-            (either format): a state dict, or a checkpoint with one under `state_dict_ema`, `model_ema`, `state_dict`
-            or `model`, looked up in this order.
+            (either format): a state dict, or a checkpoint with one under one of `state_dict.CONTAINERS`.
 
     Returns:
         Arrays of the file's shapes and dtypes (bfloat16 is ml_dtypes'). They are read-only, and those that share their
@@ -80,6 +94,12 @@ def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
         UserError: there is no such file, it is of another kind, truncated or corrupt, or its pickle asks for anything
             but tensors (nothing is executed).
     """
+    found = _read(path)
+    kept = {name: tensor for name, tensor in found.tensors.items() if not state_dict.is_counter(name)}
+    return dataclasses.replace(found, tensors=kept)
+
+
+def _read(path: str | os.PathLike[str]) -> Weights:
     path = Path(path)
     try:
         if path.suffix == ".safetensors":
@@ -111,14 +131,18 @@ def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__
 
 
-def _read_safetensors(content: bytes) -> dict[str, np.ndarray]:
+def _read_safetensors(content: bytes) -> Weights:
     tensors = {}
     for name, entry in safetensors.deserialize(content):
         if entry["dtype"] not in _SAFETENSORS_DTYPES:
             raise ValueError(f"tensor {name!r} has the dtype {entry['dtype']}, which is not supported")
         tensor = np.frombuffer(bytes(entry["data"]), _SAFETENSORS_DTYPES[entry["dtype"]])
         tensors[name] = tensor.reshape(entry["shape"])
-    return tensors
+    (length,) = struct.unpack("<Q", content[:8])
+    about = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+    if MODEL_CARD in about:  # of a file that this project exported
+        about = {**about, "arch": json.loads(about[MODEL_CARD])["model"]}
+    return Weights(tensors, state_dict.network(about))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,12 +172,18 @@ def _rebuild_parameter(data: Any, *_: Any) -> Any:
     return data
 
 
+def _size(numbers: Any = ()) -> tuple[Any, ...]:
+    if not isinstance(numbers, tuple | list):
+        raise TypeError("a size is neither a tuple nor a list")
+    return tuple(numbers)
+
+
 #: The globals that a weights file may name. A storage's class only stands for a dtype and is never called.
 _ADMITTED: Mapping[str, Any] = {
     "torch._utils._rebuild_tensor": _rebuild_tensor,
     "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
     "torch._utils._rebuild_parameter": _rebuild_parameter,
-    "torch.Size": tuple,
+    "torch.Size": _size,
     "torch.DoubleStorage": np.dtype("<f8"),
     "torch.FloatStorage": np.dtype("<f4"),
     "torch.HalfStorage": np.dtype("<f2"),
@@ -177,7 +207,7 @@ def _storage(persistent_id: Any) -> _Storage:
     return _Storage(key, dtype, length)
 
 
-def _read_archive(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
+def _read_archive(archive: zipfile.ZipFile) -> Weights:
     """The zip format. Its members are not compressed, so none can be larger than the file."""
     members = {member.filename: member for member in archive.infolist()}
     pickles = [name for name in members if name.endswith("/data.pkl") and name.count("/") == 1]
@@ -197,15 +227,15 @@ def _read_archive(archive: zipfile.ZipFile) -> dict[str, np.ndarray]:
 
     if root + "byteorder" in members and content(root + "byteorder") != b"little":
         raise ValueError("it was written on a big-endian machine")
-    checkpoint = restricted_pickle.load(io.BytesIO(content(root + "data.pkl")), _ADMITTED, _storage)
+    checkpoint = restricted_pickle.load(io.BytesIO(content(root + "data.pkl")), _ADMITTED, _storage, state_dict.INERT)
 
     def read_storage(storage: _Storage) -> bytes:
         return content(f"{root}data/{storage.key}")
 
-    return _arrays(_state_dict(checkpoint), read_storage)
+    return _weights(checkpoint, read_storage)
 
 
-def _read_legacy(content: mmap.mmap) -> dict[str, np.ndarray]:
+def _read_legacy(content: mmap.mmap) -> Weights:
     """The format before PyTorch 1.6."""
     storages: dict[str, _Storage] = {}
 
@@ -216,7 +246,7 @@ def _read_legacy(content: mmap.mmap) -> dict[str, np.ndarray]:
         return storage
 
     def load() -> Any:
-        return restricted_pickle.load(content, _ADMITTED, persistent_load)
+        return restricted_pickle.load(content, _ADMITTED, persistent_load, state_dict.INERT)
 
     if load() != _LEGACY_MAGIC or load() != _LEGACY_PROTOCOL:
         raise ValueError("it is a pickle, but not one that torch.save wrote")
@@ -225,6 +255,8 @@ def _read_legacy(content: mmap.mmap) -> dict[str, np.ndarray]:
     checkpoint, keys = load(), load()
     starts: dict[str, int] = {}
     position = content.tell()
+    if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
+        raise ValueError("its storages' keys are not texts")
     for key in keys:
         (length,) = struct.unpack("<q", content[position : position + 8])
         if length != storages[key].length:
@@ -238,22 +270,11 @@ def _read_legacy(content: mmap.mmap) -> dict[str, np.ndarray]:
         start = starts[storage.key]
         return content[start : start + storage.length * storage.dtype.itemsize]
 
-    return _arrays(_state_dict(checkpoint), read_storage)
+    return _weights(checkpoint, read_storage)
 
 
-def _state_dict(checkpoint: Any) -> dict[str, _Tensor]:
-    """The dictionary of named tensors, wherever the checkpoint has it."""
-    if not isinstance(checkpoint, dict):
-        raise ValueError("it holds no dictionary of named tensors")
-    wrapper = next((name for name in _WRAPPERS if isinstance(checkpoint.get(name), dict)), None)
-    if wrapper is not None:
-        logging.info("the weights file is a checkpoint: reading its %r", wrapper)
-        checkpoint = checkpoint[wrapper]
-    for name, value in checkpoint.items():
-        if not isinstance(name, str) or not isinstance(value, _Tensor):
-            entries = ", ".join(str(key)[:40] for key in list(checkpoint)[:5])
-            raise ValueError(f"its entry {str(name)[:40]!r} is not a tensor (the entries are {entries}, ...)")
-    return checkpoint
+def _weights(checkpoint: Any, read_storage: Callable[[_Storage], bytes]) -> Weights:
+    return Weights(_arrays(state_dict.find(checkpoint, _Tensor), read_storage), state_dict.network(checkpoint))
 
 
 def _arrays(tensors: Mapping[str, _Tensor], read_storage: Callable[[_Storage], bytes]) -> dict[str, np.ndarray]:

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import safetensors.numpy
 from jaxtyping import PyTree
 
+from jdnet_jax.files import atomic
 from jdnet_jax.models import torch_file, torch_layout
 from jdnet_jax.process.errors import UserError
 
@@ -39,7 +41,7 @@ def to_torch(
     path = Path(path)
     if path.suffix != ".safetensors":
         raise UserError(f"{path} must end in .safetensors, by which the file is known")
-    aside = path.with_name(f".new.{path.name}")
+    aside = atomic.aside(path, f".new{path.suffix}")  # it is read by its suffix
     tensors = _tensors(variables)
     try:
         aside.write_bytes(safetensors.numpy.save(tensors, {"format": "pt", **(metadata or {})}))
@@ -50,7 +52,8 @@ def to_torch(
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}): make room or choose another place") from error
     finally:
-        aside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # what stopped the writing may stop this as well
+            aside.unlink(missing_ok=True)
 
 
 def _tensors(variables: Mapping[str, PyTree]) -> dict[str, np.ndarray]:

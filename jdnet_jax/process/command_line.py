@@ -12,13 +12,29 @@ import re
 import sys
 import threading
 from collections.abc import Callable
+from logging import LogRecord
 from pathlib import Path
 
 from absl import app, flags, logging
 from ml_collections import ConfigDict, config_flags
 
-from jdnet_jax.process import huge_pages, xla_flags
+from jdnet_jax.process import children, config_files, config_mistake, huge_pages, xla_flags
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.printable import lines, printable
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# How a system refuses a path that a person named, or that lies in a folder that a person named.
+_REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
+
+#: Whether the command was started by its short name, `jdnet COMMAND`.
+started_as_jdnet = False
+
+
+def shown(command: str) -> str:
+    """How a person types a command such as `predict`, as this one was started."""
+    if started_as_jdnet:
+        return f"jdnet {'train' if command == 'main' else command}"
+    return f"python -m jdnet_jax.{command}"
 
 
 def define_config(help_text: str) -> flags.FlagHolder:
@@ -39,7 +55,7 @@ def required_config() -> ConfigDict:
     """
     config = flags.FLAGS["config"].value
     if config is None:
-        raise UserError("--config is missing: name a config file, such as --config=configs/demo.py")
+        raise UserError("--config is missing: name a config, such as --config=demo")
     return config
 
 
@@ -71,12 +87,24 @@ def log_warnings_only() -> None:
     TensorFlow's decoders complain of a bad photo without naming it; the commands name it themselves.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.use_absl_handler()
+    log_printable()
     logging.set_verbosity(logging.WARNING)
+
+
+def log_printable() -> None:
+    """Has absl log what the libraries say, with nothing in it that a terminal acts upon."""
+
+    def escape(record: LogRecord) -> bool:
+        record.msg, record.args = lines(record.getMessage()), ()
+        return True
+
+    logging.use_absl_handler()
+    logging.get_absl_handler().addFilter(escape)
 
 
 def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None:
     """Parses the flags and runs `main`; a user's mistake is one line and exit status 2, never a traceback."""
+    children.end_with_parent()
     huge_pages.ask()
     threading.excepthook = _log_thread_error
     sys.unraisablehook = _log_unraisable_error
@@ -86,7 +114,10 @@ def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None
     sys.stderr.flush()
     with os.fdopen(os.dup(sys.stderr.fileno()), "w", errors="backslashreplace") as screen:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-        screen.write(f"error: {text}\n")
+        screen.write(f"error: {printable(text)}\n")
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        sys.stdout.flush()
+        os._exit(2)  # they wait for what will not come, for minutes
     sys.exit(2)
 
 
@@ -98,7 +129,7 @@ def _run(main: Callable[[list[str]], int], argv: list[str] | None) -> str:
         # Who reads the output has had enough, as `head` has. What Python would still flush at its end goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except (UserError, OSError, RuntimeError) as error:
+    except (UserError, OSError, RuntimeError, ValueError) as error:
         if (text := mistake(error)) is None:
             raise
         return text
@@ -108,8 +139,12 @@ def mistake(error: BaseException) -> str | None:
     """The one line for an error whose cause lies outside the program; None for another."""
     if isinstance(error, UserError):
         return str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return f"{error.filename or 'a file of the run'}: {error.strerror}: make room and run again"
+    if isinstance(error, OSError) and error.errno in _REFUSED and error.filename is not None:
+        return f"{os.fsdecode(error.filename)}: {error.strerror}"
+    if isinstance(error, ValueError) and str(error).startswith("embedded null"):
+        return "a path holds a character of value 0, which none can: correct it"
     # JAX's own error for a device, which this module cannot name.
     if type(error).__name__ == "JaxRuntimeError" and (found := re.search(r"RESOURCE_EXHAUSTED: ([^\n]*)", str(error))):
         return (
@@ -131,20 +166,50 @@ def _log_unraisable_error(args: sys.UnraisableHookArgs) -> None:
 
 def _parse(argv: list[str]) -> list[str]:
     try:
-        rest = flags.FLAGS(argv)
-        if "config" in flags.FLAGS and flags.FLAGS["config"].value is not None:
-            _ = flags.FLAGS["config"].value.recipe  # a file that cannot be loaded is reported at its first use
+        rest = flags.FLAGS(_with_config_files(argv))
+        _check_loaded()
         return rest
-    except BrokenPipeError:  # while `--help` was printed
+    except (BrokenPipeError, KeyboardInterrupt):  # the first while `--help` was printed
         raise
-    except (flags.Error, UserError, AttributeError, KeyError, OSError, ValueError, TypeError) as error:
-        given = "config" in flags.FLAGS and flags.FLAGS["config"].present
-        path = config_file().partition(":")[0] if given else ""
+    except BaseException as error:  # the config file is run here, and may do anything
+        if (text := config_mistake.describe(error)) is not None:
+            raise UserError(" ".join(text.split())) from error
+        if isinstance(error, SystemExit):
+            sys.exit(0)  # `--help`, with which absl exits as if it were a mistake
+        path = config_file().partition(":")[0] if "config" in flags.FLAGS and flags.FLAGS["config"].present else ""
         if path and not Path(path).is_file():
-            raise UserError(f"--config={path}: there is no such file; the project's own are in configs/") from error
+            raise UserError(f"--config={path}: there is no such file; {config_files.suggestion(path)}") from error
+        if not isinstance(
+            error, flags.Error | UserError | AttributeError | LookupError | OSError | ValueError | TypeError
+        ):
+            raise
         lookup = error if isinstance(error, KeyError) else error.__context__
         text = _unknown_key(lookup, argv) if isinstance(lookup, KeyError) else str(error)
         raise UserError(" ".join(text.split())) from error
+
+
+def _check_loaded() -> None:
+    """Raises where a config file cannot be loaded, which is otherwise reported at its first use, or is none."""
+    if "config" not in flags.FLAGS or not flags.FLAGS["config"].present:
+        return
+    config = flags.FLAGS["config"].value
+    if isinstance(config, dict) or not hasattr(config, "recipe"):
+        path = config_file().partition(":")[0]
+        raise UserError(f"{path}: get_config returns no config but {type(config).__name__}: see configs/demo.py")
+
+
+def _with_config_files(argv: list[str]) -> list[str]:
+    """The arguments, with files where `--config` has the name of one of the project's own."""
+    behind = ["", *argv]
+    return [
+        f"{flag}={config_files.file(value)}"
+        if flag in ("--config", "-config") and value
+        else config_files.file(argument)
+        if before in ("--config", "-config")
+        else argument
+        for before, argument in zip(behind, argv, strict=False)
+        for flag, _, value in [argument.partition("=")]
+    ]
 
 
 def _unknown_key(error: KeyError, argv: list[str]) -> str:

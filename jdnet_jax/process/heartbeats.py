@@ -1,14 +1,14 @@
 """The processes of a run tell each other that they live, and end together where one of them does not.
 
-Process 0 holds a connection to each other process. A process that dies is known at once, because its system closes the
-connection; one whose machine or network is gone, after `TIMEOUT` seconds without a sign of life. Without this the
-others would wait in the middle of a step until JAX's own watch, which is left as the last resort, aborts them.
+Process 0 holds a connection to each other process, which `meeting` made. A process that dies is known at once, because
+its system closes the connection; one whose machine or network is gone, after `TIMEOUT` seconds without a sign of life.
+Without this the others would wait in the middle of a step until JAX's own watch, which is left as the last resort,
+aborts them.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hmac
 import json
 import os
 import selectors
@@ -139,62 +139,3 @@ class Heartbeats:
             return "before the first step", ""
         step, newest = self.position()
         return f"at step {step}", "" if newest is None else f" to continue from step {newest}"
-
-
-def listen() -> socket.socket:
-    """A server on a free port of every address of this machine."""
-    if socket.has_dualstack_ipv6():
-        return socket.create_server(("", 0), family=socket.AF_INET6, dualstack_ipv6=True)
-    return socket.create_server(("", 0))
-
-
-def accept(server: socket.socket, processes: int, token: str, timeout: float) -> dict[int, socket.socket]:
-    """Waits for the connections of the processes 1 to `processes` - 1, and closes the server.
-
-    Args:
-        server: as `listen` makes it.
-        processes: how many there are.
-        token: what only a process of this run can know; who does not is turned away.
-        timeout: seconds.
-
-    Raises:
-        TimeoutError: they did not all come in time.
-    """
-    found: dict[int, socket.socket] = {}
-    end = time.monotonic() + timeout
-    with server:
-        while len(found) < processes - 1:
-            server.settimeout(max(0.001, end - time.monotonic()))
-            connection, _ = server.accept()
-            process = _introduced(connection, token)
-            if process is None:
-                connection.close()
-            else:
-                found[process] = connection
-    return found
-
-
-def connect(host: str, port: int, process: int, token: str, timeout: float) -> dict[int, socket.socket]:
-    """The connection to process 0.
-
-    Raises:
-        OSError: it cannot be reached.
-    """
-    connection = socket.create_connection((host, port), timeout)
-    connection.settimeout(None)
-    connection.sendall(f"{token} {process}\n".encode())
-    return {0: connection}
-
-
-def _introduced(connection: socket.socket, token: str) -> int | None:
-    """The number of the process, as `connect` sends it; None for a stranger."""
-    said = b""
-    connection.settimeout(PERIOD)
-    with contextlib.suppress(OSError, ValueError):
-        # Byte by byte, because what follows the line is for the watch.
-        while not said.endswith(b"\n") and len(said) < 100 and (byte := connection.recv(1)):
-            said += byte
-        given, process = said.decode("ascii").split()
-        connection.settimeout(None)
-        return int(process) if hmac.compare_digest(given, token) else None
-    return None

@@ -8,6 +8,8 @@ import sys
 import tempfile
 from collections.abc import Iterator
 
+from jdnet_jax.process.printable import lines
+
 
 @contextlib.contextmanager
 def captured() -> Iterator[None]:
@@ -27,7 +29,7 @@ def captured() -> Iterator[None]:
         except BaseException:
             _restore(kept)
             log.seek(0)
-            sys.stderr.write(log.read().decode("utf-8", "replace"))
+            sys.stderr.write(lines(log.read().decode("utf-8", "replace")))
             raise
         else:
             _restore(kept)

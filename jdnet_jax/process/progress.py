@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import TextIO
 
+from jdnet_jax.process.printable import lines, printable
+
 SIGN_OF_LIFE = 30.0  # seconds between the lines of work that takes long
 
 
@@ -21,7 +23,12 @@ def duration(seconds: float) -> str:
 
 def say(text: str) -> None:
     """Prints one line to standard error at once: what a person waits for, before there is a run to report on."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
+
+
+def show(text: str) -> None:
+    """Prints what a person asked for to standard output at once: one line or more."""
+    print(lines(text), flush=True)
 
 
 class Progress:
@@ -46,7 +53,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Prints one line."""
-        print(text, file=self._out, flush=True)
+        print(printable(text), file=self._out, flush=True)
 
     @contextlib.contextmanager
     def alive(self, work: str, every: float = SIGN_OF_LIFE) -> Iterator[None]:

@@ -6,23 +6,23 @@ import contextlib
 import faulthandler
 import hashlib
 import os
-import secrets
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 import jax
 import numpy as np
 from absl import logging
-from jax._src import distributed  # what `jax.distributed` stores for its processes has no public name
+from jax._src.clusters import ClusterEnv  # how `jax.distributed` finds the processes has no public name
 from jax.experimental import multihost_utils
 
-from jdnet_jax.process import command_line, heartbeats
+from jdnet_jax.process import command_line, heartbeats, meeting
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.heartbeats import Heartbeats, Position
 from jdnet_jax.process.interruption import Interrupted
+from jdnet_jax.process.progress import say
 
 # Seconds that the processes wait for each other when they start, and one that ends well for the others.
 _START, _END = 300, 30
@@ -43,53 +43,55 @@ def join(coordinator: str | None, processes: int | None, process: int | None) ->
         process: the number of this one. All three None: as JAX finds them on Cloud TPU, under SLURM and Open MPI.
 
     Raises:
-        UserError: some are given and others are not, or the others are not there.
+        UserError: some are given and others are not, one cannot be, or the others are not there or say otherwise.
     """
+    global _heartbeats
     given = (coordinator, processes, process)
     if any(value is not None for value in given) and None in given:
         raise UserError(
             "--coordinator, --processes and --process belong together: give all three, or none on a cluster"
         )
     jax.config.update("jax_enable_preemption_service", False)  # signals are the business of `interruption`
+    devices = None
+    if coordinator is None:
+        coordinator, processes, process, devices = _of_cluster()
+    if coordinator is None or processes is None or process is None:
+        return  # no cluster: this process is alone
+    this = meeting.member(coordinator, processes, process)
+    connections = meeting.meet(this, _START)
+    if connections:
+        _heartbeats = Heartbeats(process, processes, connections)
     try:
         jax.distributed.initialize(
             coordinator,
             processes,
             process,
-            cluster_detection_method="deactivate" if coordinator else None,
+            devices,
+            cluster_detection_method="deactivate",
             initialization_timeout=_START,
             heartbeat_timeout_seconds=_LAST_RESORT,
             shutdown_timeout_seconds=_END,
         )
-        # Where JAX aborts this process after all, pages of stacks would bury what it says.
-        faulthandler.disable()
-        _watch()
-    except ValueError as error:
-        if coordinator is not None:
-            raise UserError(f"--coordinator={coordinator} --process={process}: {error}") from error
-        # No cluster: this process is alone.
-    except (RuntimeError, OSError) as error:
+    except (ValueError, RuntimeError, OSError) as error:
         reason = str(error).splitlines()[0][:200]
-        raise UserError(f"the other processes of the run could not be joined ({reason}): start all of them") from error
+        told = UserError(f"JAX could not join the processes of the run ({reason}): start all of them again")
+        if _heartbeats is not None:
+            _fail(_heartbeats, told)
+        raise told from error
+    # Where JAX aborts this process after all, pages of stacks would bury what it says.
+    faulthandler.disable()
 
 
-def _watch() -> None:
-    """Connects the processes for their signs of life, over a port that process 0 names in JAX's key-value store."""
-    global _heartbeats
-    shared = distributed.global_state
-    number, count, address = shared.process_id, shared.num_processes, shared.coordinator_address
-    if count == 1 or shared.client is None or address is None:
-        return
-    key = "jdnet_jax/heartbeats"
-    if number == 0:
-        server, token = heartbeats.listen(), secrets.token_hex(16)
-        shared.client.key_value_set(key, f"{server.getsockname()[1]} {token}")
-        connections = heartbeats.accept(server, count, token, _START)
-    else:
-        host = address.rpartition(":")[0].strip("[]")
-        port, token = shared.client.blocking_key_value_get(key, _START * 1000).split()
-        connections = heartbeats.connect(host, int(port), number, token, _START)
-    _heartbeats = Heartbeats(number, count, connections)
+def _of_cluster() -> tuple[str | None, int | None, int | None, Sequence[int] | None]:
+    """Address of process 0, number of processes, number of this one and its devices; None where there is no cluster."""
+    address = os.environ.get("JAX_COORDINATOR_ADDRESS")
+    try:
+        return ClusterEnv.auto_detect_unset_distributed_params(address, None, None, None, None, _START)
+    except (RuntimeError, OSError, ValueError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise UserError(
+            f"the other processes of the cluster's job are not known ({reason}): start all again"
+        ) from error
 
 
 def report(position: Callable[[], Position]) -> None:
@@ -169,7 +171,7 @@ def _fail(watch: Heartbeats, error: BaseException) -> NoReturn:
     if mistake is None:
         traceback.print_exception(error)
     else:
-        print(f"error: {mistake}", file=sys.stderr)
+        say(f"error: {mistake}")
     watch.fail(" ".join((mistake or f"{type(error).__name__}: {error}").split())[:2000])
     logging.flush()
     sys.stdout.flush()

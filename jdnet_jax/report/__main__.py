@@ -10,6 +10,7 @@ from absl import flags
 
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import show
 from jdnet_jax.run.workdir import Workdir
 
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder.")
@@ -28,7 +29,7 @@ def main(argv: list[str]) -> int:
 
     place = Workdir(_WORKDIR.value)
     page.write(place)
-    print(place.report)
+    show(str(place.report))
     return 0
 
 

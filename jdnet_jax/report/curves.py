@@ -33,6 +33,8 @@ def section(run: RunRecord) -> Markup:
             if key != "loss/total"
         ],
         _group(run, "weight/", "weights of the terms", styles),
+        _group(run, "gradient_share/", "strength of the gradients into the student, cross-entropy 1", styles),
+        _group(run, "gradient_cosine/", "cosine of the gradients into the student with cross-entropy", styles),
         _group(run, "learning_rate/", "learning rates", styles),
     ]
     shown = [figure for figure in shown if figure]

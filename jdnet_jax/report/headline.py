@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from jdnet_jax.config.routing import STUDENT
+from jdnet_jax.figures import intervals
 from jdnet_jax.report import html
 from jdnet_jax.report.run_record import RunRecord
 
@@ -23,8 +24,10 @@ def section(run: RunRecord) -> Markup:
     return html.section(
         "figures",
         "Figures",
-        Markup('<p class="headline"><strong>{}</strong> of {:,} test photos: top-1 of the student.{}</p>').format(
-            html.cell(run.summary["student"]["test"]["top1"]), count, _ratio(run.summary)
+        Markup('<p class="headline"><strong>{}</strong> photos of test: top-1 of the student.{}{}</p>').format(
+            _top1(run.summary["student"]["test"]),
+            _ratio(run.summary),
+            " In brackets the 95 % interval." if count < intervals.MANY_PHOTOS else "",
         ),
         html.table(f"On {count:,} photos of test, step {run.summary['step']} of {run.summary['steps']}", heads, rows),
         html.paragraph(_speed(run.summary)),
@@ -33,9 +36,13 @@ def section(run: RunRecord) -> Markup:
 
 def _row(name: str, entry: Mapping[str, Any]) -> list[object]:
     test = entry["test"]
-    figures = [test["top1"], test["top5"], f"{test['macro_f1']:.3f}", entry["val"]["top1"]]
+    figures = [_top1(test), test["top5"], f"{test['macro_f1']:.3f}", _top1(entry["val"])]
     adds = entry.get("multiply_adds")  # a run that an earlier version finished has none
     return [name, entry["model"], *figures, f"{entry['params'] / 1e6:.2f} M", f"{adds / 1e6:.0f} M" if adds else "–"]
+
+
+def _top1(scores: Mapping[str, Any]) -> str:
+    return intervals.share(scores["top1"], scores["count"])
 
 
 def _ratio(summary: Mapping[str, Any]) -> str:
@@ -44,7 +51,7 @@ def _ratio(summary: Mapping[str, Any]) -> str:
         return ""
     name, entry = max(teachers.items(), key=lambda item: item[1]["params"])
     times = entry["params"] / summary["student"]["params"]
-    return f" {name}, {times:.1f} times its size: {html.cell(entry['test']['top1'])}."
+    return f" {name}, {times:.1f} times its size: {_top1(entry['test'])}."
 
 
 def _speed(summary: Mapping[str, Any]) -> str:

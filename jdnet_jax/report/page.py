@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from jdnet_jax import __version__
 from jdnet_jax.files import atomic
+from jdnet_jax.process.errors import UserError
 from jdnet_jax.report import activation_maps, curves, headline, mistakes, reliability, run_record, setting
 from jdnet_jax.report.run_record import RunRecord
 from jdnet_jax.run.workdir import Workdir
@@ -45,7 +46,14 @@ def write(place: Workdir) -> None:
     Raises:
         UserError: it is no workdir, a file of it is damaged, or the page could not be written.
     """
-    atomic.write_text(place.report, of_run(run_record.read(place)))
+    run = run_record.read(place)
+    try:
+        text = of_run(run)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        # The files were read, and do not fit together: of a run that is not finished nothing else tells.
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        raise UserError(f"no report of {place.path}: its files do not fit together ({reason})") from error
+    atomic.write_text(place.report, text)
 
 
 def of_run(run: RunRecord) -> str:

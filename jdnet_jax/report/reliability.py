@@ -19,10 +19,9 @@ def section(run: RunRecord) -> Markup:
         return html.section(name, title, html.paragraph("The temperature is fitted when the run is finished."))
     found = run.summary["student"]["calibration"]
     hits = run.evaluation["test/prediction"] == run.evaluation["test/label"]
-    drawn = [
-        _line("temperature 1", run.evaluation["test/confidence"], hits, 1),
-        _line(f"temperature {found['temperature']:.2f}", run.evaluation["test/calibrated"], hits, 0),
-    ]
+    drawn = [_line("temperature 1", run.evaluation["test/confidence"], hits, 1)]
+    if found["temperature"] != 1.0:
+        drawn.append(_line(f"temperature {found['temperature']:.2f}", run.evaluation["test/calibrated"], hits, 0))
     described = (
         "Reliability of the student on test. Expected calibration error "
         f"{found['test']['ece_before']:.4f} at temperature 1, {found['test']['ece_after']:.4f} at "
@@ -44,8 +43,8 @@ def section(run: RunRecord) -> Markup:
         title,
         html.paragraph(
             "Of the photos that the student is so sure of (across), so many are right (up). On the diagonal its "
-            "probabilities can be believed; below it, it is too sure of itself. The temperature was fitted on val; it "
-            "changes no answer."
+            "probabilities can be believed; below it, it is too sure of itself. The temperature, which changes no "
+            f"answer, is {calibration.origin(found, run.summary['student']['val']['count'])}."
         ),
         html.grid([html.figure(drawing, described)]),
     )

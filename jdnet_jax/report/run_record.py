@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,10 @@ import numpy as np
 
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.files import array_file
-from jdnet_jax.handoff import model_card
+from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.run import metrics, snapshots
-from jdnet_jax.run.workdir import Workdir
+from jdnet_jax.run.workdir import TEST_ANEW, Workdir
 
 
 @dataclass(frozen=True)
@@ -67,30 +66,30 @@ def read(place: Workdir) -> RunRecord:
     Raises:
         UserError: it is no workdir, or a file of it is damaged.
     """
-    if not place.config.is_file():
+    if not place.config.is_file() and not place.summary.exists():
         raise UserError(f"--workdir={place.path} is not the folder of a run: it has no {place.config.name}")
-    summary = _json(place.summary) if place.summary.exists() else None
+    summary = place.finished()
     photos, at_steps = snapshots.read(place.snapshots)
     classes: tuple[str, ...] = ()
     if summary is not None and (place.student / model_card.FILE_NAME).exists():
-        classes = model_card.read(place.student / model_card.FILE_NAME).classes
-    lines = metrics.read(place.metrics)
+        classes = sums.checked_card(place.student).classes
+    remedy = "put back a copy"
     return RunRecord(
         path=place.path,
-        config=_json(place.config),
-        protocol=_json(place.data)["protocol"] if place.data.exists() else "",
-        command=place.command.read_text(encoding="utf-8").strip() if place.command.exists() else "",
-        lines=lines,
+        config=place.read_config(remedy),
+        protocol=place.protocol(remedy),
+        command=_command(place.command),
+        lines=metrics.read(place.metrics),
         summary=summary,
         classes=classes,
-        evaluation=array_file.read(place.evaluation) if summary is not None else {},
+        evaluation=array_file.read(place.evaluation, TEST_ANEW) if summary is not None else {},
         photos=photos,
         snapshots=at_steps,
     )
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _command(path: Path) -> str:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): restore it, or train anew") from error
+        return path.read_text(encoding="utf-8").strip() if path.exists() else ""
+    except (OSError, UnicodeError) as error:
+        raise UserError(f"{path} is no text: put back a copy, or delete it to do without") from error

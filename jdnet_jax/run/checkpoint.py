@@ -1,7 +1,8 @@
 """Checkpoints of a run, with Orbax: the newest, the best on val and every K steps; written aside, in the background.
 
-A checkpoint holds the SHA-256 of each of its files (`checksums`). They are written before the folder gets its name, so
-a folder whose name is a step was once whole, and what differs from the list was damaged since.
+A checkpoint holds the SHA-256 of each of its files (`checksums`), one of which names its step. They are written before
+the folder gets its name, so a folder whose name is a step was once whole, and what differs from the list was damaged
+since; a copy under the name of another step is found out.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import re
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,8 @@ import orbax.checkpoint as ocp
 from absl import logging
 from orbax.checkpoint import checkpoint_managers as policies
 
-from jdnet_jax.files import checksums
+from jdnet_jax.files import atomic, checksums
+from jdnet_jax.files.plain_path import LiteralPath
 from jdnet_jax.learning.state import TrainState
 from jdnet_jax.process import together
 from jdnet_jax.process.errors import UserError
@@ -27,6 +30,9 @@ from jdnet_jax.process.progress import say
 
 _METRIC = "val_top1"
 _STATE = "default/"  # where Orbax puts the state inside a step's folder
+_MANIFEST = "manifest.ocdbt"  # of the state; Orbax writes it last
+_STEP = "STEP"  # the file that names the step
+_STEP_NAME = re.compile("0|[1-9][0-9]*", re.ASCII)
 
 
 class _SealedPath(ocp.path.atomicity.AtomicRenameTemporaryPath):
@@ -46,9 +52,17 @@ class _SealedPath(ocp.path.atomicity.AtomicRenameTemporaryPath):
 
     async def finalize(self):
         await super().finalize()
-        unsealed = Path(super().get_final())
-        await asyncio.to_thread(checksums.write, unsealed)
-        unsealed.rename(self.get_final())
+        unsealed, final = Path(super().get_final()), Path(self.get_final())
+        if _STEP_NAME.fullmatch(final.name):  # else it is a folder inside of one
+            await asyncio.to_thread(_seal, unsealed, final.name)
+        unsealed.rename(final)
+
+
+def _seal(folder: Path, step: str) -> None:
+    if not (folder / _STATE / _MANIFEST).is_file():
+        raise ValueError(f"Orbax wrote no {_MANIFEST}")
+    atomic.write_text(folder / _STEP, f"{step}\n")
+    checksums.write(folder)
 
 
 class Checkpoints:
@@ -67,6 +81,7 @@ class Checkpoints:
             UserError: there are checkpoints, but none is good; or the folder cannot be used.
         """
         self.directory, self._frozen = directory, frozen
+        self._pending: tuple[TrainState, Callable[[], None]] | None = None  # the save that goes on: what, and how
         kept = [
             policies.LatestN(keep),
             policies.BestN(get_metric_fn=lambda m: m[_METRIC], n=1, keep_checkpoints_without_metrics=False),
@@ -80,7 +95,7 @@ class Checkpoints:
         )
         together.by_the_first(self._set_damaged_aside)
         with self._failures("open"):
-            self._manager = ocp.CheckpointManager(directory.absolute(), options=options)
+            self._manager = ocp.CheckpointManager(LiteralPath(directory.absolute()), options=options)
 
     def save(self, state: TrainState, val_top1: float | None, notes: Mapping[str, Any] | None = None) -> None:
         """Starts writing a checkpoint of this state; an earlier save that failed is reported here.
@@ -103,12 +118,14 @@ class Checkpoints:
             # times as long on eight devices; several processes have to show it all of them.
             saved = jax.tree.map(lambda leaf: leaf.addressable_data(0), saved)
         with self._failures(f"save step {step}"):
-            self._manager.save(
-                step,
-                args=ocp.args.StandardSave(saved),
-                metrics=metrics,
-                custom_metadata=dict(notes or {}),
-            )
+            self._finish()
+
+            def begin() -> None:
+                arguments = ocp.args.StandardSave(saved)
+                self._manager.save(step, args=arguments, metrics=metrics, custom_metadata=dict(notes or {}))
+
+            self._pending = (saved, begin)
+            begin()
 
     def wait(self) -> None:
         """Returns once everything is on disk.
@@ -117,6 +134,29 @@ class Checkpoints:
             UserError: a checkpoint could not be written.
         """
         with self._failures("finish a save"):
+            self._finish()
+
+    def _finish(self) -> None:
+        """Waits for the save that goes on, and begins it again where the clock kept it from its end.
+
+        Orbax looks at the clock on the wall while it waits for its own threads, and takes one that is set forward for
+        a long time in which nothing came.
+        """
+        pending, self._pending = self._pending, None
+        try:
+            self._manager.wait_until_finished()
+            self._manager.check_for_errors()
+        except TimeoutError:
+            if pending is None or jax.process_count() > 1:
+                raise
+            state, begin = pending
+            is_gone = any(leaf.is_deleted() for leaf in jax.tree.leaves(state))  # a later step has its memory
+            then = "the next one is awaited" if is_gone else "it is repeated"
+            say(f"note: a save was given up, as if it had taken too long, by a clock that was set forward: {then}")
+            self._manager.reload()
+            if is_gone:
+                return
+            begin()
             self._manager.wait_until_finished()
             self._manager.check_for_errors()
 
@@ -137,9 +177,9 @@ class Checkpoints:
         accuracies = {step: self._manager.metrics(step) for step in self._manager.all_steps()}
         scored = sorted((metrics[_METRIC], step) for step, metrics in accuracies.items() if metrics is not None)
         for _, step in reversed(scored):
-            if (damage := checksums.damage(self.directory / str(step))) is None:
+            if (damage := self._damage(step)) is None:
                 return step
-            self._set_aside(step, damage)
+            self._set_aside(str(step), damage)
         return -1
 
     def restore(self, step: int, like: TrainState) -> TrainState:
@@ -150,7 +190,10 @@ class Checkpoints:
         """
         target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like.without(self._frozen))
         try:
-            return self._manager.restore(step, args=ocp.args.StandardRestore(target)).with_missing(like)
+            restored = self._manager.restore(step, args=ocp.args.StandardRestore(target)).with_missing(like)
+            if int(restored.step) != step:  # of an earlier version, which kept no file that names it
+                raise ValueError(f"it is of step {int(restored.step)}")
+            return restored
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
             raise UserError(
                 f"checkpoint {self.directory / str(step)} cannot be restored ({_reason(error)}): "
@@ -164,6 +207,7 @@ class Checkpoints:
     def close(self) -> None:
         """Waits for pending writes and releases the folder."""
         with self._failures("finish a save"):
+            self._finish()
             self._manager.close()
 
     def _set_damaged_aside(self) -> None:
@@ -174,8 +218,7 @@ class Checkpoints:
         damages: dict[int, str] = {}
         good = None
         for step in sorted(self._complete_steps(), reverse=True):
-            where = None if good is None else (lambda name: not name.startswith(_STATE))
-            damage = checksums.damage(self.directory / str(step), where)
+            damage = self._damage(step, None if good is None else (lambda name: not name.startswith(_STATE)))
             if damage is not None:
                 damages[step] = damage
             elif good is None:
@@ -186,14 +229,29 @@ class Checkpoints:
                 f"no checkpoint in {self.directory} is good ({found}): put back a copy of one, or delete that "
                 "folder to begin anew"
             )
+        for name in self._names():
+            if name.isdecimal() and _STEP_NAME.fullmatch(name) is None:
+                self._set_aside(name, "no step has that name")
         for step, damage in damages.items():
-            self._set_aside(step, damage)
+            self._set_aside(str(step), damage)
 
-    def _set_aside(self, step: int, damage: str) -> None:
+    def _damage(self, step: int, where: Callable[[str], bool] | None = None) -> str | None:
         folder = self.directory / str(step)
-        aside = folder.with_name(f"{step}.damaged")
+        if (damage := checksums.damage(folder, where)) is not None:
+            return damage
+        named = (folder / _STEP).read_text(encoding="utf-8").strip() if (folder / _STEP).is_file() else str(step)
+        return None if named == str(step) else f"it is a copy of step {named}"
+
+    def _set_aside(self, name: str, damage: str) -> None:
+        folder = self.directory / name
+        aside = folder.with_name(f"{name}.damaged")
         shutil.rmtree(aside, ignore_errors=True)
-        folder.rename(aside)
+        try:
+            folder.rename(aside)
+        except OSError as error:
+            raise UserError(
+                f"checkpoint {folder} is damaged ({damage}) and cannot be renamed ({error.strerror}): remove it"
+            ) from error
         say(f"checkpoint {folder} is damaged ({damage}): set aside as {aside.name}, the run goes on from a good one")
 
     def _failures(self, action: str) -> Any:
@@ -214,9 +272,10 @@ class Checkpoints:
 
     def _complete_steps(self) -> list[int]:
         # Read from disk: after a failed save the manager may still list a step that was never finished.
-        if not self.directory.is_dir():
-            return []
-        return [int(path.name) for path in self.directory.iterdir() if path.name.isdigit()]
+        return [int(name) for name in self._names() if _STEP_NAME.fullmatch(name)]
+
+    def _names(self) -> list[str]:
+        return sorted(path.name for path in self.directory.iterdir()) if self.directory.is_dir() else []
 
 
 class _Failures:

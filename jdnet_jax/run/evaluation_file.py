@@ -16,6 +16,7 @@ from ml_collections import ConfigDict
 from scipy import special
 
 from jdnet_jax.config import views
+from jdnet_jax.config.defaults import eval_image_size
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.data import Dataset, chosen
 from jdnet_jax.figures import classification
@@ -52,9 +53,10 @@ def of_run(
     # may differ.
     kept = [i for i, found in enumerate(positions) if len(found)]
     first = [int(positions[i][0]) for i in kept]
-    images = np.zeros((0, config.image_size, config.image_size, 3), np.uint8)
+    size = eval_image_size(config)
+    images = np.zeros((0, size, size, 3), np.uint8)
     if first:
-        seen = chosen.views(dataset, "test", first, config.image_size, config.crop_fraction, config.fit)
+        seen = chosen.views(dataset, "test", first, size, config.crop_fraction, config.fit)
         images = views.images_for(3, seen)
     pairs = pairs.reshape(-1, 2)[kept].astype(np.int32)
     return arrays | {"confused/label": pairs[:, 0], "confused/prediction": pairs[:, 1], "confused/image": images}

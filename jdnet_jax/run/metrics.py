@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import math
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from clu import metric_writers
 from jdnet_jax.figures.classification import Result
 from jdnet_jax.files import atomic
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
 
 
 class JsonLinesWriter(metric_writers.MetricWriter):
@@ -125,25 +127,74 @@ def read(path: Path) -> list[dict[str, Any]]:
     """The whole lines of a `metrics.jsonl`; a last line that a crash cut off is left out.
 
     Raises:
-        UserError: another line is damaged.
+        UserError: it cannot be read, or another line is damaged.
     """
-    if not path.exists():
+    return [line for _, line in _lines(path)]
+
+
+def _lines(path: Path) -> list[tuple[bytes, dict[str, Any]]]:
+    """The whole lines, each as it stands there and what it says."""
+    try:
+        texts = path.read_bytes().split(b"\n")[:-1]
+    except FileNotFoundError:
         return []
-    lines = path.read_text(encoding="utf-8").split("\n")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): put back a copy") from error
     found = []
-    for number, line in enumerate(lines[:-1], 1):
+    for number, text in enumerate(texts, 1):
         try:
-            found += [json.loads(line)] if line else []
-        except ValueError as error:
-            raise UserError(f"{path}: line {number} is damaged ({error}): remove it and start again") from error
+            line = json.loads(text.decode("utf-8"))
+        except (ValueError, RecursionError) as error:
+            raise _damaged(path, number, str(error)) from error
+        if not isinstance(line, dict) or not _is_whole(line.get("step")):
+            raise _damaged(path, number, "it is of no step")
+        if not all(value is None or isinstance(value, (int, float)) for value in line.values()):
+            raise _damaged(path, number, "it holds more than numbers")
+        found.append((text, line))
     return found
 
 
-def rewind(path: Path, step: int) -> None:
-    """Drops the lines after `step`, which a resumed run writes again."""
-    if path.exists():
-        kept = [line for line in read(path) if line["step"] <= step]
-        atomic.write_text(path, "".join(json.dumps(line) + "\n" for line in kept))
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _damaged(path: Path, number: int, reason: str) -> UserError:
+    return UserError(
+        f"{path}: line {number} is damaged ({reason}): put back a copy, or delete the file to do without its figures"
+    )
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of the lines that are there: a checkpoint has it, so that a run that goes on knows them again."""
+    return _digest(text for text, _ in _lines(path))
+
+
+def _digest(texts: Iterable[bytes]) -> str:
+    return hashlib.sha256(b"".join(text + b"\n" for text in texts)).hexdigest()
+
+
+def rewind(path: Path, step: int, expected: str | None = None) -> None:
+    """Drops the lines after `step`, which a resumed run writes again.
+
+    Args:
+        path: of the file.
+        step: of the checkpoint that the run goes on from; -1 where there is none.
+        expected: the `digest` of the lines up to there; None where the checkpoint is of an earlier version.
+
+    Raises:
+        UserError: a line is damaged, or the lines up to there are not those that were written.
+    """
+    if not path.exists():
+        if expected not in (None, _digest(())):
+            say(f"note: {path} is not there: the run goes on, and its figures up to step {step} are lost")
+        return
+    kept = [text for text, line in _lines(path) if line["step"] <= step]
+    if expected is not None and _digest(kept) != expected:
+        raise UserError(
+            f"{path} does not hold the lines that were written up to step {step}: put back a copy, or delete it to go "
+            "on without them"
+        )
+    atomic.write_bytes(path, b"".join(text + b"\n" for text in kept))
 
 
 def means(window: Sequence[Mapping[str, Any]]) -> dict[str, float]:
@@ -165,7 +216,7 @@ def of_results(role: str, results: Mapping[str, Result]) -> dict[str, float]:
         f"{role}/{n}/{key}": value
         for n, summary in summaries.items()
         for key, value in summary.items()
-        if key != "count"
+        if key not in ("count", "top1_interval")
     }
 
 

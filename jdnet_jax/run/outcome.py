@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +17,12 @@ from jdnet_jax.config import views
 from jdnet_jax.config.defaults import total_steps
 from jdnet_jax.config.routing import ENSEMBLE, STUDENT
 from jdnet_jax.data import Dataset
+from jdnet_jax.figures import calibration, intervals
 from jdnet_jax.figures.classification import Result
-from jdnet_jax.files import array_file, atomic
+from jdnet_jax.files import array_file
+from jdnet_jax.handoff.digest import sha256
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.learning.networks import Network
-from jdnet_jax.learning.state import sha256
 from jdnet_jax.models.multiply_adds import multiply_adds
 from jdnet_jax.run import evaluation_file
 from jdnet_jax.run.workdir import Workdir
@@ -33,7 +33,7 @@ def card(config: ConfigDict, network: Network, class_names: tuple[str, ...], sum
 
     Args:
         config: of the run.
-        network: the student.
+        network: the student as it is evaluated, and used.
         class_names: of the dataset.
         summary: the content of `summary.json`.
     """
@@ -94,7 +94,7 @@ def summary(
     Args:
         config: of the run.
         dataset: of the run.
-        networks: of the run.
+        networks: of the run, as they are evaluated.
         tested: see there.
         throughput: images a second in training; None where it is not known.
     """
@@ -145,7 +145,7 @@ def write(
     temperature = tested.calibration["temperature"]
     arrays = evaluation_file.of_run(tested.logits, temperature, tested.results["test"], dataset, config)
     array_file.write(place.evaluation, arrays)
-    atomic.write_text(place.summary, json.dumps(summary, indent=2) + "\n")
+    place.finish(summary)
 
 
 def ensemble(teachers: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Any]) -> dict[str, Any]:
@@ -162,26 +162,27 @@ def ensemble(teachers: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Any
 def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
     """What a person reads at the end of a run: the figures, what lies where, what to try next."""
     place = Workdir(workdir)
-    lines = [
-        "",
-        f"test top-1 on {summary['student']['test']['count']} images ({summary['recipe']}, {summary['dataset']}):",
-    ]
+    photos = summary["student"]["test"]["count"]
+    bracket = "; in brackets the 95 % interval" if photos < intervals.MANY_PHOTOS else ""
+    lines = ["", f"test top-1 on {photos:,} images ({summary['recipe']}, {summary['dataset']}){bracket}:"]
     for name, entry in {STUDENT: summary["student"], **summary["teachers"]}.items():
         test = entry["test"]
         lines.append(
-            f"  {name:<10} {test['top1']:7.2%}   top-5 {test['top5']:.2%}   macro-F1 {test['macro_f1']:.3f}   "
-            f"{entry['params'] / 1e6:.2f} M parameters ({entry['model']})"
+            f"  {name:<10} {intervals.share(test['top1'], photos)}   top-5 {test['top5']:.2%}   "
+            f"macro-F1 {test['macro_f1']:.3f}   {entry['params'] / 1e6:.2f} M parameters ({entry['model']})"
         )
     if together := summary.get("ensemble"):
         test = together["test"]
         lines.append(
-            f"  {ENSEMBLE:<10} {test['top1']:7.2%}   top-5 {test['top5']:.2%}   macro-F1 {test['macro_f1']:.3f}   "
-            f"{together['params'] / 1e6:.2f} M parameters (the mean of {' + '.join(together['teachers'])})"
+            f"  {ENSEMBLE:<10} {intervals.share(test['top1'], photos)}   top-5 {test['top5']:.2%}   "
+            f"macro-F1 {test['macro_f1']:.3f}   {together['params'] / 1e6:.2f} M parameters "
+            f"(the mean of {' + '.join(together['teachers'])})"
         )
     if found := summary["student"].get("calibration"):  # a run that an earlier version finished has none
         lines.append(
-            f"  the student's probabilities at temperature {found['temperature']:.2f}, fitted on val: calibration "
-            f"error {found['test']['ece_after']:.3f} on test ({found['test']['ece_before']:.3f} at 1)"
+            f"  the student's probabilities at temperature {found['temperature']:.2f}, "
+            f"{calibration.origin(found, summary['student']['val']['count'])}: calibration error "
+            f"{found['test']['ece_after']:.3f} on test ({found['test']['ece_before']:.3f} at 1)"
         )
     lines += [
         f"in {place.path}:",

@@ -8,6 +8,7 @@ interrupted leaves the same files as one that was not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,12 @@ from jaxtyping import Array, PyTree
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import views
+from jdnet_jax.config.defaults import eval_image_size
 from jdnet_jax.data import Dataset, chosen
 from jdnet_jax.files import array_file
 from jdnet_jax.learning.networks import Network
 from jdnet_jax.models import lowering
+from jdnet_jax.process.errors import UserError
 
 PHOTOS = 6  # how many photos are followed
 
@@ -52,7 +55,7 @@ def begin(
     Args:
         config: of the run.
         dataset: of the config, prepared.
-        networks: all networks of the run.
+        networks: all networks of the run, as they are evaluated.
         folder: for the files; made where it does not exist.
         steps: see `chosen_steps`.
 
@@ -60,7 +63,8 @@ def begin(
         UserError: they could not be written.
     """
     positions = chosen.spread_over_classes(dataset, "val", PHOTOS, config.seed)
-    photos = chosen.views(dataset, "val", positions.tolist(), config.image_size, config.crop_fraction, config.fit)
+    size = eval_image_size(config)
+    photos = chosen.views(dataset, "val", positions.tolist(), size, config.crop_fraction, config.fit)
     folder.mkdir(parents=True, exist_ok=True)
     names = np.array([dataset.class_names[label] for label in photos["label"]])
     array_file.write(
@@ -127,7 +131,19 @@ def _compiled(network: Network) -> Any:
 
 
 def read(folder: Path) -> tuple[dict[str, np.ndarray], dict[int, dict[str, np.ndarray]]]:
-    """The photos (`image`, `label`, `name`), and step -> arrays, ascending; both empty where there are none."""
-    photos = array_file.read(folder / _PHOTOS_FILE)
-    steps = sorted(int(path.stem) for path in folder.glob("*.npz") if path.stem.isdigit()) if photos else []
-    return photos, {step: array_file.read(folder / f"{step}.npz") for step in steps}
+    """The photos (`image`, `label`, `name`), and step -> arrays, ascending; both empty where there are none.
+
+    Raises:
+        UserError: a file is damaged, or the photos are missing.
+    """
+    photos = array_file.read(folder / _PHOTOS_FILE, "put back a copy, or, while the run goes on, start it again")
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    steps = sorted(int(name[:-4]) for name in names if re.fullmatch(r"(0|[1-9][0-9]*)\.npz", name))
+    if steps and not photos:
+        raise UserError(
+            f"{folder / _PHOTOS_FILE} is missing: put back a copy, or, while the run goes on, start it again"
+        )
+    return photos, {
+        step: array_file.read(folder / f"{step}.npz", "put back a copy, or delete it to show the run without that step")
+        for step in steps
+    }

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from ml_collections import ConfigDict
 
 from jdnet_jax.config.defaults import differences
-from jdnet_jax.files import atomic
+from jdnet_jax.files import atomic, checksums, json_file, user_files
+from jdnet_jax.files.json_file import NUMBER, Each
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
 
 # Keys that may change between two starts of one run: they change nothing of what was trained so far. Where the data
 # lies is one of them, because `claim_data` compares the data itself; so is what to do about a number that is not
 # finite, for a run that stopped there.
 _FREE = (
     "dataset.data_dir",
+    "dataset.unlabelled",
     "log_every",
     "eval_batch_size",
     "keep_checkpoints",
@@ -29,7 +34,36 @@ _FREE = (
     "max_skips",
     "max_roll_backs",
     "snapshots",
+    "gradient_report",
 )
+
+# What report, comparison and the words at the end of a run count on.
+_SCORES = {"top1": NUMBER, "top5": NUMBER, "macro_f1": NUMBER, "count": int}
+_NETWORK = {"model": str, "params": int, "multiply_adds?": (int, NoneType), "val": _SCORES, "test": _SCORES}
+_ERRORS = {"ece_before": NUMBER, "ece_after": NUMBER}
+_SUMMARY = {
+    "recipe": str,
+    "dataset": str,
+    "protocol": str,
+    "step": (int, NoneType),
+    "steps": int,
+    "seed": int,
+    "images_per_second": (*NUMBER, NoneType),
+    "student": {**_NETWORK, "calibration?": {"temperature": NUMBER, "val": _ERRORS, "test": _ERRORS}},
+    "teachers": Each(_NETWORK),
+    "ensemble?": {"teachers": list, "params": int, "val": _SCORES, "test": _SCORES},
+}
+_CONFIG = {
+    "recipe": str,
+    "seed": int,
+    "steps": int,
+    "epochs": NUMBER,
+    "batch_size": int,
+    "dataset": {"name": str, "splits": {"train": str, "val": str, "test": str}, "options": dict},
+    "teachers": Each(dict),
+}
+#: What to do where what the tests of a finished run gave is damaged.
+TEST_ANEW = "delete summary.json and run the same command, which tests the networks anew"
 
 
 def check_name(name: str) -> str:
@@ -50,7 +84,7 @@ class Workdir:
     """Paths inside the folder of a run."""
 
     def __init__(self, path: str | Path):
-        self.path = Path(path).expanduser()
+        self.path = user_files.expanded(path)
         self.config = self.path / "config.json"
         self.data = self.path / "data.json"
         self.metrics = self.path / "metrics.jsonl"
@@ -67,25 +101,27 @@ class Workdir:
         """Makes the folder and writes `config.json`, or checks that the folder is of this very config.
 
         For whoever holds it (`held`): of a run that goes on the config must stay. Keys that are free to change, such as
-        where the data lies, are written as they are now.
+        where the data lies, are written as they are now; of a finished run nothing changes any more.
 
         Raises:
-            UserError: the folder belongs to another config, cannot be made, or `config.json` is damaged.
+            UserError: the folder belongs to another config, cannot be made, or files of it are damaged.
         """
         ours = plain(config)
+        self.finished()
         if self.config.exists():
-            try:
-                theirs = json.loads(self.config.read_text(encoding="utf-8"))
-            except (OSError, ValueError) as error:
-                raise UserError(f"{self.config} cannot be read ({error}): choose another --workdir") from error
+            theirs = json_file.read(
+                self.config, dict, "put back a copy, or delete it to go on with the config as it is now"
+            )
             changed = [key for key in differences(ours, theirs) if key not in _FREE]
             if changed and self._trained():
                 raise UserError(
                     f"--workdir={self.path} belongs to a run of another config, which differs in {', '.join(changed)}: "
                     "choose another --workdir, or the same config to continue that run"
                 )
-            if ours == theirs:
+            if ours == theirs or self.summary.exists():
                 return
+        elif self._trained():
+            say(f"note: {self.config} is not there: the run goes on with the config as it is now")
         self._make()
         atomic.write_text(self.config, json.dumps(ours, indent=2) + "\n")
 
@@ -107,16 +143,20 @@ class Workdir:
         self._make()
         folder = os.open(self.path, os.O_RDONLY)
         try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(folder)
-            raise UserError(
-                f"--workdir={self.path}: another process is training there: let it end, or stop it"
-            ) from None
-        except OSError:
-            pass
-        try:
+            if not _locked(folder):
+                raise UserError(f"--workdir={self.path}: another process is training there: let it end, or stop it")
             yield
+        finally:
+            os.close(folder)
+
+    def is_held(self) -> bool:
+        """Whether a process trains in the folder right now."""
+        try:
+            folder = os.open(self.path, os.O_RDONLY)
+        except OSError:
+            return False
+        try:
+            return not _locked(folder)
         finally:
             os.close(folder)
 
@@ -130,39 +170,105 @@ class Workdir:
             UserError: the run began on other data, or `data.json` is damaged.
         """
         if self._trained() and self.data.exists():
-            try:
-                before = json.loads(self.data.read_text(encoding="utf-8"))["protocol"]
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                raise UserError(f"{self.data} cannot be read ({error}): choose another --workdir") from error
+            before = self.protocol("put back a copy, or delete it to go on with the data as they are now")
             if before != protocol:
                 raise UserError(
                     f"--workdir={self.path} belongs to a run on other data ({before}) than is there now ({protocol}): "
                     "give back that data to continue the run, or choose another --workdir"
                 )
+        elif self._trained():
+            say(f"note: {self.data} is not there: the run goes on with the data as they are now")
         atomic.write_text(self.data, json.dumps({"protocol": protocol}, ensure_ascii=False) + "\n")
+
+    def protocol(self, remedy: str) -> str:
+        """What `data.json` says of the data; '' where it is not there.
+
+        Args:
+            remedy: what to do where it is damaged, for the message.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        return json_file.read(self.data, {"protocol": str}, remedy)["protocol"] if self.data.exists() else ""
+
+    def read_config(self, remedy: str) -> dict[str, Any]:
+        """The content of `config.json`.
+
+        Args:
+            remedy: what to do where it is damaged, for the message.
+
+        Raises:
+            UserError: it is not there, or damaged.
+        """
+        return json_file.read(self.config, _CONFIG, remedy)
 
     def dataset_config(self) -> ConfigDict:
         """The section `dataset` of the run's config, for whoever reads the data once: nothing of it is cached.
 
         Raises:
-            UserError: `config.json` is not there or damaged.
+            UserError: `config.json` is not there or damaged, or files of the finished run are.
         """
-        try:
-            section = json.loads(self.config.read_text(encoding="utf-8"))["dataset"]
-            options = {key: tuple(v) if isinstance(v, list) else v for key, v in section["options"].items()}
-            return ConfigDict({**section, "options": options, "cache": False})
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UserError(f"{self.config} cannot be read ({error}): name the dataset with --config") from error
+        self.finished()
+        section = self.read_config("put back a copy, or name the dataset with --config")["dataset"]
+        options = {key: tuple(v) if isinstance(v, list) else v for key, v in section["options"].items()}
+        return ConfigDict({**section, "options": options, "cache": False})
 
     def _trained(self) -> bool:
         # A start that failed before its first checkpoint left nothing to guard: the corrected command may follow.
         return self.summary.exists() or (self.checkpoints.is_dir() and any(self.checkpoints.iterdir()))
 
     def finished(self) -> dict[str, Any] | None:
-        """The run's `summary.json`, which is written last; None while the run is not finished."""
+        """The run's `summary.json`, which is written last; None while the run is not finished.
+
+        Raises:
+            UserError: it is damaged, or another file of the run is not as the run left it.
+        """
+        sums = self.path / checksums.NAME
         if not self.summary.exists():
+            if sums.exists():
+                say(f"note: {self.summary} is not there: the command of the run tests the networks anew and writes it")
             return None
-        return json.loads(self.summary.read_text(encoding="utf-8"))
+        if not sums.exists():
+            _tell_unchecked(sums)
+        elif (damage := checksums.damage(self.path, exact=False)) is not None:
+            anew = damage.partition(" ")[0] in (self.summary.name, self.evaluation.name)
+            raise UserError(
+                f"{self.path} is not as the run left it ({damage}): put back a copy"
+                + (f", or {TEST_ANEW}" if anew else "")
+                + f"; if it was changed on purpose, delete {sums}, which tells"
+            )
+        return json_file.read(self.summary, _SUMMARY, TEST_ANEW)
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Writes `summary.json`, and before it the sums of it and of all else that the run leaves.
+
+        Raises:
+            UserError: they could not be written.
+        """
+        text = json.dumps(summary, indent=2) + "\n"
+        files = (self.config, self.data, self.metrics, self.evaluation, self.command, *self.snapshots.glob("*.npz"))
+        names = [file.relative_to(self.path).as_posix() for file in files if file.exists()]
+        try:
+            checksums.write(self.path, names, coming={self.summary.name: text.encode()})
+        except OSError as error:
+            raise UserError(f"{error.filename} cannot be read ({error.strerror}): run the command again") from error
+        atomic.write_text(self.summary, text)
+
+
+@functools.cache
+def _tell_unchecked(sums: Path) -> None:
+    say(f"note: there is no {sums}, as of an earlier version: whether the run's files are as it left them is not known")
+
+
+def _locked(folder: int) -> bool:
+    """Locks an open folder; False where another process has it locked."""
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        pass  # a file system without locks
+    return True
 
 
 def text_of(config: ConfigDict, but: str) -> str:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING
 
 from absl import flags
 
+from jdnet_jax.files import user_files
 from jdnet_jax.inference.cpus import available
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import EXIT_STATUS
-from jdnet_jax.process.progress import say
+from jdnet_jax.process.progress import say, show
 
 if TYPE_CHECKING:
     from jdnet_jax.segment.segmenter import Segmenter
@@ -73,7 +74,7 @@ def main(argv: list[str]) -> int:
         return EXIT_STATUS
     report.write()
     counts = report.counts()
-    print(json.dumps(counts) if _JSON.value else report.text())
+    show(json.dumps(counts) if _JSON.value else report.text())
     if counts["failed"]:
         raise UserError(f"{counts['failed']} of {counts['photos']} photos could not be read; the lines above name them")
     return 0
@@ -94,7 +95,7 @@ def _asked(argv: list[str]) -> tuple[Path, Path]:
         raise UserError("--margin is of --backend=grabcut and of --prompt=box: give the latter too, or leave it out")
     if _POINTS.present and _PROMPT.value != "grid":
         raise UserError("--points is of --prompt=grid: give that too, or leave it out")
-    return Path(_INPUT.value).expanduser(), Path(_OUTPUT.value).expanduser()
+    return user_files.expanded(_INPUT.value), user_files.expanded(_OUTPUT.value)
 
 
 def _segmenter() -> Segmenter:

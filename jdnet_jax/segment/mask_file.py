@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from jdnet_jax.data import image_check, photo_limits
+from jdnet_jax.data.photo_limits import UnreadablePhotoError
 from jdnet_jax.files import atomic
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.segment.segmenter import Mask
@@ -77,9 +79,9 @@ def make_folder(folder: Path) -> None:
 def read_origin(path: Path) -> Origin | None:
     """What a mask was made with; None where the file is no PNG or was not written by `write`."""
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with photo_limits.opened(image_check.read(path), ("PNG",)) as image:
             return Origin(**json.loads(image.info[_CHUNK]))
-    except (OSError, ValueError, KeyError, TypeError, SyntaxError):
+    except (UnreadablePhotoError, OSError, ValueError, KeyError, TypeError, SyntaxError):
         return None
 
 
@@ -90,7 +92,7 @@ def area(path: Path) -> float:
         UserError: the file is no picture.
     """
     try:
-        with Image.open(path) as image:
+        with photo_limits.opened(image_check.read(path)) as image:
             return float((np.asarray(image.convert("L")) > 0).mean())
-    except (OSError, ValueError, SyntaxError) as error:
+    except (UnreadablePhotoError, OSError, ValueError, SyntaxError) as error:
         raise UserError(f"{path} stands where a mask belongs, and is no picture: remove it") from error

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from jdnet_jax.data import image_check, photo_file
-from jdnet_jax.data.folder_listing import files_below, is_photo_name, shown
+from jdnet_jax.data import image_check, photo_file, photo_limits
+from jdnet_jax.data.folder_walk import files_below, is_photo_name, shown
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.parallel import in_order
 from jdnet_jax.data.wording import counted
@@ -48,7 +48,7 @@ def segment_folder(photos: Path, masks: Path, segmenter: Segmenter, on_empty: st
         return _segmented(photo, places[photo], photos, segmenter, settings)
 
     started = time.monotonic()
-    with photo_file.quiet_pillow():
+    with photo_limits.quiet_pillow():
         for photo, entry in zip(missing, _with_progress(one, missing, jobs), strict=True):
             entries[photo] = entry
     return Report(

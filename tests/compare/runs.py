@@ -20,13 +20,14 @@ def finish(place, config, hits, *, rate=50.0, teachers=()):
     student = {"model": "resnet_tiny", "params": 80_000, "multiply_adds": 4_000_000, "val": test, "test": test}
     summary = {
         "recipe": config.recipe,
+        "dataset": config.dataset.name,
         "protocol": PROTOCOL,
         "step": config.steps,
         "steps": config.steps,
         "seed": config.seed,
         "images_per_second": rate,
         "student": student,
-        "teachers": {name: {"test": {**test, "top1": top1}} for name, top1 in teachers},
+        "teachers": {name: {**student, "test": {**test, "top1": top1}} for name, top1 in teachers},
     }
     array_file.write(place.evaluation, {"test/label": np.ones(len(hits), int), "test/prediction": hits.astype(int)})
     place.summary.write_text(json.dumps(summary))

@@ -26,7 +26,11 @@ if do == "wait":
     (place / "ready").write_text("")
     time.sleep(60)
 assert pathlib.Path(sys.argv[-2].removeprefix("--config=")).exists()
-(place / "summary.json").write_text(json.dumps({{"student": {{"test": {{"top1": 0.5}}}}}}))
+scores = {{"top1": 0.5, "top5": 1.0, "macro_f1": 0.5, "count": 2}}
+student = {{"model": "resnet_tiny", "params": 1, "val": scores, "test": scores}}
+summary = {{"recipe": "ce", "dataset": "d", "protocol": "p", "step": 1, "steps": 1, "seed": 0}}
+summary["images_per_second"] = None
+(place / "summary.json").write_text(json.dumps({{**summary, "student": student, "teachers": {{}}}}))
 """
 
 
@@ -108,6 +112,29 @@ def test_a_signal_is_passed_on_once_and_the_same_runs_go_on_later(tmp_path):
     (tmp_path / "a" / "do").write_text("")
     assert launcher(tmp_path)[0].run_all(planned)
     assert all(run.place.finished() for run in planned)
+
+
+def test_a_run_that_another_process_still_trains_is_waited_for(tmp_path):
+    run = a_run(tmp_path, "a")
+    started, said = launcher(tmp_path)
+    ended = threading.Event()
+
+    def train():
+        with run.place.held():
+            while not any("waiting" in line for line in said):
+                time.sleep(0.02)
+            assert not (run.place.path / "started").exists()
+        ended.set()
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    while not run.place.is_held():
+        time.sleep(0.02)
+    assert started.run_all([run])
+    thread.join()
+    assert ended.is_set()
+    assert said[0] == "a: another process is still training there; waiting for it to end"
+    assert run.place.finished() is not None
 
 
 @pytest.mark.parametrize("moment", ["process", "line"])

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from ml_collections import ConfigDict
 
-from jdnet_jax.config import check, recipes, views
+from jdnet_jax.config import check, keys, recipes, views
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.losses import ial, mskd, schedule
 from jdnet_jax.process.errors import UserError
@@ -77,9 +77,7 @@ def test_controls():
 @pytest.mark.parametrize("path", BY_RECIPE, ids=lambda path: path.stem)
 def test_the_strength_of_each_teacher_can_be_changed_by_its_name(path):
     jdnet = load(path)[1]
-    assert {loss: jdnet.losses[loss].routing.teacher for loss in config_lib.COUPLINGS} == dict.fromkeys(
-        config_lib.COUPLINGS, 0.1
-    )
+    assert {loss: jdnet.losses[loss].routing.teacher for loss in keys.COUPLINGS} == dict.fromkeys(keys.COUPLINGS, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -103,6 +101,14 @@ def test_the_strength_of_each_teacher_can_be_changed_by_its_name(path):
         ("at", {"teachers": {"teacher": config_lib.teacher("resnet50", init="runs/teacher")}}),
         ("fitnet", {"losses.mskd.options.stages": (0, 1)}),
         ("fitnet", {"losses.mskd.weight": 0.0}),
+        ("dist", {"losses.kl.weight": 1.0}),
+        ("dist", {"losses.dist.weight": 0.0}),
+        ("dist", {"teachers": {"teacher": config_lib.teacher("resnet50", init="runs/teacher")}}),
+        ("kd", {"losses.dist.weight": 1.0}),
+        ("patient", {"losses.ce.weight": 1.0}),
+        ("patient", {"augment.mixup": 0.0}),
+        ("patient", {"augment.mix_probability": 0.5}),
+        ("patient", {"augment.cutmix": 1.0}),
         ("kd", {"teachers": {"teacher": config_lib.teacher("resnet50", init="runs/teacher")}}),
     ],
 )
@@ -142,8 +148,8 @@ def test_a_recipe_writes_resolutions_down_so_that_flags_can_set_them():
     ("name", "size", "message"),
     [
         ("techer", 160, "config.resolutions.techer: unknown network 'techer'; did you mean 'teacher'?"),
-        ("student", 256, "config.resolutions.student is 256: it must be a finite number and at most 224"),
-        ("student", 0.5, "config.resolutions.student is 0.5: it must be a whole number of at least 0"),
+        ("student", 256, "config.resolutions.student is 256, more than config.image_size = 224"),
+        ("student", 0.5, "config.resolutions.student is 0.5: it must be a whole number from 0 to 2048"),
     ],
 )
 def test_resolutions_that_cannot_be(name, size, message):
@@ -162,7 +168,7 @@ def test_a_group_of_a_frozen_teacher_is_refused():
         check.check(config)
 
 
-@pytest.mark.parametrize("recipe", ["kd", "at", "fitnet", "deit_hard", "deit_soft", "jdnet_trained"])
+@pytest.mark.parametrize("recipe", [name for name in recipes.TRAINED_BEFORE if not name.startswith("meal")])
 def test_a_teacher_must_be_trained_before(recipe):
     config = recipes.apply_recipe(config_lib.default(), recipe)
     message = rf"config.teachers.teacher.init is random: recipe {recipe} needs a teacher that is"
@@ -189,13 +195,62 @@ def test_attention_transfer_and_the_hint_are_variants_of_mskd_alone():
     for control in (at, fitnet):
         assert control.losses.ial.weight == control.losses.kl.weight == 0
         assert control.losses.mskd.schedule.name == "constant"
-    assert (at.losses.mskd.options.variant, at.losses.mskd.options.stages, at.losses.mskd.weight) == (
-        "attention",
-        (1, 2),
-        1000.0,
-    )
+    assert (at.losses.mskd.options.variant, at.losses.mskd.options.stages) == ("attention", (1, 2))
+    # 1000 times the mean over 8x8 and over 16x16 positions, as a weight on the sums over them.
+    weights = [at.losses.mskd.weight * weight for weight in at.losses.mskd.options.stage_weights]
+    assert weights == [1000 / 16**2, 1000 / 8**2]
     assert (fitnet.losses.mskd.options.variant, fitnet.losses.mskd.options.stages) == ("l2", (1,))
     assert fitnet.losses.mskd.weight == 7.0
+
+
+def test_the_patient_recipe_has_kl_alone_on_mixtures_of_all_photos():
+    config = config_lib.default()
+    config.augment.update(cutmix=1.0, mix_probability=0.3)
+    config.losses.kl.options.temperature = 10.0
+    config = recipes.apply_recipe(config, "patient")
+    assert {name for name, entry in config.losses.items() if entry.weight} == {"kl"}
+    augment = config.augment
+    assert (augment.mixup, augment.cutmix, augment.mix_probability) == (1.0, 0.0, 1.0)
+    assert config.losses.kl.options.temperature == 10.0
+    assert not config.teachers.teacher.trainable
+
+
+def test_a_recipe_switches_off_the_terms_that_are_not_its_own_and_leaves_the_weights_of_its_own():
+    config = config_lib.default()
+    for name, entry in config.losses.items():
+        entry.weight = 3.0 if name != "dist" else 0.0
+    dist = recipes.apply_recipe(config.copy_and_resolve_references(), "dist")
+    assert {name: entry.weight for name, entry in dist.losses.items() if entry.weight} == {"ce": 3.0, "dist": 1.0}
+    jdnet = recipes.apply_recipe(config, "jdnet")
+    on = {name: entry.weight for name, entry in jdnet.losses.items() if entry.weight}
+    assert on == dict.fromkeys(("ce", "mskd", "ial", "kl"), 3.0)
+
+
+def test_a_share_takes_the_place_of_a_weight():
+    config = config_lib.default()
+    config.losses.kl.share, config.losses.mskd.weight, config.losses.mskd.share = 0.3, 0.0, 0.5
+    jdnet = recipes.apply_recipe(config.copy_and_resolve_references(), "jdnet")
+    check.check(jdnet)
+    assert (jdnet.losses.kl.weight, jdnet.losses.kl.share) == (0.0, 0.3)
+    without = recipes.apply_recipe(config.copy_and_resolve_references(), "jdnet-mskd")
+    check.check(without)
+    assert without.losses.mskd.weight == without.losses.mskd.share == 0
+    without.losses.mskd.share = 0.5
+    with pytest.raises(UserError, match=r"config.recipe is 'jdnet-mskd', but these teachers, weights"):
+        check.check(without)
+
+
+def test_the_text_of_the_table_names_every_recipe_once():
+    lines = [line.split(maxsplit=1) for line in recipes.text().splitlines()]
+    assert [name for name, _ in lines] == list(recipes.RECIPES)
+    assert all(what for _, what in lines)
+
+
+@pytest.mark.parametrize("row", recipes.RECIPES.values(), ids=recipes.RECIPES)
+def test_a_row_of_the_table_speaks_of_terms_that_exist_and_fits_into_a_page(row):
+    assert set(row.terms) <= set(keys.TERMS)
+    assert len(row.what) <= 100
+    assert "\n" not in row.what
 
 
 def test_unknown_recipe():
@@ -206,33 +261,72 @@ def test_unknown_recipe():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch_size": 0}, "config.batch_size is 0: it must be a finite number of at least 1"),
+        ({"batch_size": 0}, "config.batch_size is 0: it must be a whole number from 1 to 131072"),
         ({"epochs": 0.0}, "config.epochs is 0 and so is config.steps: set one of them"),
         ({"grad_accum": 3}, "config.batch_size is 128, which config.grad_accum = 3 does not divide"),
         ({"compute_dtype": "float16"}, "config.compute_dtype: unknown value 'float16'; did you mean"),
-        ({"keep_every": -1}, "config.keep_every is -1: it must be a finite number of at least 0"),
+        ({"keep_every": -1}, "config.keep_every is -1: it must be a whole number from 0 to 1000000000"),
         ({"on_non_finite": "rollback"}, "config.on_non_finite: unknown value 'rollback'; did you mean 'roll_back'?"),
-        ({"max_skips": 0}, "config.max_skips is 0: it must be a finite number of at least 1"),
-        ({"max_roll_backs": 0}, "config.max_roll_backs is 0: it must be a finite number of at least 1"),
+        ({"max_skips": 0}, "config.max_skips is 0: it must be a whole number from 1 to 1000000"),
+        ({"max_roll_backs": 0}, "config.max_roll_backs is 0: it must be a whole number from 1 to"),
         ({"recipe": "jdent"}, "config.recipe: unknown recipe 'jdent'; did you mean 'jdnet'"),
-        ({"ema_decay": 1.0}, "config.ema_decay is 1.0: it must be a finite number of at least 0 and below 1"),
-        ({"augment__crop_scale": (0.9, 0.1)}, "config.augment.crop_scale is (0.9, 0.1): it must be (low, high)"),
-        ({"losses__ce__weight": -1.0}, "config.losses.ce.weight is -1.0: it must be a finite number of at least 0"),
+        ({"ema_decay": 1.0}, "config.ema_decay is 1.0: it must be a number of at least 0 and below 1"),
+        ({"augment__crop_scale": (0.9, 0.1)}, "config.augment.crop_scale is (0.9, 0.1): it must be (lowest, highest)"),
+        ({"losses__ce__weight": -1.0}, "config.losses.ce.weight is -1.0: it must be a number of at least 0"),
+        ({"losses__mskd__share": -0.1}, "config.losses.mskd.share is -0.1: it must be a number of at least 0"),
+        (
+            {"losses__ce__share": 0.3},
+            "config.losses.ce.share is a share of cross-entropy's gradient, which is this one",
+        ),
+        (
+            {"losses__ial__share": 0.3, "losses__ial__routing": {"student": 0.0}},
+            "config.losses.ial.share is for a term that sends the student a gradient: set config.losses.ial.routing",
+        ),
+        (
+            {"losses__ial__share": 0.3, "losses__ce__weight": 0.0},
+            "config.losses.ial.share is a share of cross-entropy's gradient, and recipe jdnet has none",
+        ),
+        (
+            {"losses__ial__share": 0.3, "losses__ce__routing": {"student": 0.0}},
+            "config.losses.ial.share is a share of cross-entropy's gradient, and recipe jdnet has none",
+        ),
+        ({"share_every": 0}, "config.share_every is 0: it must be a"),
+        ({"gradient_report": -1}, "config.gradient_report is -1: it must be a"),
         ({"losses__mskd__options__variant": "cos"}, "config.losses.mskd.options.variant: unknown value 'cos'"),
-        ({"losses__mskd__options__stages": ()}, "config.losses.mskd.options.stages is empty"),
-        ({"losses__mskd__options__stage_weights": (1.0,)}, "config.losses.mskd.options.stage_weights is (1.0,)"),
+        ({"losses__mskd__options__stages": ()}, "config.losses.mskd.options.stages is (): it must be a tuple"),
+        (
+            {"losses__mskd__options__stages": (-1, 0)},
+            "config.losses.mskd.options.stages is (-1, 0): it must be distinct",
+        ),
+        ({"losses__ial__options__temperature": 0.0}, "config.losses.ial.options.temperature is 0.0: it must be"),
+        (
+            {"losses__mskd__options__stage_weights": (1.0, 2.0)},
+            "config.losses.mskd.options.stage_weights is (1.0, 2.0)",
+        ),
+        ({"losses__dist__options__beta": -1.0}, "config.losses.dist.options.beta is -1.0: it must be a number"),
+        (
+            {"losses__dist__options__beta": 0.0, "losses__dist__options__gamma": 0.0},
+            "config.losses.dist.options.beta and gamma are 0",
+        ),
+        ({"losses__dist__options__temperature": 0.0}, "config.losses.dist.options.temperature is 0.0: it must be a"),
         ({"optimizer__name": "adam"}, "config.optimizer.name: unknown value 'adam'; did you mean 'adamw'"),
         ({"schedule__learning_rate": float("nan")}, "config.schedule.learning_rate is nan"),
-        ({"dataset__name": ""}, "config.dataset.name is empty"),
-        ({"seed": 2**63}, "config.seed is 9223372036854775808: it must be a finite number of at least 0 and at most"),
+        ({"dataset__name": ""}, "config.dataset.name is '': it must be text that is not empty"),
+        ({"seed": 2**63}, "config.seed is 9223372036854775808: it must be a whole number from 0 to 4294967295"),
         ({"augment__mixup": 0.001}, "config.augment.mixup is 0.001: it must be 0 or at least 0.01"),
         ({"augment__rand_augment__magnitude": 31.0}, "config.augment.rand_augment.magnitude is 31.0: it must be a"),
-        ({"augment__erasing": 2.0}, "config.augment.erasing is 2.0: it must be a finite number"),
-        ({"augment__repeats": 0}, "config.augment.repeats is 0: it must be a whole number of at least 1"),
-        ({"augment__crop_scale": ("a", 1.0)}, "config.augment.crop_scale is 'a': it must be a finite number"),
+        ({"augment__erasing": 2.0}, "config.augment.erasing is 2.0: it must be a number of at least 0 and at most 1"),
+        ({"augment__repeats": 0}, "config.augment.repeats is 0: it must be a whole number from 1 to 1024"),
+        (
+            {"augment__crop_scale": ("a", 1.0)},
+            "config.augment.crop_scale is 'a': it must be a number above 0 and at most 1",
+        ),
         ({"losses__mskd__options__stage_weights": ("a",)}, "config.losses.mskd.options.stage_weights is 'a': it must"),
-        ({"schedule__boundaries": ("a",)}, "config.schedule.boundaries is 'a': it must be a finite number"),
-        ({"dataset__splits__test": ""}, "config.dataset.splits.test is empty"),
+        (
+            {"schedule__boundaries": ("a",)},
+            "config.schedule.boundaries is 'a': it must be a number of at least 0 and at most 1",
+        ),
+        ({"dataset__splits__test": ""}, "config.dataset.splits.test is '': it must be text that is not empty"),
     ],
 )
 def test_impossible_values_name_their_key(change, message):
@@ -278,6 +372,62 @@ def test_a_section_is_not_a_value():
         check.check(config)
 
 
+def test_a_head_has_its_network_s_settings_but_for_single_keys():
+    config = config_lib.default()
+    config.groups = {
+        "teacher": {"schedule": {"learning_rate": 0.5}, "optimizer": {"name": "sgd"}},
+        "teacher/head": {"schedule": {"learning_rate": 2.0}},
+        "student/head": {"schedule": {"warmup": 0.0}},
+    }
+    check.check(config)
+    settings = {name: config_lib.group_settings(config, name) for name in ("teacher", "teacher/head", "student/head")}
+    assert [own["schedule"]["learning_rate"] for own in settings.values()] == [0.5, 2.0, 1e-3]
+    assert [own["optimizer"]["name"] for own in settings.values()] == ["sgd", "sgd", "adamw"]
+    assert [own["schedule"]["warmup"] for own in settings.values()] == [0.1, 0.1, 0.0]
+    assert list(recipes.apply_recipe(config.copy_and_resolve_references(), "ce").groups) == ["student/head"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({"student/heat": {}}, r"config.groups.student/heat: unknown network 'student/heat'; did you mean 'student/he"),
+        ({"adapters/head": {}}, r"config.groups.adapters/head: unknown network"),
+        ({"student/head": {"schedule": {"learning_rate": -1.0}}}, r"config.groups.student/head.schedule.learning_rate"),
+        (
+            {"student/head": {"optimizer": {"clip_norm": 1.0}}},
+            r"config.groups.student/head.optimizer.clip_norm is of the whole network's gradient: set it in "
+            r"config.groups.student$",
+        ),
+    ],
+)
+def test_bad_heads(groups, message):
+    config = config_lib.default()
+    config.groups = groups
+    with pytest.raises(UserError, match=message):
+        check.check(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset__unlabelled_share": 0.0}, r"config.dataset.unlabelled_share is 0: leave config.dataset.unlabelled"),
+        ({"dataset__unlabelled_share": 1.0}, r"config.dataset.unlabelled_share is 1.0: it must be a finite number"),
+        ({"dataset__view": "roi"}, r"config.dataset.unlabelled needs config.dataset.view='photo', not 'roi'"),
+        ({"augment__mixup": 0.2}, r"config.dataset.unlabelled does not go with mixup and CutMix, which mix labels"),
+        (
+            {"losses__mskd__weight": 0.0, "losses__ial__weight": 0.0},
+            r"config.dataset.unlabelled needs a term between student and teacher; recipe jdnet has none",
+        ),
+    ],
+)
+def test_photos_without_labels_that_cannot_be(changes, message):
+    with pytest.raises(UserError, match=message):
+        check.check(wrong(dataset__unlabelled="photos", **changes))
+    assert check.check(wrong(dataset__unlabelled="photos")) is None
+    with pytest.raises(UserError, match=r"recipe ce has none: leave it empty"):
+        check.check(recipes.apply_recipe(wrong(dataset__unlabelled="photos"), "ce"))
+
+
 def test_groups_override_single_keys():
     config = config_lib.default()
     config.groups = {"teacher": {"schedule": {"learning_rate": 0.5}}}
@@ -307,9 +457,9 @@ def test_differences_are_dotted_names():
 
 
 def test_the_names_that_the_config_allows_are_those_that_the_losses_know():
-    assert config_lib.MSKD_VARIANTS == mskd.VARIANTS
-    assert config_lib.IAL_VARIANTS == ial.VARIANTS
-    assert config_lib.WEIGHT_SCHEDULES == schedule.NAMES
+    assert keys.MSKD_VARIANTS == mskd.VARIANTS
+    assert keys.IAL_VARIANTS == ial.VARIANTS
+    assert keys.WEIGHT_SCHEDULES == schedule.NAMES
 
 
 def meal(recipe="meal", **changes):
@@ -347,15 +497,18 @@ def test_meals_recipes_have_frozen_teachers_and_no_labels(recipe, mode, selectio
         ({"teacher_selection": "any"}, "config.teacher_selection: unknown value 'any'"),
         ({"teachers__a__init": "random"}, "config.teachers.a.init is random: recipe meal needs a teacher that is tr"),
         ({"teachers__a__trainable": True}, "config.recipe is 'meal', but these teachers"),
-        ({"blocks__lengths": (4, 0)}, "config.blocks.lengths is 0: it must be a whole number of at least 1"),
+        ({"blocks__lengths": (4, 0)}, "config.blocks.lengths is 0: it must be a whole number from 1 to"),
         ({"blocks__pool": "mean"}, "config.blocks.pool: unknown value 'mean'"),
         (
             {"losses__similarity__options__gammas": (1.0, 2.0)},
             "config.losses.similarity.options.gammas is (1.0, 2.0): it must be empty, or one number not negative for "
             "each of the 1 blocks (config.blocks.lengths, then the logits)",
         ),
-        ({"losses__adversarial__options__etas": (-1.0,)}, "config.losses.adversarial.options.etas is (-1.0,)"),
-        ({"losses__adversarial__options__divisors": (2,)}, "config.losses.adversarial.options.divisors must be two"),
+        ({"losses__adversarial__options__etas": (-1.0,)}, "config.losses.adversarial.options.etas is -1.0"),
+        (
+            {"losses__adversarial__options__divisors": (2,)},
+            "config.losses.adversarial.options.divisors is (2,): it must be a tuple of 2",
+        ),
         (
             {"losses__mskd__weight": 1.0},
             "config.losses.mskd.weight has no teacher to work on: under config.teacher_sel",

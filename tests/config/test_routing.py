@@ -5,14 +5,14 @@ import pytest
 
 from jdnet_jax.config.routing import ROUTING
 
-LABELS_AND_COUPLINGS = ("ce", "distill", "ial", "kl", "mskd")
+LABELS_AND_COUPLINGS = ("ce", "distill", "dist", "ial", "kl", "mskd")
 
 
 @pytest.mark.parametrize("term", LABELS_AND_COUPLINGS)
 def test_the_student_learns_at_full_strength_and_a_teacher_feels_a_coupling_weakly(term):
     assert ROUTING[term]["student"] == 1.0
-    # DeiT's teacher is fixed.
-    assert ROUTING[term]["teacher"] == {"ce": 1.0, "distill": 0.0}.get(term, 0.1)
+    # DeiT's and DIST's teachers are fixed.
+    assert ROUTING[term]["teacher"] == {"ce": 1.0, "distill": 0.0, "dist": 0.0}.get(term, 0.1)
     assert ROUTING[term]["adapters"] == (1.0 if term == "mskd" else 0.0)
     assert ROUTING[term]["discriminators"] == 0.0
 

@@ -1,8 +1,10 @@
+import tracemalloc
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from jdnet_jax.data import photo_limits
 from jdnet_jax.data.file_tree import open_tree
 
 FILES = {"top.txt": b"top", "a [1]/x.jpg": b"x" * 5, "a [1]/y.jpg": b"", "a [1]/deep/z.jpg": b"zz", "b/x.txt": b"b"}
@@ -77,3 +79,29 @@ def test_neither_folder_nor_archive(tmp_path):
         open_tree(tmp_path / "page.zip")
     with pytest.raises(FileNotFoundError):
         open_tree(tmp_path / "none")
+
+
+def declared(path, size, real):
+    """An archive with a member of `real` zeros of which the header says that it has `size`."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jpg", bytes(real))
+        archive.getinfo("a.jpg").file_size = size  # as it is written at the end
+    return open_tree(path)
+
+
+def test_no_more_is_unpacked_than_the_header_says(tmp_path):
+    tracemalloc.start()
+    with pytest.raises(OSError, match="damaged in the archive"):
+        declared(tmp_path / "less.zip", size=10, real=100_000_000).read("a.jpg")
+    assert tracemalloc.get_traced_memory()[1] < 120_000_000  # the zeros themselves, and not what is unpacked of them
+    tracemalloc.stop()
+    with pytest.raises(OSError, match="damaged in the archive"):
+        declared(tmp_path / "more.zip", size=1000, real=10).read("a.jpg")
+
+
+def test_nor_more_than_a_photo_may_have(place, monkeypatch):
+    monkeypatch.setattr(photo_limits, "MAX_BYTES", 4)
+    tree = open_tree(place)
+    assert tree.read("top.txt") == b"top"
+    with pytest.raises(OSError, match="more than 0 MB"):
+        tree.read("a [1]/x.jpg")

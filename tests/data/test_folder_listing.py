@@ -217,3 +217,15 @@ class TestDigest:
         assert must_differ() == 6
         (root / "empty").mkdir()
         assert must_differ() == 7
+
+
+def test_names_can_be_printed_whatever_is_in_them(tmp_path):
+    root = os.fsencode(tmp_path)
+    folder = os.path.join(root, b"ap\x1b[2Jple")
+    os.mkdir(folder)
+    with open(os.path.join(folder, b"caf\xe9\n1.jpg"), "wb") as file:
+        file.write(b"x")
+    touch(tmp_path, "bread/2.jpg")
+    photo, _ = folder_listing.read_listing(tmp_path).photos["train"]
+    assert (photo.class_name, photo.path) == (r"ap\x1b[2Jple", "ap\\x1b[2Jple/caf\ufffd\\n1.jpg")
+    assert photo.file.read_bytes() == b"x"

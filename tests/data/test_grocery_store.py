@@ -342,3 +342,13 @@ class TestRealPhotos:
         # Those that this project's results were tuned on.
         assert len(split["val"]) == 293
         assert hashlib.sha256(names.encode()).hexdigest().startswith("ac41f92a5de3")
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_as_spreadsheets_save_them(tree, ends, encoding):
+    before = grocery_store.read_listing(tree)
+    for name in ("classes.csv", "train.txt", "val.txt", "test.txt"):
+        text = (before.root / name).read_text(encoding="utf-8")
+        (before.root / name).write_bytes(text.replace("\n", ends).encode(encoding))
+    assert grocery_store.read_listing(tree) == before

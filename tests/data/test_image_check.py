@@ -1,10 +1,13 @@
 import hashlib
+import os
+import socket
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from jdnet_jax.data import image_check
+from jdnet_jax.data import image_check, photo_limits
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.process.errors import UserError
 from tests.data.tiny import encode, smooth_photo
@@ -80,3 +83,45 @@ class TestRefuseMany:
 
     def test_no_photos(self):
         image_check.refuse_many({}, 0, "here")
+
+    @pytest.mark.parametrize(("bad", "total"), [(1, 56), (28, 56), (1, 2), (30, 300), (0, 0)])
+    def test_of_a_persons_own_photos_more_may_be(self, bad, total):
+        image_check.refuse_many(self.bad(bad), total, "here", own=True)
+
+    @pytest.mark.parametrize(("bad", "total", "share"), [(29, 56, "50%"), (2, 3, "50%"), (31, 300, "10%")])
+    def test_but_not_a_large_share(self, bad, total, share):
+        with pytest.raises(UserError, match=rf"^{bad} of the {total} photos .* more than {share}; .*mend or"):
+            image_check.refuse_many(self.bad(bad), total, "here", own=True)
+
+
+def test_only_regular_files_are_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "endless.jpg").symlink_to("/dev/zero")
+    (tmp_path / "none.jpg").symlink_to("/dev/null")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket.jpg"))
+    (tmp_path / "photo.jpg").write_bytes(encode(smooth_photo(0, 60, 80), "JPEG"))
+    (tmp_path / "link.jpg").symlink_to("photo.jpg")
+    reasons = image_check.unreadable(sorted(tmp_path.iterdir()))
+    assert {file.name: reason for file, reason in reasons.items()} == {
+        "endless.jpg": "not a regular file",
+        "none.jpg": "not a regular file",
+        "pipe.jpg": "not a regular file",
+        "socket.jpg": "No such device or address",
+    }
+
+
+def test_a_file_has_at_most_so_many_bytes(photo, monkeypatch):
+    monkeypatch.setattr(photo_limits, "MAX_BYTES", len(photo.read_bytes()))
+    assert image_check.unreadable([photo]) == {}
+    photo.write_bytes(photo.read_bytes() + b"0")
+    assert image_check.unreadable([photo]) == {photo: "more than 0 MB"}
+
+
+def test_what_is_beyond_a_limit_is_not_decoded(tmp_path):
+    for name, (width, height) in {"strip": (20_000, 1), "upright": (3, 151), "narrow": (150, 3)}.items():
+        Image.new("L", (width, height)).save(tmp_path / f"{name}.png")
+    assert image_check.unreadable(sorted(tmp_path.iterdir())) == {
+        tmp_path / "strip.png": "a strip of 20000 x 1 pixels",
+        tmp_path / "upright.png": "a strip of 3 x 151 pixels",
+    }

@@ -1,4 +1,5 @@
 import hashlib
+import os
 import shutil
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -254,41 +255,39 @@ class TestUnreadable:
     def large(self, tmp_path):
         return make_classes(tmp_path / "large", apple=100, pear=100)
 
-    def test_up_to_one_percent_is_skipped_counted_and_named(self, large, caplog):
+    def test_they_are_skipped_counted_and_named(self, large, caplog):
         truncated = large / "apple" / "003.jpg"
         truncated.write_bytes(truncated.read_bytes()[:-60])
         (large / "pear" / "huge.png").write_bytes(png_header(20_000, 10_000))
+        Image.new("L", (20_000, 1)).save(large / "pear" / "strip.png")
+        os.mkfifo(large / "pear" / "pipe.jpg")
+        (large / "pear" / "endless.jpg").symlink_to("/dev/zero")
         dataset = prepare(large)
-        assert "2 unreadable photos skipped" in dataset.protocol
+        assert "5 unreadable photos skipped" in dataset.protocol
         assert f"skipped unreadable photo {truncated}: truncated or not an image" in caplog.text
         assert "huge.png: more than 179 megapixels" in caplog.text
+        assert "strip.png: a strip of 20000 x 1 pixels" in caplog.text
+        assert "pipe.jpg: not a regular file" in caplog.text
+        assert "endless.jpg: not a regular file" in caplog.text
         assert sum(dataset.sizes.values()) == 199
         assert prepare(large).protocol == dataset.protocol  # also when it is read back
 
-    def test_more_than_one_percent_is_an_error(self, large):
-        for number in range(3):
-            (large / "apple" / f"{number:03d}.jpg").write_text("<html>not found</html>")
-        with pytest.raises(
-            UserError, match=r"3 of the 200 photos in train of \S*large cannot be read, more than 1%"
-        ) as e:
-            prepare(large)
-        assert "000.jpg (truncated or not an image)" in str(e.value)
-        with pytest.raises(UserError):  # nothing was left that looks prepared
-            prepare(large)
+    def test_of_a_small_folder_they_are_left_out_too(self, folder, root):
+        (folder / "apple" / "000.jpg").write_text("<html>not found</html>")
+        (folder / "plum" / "000.jpg").write_bytes(b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00")
+        assert "2 unreadable photos skipped" in prepare(folder).protocol
 
-    def test_the_percentage_is_of_each_split(self, large, root):
-        root.mkdir()
-        large.rename(root / "train")
+    def test_more_than_half_of_a_split_is_an_error(self, folder, root):
         make_classes(root / "test", seed=500, apple=3)
-        (root / "test" / "apple" / "000.jpg").write_text("")
-        with pytest.raises(UserError, match=r"1 of the 3 photos in test of"):
+        for name in ("apple", "pear", "plum"):
+            shutil.move(folder / name, root / "train" / name)
+        for number in range(2):
+            (root / "test" / "apple" / f"{number:03d}.jpg").write_text("<html>not found</html>")
+        message = r"2 of the 3 photos in test of \S*photos cannot be read, more than 50%; the first is \S*000.jpg"
+        with pytest.raises(UserError, match=message):
             prepare(root)
-
-    def test_iphone_photos_get_advice(self, large):
-        for number in range(9):
-            (large / "apple" / f"IMG_{number}.HEIC").write_bytes(b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00")
-        with pytest.raises(UserError, match=r"IMG_0.HEIC \(heic file: convert it to JPEG\)"):
-            prepare(large)
+        with pytest.raises(UserError, match=message):  # nothing was left that looks prepared
+            prepare(root)
 
     def test_a_class_of_which_nothing_is_left(self, large):
         (large / "fig").mkdir()
@@ -307,6 +306,39 @@ class TestUnreadable:
         monkeypatch.setattr(image_folder, "fingerprint", and_lose_one)
         with pytest.raises(UserError, match=r"004.jpg changed while it was read \(No such file or directory\): run"):
             prepare(folder)
+
+
+class TestWherePhotosLie:
+    def test_system_folders_are_no_data(self, folder):
+        before = prepare(folder)
+        for name in ("@eaDir", "#recycle", "$RECYCLE.BIN", ".Trash-1000", "__MACOSX", ".ipynb_checkpoints"):
+            make_classes(folder / name, seed=300, apple=2, pear=2)
+            write(folder, f"apple/{name}/1.jpg", 400)
+        (folder / "apple" / "Thumbs.db").write_bytes(b"thumbnails")
+        assert prepare(folder).protocol == before.protocol
+
+    def test_linked_classes(self, folder, tmp_path):
+        shutil.move(folder / "apple", tmp_path / "disk")
+        (folder / "apple").symlink_to(tmp_path / "disk")
+        make_classes(tmp_path / "more", seed=600, pear=4)
+        (folder / "pear" / "more").symlink_to(tmp_path / "more" / "pear")
+        dataset = prepare(folder)
+        assert sum(dataset.sizes.values()) == 20 + 14 + 3
+        assert "pear/more/000.jpg" in set.union(*(paths(dataset, split) for split in dataset.sizes))
+
+    def test_the_home_folder(self, folder, tmp_path, monkeypatch):
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert prepare("~/photos").protocol == prepare(folder).protocol
+
+    def test_folders_of_splits_with_a_list_of_classes(self, root):
+        for split, seed in (("train", 0), ("valid", 100), ("test", 200)):
+            make_classes(root, seed, **{split: 8})
+            rows = [f"{number:03d}.jpg, {'fig' if number % 2 else 'egg'}" for number in range(8)]
+            (root / split / "_classes.csv").write_text("\r\n".join(["\ufefffilename, class", *rows]))
+        dataset = prepare(root)
+        assert dataset.class_names == ("egg", "fig")
+        assert dataset.sizes == {"train": 8, "val": 8, "test": 8}
+        assert all(record["label"] == int(record["path"][-5:-4]) % 2 for record in records(dataset, "test"))
 
 
 class TestReports:

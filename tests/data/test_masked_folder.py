@@ -129,9 +129,13 @@ def test_missing_masks_are_counted(folder):
         (np.zeros((24, 32, 3), np.uint8), "its mask is no 8-bit picture of one channel but RGB"),
     ],
 )
-def test_masks_that_cannot_be_used(folder, mask, reason):
+def test_masks_that_cannot_be_used(folder, mask, reason, caplog):
     write_mask(folder, "masks/rice/0.png", mask)
-    with pytest.raises(UserError, match=reason):
+    assert "1 unreadable mask skipped" in prepare(folder).protocol
+    assert reason in caplog.text
+    for number in range(10):
+        write_mask(folder, f"masks/rice/{number}.png", mask)
+    with pytest.raises(UserError, match=r"no photo of rice in .* has a mask that can be used"):
         prepare(folder)
 
 

@@ -1,6 +1,7 @@
 import contextlib
 import io
 import struct
+import sys
 import warnings
 import zlib
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from jdnet_jax.data import image_check, photo_file
+from jdnet_jax.data import image_check, photo_file, photo_limits
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from tests.data.tiny import smooth_photo
 
@@ -82,7 +83,7 @@ class TestKeptByteForByte:
 
     def test_broken_exif_is_no_reason_to_lose_a_photo(self):
         content = encoded(photo(), "JPEG", exif=b"Exif\x00\x00II*\x00\xff\xff\xff\xff\x00")
-        with photo_file.quiet_pillow():
+        with photo_limits.quiet_pillow():
             assert photo_file.to_record(content) is content
 
 
@@ -222,22 +223,78 @@ class TestFormats:
         assert photo_file.record_of(tmp_path / "photo.jpg") == encoded(photo(), "PNG")
 
 
+class TestFurtherFormats:
+    @pytest.mark.parametrize(
+        ("kind", "options", "tolerance"),
+        [
+            ("TIFF", {}, 0),
+            ("TIFF", {"compression": "tiff_lzw"}, 0),
+            ("JPEG2000", {}, 10),
+            ("AVIF", {"quality": 100}, 10),
+        ],
+    )
+    def test_they_are_read(self, kind, options, tolerance):
+        image = Image.fromarray(smooth_photo(3, 40, 60))
+        np.testing.assert_allclose(seen(encoded(image, kind, **options)), np.asarray(image), atol=tolerance)
+
+    @pytest.mark.parametrize(("kind", "turned"), [("TIFF", 6), ("AVIF", 6), ("TIFF", 3)])
+    def test_upright(self, kind, turned):
+        upright = smooth_photo(3, 40, 60)
+        stored = Image.fromarray(np.rot90(upright, {6: 1, 3: 2}[turned]).copy())
+        exif = Image.Exif()
+        exif[0x0112] = turned
+        found = seen(encoded(stored, kind, exif=exif, **({"quality": 100} if kind == "AVIF" else {})))
+        np.testing.assert_allclose(found, upright, atol=10)
+
+    def test_of_sixteen_bits_the_high_byte_counts(self):
+        values = np.arange(40 * 60, dtype=np.uint16).reshape(40, 60) * 27
+        found = seen(encoded(Image.fromarray(values), "TIFF"))
+        np.testing.assert_array_equal(found[..., 0], values >> 8)
+
+    def test_of_many_pages_the_first(self):
+        pages = [Image.fromarray(smooth_photo(number, 40, 60)) for number in range(3)]
+        content = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+        np.testing.assert_array_equal(seen(content), np.asarray(pages[0]))
+
+    @pytest.mark.parametrize("turned", [1, 6])
+    def test_heic(self, turned):
+        pillow_heif = pytest.importorskip("pillow_heif", reason="needs the extra [heif]")
+        pillow_heif.register_heif_opener()
+        upright = smooth_photo(3, 40, 60)
+        exif = Image.Exif()
+        exif[0x0112] = turned
+        stored = Image.fromarray(np.rot90(upright, {1: 0, 6: 1}[turned]).copy())
+        content = encoded(stored, "HEIF", exif=exif.tobytes(), quality=100)
+        np.testing.assert_allclose(seen(content), upright, atol=10)
+        with pytest.raises(UnreadablePhotoError):
+            seen(content[:-200])
+
+
 class TestUnreadable:
     @pytest.mark.parametrize(
         ("content", "reason"),
         [
             (b"", "truncated or not an image"),
             (b"<html>not found</html>", "truncated or not an image"),
-            (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", "heic file: convert it to JPEG"),
-            (encoded(photo(), "TIFF"), "truncated or not an image"),
+            (b"\x00\x00\x00\x18ftypisom\x00\x00\x00\x00isom", "isom file: convert it to JPEG"),
+            (b"%PDF-1.7", "PDF file: convert it to JPEG"),
+            (b"\xff\x0a\x00", "JPEG XL file: convert it to JPEG"),
+            (encoded(photo().convert("F"), "TIFF"), "a TIFF file of 32 bits a value: convert it to 8 bits"),
+            (encoded(photo(), "TIFF", tiffinfo={254: 1}), "a camera's raw file: develop it"),
+            (encoded(photo(), "TIFF", tiffinfo={50706: b"\1\4\0\0"}), "a camera's raw file: develop it"),
         ],
-        ids=["empty", "html", "heic", "tiff"],
+        ids=["empty", "html", "film", "pdf", "jxl", "float", "preview", "dng"],
     )
     def test_other_files(self, content, reason):
         with pytest.raises(UnreadablePhotoError, match=reason):
             photo_file.to_record(content)
 
-    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF"])
+    def test_iphone_photos_get_advice(self, monkeypatch):
+        monkeypatch.setitem(sys.modules, "pillow_heif", None)  # cannot be imported
+        with pytest.raises(UnreadablePhotoError, match=r"heic file: install the extra jdnet-jax\[heif\] to read it"):
+            photo_file.to_record(b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic")
+
+    @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "JPEG2000", "AVIF"])
     @pytest.mark.parametrize("kept", [0.3, 0.9])
     def test_truncated_files(self, kind, kept):
         noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (60, 80, 3)).astype(np.uint8))
@@ -249,7 +306,7 @@ class TestUnreadable:
         with pytest.raises(UnreadablePhotoError, match="damaged"):
             photo_file.to_record(oriented("JPEG", 6)[:-200])
 
-    @pytest.mark.parametrize(("width", "height"), [(20_000, 10_000), (photo_file.MAX_PIXELS + 1, 1)])
+    @pytest.mark.parametrize(("width", "height"), [(20_000, 10_000), (photo_limits.MAX_PIXELS + 1, 1)])
     def test_a_huge_picture_is_refused_by_its_header(self, width, height):
         with pytest.raises(UnreadablePhotoError, match="more than 179 megapixels"):
             photo_file.to_record(png_header(width, height))
@@ -269,12 +326,12 @@ class TestUnreadable:
         content = bytearray(oriented(kind, 6) if kind in ("JPEG", "PNG", "WEBP") else encoded(photo(), kind))
         for _ in range(data.draw(st.integers(1, 8))):
             content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-        with photo_file.quiet_pillow(), contextlib.suppress(UnreadablePhotoError):
+        with photo_limits.quiet_pillow(), contextlib.suppress(UnreadablePhotoError):
             assert seen(bytes(content)).shape[2] == 3
 
 
 def test_pillow_is_quiet_only_inside():
-    with photo_file.quiet_pillow():
+    with photo_limits.quiet_pillow():
         warnings.warn_explicit("truncated", UserWarning, "TiffImagePlugin.py", 1, module="PIL.TiffImagePlugin")
     with pytest.warns(UserWarning, match="truncated"):
         warnings.warn_explicit("truncated", UserWarning, "TiffImagePlugin.py", 1, module="PIL.TiffImagePlugin")

@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import numpy as np
@@ -7,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jdnet_jax import data
+from jdnet_jax.data import datasets, pipeline
 from tests.data.tiny import NO_JITTER, TINY_SIZES, augment_config
 
 N = TINY_SIZES["train"]
@@ -235,3 +237,54 @@ def test_rows_that_part_a_pair_are_refused_where_photos_are_mixed(tiny, rows):
                 tiny, batch_size=4, image_size=SIZE, seed=0, start_step=0, augment=augment_config(mixup=1.0), rows=rows
             )
         )
+
+
+@pytest.fixture(scope="module")
+def half_unlabelled(tiny):
+    """The tiny photos and, as if they had no labels, those of its test: 7 photos, 2 of each batch of 8."""
+    without_label = tf.train.Feature(int64_list=tf.train.Int64List(value=[-1]))
+    made = []
+    for _, serialized in tiny.records["test"].as_numpy_iterator():
+        example = tf.train.Example.FromString(serialized)
+        example.features.feature["label"].CopyFrom(without_label)
+        made.append(example.SerializeToString())
+    records = tf.data.Dataset.from_tensor_slices(made).enumerate()
+    return dataclasses.replace(tiny, unlabelled=datasets.Unlabelled(records, TINY_SIZES["test"], 0.25, ""))
+
+
+def test_photos_without_labels_have_their_places_in_each_batch(half_unlabelled):
+    stream = train_stream(half_unlabelled, 13, batch_size=8)  # 6 epochs of train, 3 of the others and 5 photos
+    known = stream["known"].reshape(13, 8)
+    np.testing.assert_array_equal(known, np.broadcast_to([1, 1, 1, 0, 1, 1, 1, 0], (13, 8)))
+    np.testing.assert_array_equal(stream["label"] == -1, ~stream["known"])
+    labelled, others = stream["index"][stream["known"]], stream["index"][~stream["known"]]
+    for epoch in range(6):
+        assert sorted(labelled[epoch * N : (epoch + 1) * N]) == list(range(N))
+    first, second = others[:7], others[7:14]
+    assert sorted(first) == sorted(second) == list(range(7))
+    assert list(first) != list(second)
+
+
+def test_photos_with_labels_come_as_they_would_alone(tiny, half_unlabelled):
+    together = train_stream(half_unlabelled, 4, batch_size=8)
+    known = together.pop("known")
+    alone = train_stream(tiny, 4, batch_size=6)
+    assert_equal({name: values[known] for name, values in together.items()}, alone)
+
+
+def test_a_stream_with_unlabelled_photos_goes_on_where_it_was(half_unlabelled):
+    whole = train_stream(half_unlabelled, 9, batch_size=8)
+    for start in (1, 4, 7):
+        rest = train_stream(half_unlabelled, 9 - start, batch_size=8, start_step=start)
+        assert_equal(rest, {name: values[start * 8 :] for name, values in whole.items()})
+    rows = [4, 5, 6, 7]
+    mine = train_stream(half_unlabelled, 9, batch_size=8, rows=rows)
+    assert_equal(mine, {n: v.reshape(9, 8, *v.shape[1:])[:, rows].reshape(-1, *v.shape[1:]) for n, v in whole.items()})
+
+
+@given(st.integers(1, 6), st.integers(1, 8), st.integers(1, 8))
+def test_each_part_of_a_batch_has_as_many_without_labels(parts, each, more):
+    ones, total = each * parts, (each + more) * parts
+    turns = pipeline._spread(ones, total)
+    assert set(turns) <= {0, 1}
+    np.testing.assert_array_equal(turns.reshape(parts, -1).sum(1), each)

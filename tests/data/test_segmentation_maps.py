@@ -93,3 +93,19 @@ def test_an_unknown_class_in_a_map(tmp_path):
     Image.fromarray(np.full((24, 32), 104, np.uint8)).save(root / "Images/ann_dir/train/00002.png")
     with pytest.raises(UserError, match="its map has the class 104 of 103"):
         prepare("foodseg103", root)
+
+
+def test_a_list_from_windows_and_what_a_mac_leaves(tmp_path):
+    kind = "foodseg103"
+    root = make(kind, tmp_path / "zip" / "set")
+    layout = segmentation_maps.BUILDERS[kind].layout
+    before = segmentation_maps.read_names(root / layout.categories, layout.classes)
+    text = (root / layout.categories).read_text()
+    (root / layout.categories).write_bytes(text.replace("\n", "\r\n").encode("utf-8-sig"))
+    assert segmentation_maps.read_names(root / layout.categories, layout.classes) == before
+    folder = layout.photos.format(split="train")
+    (tmp_path / "zip" / "__MACOSX" / folder).mkdir(parents=True)
+    assert segmentation_maps.find_root(kind, tmp_path / "zip", layout) == root
+    photos = segmentation_maps.list_photos(root, "train", layout)
+    (root / folder / "._00000.jpg").write_bytes(b"of the Finder")
+    assert segmentation_maps.list_photos(root, "train", layout) == photos

@@ -7,14 +7,13 @@ import pytest
 
 from jdnet_jax.demo import model_file, runtime, site
 from jdnet_jax.export import to_tflite
-from jdnet_jax.handoff import model_card
+from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.process.errors import UserError
 from tests.demo.served import Page, serving
 from tests.export.conftest import Student
 
 
-@pytest.fixture(scope="session")
-def tflite(tmp_path_factory):
+def write_tflite(folder, outputs):
     """A TFLite file of a student that was never trained, with its card."""
     pytest.importorskip("ai_edge_litert", reason="the extra [export] is not installed")
     from jdnet_jax.export import tflite_file
@@ -22,10 +21,18 @@ def tflite(tmp_path_factory):
     student = Student(image_size=32, shorter_side=36)
     accuracy = {"test": {"top1": 0.5, "count": 1234}}
     card = dataclasses.replace(student.card_of(file_format="tflite", dtype="float32"), accuracy=accuracy)
-    path = tmp_path_factory.mktemp("model") / "tiny.tflite"
-    path.write_bytes(tflite_file.finish(to_tflite.convert(student.function, "none", None), card, "Somebody", "CC0"))
+    path = folder / "tiny.tflite"
+    converted = to_tflite.convert(student.function, "none", None, outputs)
+    path.write_bytes(tflite_file.finish(converted, card, "Somebody", "CC0", outputs))
     model_card.write(model_card.card_path(path), card)
+    sums.seal(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def tflite(tmp_path_factory):
+    """A TFLite file with an activation map."""
+    return write_tflite(tmp_path_factory.mktemp("model"), ["probabilities", "activation"])
 
 
 @pytest.fixture(scope="session")

@@ -37,8 +37,12 @@ def test_it_says_where_it_serves_and_a_signal_ends_it_well(tflite, runtimes, num
         assert process.stderr.read() == ""
 
 
-def test_a_folder_for_any_web_server(tflite, runtimes, tmp_path):
-    result = command("demo", f"--model={tflite}", f"--export={tmp_path / 'page'}")
+@pytest.mark.parametrize(
+    ("name", "args"), [("demo", ("--model=", "--export=")), ("export", ("--app=web", "--from=", "--output="))]
+)
+def test_a_folder_for_any_web_server(tflite, runtimes, tmp_path, name, args):
+    *rest, model, folder = args
+    result = command(name, *rest, f"{model}{tflite}", f"{folder}{tmp_path / 'page'}")
     assert result.returncode == 0, result.stderr
     (student,) = (tmp_path / "page").glob("student-*.tflite")
     assert student.read_bytes() == tflite.read_bytes()

@@ -17,6 +17,7 @@ from jdnet_jax.handoff import model_card
 from jdnet_jax.inference import open as opening
 from jdnet_jax.inference import photos
 from tests import browser as browser_tests
+from tests.demo.conftest import write_tflite
 from tests.demo.served import serving
 
 pytestmark = pytest.mark.slow
@@ -97,7 +98,7 @@ def test_the_answer_is_shown_with_bars_a_map_and_the_time(page, url, tflite, tmp
     card = model_card.read(model_card.card_path(tflite))
     page.open(url)
     assert "resnet_tiny, 7 classes, 32 × 32 pixels, float32" in page.text("about")
-    assert "right on 50.0 % of 1,234 test photos." in page.text("about")
+    assert "right on 50.00 % of 1,234 test photos." in page.text("about")
     answer = page.give(colorful(tmp_path / "a.png", (300, 200)))
     best = sorted(range(7), key=lambda i: -answer["probabilities"][i])[:5]
     rows = page.browser.find_elements("css selector", "#top li")
@@ -255,6 +256,18 @@ class _Hoster(http.server.SimpleHTTPRequestHandler):
     def end_headers(self):
         self.send_header("Cache-Control", "max-age=3600")
         super().end_headers()
+
+
+def test_a_file_without_a_map_gives_the_probabilities(page, url, runtimes, tmp_path):
+    photo = colorful(tmp_path / "a.png", (90, 90))
+    page.open(url)
+    expected = page.give(photo)["probabilities"]
+    alone = write_tflite(tmp_path, ["probabilities"])
+    with serving(site.create(model_file.load(alone), runtimes)) as server:
+        page.open(server.url)
+        np.testing.assert_allclose(page.give(photo)["probabilities"], expected, atol=1e-5)
+        assert [page.find(name).is_displayed() for name in ("photo", "map", "looked")] == [True, False, False]
+        assert browser_tests.console_errors(page.browser) == []
 
 
 def test_an_onnx_file_gives_the_same_probabilities(page, url, tflite, runtimes, resnet_onnx, tmp_path):

@@ -107,8 +107,46 @@ def test_the_address_is_that_of_the_interface_and_a_taken_port_is_one_line(addre
         port = server_.server_address[1]
         with pytest.raises(UserError, match=rf"--port={port} cannot be served at \(Address already in use\)"):
             server.Server(FILES, "127.0.0.1", port)
-    with pytest.raises(UserError, match=r"--host=nowhere\.invalid --port=0 cannot be served at"):
-        server.Server(FILES, "nowhere.invalid", 0)
+    for host in ("nowhere.invalid", "a..b", "a" * 64, "a\0b"):
+        with pytest.raises(UserError) as error:
+            server.Server(FILES, host, 0)
+        assert str(error.value).startswith(f"--host={host} --port=0 cannot be served at (")
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("LOCALHOST:1234", 200),
+        ("127.0.0.1:8000", 200),
+        ("127.9.9.9", 200),
+        ("[::1]:8000", 200),
+        ("rebound.example", 421),
+        ("rebound.example:8000", 421),
+        ("localhost.rebound.example", 421),
+        ("192.0.2.1", 421),
+        ("a@localhost.example", 421),
+        ("[::1", 421),
+        ("", 421),
+    ],
+)
+def test_only_a_name_of_this_machine_is_answered_to(address, host, status):
+    """A page of elsewhere whose name was made to stand for this machine sends that name."""
+    response, content = ask(address, "GET", "/", Host=host)
+    assert response.status == status
+    assert (b"page" in content) == (status == 200)
+
+
+def test_the_host_that_was_asked_for_is_answered_to_and_on_all_interfaces_addresses_are():
+    named = server.Server(FILES, "localhost", 0)
+    everywhere = server.Server(FILES, "0.0.0.0", 0)
+    assert named.answers_to("localhost:80")
+    assert not named.answers_to("192.0.2.1")
+    assert everywhere.answers_to("192.0.2.1:80")
+    assert everywhere.answers_to(everywhere.url.removeprefix("http://").rstrip("/"))
+    assert not everywhere.answers_to("rebound.example")
+    for server_ in (named, everywhere):
+        server_.server_close()
 
 
 def test_on_all_interfaces_the_address_is_one_that_others_can_reach():

@@ -35,14 +35,14 @@ def test_the_page_is_told_of_its_student_and_nothing_of_where_it_was_trained(fak
     assert told["model"]["classes"] == list(tiny_student.CLASSES)
     assert (told["model"]["image_size"], told["model"]["shorter_side"]) == (32, 36)
     assert (told["model"]["file"], told["model"]["bytes"]) == ("student.tflite", 500)
-    assert told["model"]["accuracy"] == {"top1": 0.8, "count": 10}
+    assert told["model"]["accuracy"] == "80 % of 10 (49 to 94)"
     assert len(told["colors"]) == 256
     assert "somebody" not in files["site.json"].content.decode()
 
 
-@pytest.mark.parametrize("accuracy", [{}, {"test": None}, {"test": {"top1": 0.5}}])
-def test_an_accuracy_that_is_not_known_is_not_told(fake_runtimes, accuracy):
-    told = json.loads(create(fake_runtimes, accuracy=accuracy)["site.json"].content)
+@pytest.mark.parametrize("test", [None, {"top1": 0.5}, {"top1": "?", "count": 9}, {"top1": 1.0, "count": 0}])
+def test_an_accuracy_that_is_not_known_is_not_told(fake_runtimes, test):
+    told = json.loads(create(fake_runtimes, accuracy={"test": test})["site.json"].content)
     assert told["model"]["accuracy"] is None
 
 

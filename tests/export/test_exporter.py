@@ -93,15 +93,17 @@ def test_onnx(source, tmp_path):
     assert report.comparison.largest_difference < 1e-5
 
 
-def test_int8_from_a_folder_of_photos(resnet, source, photos, tmp_path):
+def test_int8_from_a_folder_of_photos(resnet, source, photos, tmp_path, capsys):
     pytest.importorskip("ai_edge_litert", reason="the extra [export] is not installed")
     request = Request(source, "tflite", "int8", tmp_path / "student.tflite", photos, author="Me", licence="CC0")
     report = export(request)
-    assert report.comparison.source == f"6 photos of {photos}"
-    assert report.comparison.agreement >= 5 / 6
+    assert report.comparison.source == f"2 photos of {photos} that it was not calibrated with"
+    assert report.comparison.count == 2
+    assert f"warning: 4 photos of {photos} are few" in capsys.readouterr().err
     about = json.loads((tmp_path / "student.tflite.model.json").read_text())
     assert (about["format"], about["dtype"]) == ("tflite", "int8")
-    assert about["export"]["calibration"] == f"6 photos of {photos}"
+    assert about["export"]["calibration"] == f"4 photos of {photos}"
+    assert about["export"]["outputs"] == ["probabilities"]
     content = (tmp_path / "student.tflite").read_bytes()
     assert b"Me\0" in content
     assert b"CC0\0" in content

@@ -13,7 +13,7 @@ def test_formats_and_how_they_are_quantised():
 @pytest.mark.parametrize(
     ("name", "quantize", "message"),
     [
-        ("tflight", "none", r"--format=tflight is unknown; choose one of tflite, stablehlo, saved_model, onnx, safe"),
+        ("tflight", "none", r"--format=tflight is unknown; choose one of tflite, stablehlo, saved_model, onnx, core"),
         ("tflite", "int4", r"--quantize=int4 is unknown; choose one of none, float16, dynamic, int8"),
         ("stablehlo", "int8", r"--format=stablehlo has no --quantize=int8; tflite has, or leave it at none"),
     ],
@@ -21,6 +21,13 @@ def test_formats_and_how_they_are_quantised():
 def test_what_cannot_be_had_is_named(name, quantize, message):
     with pytest.raises(UserError, match=message):
         formats.check(name, quantize)
+
+
+def test_outputs_that_cannot_be_had_are_named():
+    assert formats.check("tflite", "none").outputs[0] == "probabilities"
+    formats.check("onnx", "none", "probabilities+activation")
+    with pytest.raises(UserError, match=r"--format=stablehlo has no --outputs=probabilities; choose prob"):
+        formats.check("stablehlo", "none", "probabilities")
 
 
 def test_a_missing_extra_is_named(monkeypatch):

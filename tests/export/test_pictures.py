@@ -58,6 +58,34 @@ def test_a_folder_is_spread_over_its_folders_and_bad_photos_are_passed_over(tmp_
     assert found.source == f"3 photos of {tmp_path}"
 
 
+def test_a_quarter_of_a_folder_is_held_out_of_calibration_and_folders_of_classes_are_labels(tmp_path):
+    for name in ("apple", "fig"):
+        (tmp_path / name).mkdir()
+        for number in range(8):
+            Image.new("RGB", (50, 50), (10 * number, 200 if name == "fig" else 0, 0)).save(
+                tmp_path / name / f"{number}.png"
+            )
+    card = tiny_student.card()
+    parts = [pictures.of_folder(tmp_path, card, 99, part) for part in (pictures.CALIBRATION, pictures.HELD_OUT)]
+    assert [len(part.images) for part in parts] == [12, 4]
+    seen = [{tuple(image[0, 0].tolist()) for image in part.images} for part in parts]
+    assert not seen[0] & seen[1]
+    assert len(seen[0] | seen[1]) == 16
+    for part in parts:
+        greens = part.images[:, 0, 0, 1] > 100
+        assert part.labels.tolist() == [card.classes.index("fig" if green else "apple") for green in greens]
+    assert parts[1].source == f"4 photos of {tmp_path} that it was not calibrated with"
+    (tmp_path / "apple" / "0.png").rename(tmp_path / "0.png")
+    assert pictures.of_folder(tmp_path, card, 99).labels is None
+
+
+def test_one_photo_is_not_calibrated_with_and_judged_by(tmp_path):
+    Image.new("RGB", (50, 50)).save(tmp_path / "a.png")
+    assert len(pictures.of_folder(tmp_path, tiny_student.card(), 9, pictures.CALIBRATION).images) == 1
+    with pytest.raises(UserError, match=r"--calibrate=.* has one photo: some hundred are needed"):
+        pictures.of_folder(tmp_path, tiny_student.card(), 9, pictures.HELD_OUT)
+
+
 def test_folders_without_photos(tmp_path):
     with pytest.raises(UserError, match=r"--calibrate=.*nowhere is not a folder"):
         pictures.of_folder(tmp_path / "nowhere", tiny_student.card(), 3)

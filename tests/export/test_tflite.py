@@ -26,12 +26,12 @@ OPERATORS = {value: name for name, value in vars(schema.BuiltinOperator).items()
 class File:
     """An exported file, taken apart."""
 
-    def __init__(self, student, quantize):
+    def __init__(self, student, quantize, outputs=("probabilities", "activation")):
         self.student = student
         self.card = student.card_of(file_format="tflite", dtype="float32" if quantize == "none" else quantize)
         calibration = student.images if quantize == "int8" else None
-        self.converted = to_tflite.convert(student.function, quantize, calibration)
-        self.content = tflite_file.finish(self.converted, self.card, "Somebody", "CC0")
+        self.converted = to_tflite.convert(student.function, quantize, calibration, outputs)
+        self.content = tflite_file.finish(self.converted, self.card, "Somebody", "CC0", outputs)
         self.model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(self.content, 0))
         self.graph = self.model.subgraphs[0]
 
@@ -153,6 +153,23 @@ def test_inputs_and_outputs_have_names_and_a_signature(floats, int8):
     assert all(tensor.name for tensor in floats.graph.tensors)
 
 
+@pytest.mark.parametrize("quantize", ["none", "int8"])
+def test_a_file_of_probabilities_alone_has_nothing_of_the_map(resnet, quantize):
+    file = File(resnet, quantize, ("probabilities",))
+    assert [file.graph.tensors[i].name for i in file.graph.outputs] == [b"probabilities"]
+    assert [entry.name for entry in file.model.signatureDefs[0].outputs] == [b"probabilities"]
+    assert not {"ARG_MAX", "GATHER", "GATHER_ND", "BATCH_MATMUL"} & set(file.names())
+    found = tflite_runner.TfliteRunner(file.content, file.card).run(resnet.images)
+    assert found.activation is None
+    both = File(resnet, quantize)
+    expected = tflite_runner.TfliteRunner(both.content, both.card).run(resnet.images)
+    np.testing.assert_array_equal(found.probabilities, expected.probabilities)
+
+
+def test_the_map_has_four_dimensions(floats):
+    assert floats.graph.tensors[floats.graph.outputs[1]].shape.tolist() == [1, 2, 2, 1]
+
+
 def test_equal_vectors_are_written_once_and_buffers_are_aligned(int8):
     assert len(int8.content) < 0.95 * len(int8.converted)
     packed = schema.Model.GetRootAs(int8.content, 0)
@@ -175,7 +192,7 @@ def test_labels_and_metadata_are_in_the_file(floats):
         assert (entry.filename, entry.compress_type) == (tflite_metadata.LABELS, zipfile.ZIP_STORED)
         assert archive.read(entry).decode().split("\n")[:-1] == list(floats.card.classes)
     (place,) = (entry.buffer for entry in floats.model.metadata if entry.name == b"TFLITE_METADATA")
-    expected = tflite_metadata.metadata(floats.card, "Somebody", "CC0")
+    expected = tflite_metadata.metadata(floats.card, "Somebody", "CC0", ["probabilities", "activation"])
     assert floats.model.buffers[place].data.tobytes() == expected
 
 

@@ -1,3 +1,6 @@
+import io
+import zipfile
+
 import flatbuffers
 import pytest
 from flatbuffers import encode, number_types
@@ -44,7 +47,9 @@ class Reader:
 
 @pytest.fixture(scope="module")
 def root():
-    content = tflite_metadata.metadata(tiny_student.card(temperature=1.5), "Somebody", "CC0")
+    content = tflite_metadata.metadata(
+        tiny_student.card(temperature=1.5), "Somebody", "CC0", ["probabilities", "activation"]
+    )
     assert flatbuffers.util.BufferHasIdentifier(content, 0, b"M001")
     return Reader(content, encode.Get(flatbuffers.packer.uoffset, content, 0))
 
@@ -80,4 +85,19 @@ def test_the_outputs_are_labelled(root):
     (labels,) = probabilities.children(6)
     assert labels.text(0) == tflite_metadata.LABELS
     assert labels.number(2, number_types.Int8Flags) == 2  # TENSOR_AXIS_LABELS
+    assert activation.texts(2) == ["batch", "height", "width", "channel"]
     assert activation.child(3).number(0, number_types.Uint8Flags) == 1  # FeatureProperties
+
+
+def test_a_class_is_one_line_of_the_labels_whatever_is_in_its_name():
+    classes = ["soup\nwith noodles", "tea\r", "a\u2028b", "\x1b[31mrice", "Käse 🍣"]
+    with zipfile.ZipFile(io.BytesIO(tflite_metadata.append_labels(b"TFL3", classes))) as archive:
+        labels = archive.read(tflite_metadata.LABELS).decode()
+    assert labels.splitlines() == [r"soup\nwith noodles", r"tea\r", r"a\u2028b", r"\x1b[31mrice", "Käse 🍣"]
+
+
+def test_probabilities_alone():
+    content = tflite_metadata.metadata(tiny_student.card(), "", "", ["probabilities"])
+    found = Reader(content, encode.Get(flatbuffers.packer.uoffset, content, 0))
+    (only,) = found.children(3)[0].children(3)
+    assert only.text(0) == "probabilities"

@@ -21,6 +21,16 @@ def test_it_computes_what_the_student_does(resnet, folder):
     np.testing.assert_allclose(found.activation, expected.activation, rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.parametrize("name", ["out [1]", "a*b?"])
+def test_a_folder_whose_name_is_a_pattern(resnet, tmp_path, name):
+    (tmp_path / name).mkdir()
+    to_saved_model.write(resnet.function, tmp_path / name)
+    assert (tmp_path / name / "saved_model.pb").is_file()
+    found = saved_model_runner.load(tmp_path / name, resnet.card).run(resnet.images)
+    expected = resnet.runner.run(resnet.images)
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, rtol=1e-3, atol=1e-5)
+
+
 def test_its_signature_takes_any_number_of_images(folder):
     serve = tf.saved_model.load(str(folder)).signatures["serving_default"]
     _, inputs = serve.structured_input_signature

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from jdnet_jax.figures import bootstrap
-from jdnet_jax.figures.bootstrap import Interval
+from jdnet_jax.figures import bootstrap, intervals
+from jdnet_jax.figures.intervals import Interval
 
 
 def test_the_figures_of_each_drawing_are_those_of_its_photos():
@@ -20,7 +20,7 @@ def test_the_figures_of_each_drawing_are_those_of_its_photos():
 def test_the_interval_of_a_share_is_the_binomial_one():
     label = np.zeros(400, int)
     given = (np.arange(400) % 4 == 0).astype(int)  # 75 % are right
-    low, high = bootstrap.interval(bootstrap.figures(label, {"a": given}, 2, 2000, seed=0)["a"].top1)
+    low, high = intervals.percentiles(bootstrap.figures(label, {"a": given}, 2, 2000, seed=0)["a"].top1)
     deviation = np.sqrt(0.75 * 0.25 / 400)
     assert low == pytest.approx(0.75 - 1.96 * deviation, abs=0.006)
     assert high == pytest.approx(0.75 + 1.96 * deviation, abs=0.006)
@@ -33,7 +33,7 @@ def test_conditions_are_paired():
     found = bootstrap.figures(label, {"clean": given, "again": given.copy()}, 3, 50, seed=1)
     for one, other in zip(found["clean"], found["again"], strict=True):
         np.testing.assert_array_equal(one, other)
-    assert bootstrap.interval(found["clean"].top1 - found["again"].top1) == Interval(0.0, 0.0)
+    assert intervals.percentiles(found["clean"].top1 - found["again"].top1) == Interval(0.0, 0.0)
 
 
 def test_macro_f1_of_some_classes_and_no_drawings():

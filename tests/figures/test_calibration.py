@@ -94,3 +94,28 @@ def test_the_bins_of_a_reliability_diagram_by_hand():
     assert (found.accuracy[0], found.accuracy[7], found.accuracy[14]) == (0, 0.5, 1)
     assert np.isnan(found.accuracy[1])
     assert np.isnan(found.confidence[1])
+
+
+@pytest.mark.parametrize(("photos", "fit", "fitted_on"), [(100, True, 100), (99, True, 0), (100, False, 0)])
+def test_a_temperature_is_not_fitted_on_few_photos(photos, fit, fitted_on):
+    logits, labels = drawn(2.5, 500)
+    found = calibration.of_splits({"val": (logits[:photos], labels[:photos]), "test": (logits, labels)}, fit=fit)
+    assert found["fitted_on"] == fitted_on
+    if fitted_on:
+        assert found["temperature"] == fit_temperature(logits[:photos], labels[:photos]) != 1.0
+    else:
+        assert found["temperature"] == 1.0
+        assert found["test"]["ece_before"] == found["test"]["ece_after"]
+
+
+@pytest.mark.parametrize(
+    ("found", "val_photos", "words"),
+    [
+        ({"fitted_on": 1200}, 1200, "fitted on 1,200 photos of val"),
+        ({"fitted_on": 0}, 16, "not fitted, as val has 16 photos; it takes 100"),
+        ({"fitted_on": 0}, 1200, "not fitted, as val is part of train"),
+        ({}, 16, "fitted on 16 photos of val"),  # by an earlier version
+    ],
+)
+def test_where_a_temperature_comes_from(found, val_photos, words):
+    assert calibration.origin(found, val_photos) == words

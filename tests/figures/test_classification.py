@@ -27,6 +27,7 @@ def test_summary():
     result = Result(confusion=np.array([[2, 0], [1, 1]]), top5_count=4, loss=0.5)
     assert result.summary() == {
         "top1": 0.75,
+        "top1_interval": pytest.approx([0.30064, 0.95441], abs=1e-5),  # Wilson's, of 3 of 4
         "top5": 1.0,
         "macro_f1": pytest.approx((4 / 5 + 2 / 3) / 2),
         "loss": 0.5,

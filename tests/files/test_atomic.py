@@ -1,3 +1,6 @@
+import os
+from pathlib import Path
+
 import pytest
 
 from jdnet_jax.files import atomic
@@ -32,3 +35,61 @@ def test_a_failure_leaves_the_old_text(tmp_path, monkeypatch):
         atomic.write_text(path, "new")
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["summary.json"]
+
+
+def test_the_clean_up_does_not_hide_the_error(tmp_path, monkeypatch):
+    """As on a disk that became read-only: neither writing nor removing goes."""
+
+    def read_only(*_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(atomic.os, "fsync", lambda descriptor: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+    monkeypatch.setattr(Path, "unlink", read_only)
+    with pytest.raises(UserError, match=r"report.html could not be written .Input/output error"):
+        atomic.write_text(tmp_path / "report.html", "new")
+
+
+@pytest.mark.parametrize("stem", ["a" * 250, "é" * 125, "a" + "é" * 124, "\udcff" * 250])
+def test_names_as_long_as_a_file_system_allows_are_written(tmp_path, stem):
+    atomic.write_text(tmp_path / stem, "text")
+    assert (tmp_path / stem).read_text() == "text"
+    name = atomic.bounded(stem, ".overlay.jpg")
+    assert len(os.fsencode(name)) <= 255
+    assert name.endswith(".overlay.jpg")
+    atomic.write_text(tmp_path / name, "text")
+    assert name != atomic.bounded(stem[:-1] + "z", ".overlay.jpg")
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_names_that_fit_stay_as_they_are(tmp_path):
+    assert atomic.bounded("photo", ".overlay.jpg") == "photo.overlay.jpg"
+    assert atomic.bounded("a" * 243, ".overlay.jpg") == "a" * 243 + ".overlay.jpg"
+    assert atomic.aside(tmp_path / "summary.json") == tmp_path / ".summary.json.new"
+
+
+def fill(folder, text, then=None):
+    with atomic.replaced_folder(folder) as aside:
+        (aside / "file").write_text(text)
+        if then is not None:
+            raise then
+
+
+def test_a_folder_is_replaced_whole_or_not_at_all(tmp_path):
+    folder = tmp_path / ("a" * 250)
+    for text in ("one", "two"):
+        fill(folder, text)
+        assert (folder / "file").read_text() == text
+    with pytest.raises(ZeroDivisionError):
+        fill(folder, "three", ZeroDivisionError())
+    assert (folder / "file").read_text() == "two"
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_comes_back_after_a_kill_between_the_two_moves(tmp_path):
+    folder = tmp_path / "student"
+    fill(folder, "one")
+    folder.rename(tmp_path / ".student.old")
+    with pytest.raises(ZeroDivisionError):
+        fill(folder, "two", ZeroDivisionError())
+    assert (folder / "file").read_text() == "one"
+    assert list(tmp_path.iterdir()) == [folder]

@@ -1,3 +1,4 @@
+import functools
 import subprocess
 
 import pytest
@@ -32,7 +33,7 @@ def test_the_list_holds_the_known_digests_and_is_what_sha256sum_reads(folder):
         ("inside/b", b"x", "inside/b has changed"),
         ("inside/c", b"x", "inside/c is not in SHA256SUMS"),
         ("SHA256SUMS", None, "SHA256SUMS is missing"),
-        ("SHA256SUMS", b"", "a is not in SHA256SUMS"),
+        ("SHA256SUMS", b"", "SHA256SUMS is damaged"),
         ("SHA256SUMS", b"\xff", "SHA256SUMS is missing or cannot be read"),
         ("SHA256SUMS", b"12  a", "SHA256SUMS is damaged"),
     ],
@@ -57,3 +58,27 @@ def test_any_byte_of_the_list_that_changes_is_found(folder):
 def test_only_the_files_asked_for_are_read(folder):
     (folder / "a").write_bytes(b"abd")
     assert checksums.damage(folder, where=lambda name: name.startswith("inside/")) is None
+
+
+def test_some_files_of_a_folder_and_one_that_is_still_to_come(tmp_path):
+    (tmp_path / "a").write_bytes(b"abc")
+    (tmp_path / "other").write_bytes(b"x")
+    checksums.write(tmp_path, ["a"], coming={"b": b""}, list_name="a.SHA256SUMS")
+    damage = functools.partial(checksums.damage, tmp_path, exact=False, list_name="a.SHA256SUMS")
+    assert damage() == "b is missing"
+    (tmp_path / "b").write_bytes(b"")
+    assert damage() is None
+    (tmp_path / "b").write_bytes(b"1")
+    assert damage() == "b has changed"
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "../a", "inside/../../a"])
+def test_nothing_outside_of_the_folder_is_read(folder, name):
+    (folder / "SHA256SUMS").write_text(f"{'0' * 64}  {name}\n")
+    assert checksums.damage(folder) == "SHA256SUMS is damaged"
+
+
+def test_only_files_are_read(folder):
+    (folder / "a").unlink()
+    (folder / "a").symlink_to("/dev/zero")
+    assert checksums.damage(folder) == "a is missing"

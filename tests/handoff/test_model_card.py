@@ -14,7 +14,7 @@ CARD = tiny_student.card(
     dtype="int8",
     parameters=7,
     accuracy={"val": {"top1": 0.5}},
-    sha256="ab",
+    sha256="ab" * 32,
     export={"size": 3},
 )
 
@@ -22,6 +22,10 @@ CARD = tiny_student.card(
 def changed(**changes) -> str:
     fields = {**json.loads(CARD.to_json()), **changes}
     return json.dumps({key: value for key, value in fields.items() if value is not ...})
+
+
+def nested(depth):
+    return {"a": nested(depth - 1)} if depth else {}
 
 
 def test_round_trip_through_a_file(tmp_path):
@@ -83,20 +87,40 @@ def test_the_crop_fraction_gives_back_the_shorter_side():
         (changed(classes=["a", 3]), "classes is not a list of names"),
         (changed(image_size=0), "image_size"),
         (changed(image_size=True), "image_size"),
-        (changed(std=[1, 0, 1]), "std is not positive"),
+        (changed(std=[1, 0, 1]), "std is not between 0.001 and 10000"),
         (changed(mean=[1, 2]), "mean is not three numbers"),
         (changed(view="roi+context"), "mean is not six numbers"),
         (changed(view="food"), "view is none that there is"),
         (changed(resize={"longer_side": 5, "pad": 125}), "longer_side is not image_size"),
-        (changed(mean=[float("nan"), 0, 0]), "mean is not finite"),
+        (changed(mean=[float("nan"), 0, 0]), "mean is not between -10000 and 10000"),
         (changed(resize={"shorter_side": 16, "crop": "center"}), "shorter_side is below image_size"),
         (changed(resize={"shorter_side": 36, "crop": "squash"}), "another rule"),
         (changed(resize=3), "resize is not a rule"),
-        (changed(temperature=0), "temperature is not positive"),
-        (changed(temperature=float("nan")), "temperature is not positive"),
-        (changed(temperature="warm"), "temperature is not positive"),
+        (changed(temperature=0), "temperature is not between 0.001 and 1000"),
+        (changed(temperature=float("nan")), "temperature is not between 0.001 and 1000"),
+        (changed(temperature="warm"), "temperature is not between 0.001 and 1000"),
         (changed(options=[1]), "options is not a section"),
-        (changed(dtype=8), "dtype is not a text"),
+        (changed(dtype=8), "dtype is none of float32"),
+        (changed(dtype="object"), "dtype is none of float32"),
+        (changed(dtype=["float32"]), "dtype is none of float32"),
+        (changed(format="exe"), "format is none of flax"),
+        (changed(temperature=1e-300), "temperature is not between"),
+        (changed(temperature=10**400), "temperature is not between"),
+        (changed(temperature=True), "temperature is not between"),
+        (changed(image_size=10**9), "image_size is not a number of pixels up to 4096"),
+        (changed(resize={**json.loads(CARD.to_json())["resize"], "shorter_side": 10**9}), "above 8 times"),
+        (changed(parameters="many"), "parameters is not a number"),
+        (changed(parameters=10**30), "parameters is not a number"),
+        (changed(classes=["x" * 1001]), "a name that is too long"),
+        (changed(classes=["x"] * 100_001), "classes is not a list of names"),
+        (changed(std=[1e-300, 1, 1]), "std is not between"),
+        (changed(options={"width": 10**12}), "options has a number above 65536"),
+        (changed(options={"width": [[1, 10**12]]}), "options has a number above 65536"),
+        (changed(sha256="ab"), "sha256 is not 64"),
+        (changed(accuracy=nested(13)), "accuracy holds too much"),
+        (changed(trained={"on": [0] * 100_001}), "trained holds too much"),
+        ("[" * 100_000, "is damaged"),
+        ('{"format_version": 1, "export": ' + "[" * 5_000, "is damaged"),
     ],
 )
 def test_what_is_wrong_is_named(text, message):

@@ -77,13 +77,43 @@ def test_nothing_to_evaluate(tmp_path):
         labelled_photos.of_folder(tmp_path, CARD)
 
 
+def test_linked_classes_and_system_folders(tmp_path):
+    photo(tmp_path / "disk" / "grape" / "1.png")
+    photo(tmp_path / "root" / "bread" / "2.png")
+    photo(tmp_path / "root" / "bread" / "@eaDir" / "2.png")
+    photo(tmp_path / "root" / "$RECYCLE.BIN" / "3.png")
+    (tmp_path / "root" / "grape").symlink_to(tmp_path / "disk" / "grape")
+    (tmp_path / "root" / "bread" / "more").symlink_to(tmp_path / "disk")
+    assert labelled_photos.of_folder(tmp_path / "root", CARD).source.endswith("root: 3 photos of 2 classes")
+
+
+def test_photos_with_a_list_of_their_classes(tmp_path):
+    for name in ("a", "b", "c"):
+        photo(tmp_path / f"{name}.png")
+    (tmp_path / "_classes.csv").write_text("filename,class\na.png,grape\nb.png,bread\n")
+    (batch,) = labelled_photos.of_folder(tmp_path, CARD).batches
+    assert sorted(CARD.classes[label] for label in batch["label"]) == ["bread", "grape"]
+    (tmp_path / "_classes.csv").write_text("filename,class\na.png,graep\n")
+    with pytest.raises(UserError, match=r"has a list with what are no classes of the model \(graep\)"):
+        labelled_photos.of_folder(tmp_path, CARD)
+
+
 def test_photos_that_cannot_be_read_are_skipped_unless_they_are_many(tmp_path):
     for number in range(100):
         photo(tmp_path / "fig" / f"{number:03}.png")
-    (tmp_path / "fig" / "050.png").write_bytes(b"no photo")
-    assert sum(len(batch["label"]) for batch in labelled_photos.of_folder(tmp_path, CARD).batches) == 99
+    for number in range(50):
+        (tmp_path / "fig" / f"{number:03}.png").write_bytes(b"no photo")
+    assert sum(len(batch["label"]) for batch in labelled_photos.of_folder(tmp_path, CARD).batches) == 50
     (tmp_path / "fig" / "051.png").write_bytes(b"no photo")
-    with pytest.raises(UserError, match=r"2 of the 100 photos in .* cannot be read"):
+    with pytest.raises(UserError, match=r"51 of the 100 photos in .* cannot be read"):
+        list(labelled_photos.of_folder(tmp_path, CARD).batches)
+
+
+def test_a_class_of_which_none_can_be_read(tmp_path):
+    photo(tmp_path / "fig" / "1.png")
+    photo(tmp_path / "grape" / "1.png")
+    (tmp_path / "grape" / "1.png").write_bytes(b"no photo")
+    with pytest.raises(UserError, match=r"no photo of grape in .* can be read"):
         list(labelled_photos.of_folder(tmp_path, CARD).batches)
 
 

@@ -71,6 +71,17 @@ def test_destinations_are_distinct_and_never_a_photo(tmp_path):
     assert names == ["a-2.overlay.jpg", "a-3.overlay.jpg", "b.overlay.jpg", "a.overlay.overlay.jpg"]
 
 
+def test_names_as_long_as_a_file_system_allows_have_a_place(tmp_path):
+    photos = [tmp_path / folder / ("é" * 123 + end) for folder in "ab" for end in (".jpg", ".png")]
+    photos.append(tmp_path / ("a" * 243 + ".jpg"))
+    places = overlay.destinations(photos, tmp_path)
+    for path in places:
+        overlay.save(grey(8, 8), path)
+    assert len({path.name for path in tmp_path.iterdir()}) == len(photos)
+    assert places[-1].name == "a" * 243 + ".overlay.jpg"
+    assert places[1].name.endswith("-2.overlay.jpg")
+
+
 def test_saving_is_whole_or_not_at_all(tmp_path, monkeypatch):
     path = tmp_path / "a.overlay.jpg"
     overlay.save(grey(8, 8), path)
@@ -81,7 +92,7 @@ def test_saving_is_whole_or_not_at_all(tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(overlay.os, "replace", full)
+    monkeypatch.setattr(Path, "replace", full)
     with pytest.raises(UserError, match=r"a.overlay.jpg could not be written \(No space left on device\)"):
         overlay.save(grey(16, 16), path)
     assert path.read_bytes() == before

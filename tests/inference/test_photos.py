@@ -173,3 +173,19 @@ def test_a_webp_is_read(tmp_path):
     (tmp_path / "a.webp").write_bytes(content.getvalue())
     [photo] = photos.read([tmp_path / "a.webp"], CARD)
     assert np.abs(photo.view.astype(int) - 200).max() <= 2
+
+
+def test_what_is_no_regular_file_is_neither_waited_for_nor_read(tmp_path):
+    os.mkfifo(tmp_path / "pipe.jpg")
+    (tmp_path / "endless.jpg").symlink_to("/dev/zero")
+    found = photos.read(photos.find([str(tmp_path)]), CARD)
+    assert [photo.problem for photo in found] == ["not a regular file"] * 2
+
+
+def test_linked_folders_and_system_folders(tmp_path):
+    for name in ("disk/1.png", "root/a/2.png", "root/a/@eaDir/2.png", "root/#recycle/3.png"):
+        write(tmp_path / name)
+    (tmp_path / "root" / "b").symlink_to(tmp_path / "disk")
+    (tmp_path / "root" / "a" / "round").symlink_to(tmp_path / "root")
+    found = photos.find([str(tmp_path / "root")])
+    assert found == [tmp_path / "root/a/2.png", tmp_path / "root/b/1.png"]

@@ -1,7 +1,8 @@
 import numpy as np
 
 from jdnet_jax.config import defaults as config_lib
-from jdnet_jax.learning import assembly, state
+from jdnet_jax.handoff.digest import sha256
+from jdnet_jax.learning import assembly
 from tests import tiny_recipe as tiny
 
 
@@ -22,7 +23,7 @@ def test_the_parts_are_those_of_the_config():
 
 def test_the_first_state_is_a_function_of_the_seed():
     parts = [assembly.assemble(tiny.config(seed=seed), tiny.CLASSES, steps=20) for seed in (0, 0, 1)]
-    digests = [state.sha256(each.initial_state().variables("student")) for each in parts]
+    digests = [sha256(each.initial_state().variables("student")) for each in parts]
     assert digests[0] == digests[1]
     assert digests[0] != digests[2]
 

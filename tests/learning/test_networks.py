@@ -46,6 +46,16 @@ def test_a_stage_that_a_network_lacks_is_named():
         networks.check_alignment(config, networks.build(config, 3))
 
 
+def test_the_classifier_variant_needs_heads_of_averaged_maps():
+    config = tiny.config(losses__mskd__options__variant="classifier", losses__mskd__options__stages=(7,))
+    networks.check_alignment(config, networks.build(config, 3))  # no stage is read
+    config.teachers.teacher.model, config.teachers.teacher.options = "vit_tiny_test", {}
+    with pytest.raises(
+        UserError, match=r"variant 'classifier' needs heads of .* teacher \(vit_tiny_test\) has another"
+    ):
+        networks.check_alignment(config, networks.build(config, 3))
+
+
 def test_grids_that_do_not_align_name_the_image_size():
     # resnet_tiny rounds up and has 5x5 at stride 8 of 36 pixels; MobileNetV2's stride 4 has 9x9.
     config = tiny.config(image_size=36)
@@ -76,6 +86,46 @@ def test_fresh_weights_depend_on_seed_and_name_alone():
     two = networks.initialize(networks.build(tiny.config(image_size=64), 3)["student"], 0, 3)
     for a, b in zip(networks.jax.tree.leaves(one), networks.jax.tree.leaves(two), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "expected"),
+    [
+        ("resnet_tiny", {"width": 4}, {("fc", "kernel"), ("fc", "bias")}),
+        ("tf_efficientnet_lite0", {}, {("classifier", "kernel"), ("classifier", "bias")}),
+        (
+            "deit_tiny_distilled_patch16_224",
+            {},
+            {("head", "kernel"), ("head", "bias"), ("head_dist", "kernel"), ("head_dist", "bias")},
+        ),
+    ],
+)
+def test_the_head_is_what_depends_on_the_number_of_classes(model, options, expected):
+    config = tiny.config(student__model=model)
+    config.student.options = options
+    assert networks.head(networks.build(config, 3)["student"]) == expected
+
+
+def test_networks_are_evaluated_at_sizes_that_are_scaled_alike():
+    config = tiny.config(image_size=64, eval_image_size=96)
+    config.resolutions = {"student": 32}
+    nets = networks.build(config, 3)
+    found = networks.evaluated(config, nets)
+    assert {name: network.image_size for name, network in found.items()} == {"student": 48, "teacher": 96}
+    assert {name: network.image_size for name, network in nets.items()} == {"student": 32, "teacher": 64}
+    assert networks.evaluated(tiny.config(), nets) == nets
+
+
+def test_a_network_with_positional_embeddings_is_evaluated_at_its_own_size_alone():
+    config = tiny.config(eval_image_size=48)
+    config.teachers.teacher.model, config.teachers.teacher.options = "deit_tiny_patch16_224", {}
+    config.losses.mskd.options.stages = (2,)
+    with pytest.raises(UserError) as error:
+        networks.check_alignment(config, networks.build(config, 3))
+    assert str(error.value) == (
+        "config.eval_image_size is 48, and config.teachers.teacher (deit_tiny_patch16_224) has parameters of the shape "
+        "that config.image_size = 32 gives them, such as positional embeddings: set it to 0"
+    )
 
 
 def test_a_network_of_its_own_resolution_sees_the_same_view_shrunk():

@@ -56,6 +56,40 @@ def test_clipping_is_of_the_whole_group():
     np.testing.assert_allclose(new["bn"]["scale"], [2 - 0.08], rtol=1e-6)
 
 
+def test_a_head_has_a_rate_of_its_own_and_is_clipped_with_the_body():
+    params = {"conv": {"kernel": jnp.array([2.0])}, "fc": {"kernel": jnp.array([2.0]), "bias": jnp.array([2.0])}}
+    gradients = {"conv": {"kernel": jnp.array([30.0])}, "fc": {"kernel": jnp.array([0.0]), "bias": jnp.array([40.0])}}
+    sgd = settings("optimizer", name="sgd", weight_decay=0.0, clip_norm=1.0, momentum=0.0, nesterov=False)
+    body = {"optimizer": sgd, "schedule": settings("schedule", name="constant", learning_rate=0.1, warmup=0.0)}
+    head = {
+        "optimizer": {**sgd, "weight_decay": 0.5},
+        "schedule": settings("schedule", name="step", learning_rate=1.0, warmup=0.0, boundaries=(0.5,), decay=0.1),
+    }
+    tx = optimizers.build_apart(body, head, {("fc", "kernel"), ("fc", "bias")}, 10)
+    state = tx.init(params)
+    updates, moved = tx.update(gradients, state, params, step=0)
+    # The norm is 50; decay of the head's kernel takes 1.0 * 0.5 * 2 off.
+    np.testing.assert_allclose(updates["conv"]["kernel"], [-0.06], rtol=1e-6)
+    np.testing.assert_allclose(updates["fc"]["kernel"], [-1.0], rtol=1e-6)
+    np.testing.assert_allclose(updates["fc"]["bias"], [-0.8], rtol=1e-6)
+    assert jax.tree.structure(moved) == jax.tree.structure(state)
+    # Both schedules follow the run: at its step 7 the head's rate has fallen, the body's has not.
+    later, _ = tx.update(gradients, optimizers.at_step(moved, jnp.int32(7)), params, step=7)
+    np.testing.assert_allclose(later["conv"]["kernel"], [-0.06], rtol=1e-6)
+    np.testing.assert_allclose(later["fc"]["bias"], [-0.08], rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw"])
+def test_a_head_of_the_same_settings_changes_nothing(name):
+    own = {"optimizer": settings("optimizer", name=name, clip_norm=1.0), "schedule": settings("schedule")}
+    gradients = jax.tree.map(lambda leaf: leaf + 1, PARAMS)
+    whole, apart = optimizers.build(**own, steps=10), optimizers.build_apart(own, own, {("conv", "kernel")}, 10)
+    expected, found = (tx.update(gradients, tx.init(PARAMS), PARAMS)[0] for tx in (whole, apart))
+    assert jax.tree.structure(expected) == jax.tree.structure(found)
+    for ours, theirs in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_schedule_is_put_at_a_step_of_the_run_and_adam_goes_on_counting_its_updates():
     schedule = settings("schedule", name="step", learning_rate=0.1, warmup=0.0, boundaries=(0.5,), decay=0.1)
     tx = optimizers.build(settings("optimizer", name="adamw", weight_decay=0.0, clip_norm=1.0), schedule, 10)

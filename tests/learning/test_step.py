@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jdnet_jax import losses
-from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.config import keys
 from jdnet_jax.learning import devices, optimizers, step
 from jdnet_jax.losses.routing import route
 from tests import tiny_recipe as tiny
@@ -261,7 +261,7 @@ def test_every_cell_of_the_routing_table(gradient_of_term, term, network):
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("loss", "variant"),
-    [*(("mskd", variant) for variant in config_lib.MSKD_VARIANTS), *(("ial", v) for v in config_lib.IAL_VARIANTS)],
+    [*(("mskd", variant) for variant in keys.MSKD_VARIANTS), *(("ial", v) for v in keys.IAL_VARIANTS)],
 )
 def test_every_variant_is_routed(gradient_of_term, loss, variant):
     default, oneway = (gradient_of_term(f"{loss}_teacher", strength, **{loss: variant}) for strength in (None, 0.0))
@@ -370,13 +370,25 @@ def test_the_step_copies_no_kernel_that_it_updates():
     assert not kernels
 
 
-@pytest.mark.parametrize("sizes", [[8192, 8193, 3], [9000, 20000], [5, 1], [1]])
-def test_norm(sizes):
-    rng = np.random.default_rng(0)
-    tree = {str(size): rng.normal(size=(1, size)).astype(np.float32) for size in sizes}
-    expected = np.sqrt(sum((leaf.astype(np.float64) ** 2).sum() for leaf in tree.values()))
-    assert float(step._norm(tree)) == pytest.approx(expected, rel=1e-6)
-
-
-def test_norm_of_nothing():
-    assert float(step._norm({})) == 0
+@pytest.mark.slow
+def test_photos_without_labels_reach_the_student_through_the_couplings_alone():
+    recipe = tiny.Recipe(tiny.config(sync_batch_norm=True))
+    batch = tiny.batch()
+    known = np.tile([True, True, True, False], 4)
+    some = {**batch, "label": np.where(known, batch["label"], -1).astype(np.int32), "known": known}
+    one, two = (tiny.mapped(recipe.step(), n)(recipe.state, tiny.cut(some, n))[1] for n in (1, 4))
+    for name in one:
+        assert float(two[name]) == pytest.approx(float(one[name]), rel=1e-4), name
+    whole = tiny.mapped(recipe.step(), 1)(recipe.state, tiny.cut(batch, 1))[1]
+    for name in ("loss/mskd_teacher", "loss/kl_teacher"):
+        assert float(one[name]) == pytest.approx(float(whole[name]), rel=1e-6)
+    network, x = recipe.networks["student"], {"image": batch["image"]}
+    module = network.module.clone(axis_name=None)
+    logits = module.apply(recipe.state.variables("student"), network.prepare(x), train=True, mutable=["batch_stats"])[
+        0
+    ].logits
+    label = np.maximum(some["label"], 0)
+    of_each = -np.asarray(jax.nn.log_softmax(logits))[np.arange(16), label]
+    assert float(one["loss/ce_student"]) == pytest.approx(of_each[known].mean(), rel=1e-5)
+    hits = np.asarray(logits).argmax(-1) == label
+    assert float(one["accuracy/student"]) == pytest.approx(hits[known].mean())

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.config import keys as config_keys
 from jdnet_jax.losses import blocks
 from jdnet_jax.losses.blocks import BlockReader
 from jdnet_jax.models.outputs import Outputs
@@ -80,4 +80,4 @@ def test_bfloat16_maps_are_pooled_in_float32():
 
 
 def test_the_names_that_the_config_allows_are_those_that_the_module_knows():
-    assert config_lib.BLOCK_POOLS == blocks.POOLS
+    assert config_keys.BLOCK_POOLS == blocks.POOLS

@@ -1,9 +1,22 @@
+import hypothesis
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
-from jdnet_jax.losses.classification import CrossEntropy, Distill, Kl, cross_entropy, kl_divergence
+from jdnet_jax.losses.classification import (
+    CrossEntropy,
+    Dist,
+    Distill,
+    Kl,
+    correlation,
+    cross_entropy,
+    kl_divergence,
+    standardize,
+)
+from jdnet_jax.models.labels import PartLabels
 from jdnet_jax.models.outputs import Outputs
 
 LN2, LN3 = np.log(2.0), np.log(3.0)
@@ -50,6 +63,70 @@ def test_kl_of_equal_logits_is_zero_with_zero_gradient():
 
 def _pair(s, t):
     return Outputs(logits=s, stages=()), Outputs(logits=t, stages=())
+
+
+@pytest.mark.usefixtures("strict_promotion")
+def test_standardized_logits_by_hand():
+    # Mean 2 and 5, deviation sqrt(2/3) and 2 sqrt(2/3).
+    expected = np.array([-1.0, 0.0, 1.0]) * np.sqrt(1.5)
+    np.testing.assert_allclose(
+        standardize(jnp.array([[1.0, 2.0, 3.0], [3.0, 5.0, 7.0]])), [expected, expected], rtol=1e-6
+    )
+
+
+def test_kl_of_standardized_logits_is_that_of_their_shape_alone():
+    s, t = jnp.array([[1.0, 2.0, 3.0]]), jnp.array([[3.0, 1.0, 2.0]])
+    term, labels = Kl(temperature=2.0, standardized=True), jnp.array([0])
+    expected = kl_divergence(standardize(t), standardize(s), 2.0).mean()
+    assert expected > 0.1
+    np.testing.assert_allclose(term(*_pair(s, t), labels, train=True), expected, rtol=1e-6)
+    np.testing.assert_allclose(term(*_pair(9 * s - 4, t / 7 + 1), labels, train=True), expected, rtol=1e-5)
+    assert not np.isclose(Kl(temperature=2.0)(*_pair(s, t), labels, train=True), expected)
+
+
+def test_equal_logits_have_no_shape_and_no_gradient():
+    gradient = jax.grad(lambda z: Kl(standardized=True)(*_pair(z, jnp.array([[3.0, 1.0, 2.0]])), None, train=True))
+    np.testing.assert_array_equal(gradient(jnp.full((1, 3), 5.0)), np.zeros((1, 3)))
+
+
+@pytest.mark.usefixtures("strict_promotion")
+@pytest.mark.parametrize("temperature", [1.0, 4.0])
+def test_dist_by_hand(temperature):
+    s = jnp.log(jnp.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3]])) * temperature
+    t = jnp.log(jnp.array([[0.2, 0.3, 0.5], [0.2, 0.5, 0.3]])) * temperature
+    # Between classes: photo 0 has deviations (5, -1, -4)/30 and (-4, -1, 5)/30, correlation -39/42; photo 1 is equal.
+    # Between photos: class 0 is constant in t, correlation 0; class 1 is equal; class 2 is opposite.
+    between_classes, between_photos = (1 + 39 / 42) / 2, (1 + 0 + 2) / 3
+    value = Dist(beta=2.0, gamma=3.0, temperature=temperature)(*_pair(s, t), jnp.zeros(2, jnp.int32), train=True)
+    np.testing.assert_allclose(value, temperature**2 * (2 * between_classes + 3 * between_photos), rtol=1e-4)
+
+
+def test_dist_is_blind_to_a_linear_change_of_the_probabilities():
+    """Each photo's and each class's deviations keep their direction where the student is halfway to uniform."""
+    t = jax.nn.softmax(jax.random.normal(jax.random.key(0), (4, 5)))
+    s = 0.5 * t + 0.5 / 5
+    value = Dist()(*_pair(jnp.log(s), jnp.log(t)), None, train=True)
+    np.testing.assert_allclose(value, 0.0, atol=1e-5)
+
+
+@pytest.mark.parametrize(("beta", "gamma"), [(1.0, 0.0), (0.0, 1.0)])
+def test_dist_of_equal_logits_is_zero_with_zero_gradient_and_of_constant_ones_finite(beta, gamma):
+    z = jax.random.normal(jax.random.key(0), (4, 5))
+    value, gradient = jax.value_and_grad(lambda s: Dist(beta, gamma)(*_pair(s, z), None, train=True))(z)
+    np.testing.assert_allclose(value, 0.0, atol=1e-6)
+    np.testing.assert_allclose(gradient, np.zeros((4, 5)), atol=1e-6)
+    value, gradient = jax.value_and_grad(lambda s: Dist(beta, gamma)(*_pair(s, z), None, train=True))(jnp.zeros((4, 5)))
+    np.testing.assert_allclose(value, 1.0, atol=1e-5)
+    assert np.all(np.isfinite(gradient))
+
+
+@hypothesis.given(arrays(np.float32, (2, 3, 4), elements=st.floats(-10, 10, width=32)), st.sampled_from([0, 1]))
+def test_a_correlation_is_numpys(pair, axis):
+    pair = np.round(pair, 1)
+    found = correlation(*map(jnp.asarray, pair), axis)
+    for got, a, b in zip(found, *(np.moveaxis(x, axis, -1).reshape(-1, x.shape[axis]) for x in pair), strict=True):
+        expected = np.corrcoef(a, b)[0, 1] if np.ptp(a) and np.ptp(b) else 0.0
+        np.testing.assert_allclose(got, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize("mutual", [False, True])
@@ -153,3 +230,18 @@ def test_a_teacher_of_two_heads_teaches_its_answer():
     expected = jnp.sum(p * jnp.log(p / q))
     found = Kl(temperature=1.0).apply({}, student, teacher, jnp.array([0]), train=True)
     np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.usefixtures("strict_promotion")
+def test_the_mean_cross_entropy_is_over_photos_that_have_a_label():
+    logits = jnp.array([[0.0, 1.0], [5.0, -5.0], [2.0, 0.0]])
+    some = PartLabels(jnp.array([0, -1, 1]), jnp.array([True, False, True]))
+    expected = cross_entropy(logits[::2], jnp.array([0, 1]), 0.1)
+
+    def mean(logits):
+        return cross_entropy(logits, some, 0.1).mean()
+
+    value, gradient = jax.value_and_grad(mean)(logits)
+    np.testing.assert_allclose(value, expected.mean(), rtol=1e-6)
+    np.testing.assert_array_equal(gradient[1], 0.0)
+    assert np.all(gradient[::2] != 0)

@@ -1,24 +1,67 @@
+import hypothesis
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 
 from jdnet_jax.losses import ial
+from jdnet_jax.models.labels import PartLabels
 from jdnet_jax.models.outputs import Outputs
 
 
 @pytest.mark.usefixtures("strict_promotion")
 def test_l2_by_hand():
-    # Unit maps [0.6, 0.8] and [0, 1]: (0.36 + 0.04) / 2.
+    # Unit maps [0.6, 0.8] and [0, 1]: 0.36 + 0.04 = 2 - 2 * 0.8.
     value = ial.l2_distance(jnp.array([[[3.0, 4.0]]]), jnp.array([[[0.0, 9.0]]]))
-    np.testing.assert_allclose(value, 0.2, rtol=1e-6)
+    np.testing.assert_allclose(value, 0.4, rtol=1e-6)
 
 
-def test_kl_by_hand():
-    # Unit maps [1, 0] and [0, 1]: softmax p = e / (e + 1) and its mirror; KL = p - (1 - p).
-    p = np.e / (np.e + 1)
-    value = ial.kl_distance(jnp.array([[[2.0, 0.0]]]), jnp.array([[[0.0, 2.0]]]))
-    np.testing.assert_allclose(value, 2 * p - 1, rtol=1e-5)
+@pytest.mark.parametrize("temperature", [1.0, 0.5])
+def test_kl_by_hand(temperature):
+    # Unit maps [1, 0] and [0, 1] of two positions: logits x = sqrt(2) / T and 0, and their mirror. The softmax is p and
+    # 1 - p with p = e^x / (e^x + 1), and KL = x (p - (1 - p)).
+    x = np.sqrt(2) / temperature
+    p = np.exp(x) / (np.exp(x) + 1)
+    value = ial.kl_distance(jnp.array([[[2.0, 0.0]]]), jnp.array([[[0.0, 2.0]]]), temperature)
+    np.testing.assert_allclose(value, temperature**2 * x * (2 * p - 1), rtol=1e-5)
+
+
+def test_the_temperature_reaches_the_term():
+    maps = jnp.array([[[[1.0, 0.0], [0.0, 1.0]]]])
+    student, teacher = _outputs(maps, jnp.eye(2)), _outputs(maps, jnp.array([[1.0, 1.0], [0.0, 0.0]]))
+    term = ial.Ial("kl", temperature=0.5)(student, teacher, jnp.array([1]), train=True)
+    expected = ial.kl_distance(jnp.array([[[0.0, 1.0]]]), jnp.array([[[1.0, 0.0]]]), 0.5)
+    np.testing.assert_allclose(term, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("distance", [ial.l2_distance, ial.kl_distance])
+def test_the_value_and_the_gradient_of_a_position_are_those_of_a_grid_of_twice_the_side(distance):
+    student, teacher = (jax.random.uniform(jax.random.key(i), (2, 3, 3)) for i in range(2))
+
+    def finer(maps):
+        return jnp.repeat(jnp.repeat(maps, 2, axis=1), 2, axis=2)
+
+    value, gradient = jax.value_and_grad(distance)(student, teacher)
+    assert value > 0.01
+    on_finer = jax.value_and_grad(lambda maps: distance(finer(maps), finer(teacher)))(student)
+    np.testing.assert_allclose(on_finer[0], value, rtol=1e-5)
+    np.testing.assert_allclose(on_finer[1], gradient, rtol=1e-4, atol=1e-7)
+
+
+@hypothesis.given(
+    arrays(np.float32, (2, 2, 2, 2), elements=st.floats(0, 100, width=32)),
+)
+def test_l2_is_in_its_range_and_is_two_minus_twice_the_cosine(maps):
+    maps = np.where(maps < 0.01, 0, maps)
+    student, teacher = maps
+    value = ial.l2_distance(jnp.asarray(student), jnp.asarray(teacher))
+    assert -1e-6 <= value <= 2 + 1e-5
+    s, t = student.reshape(2, -1), teacher.reshape(2, -1)
+    lengths = np.linalg.norm(s, axis=1) * np.linalg.norm(t, axis=1)
+    if lengths.min() > 0:
+        np.testing.assert_allclose(value, np.mean(2 - 2 * (s * t).sum(1) / lengths), rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize("distance", [ial.l2_distance, ial.kl_distance])
@@ -60,7 +103,7 @@ def test_the_term_compares_the_maps_of_the_true_label():
     teacher = _outputs(maps, jnp.array([[1.0, 1.0], [0.0, 0.0]]))
     value = {label: ial.Ial()(student, teacher, jnp.array([label]), train=True) for label in (0, 1)}
     np.testing.assert_allclose(value[0], 0.0, atol=1e-7)  # both look left for class 0
-    np.testing.assert_allclose(value[1], 1.0, rtol=1e-6)  # for class 1 the student looks right, the teacher left
+    np.testing.assert_allclose(value[1], 2.0, rtol=1e-6)  # for class 1 the student looks right, the teacher left
 
 
 def test_bfloat16_maps():
@@ -79,3 +122,13 @@ def test_a_mixture_has_the_map_of_both_labels_with_their_shares():
     np.testing.assert_allclose(outputs.activation(jnp.array([[0.25, 0.75, 0.0]])), [[[0.75, 7.5]]])
     np.testing.assert_allclose(outputs.activation(jnp.array([[0.0, 1.0, 0.0]])), outputs.activation(jnp.array([1])))
     np.testing.assert_array_equal(outputs.activation(jnp.array([[0.0, 0.0, 1.0]])), [[[0.0, 0.0]]])
+
+
+def test_a_photo_without_label_has_the_map_of_the_teacher_s_class():
+    maps = jax.random.uniform(jax.random.key(0), (2, 3, 3, 2))
+    student = Outputs(logits=jnp.array([[9.0, 0.0], [9.0, 0.0]]), stages=(), maps=maps, kernel=jnp.eye(2))
+    teacher = Outputs(logits=jnp.array([[9.0, 0.0], [0.0, 9.0]]), stages=(), maps=maps + 1.0, kernel=jnp.eye(2)[::-1])
+    some = PartLabels(jnp.array([1, -1]), jnp.array([True, False]))
+    found = ial.Ial()(student, teacher, some, train=True)
+    assert float(found) == float(ial.Ial()(student, teacher, jnp.array([1, 1]), train=True))
+    assert float(found) != float(ial.Ial()(student, teacher, jnp.array([1, 0]), train=True))

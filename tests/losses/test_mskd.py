@@ -28,9 +28,9 @@ def test_l2_by_hand():
 
 
 def test_attention_by_hand():
-    # Energies [9 + 16, 0] and [0, 1]: unit maps [1, 0] and [0, 1], squared differences 1 and 1.
+    # Energies [9 + 16, 0] and [0, 1]: unit maps [1, 0] and [0, 1], squared differences 1 + 1.
     student, teacher = _map([3.0, 4.0], [0.0, 0.0]), _map([0.0], [-1.0])
-    np.testing.assert_allclose(mskd.attention_distance(student, teacher), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(mskd.attention_distance(student, teacher), 2.0, rtol=1e-6)
 
 
 @pytest.mark.parametrize("distance", mskd.DISTANCES.values(), ids=mskd.DISTANCES)
@@ -64,7 +64,7 @@ def _outputs(key, channels, grids=((8, 8), (4, 4)), batch=2):
     return Outputs(logits=jax.random.normal(keys[-1], (batch, 5)), stages=stages)
 
 
-@pytest.mark.parametrize("variant", mskd.VARIANTS)
+@pytest.mark.parametrize("variant", [*mskd.DISTANCES, "logits"])
 @pytest.mark.parametrize("batch", [1, 2])
 def test_the_term_pools_the_larger_grid_and_trains_its_own_parameters(variant, batch):
     student = _outputs(0, 3, batch=batch)
@@ -114,6 +114,52 @@ def test_the_teacher_feels_the_divergence_of_the_heads_only_where_mutual(mutual)
     assert (max(np.abs(leaf).max() for leaf in jax.tree.leaves(extra)) > 1e-4) == mutual
 
 
+def _with_head(key, channels, classes=4):
+    maps, kernel, bias = (
+        jax.random.normal(k, shape)
+        for k, shape in zip(
+            jax.random.split(jax.random.key(key), 3),
+            [(2, 2, 2, channels), (channels, classes), (classes,)],
+            strict=True,
+        )
+    )
+    return Outputs(logits=maps.mean((1, 2)) @ kernel + bias, stages=(), maps=maps, kernel=kernel), bias
+
+
+def test_the_classifier_variant_is_the_teachers_classifier_on_the_projection():
+    (student, _), (teacher, bias) = _with_head(0, 3), _with_head(1, 5)
+    module, labels = mskd.Mskd("classifier"), jnp.array([0, 1])
+    variables = module.init(jax.random.key(2), student, teacher, labels, train=False)
+    assert set(variables["params"]) == {"last"}
+
+    def value(variables, student, teacher):
+        return module.apply(variables, student, teacher, labels, train=True, mutable=["batch_stats"])[0]
+
+    projected, _ = mskd.Adapter(5).apply(
+        {group: tree["last"] for group, tree in variables.items()},
+        student.maps,
+        train=True,
+        mutable=["batch_stats"],
+    )
+    p, q = (jax.nn.softmax(logits) for logits in (teacher.logits, projected.mean((1, 2)) @ teacher.kernel + bias))
+    expected = np.mean(np.sum(p * np.log(p / q), axis=1))
+    assert expected > 0.01
+    np.testing.assert_allclose(value(variables, student, teacher), expected, rtol=1e-4)
+    of_variables, of_student = jax.grad(value, argnums=(0, 1))(variables, student, teacher)
+    assert np.any(of_student.maps != 0)
+    assert np.any(of_variables["params"]["last"]["conv"]["kernel"] != 0)
+    assert np.all(of_student.logits == 0)
+    assert np.all(of_student.kernel == 0)  # the student's own head learns from the labels alone
+
+
+def test_a_projection_onto_the_teachers_features_leaves_nothing_to_learn():
+    (teacher, _), labels = _with_head(1, 5), jnp.array([0, 1])
+    module = mskd.Mskd("classifier")
+    variables = module.init(jax.random.key(2), teacher, teacher, labels, train=False)
+    variables["params"]["last"]["conv"]["kernel"] = jnp.eye(5)[None, None] * jnp.sqrt(1 + 1e-5)  # batch norm's epsilon
+    np.testing.assert_allclose(module.apply(variables, teacher, teacher, labels, train=False), 0.0, atol=1e-5)
+
+
 def test_stages_are_summed_with_their_weights():
     student, teacher = _outputs(0, 4), _outputs(1, 4)
     labels = jnp.zeros(2, jnp.int32)
@@ -124,6 +170,8 @@ def test_stages_are_summed_with_their_weights():
     first, second = value((0,), ()), value((1,), ())
     np.testing.assert_allclose(value((0, 1), (1.0, 3.0)), first + 3 * second, rtol=1e-6)
     np.testing.assert_allclose(value((0, 1), ()), first + second, rtol=1e-6)
+    assert mskd.Mskd().stages == (-1,)
+    assert value((-1,), ()) == second  # the deepest
 
 
 def test_accelerators_compute_the_same_cosine_distance():

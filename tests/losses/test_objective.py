@@ -97,6 +97,20 @@ def test_similarity_pulls_on_the_student_alone():
     assert is_zero(teacher)
 
 
+@pytest.mark.parametrize("r", [0.0, 0.5])
+def test_dist_pulls_on_a_teacher_that_learns_only_where_the_routing_says_so(r):
+    changes = {"losses__dist__weight": 1.0, "losses__dist__routing": {"t": r} if r else {}}
+    [term] = (term for term in terms_of({"student": True, "t": True}, **changes) if term.name == "dist_t")
+
+    def value(student, teacher):
+        return losses.evaluate([term], {}, {}, {"student": student, "t": teacher}, LABELS, jnp.int32(0))[0]
+
+    student, teacher = jax.grad(value, argnums=(0, 1))(outputs(0), outputs(1))
+    assert not is_zero(student.logits)
+    assert is_zero(student.stages)
+    assert is_zero(teacher) == (r == 0)
+
+
 def test_the_accuracy_is_a_figure_of_the_term():
     of = Adversaries("reversal")
     inputs = {"student": of.student, "t": of.teacher}

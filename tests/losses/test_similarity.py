@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.config import keys
 from jdnet_jax.losses import similarity
 from jdnet_jax.losses.blocks import BlockReader
 from jdnet_jax.models.outputs import Outputs
@@ -51,4 +51,4 @@ def test_labels_play_no_part():
 
 
 def test_the_names_that_the_config_allows_are_those_that_the_module_knows():
-    assert tuple(similarity.DISTANCES) == config_lib.BLOCK_DISTANCES
+    assert tuple(similarity.DISTANCES) == keys.BLOCK_DISTANCES

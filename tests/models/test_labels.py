@@ -18,3 +18,15 @@ def test_of_batch_and_largest():
     np.testing.assert_array_equal(labels.largest(PLAIN), PLAIN["label"])
     np.testing.assert_allclose(labels.of_batch(MIXED, 3), [[0.75, 0, 0.25], [1, 0, 0]], rtol=1e-6)
     np.testing.assert_array_equal(labels.largest(MIXED), [0, 0])
+
+
+PART = {"label": jnp.array([2, -1, 0]), "known": jnp.array([True, False, True])}
+
+
+def test_some_labels():
+    found = labels.of_batch(PART, 3)
+    assert isinstance(found, labels.PartLabels)
+    assert float(found.mean(jnp.array([1.0, jnp.nan, 4.0]))) == 2.5
+    scores = jnp.array([[9.0, 0, 0], [0, 9, 0], [9, 0, 0]])
+    np.testing.assert_array_equal(labels.completed(found, scores), [2, 1, 0])
+    np.testing.assert_array_equal(labels.completed(PLAIN["label"], scores[:2]), PLAIN["label"])

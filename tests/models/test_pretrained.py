@@ -115,6 +115,14 @@ def test_files_of_a_network_of_the_same_shapes_with_other_norms_are_refused(erro
     assert "its names are those of torchvision's mobilenet_v3_*, for the networks mobilenet_v3_large, " in message
 
 
+@pytest.mark.parametrize("prefix", ["module.", "module._orig_mod.", "model.backbone."])
+def test_a_prefix_of_all_names_is_left_out_and_it_is_said(load, tiny, prefix, capsys):
+    expected = load(tiny)
+    state = {f"{prefix}{name}": value for name, value in tiny.items()} | {"n_averaged": np.array(3, np.int64)}
+    jax.tree.map(np.testing.assert_array_equal, load(state), expected)
+    assert f"weights.safetensors: all names begin with {prefix!r}, which is left out" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float64, ml_dtypes.bfloat16])
 def test_other_floating_point_dtypes_become_float32(load, tiny, dtype):
     stored = {name: value.astype(dtype) for name, value in tiny.items()}

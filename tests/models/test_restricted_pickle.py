@@ -1,15 +1,20 @@
+import argparse
 import collections
 import contextlib
+import datetime
 import io
 import os
+import pathlib
 import pickle
 import struct
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jdnet_jax.models import restricted_pickle
+from jdnet_jax.models.state_dict import INERT
 
 KEYS = st.text() | st.integers() | st.floats(allow_nan=False) | st.none() | st.booleans()
 PLAIN = st.recursive(
@@ -23,8 +28,8 @@ PLAIN = st.recursive(
 )
 
 
-def load(content, admitted=None, persistent_load=None):
-    return restricted_pickle.load(io.BytesIO(content), admitted or {}, persistent_load or _no_persistent)
+def load(content, admitted=None, persistent_load=None, inert=()):
+    return restricted_pickle.load(io.BytesIO(content), admitted or {}, persistent_load or _no_persistent, inert)
 
 
 def _no_persistent(persistent_id):
@@ -144,6 +149,98 @@ def test_stated_lengths_are_not_allocated():
     with pytest.raises(ValueError, match="remain"):
         load(b"\x80\x02X" + huge + b"a.")  # a string of 2 GiB
     assert load(b"\x80\x02K\x07r" + huge + b".") == 7  # a memo of 2**31 entries, which an array would be sized for
+
+
+#: A tuple of two times a tuple of two times ... a hundred times: small, and endless for whoever goes through it.
+ENDLESS = b")" + b"".join(b"q" + bytes([i]) + b"h" + bytes([i]) + b"\x86" for i in range(100))
+ADMITTED = {"a.call": lambda *arguments: arguments, "a.size": tuple}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x80\x04" + ENDLESS + ENDLESS + b"\x93.",
+        b"\x80\x04\x8c\x01a" + ENDLESS + b"\x93.",
+        b"\x80\x04" + ENDLESS + b"\x8c\x01a\x93.",
+        b"\x80\x02}" + ENDLESS + b"K\x01s.",
+        b"\x80\x02" + ENDLESS + b"Nb.",
+        b"\x80\x02" + ENDLESS + b")R.",
+        b"\x80\x02" + ENDLESS + b")\x81.",
+        b"\x80\x02N" + ENDLESS + b"R.",
+        b"\x80\x02" + b"(" + b"N" * 10_000 + b"tq\xf0" + b"h\xf0Q" * 20_000 + b".",
+        b"\x80\x02ca\ncall\n(" + b"N" * 10_000 + b"tq\xf0" + b"R.",
+        b"\x80\x02\x8b" + struct.pack("<i", 10_000) + b"\x01" * 10_000 + b".",  # a number
+    ],
+)
+def test_what_is_endless_is_not_gone_through(content):
+    with pytest.raises((ValueError, TypeError)):
+        load(content, ADMITTED, lambda persistent_id: None)
+
+
+@pytest.mark.parametrize("function", ["a size", "a call", "collections OrderedDict"])
+def test_one_long_list_is_not_copied_again_and_again(function):
+    """A file of a megabyte could ask for a hundred thousand copies of a list of a hundred thousand."""
+    module, name = function.encode().split()
+    items = b"](" + (b"](K\x01K\x02e" if b"Ordered" in name else b"N") * 2000 + b"eq\xf0"
+    calls = b"c" + module + b"\n" + name + b"\nq\xf1" + b"h\xf1h\xf0\x85R" * 2000
+    with pytest.raises(ValueError, match="again and again"):
+        load(b"\x80\x02" + items + calls + b".", ADMITTED)
+
+
+def test_sizes_that_are_written_for_each_tensor_are_no_such_list():
+    sizes = b"](" + b"ca\nsize\n(K\x40K\x20K\x07K\x07t\x85R" * 5000 + b"e."
+    assert load(b"\x80\x02" + sizes, ADMITTED) == [(64, 32, 7, 7)] * 5000
+
+
+def test_a_pickle_of_endless_instructions_ends(monkeypatch):
+    monkeypatch.setattr(restricted_pickle, "_MOST_INSTRUCTIONS", 1000)
+    with pytest.raises(ValueError, match="more than 1,000 instructions"):
+        load(b"\x80\x02" + b"N" * 1000 + b".")
+    assert load(b"\x80\x02" + b"N" * 998 + b".") is None
+
+
+def test_inert_objects_are_read_and_hold_nothing():
+    arguments = argparse.Namespace(model="resnet50", lr=0.1, nested=argparse.Namespace(a=[1]))
+    found = load(pickle.dumps({"args": arguments, "epoch": 3}, 2), inert={"argparse.Namespace"})
+    assert found == {"args": restricted_pickle.INERT, "epoch": 3}
+    counts = collections.defaultdict(list, a=[1], b=[2])
+    content = pickle.dumps([counts, 1], 2)
+    with pytest.raises(restricted_pickle.RefusedError, match="defaultdict"):
+        load(content)
+    names = {"collections.defaultdict", "__builtin__.list"}
+    assert load(content, inert=names) == [restricted_pickle.INERT, 1]
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4])
+@pytest.mark.parametrize(
+    "value",
+    [
+        np.float64(0.5),
+        np.int32(3),
+        np.arange(3.0),
+        {1, 2},
+        frozenset({1}),
+        pathlib.PurePosixPath("/a"),
+        collections.Counter("abca"),
+        datetime.timedelta(3),
+        complex(1, 2),
+        b"bytes",
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_values_that_training_scripts_write_are_inert(protocol, value):
+    found = load(pickle.dumps({"value": value, "after": 1}, protocol), inert=INERT)
+    assert found["after"] == 1
+    assert found["value"] is restricted_pickle.INERT or found["value"] == value
+
+
+def test_no_inert_object_makes_a_call_possible(tmp_path):
+    proof = tmp_path / "executed"
+    attack = Call(os.system, f"echo > {proof}")
+    for value in (argparse.Namespace(x=attack), collections.defaultdict(int, {1: attack}), [complex(1), attack]):
+        with pytest.raises(restricted_pickle.RefusedError, match=r"posix\.system"):
+            load(pickle.dumps(value, 2), inert=INERT)
+    assert not proof.exists()
 
 
 def test_deeply_nested_keys_do_not_overflow_the_stack():

@@ -1,3 +1,4 @@
+import argparse
 import collections
 import contextlib
 import dataclasses
@@ -19,7 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 
-from jdnet_jax.models import pretrained
+from jdnet_jax.models import pretrained, torch_file
 from jdnet_jax.models.torch_file import read_tensors
 from jdnet_jax.process.errors import UserError
 
@@ -150,9 +151,13 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("weights") / "weights.pth"
 
 
-def read(path, content):
+def written(path, content):
     path.write_bytes(content)
-    return read_tensors(path)
+    return path
+
+
+def read(path, content):
+    return read_tensors(written(path, content))
 
 
 def error_of(path, content):
@@ -214,6 +219,44 @@ def test_parameters_and_the_first_way_to_rebuild_a_tensor(path, write):
     tensors = read(path, write({"a": tensor(values, parameter=True), "b": tensor(values, version="_rebuild_tensor")}))
     np.testing.assert_array_equal(tensors["a"], values)
     np.testing.assert_array_equal(tensors["b"], values)
+
+
+@BOTH_FORMATS
+def test_checkpoints_as_timm_and_deit_write_them(path, write):
+    weights = collections.OrderedDict(weight=tensor(np.ones(2, np.float32)))
+    weights._metadata = {"": {"version": 1}}
+    beside = {"args": argparse.Namespace(model="resnet18", lr=0.1), "metric": np.float64(81.5), "epoch": 3}
+    beside |= {"optimizer": {"state": {}, "param_groups": [{"betas": (0.9, 0.999)}]}, "milestones": {3, 4}}
+    for checkpoint in ({"arch": "resnet18", "state_dict": weights, **beside}, {"model": weights, **beside}):
+        found = torch_file.read(written(path, write(checkpoint)))
+        np.testing.assert_array_equal(found.tensors["weight"], [1, 1])
+        assert found.network == checkpoint.get("arch")
+    np.testing.assert_array_equal(read(path, write({**weights, "best": np.float32(3), "epoch": 3}))["weight"], [1, 1])
+
+
+@BOTH_FORMATS
+@pytest.mark.parametrize("place", ["storage", "offset", "size", "stride", "in size", "entry", "checkpoint"])
+def test_what_is_endless_is_not_gone_through(path, write, place):
+    endless = ()
+    for _ in range(100):
+        endless = (endless, endless)
+    good = tensor(np.zeros(2, np.float32))
+    if place in ("storage", "offset", "size", "stride"):
+        error_of(path, write({"weight": dataclasses.replace(good, **{place: endless})}))
+    elif place == "in size":
+        error_of(path, write({"weight": dataclasses.replace(good, size=(endless,))}))
+    else:
+        error_of(path, write({"weight": good, "a": endless} if place == "entry" else endless))
+
+
+def test_endless_keys_of_storages_are_not_gone_through(path):
+    endless = ()
+    for _ in range(100):
+        endless = (endless, endless)
+    good = legacy_file({"weight": tensor(np.zeros(2, np.float32))})
+    keys = pickle.dumps(["0"], 2)
+    assert good.count(keys) == 1
+    assert "keys" in error_of(path, good.replace(keys, pickle.dumps([endless], 2)))
 
 
 @BOTH_FORMATS

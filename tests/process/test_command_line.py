@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -18,11 +19,16 @@ from tests.commands import ROOT
         ("predict", ["--model", "--[no]json"]),
         ("segment", ["--backend", "--on_empty"]),
         ("benchmark", ["--config", "--threads"]),
+        ("compare", ["--config", "--jobs"]),
+        ("demo", ["--host", "--port"]),
+        ("report", ["--workdir"]),
+        ("models", ["--[no]json"]),
     ],
 )
 def test_help_names_the_flags_without_importing_jax_or_tensorflow(name, flags):
     code = f"import runpy, sys; sys.argv = ['{name}', '--help']\n"
-    code += f"try: runpy.run_module('jdnet_jax.{name}', run_name='__main__')\nexcept SystemExit: pass\n"
+    code += f"try: runpy.run_module('jdnet_jax.{name}', run_name='__main__')\n"
+    code += "except SystemExit as ended: assert ended.code == 0, ended.code\n"
     code += "assert not {'jax', 'tensorflow', 'flax'} & set(sys.modules), 'too much was imported'"
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
@@ -106,3 +112,34 @@ def test_compiled_programs_are_kept_where_the_environment_says(given, kept):
     environ |= {"XDG_CACHE_HOME": "/cache", "PYTHONPATH": str(ROOT), **given}
     found = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
     assert found.stdout == f"{kept}\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (
+            PermissionError(errno.EACCES, "Permission denied", "runs/a/report.html"),
+            "runs/a/report.html: Permission denied",
+        ),
+        (OSError(errno.EROFS, "Read-only file system", b"a"), "a: Read-only file system"),
+        (OSError(errno.ENOSPC, "No space left", "a"), "a: No space left: make room and run again"),
+        (ValueError("embedded null byte"), "a path holds a character of value 0, which none can: correct it"),
+        (ValueError("of the program"), None),
+        (FileNotFoundError(errno.ENOENT, "No such file", "a"), None),
+    ],
+)
+def test_what_a_system_refuses_is_one_line(error, line):
+    assert command_line.mistake(error) == line
+
+
+def test_names_reach_the_screen_without_escape_codes():
+    code = "from jdnet_jax.process import command_line\nfrom jdnet_jax.process.errors import UserError\n"
+    code += "from absl import logging\n"
+    code += "def main(argv):\n"
+    code += "    command_line.log_warnings_only()\n    logging.warning('of %s', 'a\\x1b[2Jb')\n"
+    code += "    raise UserError('a\\x1b[2Jb\\nc')\n"
+    code += "command_line.run(main, ['wrong'])"
+    result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    logged, last = result.stderr.splitlines()
+    assert logged.endswith(r"of a\x1b[2Jb")
+    assert last == r"error: a\x1b[2Jb\nc"

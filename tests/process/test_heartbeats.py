@@ -7,20 +7,15 @@ import sys
 
 import pytest
 
-from jdnet_jax.process import heartbeats
 from tests.commands import ROOT
+from tests.process.ports import free_port
 
 MEMBER = """
 import os, sys, time
-from jdnet_jax.process import heartbeats
+from jdnet_jax.process import heartbeats, meeting
 process, processes, port = map(int, sys.argv[1:4])
 heartbeats.PERIOD, heartbeats.TIMEOUT = map(float, sys.argv[4:])
-if process == 0:
-    server = heartbeats.listen()
-    print(server.getsockname()[1], flush=True)
-    connections = heartbeats.accept(server, processes, "of-this-run", 60)
-else:
-    connections = heartbeats.connect("127.0.0.1", port, process, "of-this-run", 60)
+connections = meeting.meet(meeting.member(f"127.0.0.1:{{port}}", processes, process), 60)
 watch = heartbeats.Heartbeats(process, processes, connections)
 watch.position = {position}
 print("ready", flush=True)
@@ -39,8 +34,9 @@ match sys.stdin.readline():
 def members(number, period=1.0, timeout=30.0, position="lambda: (1234, 1200)"):
     """So many processes that are connected, in their order; each waits for a line on its standard input."""
     with contextlib.ExitStack() as stack:
+        port = free_port()
 
-        def start(process, port):
+        def start(process):
             code = MEMBER.format(position=position)
             member = stack.enter_context(
                 subprocess.Popen(
@@ -55,9 +51,7 @@ def members(number, period=1.0, timeout=30.0, position="lambda: (1234, 1200)"):
             stack.callback(member.kill)
             return member
 
-        first = start(0, 0)
-        port = int(first.stdout.readline())
-        found = [first, *(start(process, port) for process in range(1, number))]
+        found = [start(process) for process in range(number)]
         for member in found:
             assert member.stdout.readline() == "ready\n"
         yield found
@@ -115,21 +109,3 @@ def test_who_leaves_well_is_not_missed(order):
         for i in order:
             tell(found[i], "leave")
             assert end(found[i]) == (0, "")
-
-
-def test_strangers_are_turned_away():
-    server = heartbeats.listen()
-    port = server.getsockname()[1]
-    strangers = [heartbeats.connect("127.0.0.1", port, 1, token, 10)[0] for token in ("of-another-run", "two words")]
-    known = heartbeats.connect("127.0.0.1", port, 1, "of-this-run", 10)[0]
-    accepted = heartbeats.accept(server, 2, "of-this-run", 10)
-    assert accepted[1].getpeername()[1] == known.getsockname()[1]
-    assert [stranger.recv(1) for stranger in strangers] == [b"", b""]
-    for connection in (*strangers, known, *accepted.values()):
-        connection.close()
-
-
-def test_who_does_not_come_is_not_waited_for_forever():
-    server = heartbeats.listen()
-    with pytest.raises(TimeoutError):
-        heartbeats.accept(server, 2, "of-this-run", 0.1)

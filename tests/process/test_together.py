@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 
@@ -21,18 +20,10 @@ from jdnet_jax.run import metrics
 from tests import kills
 from tests.commands import ALONE, ROOT, SMALL, started
 from tests.conftest import QUICK_COMPILATION
+from tests.process.ports import free_port
 
 SHARED = ("--config.batch_size=16", "--config.sync_batch_norm=True", "--config.log_every=1")
 FLAGS = (*SMALL, *SHARED)
-
-
-def free_port(lowest=0):
-    """A port of this machine that is free, at or above `lowest`."""
-    for candidate in (0,) if lowest == 0 else range(lowest, 65536):
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind(("127.0.0.1", candidate))
-            return probe.getsockname()[1]
-    raise RuntimeError(f"no port from {lowest} is free")
 
 
 @contextlib.contextmanager

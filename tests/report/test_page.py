@@ -44,7 +44,8 @@ def finished(tmp_path_factory):
 def test_figures_of_each_network(finished):
     text = " ".join(Elements(finished[1]).text.split())
     assert "jdnet on synthetic_meals, seed 3" in text
-    assert "73.3 % of 15 test photos: top-1 of the student. teacher, 4.0 times its size: 100.0 %." in text
+    assert "73.3 % of 15 (48 to 89) photos of test: top-1 of the student. teacher, 4.0 times its size: 100 %" in text
+    assert "100 % of 15 (80 to 100). In brackets the 95 % interval." in text
     assert "2.00 M" in text
     assert "300 M" in text
 
@@ -54,6 +55,8 @@ def test_a_curve_of_every_term(finished):
     for term in ("ce_student", "ce_teacher", "mskd_teacher", "ial_teacher"):
         assert f"loss: {term}, without its weight" in captions
     assert {"top-1 on val", "learning rates: student, teacher", "weights of the terms: mskd_teacher"} <= set(captions)
+    assert "strength of the gradients into the student, cross-entropy 1: mskd_teacher" in captions
+    assert "cosine of the gradients into the student with cross-entropy: mskd_teacher" in captions
 
 
 def test_maps_of_both_networks_at_every_step(finished):
@@ -80,6 +83,7 @@ def test_each_class_has_its_figures(finished):
 
 def test_the_calibration_before_and_after(finished):
     assert "error 0.1250 at temperature 1, 0.0625 at 1.250" in finished[1]
+    assert "which changes no answer, is fitted on 15 photos of val." in finished[1]  # as earlier versions did
 
 
 def test_the_config_tells_what_is_not_the_default_and_the_command_is_whole(finished):
@@ -143,6 +147,6 @@ def test_no_workdir_or_a_damaged_one(tmp_path):
         page.write(Workdir(tmp_path))
     place = workdir.make(tmp_path / "run")
     place.summary.write_text("{")
-    with pytest.raises(UserError, match=r"summary.json cannot be read"):
+    with pytest.raises(UserError, match=r"summary.json is damaged .*: delete summary.json and run the same command"):
         page.write(place)
     assert not place.report.exists()

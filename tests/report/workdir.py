@@ -36,6 +36,7 @@ def _line(step):
     if step:
         line |= {f"loss/{term}": 3.0 - step / 40 for term in ("total", "ce_student", "ce_teacher", "mskd_teacher")}
         line |= {"loss/ial_teacher": None if step == 20 else 0.5, "weight/mskd_teacher": step / 4}
+        line |= {"gradient_share/mskd_teacher": step / 100, "gradient_cosine/mskd_teacher": -0.5}
         line |= {"learning_rate/student": 1e-3, "learning_rate/teacher": 1e-3, "images_per_second": 90.5}
         line |= {"accuracy/student": 0.4, "accuracy/teacher": 0.5, "grad_norm/student": 1.5}
     return line

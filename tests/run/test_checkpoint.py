@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from jdnet_jax.files import checksums
+from jdnet_jax.files.plain_path import LiteralPath
 from jdnet_jax.learning import devices
 from jdnet_jax.learning.state import TrainState
 from jdnet_jax.process.errors import UserError
@@ -197,3 +198,104 @@ def test_a_save_that_was_killed_before_its_checksums_is_as_if_it_had_not_begun(t
     again.wait()
     assert {path.name for path in folder.iterdir()} == {"6", "9"}
     again.close()
+
+
+def test_a_copy_under_the_name_of_another_step_is_found_out(two_checkpoints, tmp_path, capsys):
+    folder = shutil.copytree(two_checkpoints, tmp_path / "run")
+    shutil.copytree(folder / "3", folder / "9")
+    shutil.copytree(folder / "3", folder / "06")
+    shutil.copytree(folder / "3", folder / "٣")
+    shutil.copytree(folder / "3", folder / "3 (copy)")
+    checkpoints = Checkpoints(folder, 2)
+    assert (checkpoints.latest_step(), checkpoints.best_step()) == (6, 3)
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition(": set aside")[0] for line in lines] == [
+        f"checkpoint {folder / '06'} is damaged (no step has that name)",
+        f"checkpoint {folder / '٣'} is damaged (no step has that name)",
+        f"checkpoint {folder / '9'} is damaged (it is a copy of step 3)",
+    ]
+    checkpoints.close()
+
+
+def test_a_copy_of_a_checkpoint_of_an_earlier_version_is_not_restored(two_checkpoints, tmp_path):
+    """They have no file that names their step; the state does."""
+    folder = shutil.copytree(two_checkpoints, tmp_path / "run")
+    for step in ("3", "6"):
+        (folder / step / "STEP").unlink()
+        checksums.write(folder / step)
+    shutil.copytree(folder / "3", folder / "9")
+    checkpoints = Checkpoints(folder, 3)
+    assert int(checkpoints.restore(6, state_at(0)).step) == 6
+    with pytest.raises(UserError, match=r"checkpoint .*9 cannot be restored \(it is of step 3\): delete that folder"):
+        checkpoints.restore(9, state_at(0))
+    checkpoints.close()
+
+
+@pytest.mark.parametrize("name", ["food [v1]", "a*b", "what?"])
+def test_a_folder_whose_name_is_a_pattern(tmp_path, name):
+    folder = tmp_path / name / "checkpoints"
+    saved(folder, {3: 0.5, 6: 0.4}, keep=2).close()
+    assert (folder / "6" / "default" / "manifest.ocdbt").is_file()
+    checkpoints = Checkpoints(folder, 2)
+    assert (checkpoints.latest_step(), checkpoints.best_step()) == (6, 3)
+    np.testing.assert_array_equal(checkpoints.restore(6, state_at(0)).params["student"]["kernel"], np.full((2, 3), 6.0))
+    checkpoints.close()
+
+
+def test_what_orbax_did_not_finish_is_no_checkpoint(two_checkpoints, tmp_path, monkeypatch):
+    """Its merging of files is what a pattern in a name once kept from happening, with a warning alone."""
+    folder = shutil.copytree(two_checkpoints, tmp_path / "run")
+    checkpoints = Checkpoints(folder, 2)
+    with monkeypatch.context() as patch:
+        patch.setattr(LiteralPath, "glob", lambda self, pattern: iter(()))
+        checkpoints.save(state_at(9), 0.9)
+        with pytest.raises(UserError, match=r"\(Orbax wrote no manifest.ocdbt\); the last good checkpoint is .*/6"):
+            checkpoints.wait()
+    again = Checkpoints(folder, 2)
+    assert (again.latest_step(), again.best_step()) == (6, 3)
+    again.close()
+
+
+def given_up(checkpoints, monkeypatch):
+    """The save that goes on ends as one does that the clock kept from its end."""
+    checkpoints.wait_of = checkpoints._manager.wait_until_finished
+    monkeypatch.setattr(checkpoints._manager, "wait_until_finished", lambda: raise_once(checkpoints, monkeypatch))
+
+
+def raise_once(checkpoints, monkeypatch):
+    monkeypatch.setattr(checkpoints._manager, "wait_until_finished", checkpoints.wait_of)
+    checkpoints.wait_of()
+    shutil.rmtree(checkpoints.directory / "3")
+    raise TimeoutError
+
+
+def test_a_save_that_was_given_up_is_repeated_where_its_state_is_still_there(tmp_path, monkeypatch, capsys):
+    checkpoints = Checkpoints(tmp_path, 2)
+    state = state_at(3)
+    checkpoints.save(state, 0.9)
+    given_up(checkpoints, monkeypatch)
+    checkpoints.wait()
+    assert "by a clock that was set forward: it is repeated" in capsys.readouterr().err
+    assert (checkpoints.latest_step(), checkpoints.best_step()) == (3, 3)
+    checkpoints.close()
+    checkpoints = Checkpoints(tmp_path / "other", 2)
+    checkpoints.save(state, 0.9)
+    given_up(checkpoints, monkeypatch)
+    jax.tree.map(lambda leaf: leaf.delete(), state)
+    checkpoints.save(state_at(6), 0.5)
+    assert "by a clock that was set forward: the next one is awaited" in capsys.readouterr().err
+    checkpoints.wait()
+    assert (checkpoints.latest_step(), checkpoints.best_step()) == (6, 6)
+    checkpoints.close()
+
+
+def test_a_damaged_checkpoint_that_cannot_be_renamed_is_one_line(two_checkpoints, tmp_path, monkeypatch):
+    folder = shutil.copytree(two_checkpoints, tmp_path / "run")
+    flip(folder / "6" / "metrics" / "metrics")
+
+    def read_only(self, target):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(type(folder), "rename", read_only)
+    with pytest.raises(UserError, match=r"6 is damaged \(.*\) and cannot be renamed \(Read-only file system\): remove"):
+        Checkpoints(folder, 2)

@@ -59,7 +59,7 @@ def test_a_line_that_was_cut_off_is_not_read_and_later_lines_are_dropped(tmp_pat
 def test_a_damaged_line_is_named(tmp_path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"step": 1}\n{"step": 2{"step": 3}\n{"step": 4}\n')
-    with pytest.raises(UserError, match=r"metrics.jsonl: line 2 is damaged .*: remove it and start again"):
+    with pytest.raises(UserError, match=r"metrics.jsonl: line 2 is damaged .*: put back a copy, or delete"):
         metrics.rewind(path, 2)
 
 
@@ -69,3 +69,55 @@ def test_median_throughput(tmp_path):
     rates = [{"step": 0}, *[{"step": i, "images_per_second": rate} for i, rate in enumerate((10.0, 30.0, 20.0), 1)]]
     path.write_text("".join(json.dumps(line) + "\n" for line in rates))
     assert metrics.median_throughput(path) == 20.0
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"null", "it is of no step"),
+        (b"{}", "it is of no step"),
+        (b"3", "it is of no step"),
+        (b'{"step": "3"}', "it is of no step"),
+        (b'{"step": true}', "it is of no step"),
+        (b'{"step": -1}', "it is of no step"),
+        (b'{"step": 1.5}', "it is of no step"),
+        (b'{"step": 3, "loss/total": "low"}', "it holds more than numbers"),
+        (b"", "Expecting value"),
+        (b"\xff", "can't decode"),
+        (b"[" * 100_000, ""),
+    ],
+)
+def test_lines_of_another_kind_are_named(tmp_path, line, reason):
+    path = tmp_path / "metrics.jsonl"
+    path.write_bytes(b'{"step": 1}\n' + line + b'\n{"step": 4}\n')
+    for use in (metrics.read, metrics.digest, lambda path: metrics.rewind(path, 2), metrics.median_throughput):
+        with pytest.raises(UserError, match=rf"metrics.jsonl: line 2 is damaged \(.*{reason}"):
+            use(path)
+
+
+LINES = ['{"step": 0, "a": 1}\n', '{"step": 2, "a": 0.1}\n', '{"step": 4, "a": null}\n']
+
+
+def test_a_run_goes_on_from_the_lines_that_its_checkpoint_knows(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(LINES[:2]))
+    known = metrics.digest(path)
+    path.write_text("".join(LINES) + '{"ste')
+    metrics.rewind(path, 2, known)
+    assert path.read_text() == "".join(LINES[:2])
+    for lost in (LINES[:1], LINES[1:], [], [LINES[0], LINES[1].replace("0.1", "0.2"), LINES[2]]):
+        path.write_text("".join(lost))
+        with pytest.raises(UserError, match=r"does not hold the lines that were written up to step 2: put back a copy"):
+            metrics.rewind(path, 2, known)
+        assert path.read_text() == "".join(lost)
+
+
+def test_lines_that_were_deleted_are_told(tmp_path, capsys):
+    path = tmp_path / "metrics.jsonl"
+    path.write_text("".join(LINES))
+    known = metrics.digest(path)
+    path.unlink()
+    metrics.rewind(path, 4, metrics.digest(path))
+    assert capsys.readouterr().err == ""
+    metrics.rewind(path, 4, known)
+    assert f"note: {path} is not there: the run goes on" in capsys.readouterr().err

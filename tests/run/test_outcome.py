@@ -27,14 +27,23 @@ def test_the_card_of_the_student():
 def test_the_words_at_the_end_by_hand(tmp_path):
     lines = outcome.conclusion(SUMMARY, tmp_path).splitlines()
     assert lines[1:4] == [
-        "test top-1 on 40 images (jdnet, photos/1.0.0):",
-        "  student     75.00%   top-5 50.00%   macro-F1 0.250   2.50 M parameters (resnet_tiny)",
-        "  teacher     80.00%   top-5 50.00%   macro-F1 0.250   25.00 M parameters (resnet50)",
+        "test top-1 on 40 images (jdnet, photos/1.0.0); in brackets the 95 % interval:",
+        "  student    75 % of 40 (60 to 86)   top-5 50.00%   macro-F1 0.250   2.50 M parameters (resnet_tiny)",
+        "  teacher    80 % of 40 (65 to 90)   top-5 50.00%   macro-F1 0.250   25.00 M parameters (resnet50)",
     ]
     assert lines[4].strip() == (
-        "the student's probabilities at temperature 1.50, fitted on val: calibration error 0.062 on test (0.125 at 1)"
+        "the student's probabilities at temperature 1.50, fitted on 40 photos of val: calibration error 0.062 on test "
+        "(0.125 at 1)"
     )
     assert lines[5] == f"in {tmp_path}:"
+
+
+def test_many_photos_need_no_interval(tmp_path):
+    many = {**SCORES, "top1": 0.8185, "count": 2485}
+    summary = {**SUMMARY, "student": {**SUMMARY["student"], "test": many}, "teachers": {}}
+    lines = outcome.conclusion(summary, tmp_path).splitlines()
+    assert lines[1] == "test top-1 on 2,485 images (jdnet, photos/1.0.0):"
+    assert lines[2].startswith("  student    81.85 % of 2,485   top-5")
 
 
 def test_the_ensemble_costs_what_its_teachers_cost_together(tmp_path):
@@ -43,4 +52,5 @@ def test_the_ensemble_costs_what_its_teachers_cost_together(tmp_path):
     costs = {"params": 3_000_000, "multiply_adds": 12}
     assert found == {"teachers": ["a", "b"], **costs, "val": SCORES, "test": SCORES}
     lines = outcome.conclusion({**SUMMARY, "ensemble": found}, tmp_path).splitlines()
-    assert "  ensemble    75.00%   top-5 50.00%   macro-F1 0.250   3.00 M parameters (the mean of a + b)" in lines
+    (line,) = (line for line in lines if line.startswith("  ensemble   75 % of 40 (60 to 86)   top-5 50.00%   "))
+    assert line.endswith("   3.00 M parameters (the mean of a + b)")

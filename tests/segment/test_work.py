@@ -211,3 +211,32 @@ def test_progress_is_told_while_it_goes_on(folder, monkeypatch, capsys):
     assert lines[0] == f"4 photos below {folder / 'photos'}: 0 have a mask, 4 to do"
     assert sum("photo 2 of 4 (50%)" in line and "photos/s  ETA 0:0" in line for line in lines) == 1
     assert progress.SIGN_OF_LIFE == 30.0
+
+
+def test_pipes_strips_and_links(tmp_path):
+    """None is waited for or worked on; a linked folder's photos have their masks at the link's path."""
+    for name in ("photos/a/1.png", "disk/2.png", "photos/a/@eaDir/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        picture().save(tmp_path / name)
+    (tmp_path / "photos" / "b").symlink_to(tmp_path / "disk")
+    os.mkfifo(tmp_path / "photos" / "a" / "pipe.jpg")
+    picture(1, 1, 20_000).save(tmp_path / "photos" / "a" / "strip.png")
+    (tmp_path / "masks" / "a").mkdir(parents=True)
+    segmenter = Bright()
+    report = segment(tmp_path, segmenter)
+    problems = {entry.photo: entry.problem for entry in report.entries}
+    assert problems == {
+        "a/1.png": "",
+        "a/pipe.jpg": "not a regular file",
+        "a/strip.png": "a strip of 20000 x 1 pixels",
+        "b/2.png": "",
+    }
+    assert segmenter.seen == 2
+    assert (tmp_path / "masks/b/2.png").is_file()
+
+
+def test_a_pipe_where_a_mask_belongs(folder):
+    (folder / "masks" / "fig").mkdir(parents=True)
+    os.mkfifo(folder / "masks" / "fig" / "a.png")
+    with pytest.raises(UserError, match=r"a.png stands where a mask belongs, and is no picture: remove it"):
+        segment(folder, Bright())

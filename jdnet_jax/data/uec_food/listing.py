@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from jdnet_jax.data.file_tree import FileTree, open_tree
 from jdnet_jax.data.wording import listed
+from jdnet_jax.files import user_files
 from jdnet_jax.process.errors import UserError
 
 NUM_FOLDS = 5
@@ -219,6 +220,6 @@ def _rows(tree: FileTree, name: str) -> Iterator[tuple[int, str]]:
 
 def _text(tree: FileTree, name: str) -> str:
     try:
-        return tree.read(name).decode("utf-8-sig", errors="replace")
+        return user_files.text_of(tree.read(name), errors="replace")
     except OSError as error:
         raise UserError(f"{tree.root} lacks {name} ({error.strerror}); get a sound copy of the dataset") from error

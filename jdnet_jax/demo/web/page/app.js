@@ -67,8 +67,11 @@ async function show({ id, probabilities, activation, grid, milliseconds }) {
     .slice(0, TOP);
   $("answer").textContent = model.classes[best[0]];
   $("top").replaceChildren(...best.map((label) => row(model.classes[label], probabilities[label])));
-  drawMap($("map"), activation, grid, colors);
-  placeMap($("map"), $("photo"), model.image_size / model.shorter_side);
+  $("map").hidden = $("looked").hidden = !activation; // a file may give the probabilities alone
+  if (activation) {
+    drawMap($("map"), activation, grid, colors);
+    placeMap($("map"), $("photo"), model.image_size / model.shorter_side);
+  }
   const prepare = milliseconds.all - milliseconds.network;
   $("time").textContent =
     `${milliseconds.all.toFixed(0)} ms on this device: ${prepare.toFixed(0)} ms to read the photo, ` +
@@ -97,8 +100,7 @@ function about() {
   facts.push(model.dtype, `${(model.bytes / 1e6).toFixed(1)} MB`);
   let text = `The network: ${facts.join(", ")}.`;
   if (model.accuracy) {
-    const { top1, count } = model.accuracy;
-    text += ` It was right on ${percent(top1)} of ${count.toLocaleString("en")} test photos`;
+    text += ` It was right on ${model.accuracy} test photos`;
     text += model.dtype === "float32" ? "." : ", before it was made smaller.";
   }
   $("about").textContent = text;

@@ -1,6 +1,6 @@
 // From a file to what the network sees of it, the very view of `predict` but for the browser's own JPEG decoder.
 
-import { checkSize, header, UnreadablePhotoError } from "./photo_header.js";
+import { checkSize, header, MAX_BYTES, UnreadablePhotoError } from "./photo_header.js";
 import { geometry, resizeBands, taps, TRIANGLE } from "./resize.js";
 
 const HEADER_BYTES = 512 * 1024; // in which a camera's JPEG has its size, behind a preview and a colour profile
@@ -13,6 +13,7 @@ const HEADER_BYTES = 512 * 1024; // in which a camera's JPEG has its size, behin
  * @throws {UnreadablePhotoError} it is no photo, damaged, too large, or of a format that this browser does not read
  */
 export async function decode(file) {
+  if (file.size > MAX_BYTES) throw new UnreadablePhotoError("This file is too large. Choose a smaller photo.");
   const found = header(new Uint8Array(await file.slice(0, HEADER_BYTES).arrayBuffer()));
   if (!found.format) throw new UnreadablePhotoError("This file is not a photo. Choose a JPEG, PNG, WebP, GIF or BMP.");
   if (found.width) checkSize(found);

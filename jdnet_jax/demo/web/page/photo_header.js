@@ -1,7 +1,9 @@
 // What a file is, and how large, told by its first bytes: before anything is unpacked, and without trust in its name.
 
-export const MAX_PIXELS = 178_956_970; // of a photo; `predict` has the same bound
-export const MAX_RATIO = 50; // of a photo's sides; likewise
+// What a photo may be: the same bounds as in the module `data/photo_limits.py`.
+export const MAX_BYTES = 536_870_912; // of a file
+export const MAX_PIXELS = 178_956_970;
+export const MAX_RATIO = 50; // of its sides
 
 /** A file that is no photo that can be shown; the message is for the person who chose it. */
 export class UnreadablePhotoError extends Error {}

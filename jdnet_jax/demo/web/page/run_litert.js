@@ -4,8 +4,9 @@ import { loadAndCompile, loadLiteRt, Tensor } from "./runtime/litert.js";
 
 /**
  * @param {Uint8Array} content of the file
- * @returns {Promise<(pixels: Uint8Array, size: number) => Promise<{probabilities: Float32Array, activation: Float32Array,
- *     grid: number[]}>>} what runs it on one photo, RGB [size, size, 3]; the activation map is [height, width]
+ * @returns {Promise<(pixels: Uint8Array, size: number) => Promise<{probabilities: Float32Array, activation?: Float32Array,
+ *     grid?: number[]}>>} what runs it on one photo, RGB [size, size, 3]; the activation map, if there is one, is
+ *     [height, width]
  */
 export async function load(content) {
   const runtime = new URL("./runtime/", import.meta.url).href;
@@ -17,10 +18,11 @@ export async function load(content) {
   const model = await loadAndCompile(content, { accelerator: "wasm" });
   return async (pixels, size) => {
     const image = new Tensor(pixels, [1, size, size, 3]);
-    const { probabilities, activation } = await model.run({ image });
-    const grid = Array.from(activation.type.layout.dimensions).slice(1);
-    const result = { probabilities: await probabilities.data(), activation: await activation.data(), grid };
-    for (const tensor of [image, probabilities, activation]) tensor.delete();
+    const outputs = await model.run({ image });
+    const { probabilities, activation } = outputs;
+    const grid = activation && Array.from(activation.type.layout.dimensions).slice(1, 3);
+    const result = { probabilities: await probabilities.data(), activation: await activation?.data(), grid };
+    for (const tensor of [image, ...Object.values(outputs)]) tensor.delete();
     return result;
   };
 }

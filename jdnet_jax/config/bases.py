@@ -1,0 +1,57 @@
+"""What several config files have in common: configs to begin with, each value of which a file may change.
+
+Where nothing else is said the values are ours.
+"""
+
+from __future__ import annotations
+
+from ml_collections import ConfigDict
+
+from jdnet_jax.config import pairs
+from jdnet_jax.config.defaults import default
+
+
+def drawn_food() -> ConfigDict:
+    """Small networks from scratch on the embedded set of drawn food: 64 pixels, minutes on two CPU cores."""
+    config = default()
+    config.dataset.name = "synthetic_meals"
+    config.dataset.options = {"size": 96, "counts": (4000, 600, 1200), "seed": 0}  # counts of train, val and test
+    config.image_size = 64
+    config.crop_fraction = 1.0  # a plate may lie anywhere in its picture
+    config.augment.crop_scale = (0.5, 1.0)
+    config.batch_size = 32
+    config.eval_batch_size = 200
+    config.epochs = 16.0
+    config.eval_every = 250
+    config.log_every = 50
+    config.optimizer.update(name="adamw", weight_decay=0.05, clip_norm=1.0)
+    config.schedule.learning_rate = 4e-3
+    return config
+
+
+def food_from_scratch(pair: str) -> ConfigDict:
+    """Server and mobile networks from scratch on tens of thousands of photos of food, on a TPU or GPU.
+
+    After the usual practice for training these networks: SGD with momentum, cosine, inception crops.
+
+    Args:
+        pair: one of `pairs.PAIRS`.
+    """
+    config = default()
+    config.image_size = 224
+    config.augment.crop_scale = (0.25, 1.0)
+    config.augment.color_jitter.update(brightness=0.2, contrast=0.2, saturation=0.2)
+    config.batch_size = 1024  # 128 for each of eight chips: a TPU computes in vectors of 128
+    pairs.apply(config, pair)
+    config.student.options.drop_rate = 0.2
+    config.losses.ce.options.label_smoothing = 0.1
+    config.losses.mskd.schedule.name = "linear"  # features of an untrained teacher teach nothing yet
+    config.losses.ial.schedule.name = "linear"
+    config.optimizer.name = "sgd"
+    config.optimizer.weight_decay = 1e-4
+    config.schedule.learning_rate = 0.8  # 0.2 for every 256 photos (Goyal et al., 2017); untested
+    config.schedule.warmup = 0.05
+    config.ema_decay = 0.9999
+    config.compute_dtype = "bfloat16"
+    config.log_every = 100
+    return config

@@ -1,0 +1,128 @@
+"""The files below a folder that a person made: what systems leave there is passed over, and links are followed."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from pathlib import Path, PurePath
+
+from absl import logging
+
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.printable import printable as on_one_line
+
+# Whether one can be read is found out later.
+_SUFFIXES = frozenset(
+    f".{ending}"
+    for endings in (
+        "jpg jpeg jpe jfif mpo png apng webp gif bmp dib tif tiff",
+        "jp2 j2k jpf jpx jpc j2c heic heics heif heifs hif avif avifs",
+    )
+    for ending in endings.split()
+)
+
+# Bins, thumbnails, indices and notes of systems, disk stations and programs, in any case.
+_SYSTEM = re.compile(
+    r"""
+    \..*                                                                          # hidden, such as .Trash-1000
+    | @(eadir|recycle|recently-snapshot|__thumb|tmp|sharebin|syno.*) | \#(recycle|snapshot|tmp)  # Synology, QNAP
+    | .*@syno\w*                                                                  # beside each file, Synology
+    | \$(recycle\.bin|winreagent|sysreset|av_\w+|getcurrent) | recycle[rd](\.bin)? | recycle\.bin
+    | system\ volume\ information | found\.\d+ | msocache | config\.msi           # Windows
+    | (eh)?thumbs(_\w+)?\.db.* | desktop\.ini | autorun\.inf | folder\.ini
+    | __macosx | icon\r | network\ trash\ folder | temporary\ items | thevolumesettingsfolder | resource\.frk  # macOS
+    | lost\+found | aquota\.(user|group) | __pycache__ | picasa\.ini | zbthumbnail\.info | ~\$.*
+    """,
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
+
+
+def is_photo_name(file: Path) -> bool:
+    """Whether a file is a photo by its name."""
+    return file.suffix.lower() in _SUFFIXES
+
+
+def is_system_name(name: str) -> bool:
+    """Whether a file or folder of this name is a system's or a program's, and none that a person put there."""
+    return _SYSTEM.fullmatch(name) is not None
+
+
+def folders(folder: Path) -> list[Path]:
+    """The folders in a folder, sorted, those that are links among them.
+
+    Raises:
+        UserError: the folder cannot be listed, or what must be a link to a folder leads nowhere.
+    """
+    found = []
+    for entry in _entries(folder):
+        if os.path.isdir(entry):
+            found.append(entry)
+        elif _leads_nowhere(entry) and not entry.suffix:
+            raise UserError(f"the link {entry} leads nowhere ({os.readlink(entry)}): mend or remove it")
+    return found
+
+
+def files(folder: Path) -> list[Path]:
+    """What is in a folder and is none, sorted."""
+    return [entry for entry in _entries(folder) if not os.path.isdir(entry)]
+
+
+def files_below(folder: Path) -> list[Path]:
+    """The files below a folder, sorted folder by folder.
+
+    Links to folders are followed. A folder that is reached on several ways counts once, where it really is if that is
+    below `folder` too; so links may lead round in a circle.
+
+    Raises:
+        UserError: a folder cannot be listed.
+    """
+    real = folder.resolve()
+    seen = {_identity(above) for above in real.parents}
+    found: list[Path] = []
+    links: list[Path] = []
+    waiting = [folder]
+    while waiting or links:
+        here = waiting.pop() if waiting else links.pop(0)
+        identity = _identity(here)
+        if identity in seen:
+            continue
+        seen.add(identity)
+        for entry in _entries(here):
+            if os.path.isdir(entry):
+                (links if entry.is_symlink() else waiting).append(entry)
+                continue
+            found.append(entry)
+            if _leads_nowhere(entry):
+                logging.warning("the link %s leads nowhere (%s)", entry, os.readlink(entry))
+    return sorted(found)
+
+
+def shown(file: Path, root: Path) -> str:
+    """A file's path below a folder, with slashes, as it can be printed and written whatever bytes are in it."""
+    return printable(PurePath(file.relative_to(root)).as_posix())
+
+
+def printable(name: str) -> str:
+    """The name in composed Unicode, as it can be printed."""
+    return unicodedata.normalize("NFC", on_one_line(name))
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"the folder {folder} cannot be listed ({error.strerror}): make it readable") from error
+    return [entry for entry in entries if not is_system_name(entry.name)]
+
+
+def _leads_nowhere(entry: Path) -> bool:
+    return entry.is_symlink() and not os.path.exists(entry)
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    try:
+        status = folder.stat()
+    except OSError as error:
+        raise UserError(f"the folder {folder} cannot be listed ({error.strerror}): make it readable") from error
+    return status.st_dev, status.st_ino

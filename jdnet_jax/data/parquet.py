@@ -1,0 +1,359 @@
+"""Image sets in the layout of the Hugging Face hub: Parquet files of photos and labels, as users download them.
+
+`hf download ethz/food101 --repo-type=dataset --local-dir=FOLDER` makes such a folder. `parquet_files` says how the
+files of a split are told, `parquet_rows` what is in them. Photos are checked, and where need be rewritten, as those of
+`image_folder` are. Records are written in the order of a hash of the photos: files that are sorted by class do no harm.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import io
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import tensorflow_datasets as tfds
+from absl import logging
+
+from jdnet_jax.data import folder_listing, image_check, parquet_files, parquet_rows, photo_file
+from jdnet_jax.data.hold_out import stratified_hold_out
+from jdnet_jax.data.local_builder import LocalBuilder, with_progress
+from jdnet_jax.data.parallel import in_order
+from jdnet_jax.data.parquet_rows import Table
+from jdnet_jax.data.photo_limits import UnreadablePhotoError
+from jdnet_jax.data.wording import counted, listed
+from jdnet_jax.process.errors import UserError
+
+TESTS = ("test", "validation", "holdout")
+
+Tables = Mapping[str, tuple[Table, ...]]
+
+
+class Photo(NamedTuple):
+    """What is remembered of a row whose photo can be read: SHA-256 of the image file, label, and what is stored."""
+
+    digest: bytes
+    label: int
+    is_kept: bool  # byte for byte
+
+
+#: The photos of a split by the number of the row, counted through the split's files.
+Photos = Mapping[int, Photo]
+
+
+@dataclasses.dataclass(eq=False)
+class ParquetConfig(tfds.core.BuilderConfig):
+    """What to build; see `create`. `tables` are the files of train, val and test, as far as they are not held out."""
+
+    tables: Tables = dataclasses.field(default_factory=dict)
+    names: tuple[str, ...] = ()
+    val_fraction: float = 0.1
+    test_fraction: float = 0.1
+    split_seed: int = 0
+    left_out: tuple[str, ...] = ()
+
+
+def create(
+    raw_dir: str,
+    store: str | None,
+    *,
+    names: Sequence[str] | str = (),
+    test: str = "test",
+    val_fraction: float = 0.1,
+    test_fraction: float = 0.1,
+    split_seed: int = 0,
+    image_column: str = "image",
+    label_column: str = "label",
+) -> Parquet:
+    """The builder for Parquet files.
+
+    The name of its config, and so the place of its records, is a digest of the options and of the files' sizes, layout
+    and first, middle and last bytes: other files or changed ones are prepared anew.
+
+    Args:
+        raw_dir: a file, a folder, or globs, see `parquet_files.find`.
+        store: TFDS data directory; None for TFDS's default.
+        names: of the classes in the order of their numbers, or a text file with one on each line. Without them those
+            in the files' metadata count, or else the labels themselves, sorted.
+        test: the split that is tested on: 'test', 'validation' (val is then held out of train), or 'holdout' for a part
+            of train.
+        val_fraction: share of each class, above 0, that is held out of train where there is no val.
+        test_fraction: likewise for test='holdout'; both together are below 1.
+        split_seed: another seed holds out other photos.
+        image_column: name of the images' column.
+        label_column: name of the labels' column.
+
+    Raises:
+        UserError: an option is impossible, or the files are not there, are damaged, lack a column or have no such test.
+    """
+    if test not in TESTS:
+        raise UserError(f"dataset.options.test={test!r} of parquet must be one of {', '.join(TESTS)}")
+    for option, value in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
+        if not isinstance(value, int | float) or not 0 < value < 1:
+            raise UserError(f"dataset.options.{option}={value!r} of parquet must be above 0 and below 1")
+    if val_fraction + test_fraction >= 1:
+        raise UserError("dataset.options.val_fraction and test_fraction of parquet must be below 1 together")
+    if not isinstance(split_seed, int):
+        raise UserError(f"dataset.options.split_seed={split_seed!r} of parquet must be an integer")
+    files = parquet_files.find(raw_dir)
+    chosen, left_out = _choose(files, test, raw_dir)
+    tables = {
+        split: tuple(parquet_rows.inspect(file, image_column, label_column) for file in members)
+        for split, members in chosen.items()
+    }
+    for split, members in tables.items():
+        if not sum(table.size for table in members):
+            raise UserError(f"{split} of dataset.data_dir={raw_dir!r} has no rows")
+    classes = _read_names(names) or _same_names(tables)
+    sha = hashlib.sha256(repr((classes, val_fraction, test_fraction, split_seed, left_out)).encode())
+    for split, members in tables.items():
+        for table in members:
+            sha.update(repr((split, table.image, table.label, table.layout)).encode())
+            sha.update(folder_listing.probe(table.file))
+    config = ParquetConfig(
+        name=sha.hexdigest()[:12],
+        tables=tables,
+        names=classes,
+        val_fraction=val_fraction,
+        test_fraction=test_fraction,
+        split_seed=split_seed,
+        left_out=left_out,
+    )
+    return Parquet(data_dir=store, config=config)
+
+
+def _choose(files: parquet_files.Files, test: str, raw_dir: str) -> tuple[dict[str, tuple[Path, ...]], tuple[str, ...]]:
+    """The files of train, val and test, without those that are to be held out, and words on what is left out."""
+    there = dict(files.splits)
+    chosen = {"train": there.pop("train")}
+    if test != "holdout":
+        if test not in there:
+            others = [f"{name!r} for a part of train" if name == "holdout" else repr(name) for name in TESTS[1:]]
+            offers = [o for name, o in zip(TESTS[1:], others, strict=True) if name == "holdout" or name in there]
+            raise UserError(
+                f"dataset.data_dir={raw_dir!r} has no {test} split, only {', '.join(files.splits)}: set "
+                f"dataset.options.test={' or '.join(offers)}"
+            )
+        chosen["test"] = there.pop(test)
+    if "validation" in there:
+        chosen["val"] = there.pop("validation")
+    words = [f"split {split} left out" for split in there]
+    if files.others:
+        logging.warning("Parquet files of no split: %s", listed([str(file) for file in files.others]))
+        words.append(counted(len(files.others), "file") + " of no split left out")
+    return chosen, tuple(words)
+
+
+def _read_names(names: Sequence[str] | str) -> tuple[str, ...]:
+    """The option `names`; () where it is empty."""
+    option = "dataset.options.names of parquet"
+    if isinstance(names, str) and names:
+        try:
+            lines = Path(names).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UserError(f"{option}: the file {names} cannot be read ({error})") from error
+        names = [line.strip() for line in lines if line.strip()]
+        if not names:
+            raise UserError(f"{option}: the file {names} is empty")
+    if not isinstance(names, list | tuple | str) or not all(isinstance(name, str) for name in names):
+        raise UserError(f"{option} is {names!r}: it must be names of classes, or a text file of them")
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise UserError(f"{option} has {listed(twice)} more than once")
+    return tuple(names)
+
+
+def _same_names(tables: Tables) -> tuple[str, ...]:
+    """The classes' names as all files have them in their metadata; () where none has any."""
+    found = {table.names: table.file for members in tables.values() for table in members if table.names}
+    if len(found) > 1:
+        one, other = list(found.values())[:2]
+        raise UserError(f"{one} and {other} have different names of classes in their metadata: are they of one set?")
+    return next(iter(found), None) or ()
+
+
+class Parquet(LocalBuilder):
+    """Builder of an image set in Parquet files; made by `create`."""
+
+    VERSION = tfds.core.Version("1.0.0")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        return self.dataset_info_from_configs(
+            description="Photos and labels in Parquet files, in the layout of the Hugging Face hub.",
+            features=tfds.features.FeaturesDict(
+                {
+                    "image": tfds.features.Image(shape=(None, None, 3)),  # JPEG or PNG, as `photo_file` has it
+                    "label": tfds.features.ClassLabel(),  # named once the files are read
+                }
+            ),
+            supervised_keys=("image", "label"),
+            metadata=tfds.core.MetadataDict(),
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
+        del dl_manager  # nothing to download
+        config = self.builder_config
+        names = config.names or _names_of_labels(config.tables["train"])
+        found, skipped = {}, 0
+        for split, tables in config.tables.items():
+            found[split], bad = read_photos(split, tables, names)
+            skipped += bad
+        divided = divide(found, config.val_fraction, config.test_fraction, config.split_seed)
+        self.info.features["label"].names = names
+        self.info.metadata["protocol"] = "; ".join(
+            [
+                counted(len(names), "class") + ("" if config.names else " (named by the labels)"),
+                *_how_divided(config),
+                *config.left_out,
+                counted(skipped, "unreadable photo") + " skipped",
+                counted(sum(not photo.is_kept for part in found.values() for photo in part.values()), "photo")
+                + " rewritten",
+                *_suspicious(divided, names),
+            ]
+        )
+        return {
+            split: self._generate_examples(config.tables.get(split, config.tables["train"]), divided[split])
+            for split in ("train", "val", "test")
+        }
+
+    def _generate_examples(self, tables: Sequence[Table], photos: Photos) -> Iterator[tuple[str, dict[str, Any]]]:
+        def record(row: tuple[int, str, bytes | None, object]) -> tuple[int, bytes]:
+            number, where, image, _ = row
+            try:
+                return number, photo_file.to_record(image or b"")
+            except UnreadablePhotoError as error:
+                raise UserError(f"{where} changed while it was read ({error}): run the same command again") from error
+
+        wanted = (row for row in _rows(tables) if row[0] in photos)
+        for number, encoded in in_order(record, wanted):
+            photo = photos[number]
+            yield f"{photo.digest.hex()}:{number}", {"image": io.BytesIO(encoded), "label": photo.label}
+
+
+def read_photos(split: str, tables: Sequence[Table], names: Sequence[str]) -> tuple[Photos, int]:
+    """Decodes every photo of a split; what is in those that can be read, and the number of those that cannot.
+
+    Args:
+        split: its name, for messages.
+        tables: its files.
+        names: of the classes.
+
+    Raises:
+        UserError: a label is none of a class, a row has no image, or more than 1 % of the photos cannot be read.
+    """
+    numbers = {name: number for number, name in enumerate(names)}
+
+    def look(row: tuple[int, str, bytes | None, object]) -> tuple[int, str, Photo | str]:
+        number, where, image, label = row
+        known = numbers.get(label, -1) if isinstance(label, str) else label
+        if not isinstance(known, int) or not 0 <= known < len(names):
+            raise UserError(f"{where}: {_wrong_label(label, split, names)}")
+        if image is None:
+            raise UserError(f"{where} has no image's bytes: the file must hold the images themselves")
+        try:
+            record = photo_file.to_record(image)
+            image_check.decode(record)
+        except UnreadablePhotoError as error:
+            return number, where, str(error)
+        return number, where, Photo(hashlib.sha256(image).digest(), known, record is image)
+
+    photos, bad = {}, {}
+    progress = with_progress(range(sum(table.size for table in tables)), f"reading {split} of {tables[0].file.parent}")
+    for number, where, result in in_order(look, (row for row, _ in zip(_rows(tables), progress, strict=False))):
+        if isinstance(result, str):
+            bad[where] = result
+        else:
+            photos[number] = result
+    image_check.refuse_many(bad, len(photos) + len(bad), f"{split} of {tables[0].file.parent}")
+    return photos, len(bad)
+
+
+def divide(found: Mapping[str, Photos], val_fraction: float, test_fraction: float, seed: int) -> dict[str, Photos]:
+    """Holds the splits that `found` lacks out of its train, class by class, by a hash of the photos.
+
+    Copies of a photo are never parted; those under several classes, of which all but one must be wrong, stay in train.
+
+    Args:
+        found: the photos of train, and of val and test where there are any.
+        val_fraction: share of each class.
+        test_fraction: likewise.
+        seed: of the hash that decides.
+
+    Raises:
+        UserError: a split would be empty.
+    """
+    missing = {split: f for split, f in (("test", test_fraction), ("val", val_fraction)) if split not in found}
+    labels_of = defaultdict(set)
+    for photo in found["train"].values():
+        labels_of[photo.digest.hex()].add(photo.label)
+    labels = {digest: next(iter(members)) for digest, members in labels_of.items() if len(members) == 1}
+    held = stratified_hold_out(labels, missing, seed)
+    for split, members in held.items():
+        if not members:
+            raise UserError(f"{split} would hold no photos: no class has enough to hold one out")
+    split_of = {digest: split for split, members in held.items() for digest in members}
+    divided: dict[str, dict[int, Photo]] = {split: dict(found.get(split, {})) for split in ("val", "test")}
+    divided["train"] = {}
+    for number, photo in found["train"].items():
+        divided[split_of.get(photo.digest.hex(), "train")][number] = photo
+    return dict(divided)
+
+
+def _rows(tables: Sequence[Table]) -> Iterator[tuple[int, str, bytes | None, int | str | None]]:
+    """Each row's number in the split, its place for messages, its image and its label."""
+    first = 0
+    for table in tables:
+        number = 0
+        for number, (image, label) in enumerate(parquet_rows.images_and_labels(table)):
+            yield first + number, f"{table.file}, row {number}", image, label
+        first += table.size
+
+
+def _names_of_labels(tables: Sequence[Table]) -> tuple[str, ...]:
+    """Names of the classes where nothing else tells them: the labels of train."""
+    found = {label for table in tables for label in parquet_rows.labels(table)}
+    strings = sorted(label for label in found if isinstance(label, str))
+    if strings:
+        return tuple(strings)
+    logging.warning("%s names no classes: they are known by their numbers; set dataset.options.names", tables[0].file)
+    greatest = max((label for label in found if isinstance(label, int)), default=-1)
+    return tuple(str(number) for number in range(greatest + 1))
+
+
+def _wrong_label(label: object, split: str, names: Sequence[str]) -> str:
+    hint = "correct it, or dataset.options.names"
+    if label == -1 and split == "test":
+        hint = "labels of a test that are kept secret are -1; set dataset.options.test='validation' or 'holdout'"
+    what = f"the numbers 0 to {len(names) - 1}" if isinstance(label, int) else f"the classes ({listed(names)})"
+    return f"label is {label!r}, which is none of {what}: {hint}"
+
+
+def _how_divided(config: ParquetConfig) -> Iterator[str]:
+    for split, fraction in (("val", config.val_fraction), ("test", config.test_fraction)):
+        if split in config.tables:
+            yield f"{split} from {listed([table.file.name for table in config.tables[split]], limit=1)}"
+        else:
+            share = f"{100 * fraction:g} % of each class of train"
+            yield f"{split} is {share}, by a hash of the photos, seed {config.split_seed}"
+
+
+def _suspicious(divided: Mapping[str, Photos], names: Sequence[str]) -> Iterator[str]:
+    """What makes the numbers of this dataset doubtful: classes without photos, and copies of photos."""
+    for split, photos in divided.items():
+        absent = set(range(len(names))) - {photo.label for photo in photos.values()}
+        if absent:
+            logging.warning("classes without a photo in %s: %s", split, listed([names[n] for n in sorted(absent)]))
+            yield f"{split} holds {len(names) - len(absent)} of the {len(names)} classes"
+    splits_of, labels_of = defaultdict(set), defaultdict(set)
+    for split, photos in divided.items():
+        for photo in photos.values():
+            splits_of[photo.digest].add(split)
+            labels_of[photo.digest].add(photo.label)
+    for what, found in (("in several splits", splits_of), ("under several classes", labels_of)):
+        number = sum(len(members) > 1 for members in found.values())
+        if number:
+            logging.warning("%s %s, byte for byte", counted(number, "photo"), what)
+            yield f"{counted(number, 'photo')} {what}"

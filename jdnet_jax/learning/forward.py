@@ -1,0 +1,57 @@
+"""The forward pass of the networks that are trained, in training mode."""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+from jaxtyping import PRNGKeyArray
+
+from jdnet_jax.learning.devices import Batch
+from jdnet_jax.learning.networks import Network
+from jdnet_jax.learning.state import TrainState
+from jdnet_jax.models import rematerialization
+from jdnet_jax.models.outputs import Outputs
+
+
+def forward(
+    networks: Mapping[str, Network],
+    params: Mapping[str, Any],
+    batch_stats: Mapping[str, Any],
+    batch: Batch,
+    key: PRNGKeyArray,
+    remat: bool = False,
+) -> tuple[dict[str, Outputs], dict[str, Any]]:
+    """What these networks make of a batch, and their batch statistics after it.
+
+    Args:
+        networks: those to compute.
+        params: network -> its parameters.
+        batch_stats: likewise.
+        batch: the images, as `Network.prepare` takes them.
+        key: of what is dropped.
+        remat: whether the blocks are computed again in the backward pass, see `rematerialization`.
+    """
+    outputs, updated = {}, {}
+    for name, network in networks.items():
+        x = network.prepare(batch)
+        variables = {"params": params[name], "batch_stats": batch_stats[name]}
+        with rematerialization.of_blocks() if remat else contextlib.nullcontext():
+            outputs[name], mutated = network.module.apply(
+                variables, x, train=True, mutable=["batch_stats"], rngs={"dropout": dropout_key(key, name)}
+            )
+        updated[name] = mutated.get("batch_stats", {})
+    return outputs, updated
+
+
+def dropout_key(key: PRNGKeyArray, network: str) -> PRNGKeyArray:
+    """The key of what a network drops in a step: its own, as peers of one architecture would drop the same units."""
+    return jax.random.fold_in(key, zlib.crc32(network.encode()) & 0x7FFFFFFF)
+
+
+def step_key(state: TrainState) -> PRNGKeyArray:
+    """The key of a step: of the run's key and the number of steps that were taken before."""
+    return jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)

@@ -1,0 +1,33 @@
+"""Sums over all numbers of a tree of parameters or gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, PyTree
+
+_SMALL = 8192  # numbers of a parameter that is joined with others where their values are summed
+
+
+def norm(tree: PyTree) -> Float[Array, ""]:
+    """The square root of the sum of all squares."""
+    return jnp.sqrt(sum((jnp.sum(part * part) for part in _parts(tree)), jnp.zeros(())))
+
+
+def inner(a: PyTree, b: PyTree) -> Float[Array, ""]:
+    """The sum of all products of two trees of the same shapes."""
+    return sum((jnp.sum(x * y) for x, y in zip(_parts(a), _parts(b), strict=True)), jnp.zeros(()))
+
+
+def _parts(tree: PyTree) -> Iterator[Float[Array, ...]]:
+    """All numbers of a tree, those of vectors and small kernels joined.
+
+    Each sum is several loops for XLA on a CPU to compile and to load, and a network has hundreds of them.
+    """
+    leaves = jax.tree.leaves(tree)
+    joined = [leaf.reshape(-1) for leaf in leaves if leaf.size <= _SMALL]
+    if joined:
+        yield jnp.concatenate(joined)
+    yield from (leaf for leaf in leaves if leaf.size > _SMALL)

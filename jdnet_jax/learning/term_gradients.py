@@ -1,0 +1,146 @@
+"""The gradient that each loss term sends to the student: how strong it is, where it points, and weights that follow it.
+
+A coupling whose gradient is many times cross-entropy's drowns the labels, and one whose gradient is a hundredth of it
+does nothing, whatever its value. Both change over a run, by orders of magnitude. OURS: a term with a `share` has the
+weight with which the norm of its gradient is that share of cross-entropy's. (GradNorm, Chen et al., ICML 2018, balances
+tasks by the norms of their gradients, too, through weights that are trained.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, PyTree
+
+from jdnet_jax import losses
+from jdnet_jax.config.routing import STUDENT
+from jdnet_jax.learning.devices import Batch, averaged
+from jdnet_jax.learning.forward import forward, step_key
+from jdnet_jax.learning.frozen_teachers import FrozenTeachers
+from jdnet_jax.learning.networks import Network
+from jdnet_jax.learning.norms import inner, norm
+from jdnet_jax.learning.state import TrainState
+from jdnet_jax.losses.objective import REFERENCE
+from jdnet_jax.models import labels
+
+_KEPT = 0.8  # share of the norms before in the smoothed ones, at each measurement
+_LARGEST = 1e4  # weight at most: where a term is at its minimum its gradient vanishes
+
+Norms = Mapping[str, Float[Array, ""]]
+
+
+@dataclass(frozen=True)
+class TermGradients:
+    """The gradients of some terms into the student, over one device's share of a batch.
+
+    Attributes:
+        networks: all networks.
+        terms: the objective.
+        frozen: the networks that are not trained, as the terms see them.
+        remat: see `forward`.
+    """
+
+    networks: Mapping[str, Network]
+    terms: Sequence[losses.Term]
+    frozen: FrozenTeachers
+    remat: bool = False
+
+    def __call__(self, state: TrainState, batch: Batch, names: Sequence[str]) -> dict[str, PyTree]:
+        """Term -> gradient of its unweighted value with respect to the student's parameters, averaged over devices.
+
+        The student's forward pass is computed once, and each term goes back through it.
+        """
+        key = step_key(state)
+        trainable = {name: network for name, network in self.networks.items() if network.trainable}
+        fixed = {name: network for name, network in trainable.items() if name != STUDENT}
+        others, _ = forward(fixed, state.params, state.batch_stats, batch, key)
+        others |= self.frozen(state.params, state.batch_stats, batch, key)
+
+        def of_student(params):
+            only = {STUDENT: self.networks[STUDENT]}
+            return forward(only, {STUDENT: params}, state.batch_stats, batch, key, self.remat)[0][STUDENT]
+
+        student, pull_back = jax.vjp(of_student, state.params[STUDENT])
+        of_batch = labels.of_batch(batch, student.logits.shape[-1])
+        found = {}
+        for term in (term for term in self.terms if term.name in names):
+            own = {}
+            if term.group is not None:
+                own = {part: getattr(state, part)[term.group][term.name] for part in ("params", "batch_stats")}
+
+            def value(outputs, term=term, own=own):
+                students_turn = jnp.int32(1)  # where turns are taken
+                return term.apply(own, {**others, STUDENT: outputs}, of_batch, students_turn)[0]
+
+            found[term.name] = averaged(pull_back(jax.grad(value)(student))[0])
+        return found
+
+
+def weights(terms: Sequence[losses.Term], norms: Norms, step: Int[Array, ""]) -> dict[str, Float[Array, ""]]:
+    """The weight in a step of each term that has a share; of one whose gradient is zero 0.
+
+    The share is of cross-entropy's gradient as it acts, with its weight, and follows the term's schedule.
+    """
+    shared = [term for term in terms if term.share]
+    if not shared:
+        return {}
+    [reference] = (term.weight(step) * norms[REFERENCE] for term in terms if term.name == REFERENCE)
+    return {
+        term.name: jnp.minimum(term.weight(step) * term.share * _ratio(reference, norms[term.name]), _LARGEST)
+        for term in shared
+    }
+
+
+def compared(terms: Sequence[losses.Term]) -> tuple[str, ...]:
+    """Names of the terms that send the student a gradient, cross-entropy first; () where it is not one of several."""
+    names = [term.name for term in terms if term.routing.get(STUDENT) and term.name != REFERENCE]
+    return (REFERENCE, *names) if names and any(term.name == REFERENCE for term in terms) else ()
+
+
+def look(gradients: TermGradients, every: int) -> Callable[[TrainState, Batch], tuple[Norms, Norms]]:
+    """A function of the state and a train step's batch, for one device inside a mapped axis `data`.
+
+    It measures the gradients that the terms of `compared` send to the student, over the first micro-batch, and returns
+    the norms for the state, which are smoothed and measured anew in every `every`-th step alone, and figures: of each
+    term but cross-entropy `gradient_share/<term>`, the norm of its weighted gradient as a share of cross-entropy's, and
+    `gradient_cosine/<term>`, the cosine between the two, in [-1, 1].
+
+    It is no part of the train step because XLA for CPUs computes convolutions inside a condition 25 times slower (jax
+    0.10), so a step that measures now and then would cost as much as many.
+    """
+    terms, names = gradients.terms, compared(gradients.terms)
+
+    def measure(state: TrainState, batch: Batch) -> tuple[Norms, Norms]:
+        first = {name: values[0] for name, values in batch.items()}
+        found = gradients(state, first, names)
+        norms = {name: norm(gradient) for name, gradient in found.items()}
+        anew = state.step % every == 0
+        smoothed = {name: jnp.where(anew, _smoothed(old, norms[name]), old) for name, old in state.norms.items()}
+        in_use = {term.name: term.weight(state.step) for term in terms} | weights(terms, smoothed, state.step)
+        figures: dict[str, Float[Array, ""]] = {}
+        for name in names[1:]:
+            share = _ratio(in_use[name] * norms[name], in_use[REFERENCE] * norms[REFERENCE])
+            cosine = _ratio(inner(found[name], found[REFERENCE]), norms[name] * norms[REFERENCE])
+            figures |= {f"gradient_share/{name}": share, f"gradient_cosine/{name}": cosine}
+        return smoothed, figures
+
+    return measure
+
+
+def looks(steps: int, count: int) -> frozenset[int]:
+    """The steps, counted from 0, before which the report looks: so many, evenly spread from the first to the last."""
+    count = min(count, steps)
+    return frozenset(round(i * (steps - 1) / max(1, count - 1)) for i in range(count))
+
+
+def _smoothed(before: Float[Array, ""], now: Float[Array, ""]) -> Float[Array, ""]:
+    """The first measurement counts in full; one that is not finite not at all."""
+    mean = jnp.where(before > 0, _KEPT * before + (1.0 - _KEPT) * now, now)
+    return jnp.where(jnp.isfinite(now), mean, before)
+
+
+def _ratio(a: Float[Array, ""], b: Float[Array, ""]) -> Float[Array, ""]:
+    return jnp.where(b > 0, a / jnp.where(b > 0, b, 1.0), 0.0)

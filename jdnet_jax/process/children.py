@@ -1,0 +1,43 @@
+"""Processes that end with the one that started them, however that one ends."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import threading
+from typing import Any
+
+_VARIABLE = "JDNET_JAX_PARENT_PIPE"
+
+
+def ending_with_this() -> dict[str, Any]:
+    """Arguments for `subprocess.Popen` and `run` that end the new process, a command of this project, with this one.
+
+    The new process inherits the reading end of a pipe whose other end is this process's alone. The system closes that
+    one when this process is gone, even by SIGKILL, and the new one then ends as at SIGTERM.
+    """
+    read = _pipe()[0]
+    return {"pass_fds": (read,), "env": {**os.environ, _VARIABLE: str(read)}}
+
+
+def end_with_parent() -> None:
+    """Where this process was started with `ending_with_this`: sends it SIGTERM once the other one is gone."""
+    inherited = os.environ.pop(_VARIABLE, "")
+    if inherited.isdecimal():
+        with contextlib.suppress(OSError):  # one who set the variable by hand
+            os.set_inheritable(int(inherited), False)
+            threading.Thread(target=_wait, args=(int(inherited),), name="parent", daemon=True).start()
+
+
+@functools.cache
+def _pipe() -> tuple[int, int]:
+    return os.pipe()
+
+
+def _wait(pipe: int) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(pipe, 1):
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)

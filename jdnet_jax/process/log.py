@@ -1,0 +1,30 @@
+"""What of the log reaches the screen."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+
+def show_warnings() -> None:
+    """Puts a `WarningsOnScreen` on the root logger, beside what is there."""
+    logging.getLogger().addHandler(WarningsOnScreen())
+
+
+class WarningsOnScreen(logging.Handler):
+    """Prints the first line of warnings to standard error.
+
+    What went wrong comes with its traceback, several times where threads wait for each other, and is then told in one
+    line by whoever ends because of it; the log has all of it.
+    """
+
+    def __init__(self) -> None:
+        """Takes warnings and what is worse."""
+        super().__init__(logging.WARNING)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Prints one record, unless it tells of an exception."""
+        if record.exc_info:
+            return
+        lines = record.getMessage().splitlines()
+        print(f"{record.levelname.lower()}: {lines[0] if lines else ''}", file=sys.stderr, flush=True)
