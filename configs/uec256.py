@@ -13,9 +13,11 @@ why these, and every run prints and keeps the protocol with its counts. For the 
 `--config.dataset.splits.train=train+val --config.select=last` (val then says nothing).
 Target: the JDNet paper reports 84.0 % top-1 for its student (the paper's number, not reproduced here; its networks,
 resolution and protocol are not known). Meant for a TPU v5e-8 or a GPU; it has not been run at full length by us, so
-what it costs there is not known. By the published counts of multiply-adds (4.1 G and 0.3 G) a step of 256 photos takes
-about 6.8 TFLOP, and 200 epochs of 25,000 photos 1.3e17.
+what it costs there is not known. By the published counts of multiply-adds (4.1 G and 0.3 G) a step of 1,024 photos
+takes about 27 TFLOP, and 200 epochs of 25,000 photos 1.3e17.
 Recipe: ours, as in `configs/food101.py`, with more epochs because the set is smaller.
+The learning rate, 0.8, is 0.2 for every 256 photos of the batch (Goyal et al., 2017) and untested. On one GPU of less
+than 64 GB: `--config.batch_size=256 --config.schedule.learning_rate=0.2`, or `--config.grad_accum=4`.
 The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`, `pair=` one of `jdnet_jax.config.pairs`, or both.
 """
 

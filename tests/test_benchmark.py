@@ -84,7 +84,8 @@ def test_both_forms_of_depthwise_convolution_in_bfloat16():
     ("args", "message"),
     [
         (("train_step",), "--config is missing"),
-        (("scaling",), "--config is missing"),
+        (("compile",), "--config is missing"),
+        (("compile", SMALL[0], "--device=v5"), "--device: unknown device 'v5'"),
         (("depthwise",), "--config is missing"),
         ((), "name what to measure"),
         (("inptu", SMALL[0]), "name what to measure"),

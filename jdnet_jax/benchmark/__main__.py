@@ -5,15 +5,14 @@ stage by stage. `python -m jdnet_jax.benchmark student --from=runs/demo`: latenc
 hand-off and in every format that it is exported to, or of exported files. `python -m jdnet_jax.benchmark train_step
 --config=configs/food101.py`, or `eval`: time, memory and share of the machine's peak of one step, on noise, with random
 weights. `python -m jdnet_jax.benchmark depthwise --config=configs/food101.py`: both forms of its depthwise
-convolutions. `python -m jdnet_jax.benchmark scaling --config=configs/food101.py --device=v5e`: what many devices would
-reach, predicted.
+convolutions. `python -m jdnet_jax.benchmark compile --config=configs/food101.py --device=v5e-8`: what the compiler of
+an accelerator that is not there says of both steps.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 from typing import Literal
 
@@ -30,7 +29,7 @@ KINDS = (
     "train_step --config=...",
     "eval --config=...",
     "depthwise --config=...",
-    "scaling --config=...",
+    "compile --config=...",
     "student --from=...",
 )
 
@@ -42,13 +41,7 @@ _SECONDS = flags.DEFINE_float("seconds", 10.0, "How long each figure is measured
 _CLASSES = flags.DEFINE_integer("classes", 101, "All but input and student: classes of the networks.", lower_bound=2)
 _PROFILE = flags.DEFINE_string("profile", None, "train_step, eval: a folder for a trace that TensorBoard opens.")
 _DEVICE = flags.DEFINE_string(
-    "device",
-    "v5e",
-    "scaling: the accelerator to predict for, v5e, v5p, h100, or one of other figures: "
-    "flops=312e12,link=300e9,group=8,network=25e9. The config's batch is that of each device.",
-)
-_UTILIZATION = flags.DEFINE_float(
-    "utilization", 0.4, "scaling: share of its peak that one device reaches, an assumption.", 0.001, 1.0
+    "device", "v5e-8", "compile: the accelerator, such as v5e-8, v5p-8, v6e-1, a100-8, h100-8 or h200-1."
 )
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object instead of a table.")
 
@@ -64,8 +57,8 @@ def main(argv: list[str]) -> int:
             _step(kind)
         case ["depthwise"]:
             _depthwise()
-        case ["scaling"]:
-            _scaling()
+        case ["compile"]:
+            return _compile()
         case ["student"]:
             _student()
         case _:
@@ -107,18 +100,14 @@ def _depthwise() -> None:
     show(json.dumps(result) if _JSON.value else depthwise.table(result))
 
 
-def _scaling() -> None:
+def _compile() -> int:
     config = command_line.required_config()
-    # The step is compiled, not run: as many of the CPU's as it takes stand in for devices.
-    os.environ["JAX_PLATFORMS"] = "cpu"
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=8"
-    command_line.log_warnings_only()
-    command_line.set_up_libraries()
 
-    from jdnet_jax.benchmark import scaling
+    from jdnet_jax.benchmark import accelerators, compilation
 
-    result = scaling.measure(config, _CLASSES.value, _DEVICE.value, _UTILIZATION.value)
-    show(json.dumps(result) if _JSON.value else scaling.table(result))
+    result = compilation.measure(config, accelerators.parse(_DEVICE.value), _CLASSES.value)
+    show(json.dumps(result) if _JSON.value else compilation.table(result))
+    return 0 if all(step["compiles"] for step in result["steps"].values()) else 1
 
 
 def _student() -> None:

@@ -12,6 +12,7 @@ from jdnet_jax.data import mixing
 from jdnet_jax.learning import assembly, devices, run_check
 from jdnet_jax.learning.assembly import Assembly
 from jdnet_jax.learning.devices import Batch
+from jdnet_jax.process.errors import UserError
 
 _STEPS = 1000  # of a run whose length follows from its data
 
@@ -43,10 +44,7 @@ def build(config: ConfigDict, classes: int) -> Assembly:
 
 def train_batch(config: ConfigDict, classes: int) -> Batch:
     """A global batch of noise as the train step takes it, on the devices."""
-    batch = _noise(config, classes, config.batch_size, config.image_size)
-    if mixing.is_on(config.augment):
-        batch |= {"mixed_label": batch["label"][::-1].copy(), "share": np.full(config.batch_size, 0.5, np.float32)}
-    return jax.block_until_ready(devices.split(batch, config.grad_accum))
+    return jax.block_until_ready(devices.split(_mixed(config, classes, config.batch_size), config.grad_accum))
 
 
 def eval_batch(config: ConfigDict, classes: int) -> Batch:
@@ -57,16 +55,37 @@ def eval_batch(config: ConfigDict, classes: int) -> Batch:
     return jax.block_until_ready(devices.split({**noise, "mask": np.ones(size, bool)}))
 
 
-def train_batch_shapes(config: ConfigDict, classes: int) -> dict[str, jax.ShapeDtypeStruct]:
-    """The shapes of `train_batch`, of which no more is allocated than an image or two for each device."""
-    shares = jax.device_count() * config.grad_accum
-    small = config.copy_and_resolve_references()
-    small.batch_size = 2 * shares  # mixup pairs them
-    each = config.batch_size // shares
-    return {
-        name: jax.ShapeDtypeStruct((*values.shape[:2], each, *values.shape[3:]), values.dtype)
-        for name, values in train_batch(small, classes).items()
-    }
+def train_batch_shapes(config: ConfigDict, classes: int, count: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes of `train_batch` on so many devices.
+
+    Raises:
+        UserError: the batch cannot be cut so.
+    """
+    shares = count * config.grad_accum
+    if config.batch_size % shares:
+        raise UserError(
+            f"config.batch_size={config.batch_size} cannot be cut into {config.grad_accum} micro-batches for each of "
+            f"{count} devices: choose a multiple of {shares}"
+        )
+    lead = (count, config.grad_accum, config.batch_size // shares)
+    return _shapes(_mixed(config, classes, 2), lead)
+
+
+def eval_batch_shapes(config: ConfigDict, classes: int, count: int) -> dict[str, jax.ShapeDtypeStruct]:
+    """The shapes of `eval_batch` on so many devices."""
+    lead = (count, -(-(config.eval_batch_size or config.batch_size) // count))
+    return _shapes({**_noise(config, classes, 1, eval_image_size(config)), "mask": np.ones(1, bool)}, lead)
+
+
+def _shapes(examples: dict[str, np.ndarray], lead: tuple[int, ...]) -> dict[str, jax.ShapeDtypeStruct]:
+    return {name: jax.ShapeDtypeStruct((*lead, *values.shape[1:]), values.dtype) for name, values in examples.items()}
+
+
+def _mixed(config: ConfigDict, classes: int, size: int) -> dict[str, np.ndarray]:
+    batch = _noise(config, classes, size, config.image_size)
+    if mixing.is_on(config.augment):
+        batch |= {"mixed_label": batch["label"][::-1].copy(), "share": np.full(size, 0.5, np.float32)}
+    return batch
 
 
 def _noise(config: ConfigDict, classes: int, size: int, pixels: int) -> dict[str, np.ndarray]:

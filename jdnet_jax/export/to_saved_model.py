@@ -10,6 +10,7 @@ from jax.experimental import jax2tf
 from jdnet_jax.export import to_stablehlo
 from jdnet_jax.export.inference_function import InferenceFunction
 from jdnet_jax.files.plain_path import without_patterns
+from jdnet_jax.models import lowering
 
 
 def write(function: InferenceFunction, folder: Path) -> None:
@@ -21,7 +22,7 @@ def write(function: InferenceFunction, folder: Path) -> None:
     """
     size = function.card.image_size
     converted = jax2tf.convert(
-        function,
+        lambda *images: function(*images),
         polymorphic_shapes=[f"(batch, {size}, {size}, 3)"],
         with_gradient=False,
         native_serialization_platforms=to_stablehlo.PLATFORMS,
@@ -35,5 +36,5 @@ def write(function: InferenceFunction, folder: Path) -> None:
     module.serve = tf.function(
         serve, input_signature=[tf.TensorSpec([None, size, size, 3], tf.uint8, "image")], autograph=False
     )
-    with without_patterns(folder) as place:
+    with lowering.for_platform(lowering.ANY), without_patterns(folder) as place:
         tf.saved_model.save(module, str(place), signatures={"serving_default": module.serve})

@@ -7,6 +7,7 @@ import jax.export
 import jax.numpy as jnp
 
 from jdnet_jax.export.inference_function import InferenceFunction
+from jdnet_jax.models import lowering
 
 PLATFORMS = ("cpu", "cuda", "tpu")
 
@@ -22,5 +23,6 @@ def convert(function: InferenceFunction) -> bytes:
     (batch,) = jax.export.symbolic_shape("batch")
     shapes = [(batch, size, size, channels) for channels in function.inputs.values()]
     arguments = [jax.ShapeDtypeStruct(shape, jnp.uint8) for shape in shapes]
-    exported = jax.export.export(jax.jit(function), platforms=PLATFORMS)(*arguments)
+    with lowering.for_platform(lowering.ANY):
+        exported = jax.export.export(jax.jit(lambda *images: function(*images)), platforms=PLATFORMS)(*arguments)
     return bytes(exported.serialize())

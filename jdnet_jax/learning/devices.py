@@ -5,6 +5,7 @@ The only module that knows how many there are. What a step sums over them, it su
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,16 +15,43 @@ from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool, Int, PyTree, UInt8
 
+from jdnet_jax.models import lowering
+
 DATA_AXIS = "data"  # the mapped axis, along which a batch is cut
 
 Batch = Mapping[str, Array]
 
 
-def mapped(step: Callable[..., Any], *, donate_state: bool = False) -> jax.stages.Wrapped:
-    """Compiles a step and maps it over all devices: first argument whole, second split along its first axis."""
+def mapped(
+    step: Callable[..., Any], *, donate_state: bool = False, devices: Sequence[jax.Device] | None = None
+) -> jax.stages.Wrapped:
+    """Compiles a step and maps it over devices: first argument whole, second split along its first axis.
+
+    Args:
+        step: of one device.
+        donate_state: whether the result may take the first argument's memory.
+        devices: None for all of this run; else those that the step is only compiled for, be they here or not.
+    """
+    devices = in_order() if devices is None else devices
+    platform = devices[0].platform
+
+    @functools.wraps(step)
+    def for_these(*args: Any) -> Any:
+        with lowering.for_platform(platform):
+            return step(*args)
+
+    donated = (0,) if donate_state else ()
     return jax.pmap(
-        step, axis_name=DATA_AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=(0,) if donate_state else ()
+        for_these, axis_name=DATA_AXIS, in_axes=(None, 0), out_axes=None, donate_argnums=donated, devices=devices
     )
+
+
+def in_order() -> list[jax.Device]:
+    """All devices in the order of the mapped axis: those of a process follow each other, as in `jax.local_devices`.
+
+    `jax.devices` has those of a TPU pod in the order of the links between them, which mixes the processes.
+    """
+    return [device for process in range(jax.process_count()) for device in jax.local_devices(process)]
 
 
 def averaged(tree: PyTree) -> PyTree:
@@ -39,7 +67,7 @@ def anywhere(value: bool) -> Bool[Array, ""]:
 
 def shardings(devices: Sequence[jax.Device] | None = None) -> tuple[NamedSharding, NamedSharding]:
     """How the arguments of a mapped step lie on devices (None: on all): the first whole on each, the second split."""
-    mesh = Mesh(np.asarray(jax.devices() if devices is None else devices), (DATA_AXIS,))
+    mesh = Mesh(np.asarray(in_order() if devices is None else devices), (DATA_AXIS,))
     return NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(DATA_AXIS))
 
 
@@ -72,7 +100,7 @@ def rows(batch_size: int, grad_accum: int = 1) -> Int[np.ndarray, " local"]:
     Micro-batch m holds positions [m * batch_size / grad_accum, ...), and is itself cut evenly over all devices.
     """
     positions = np.arange(batch_size).reshape(grad_accum, jax.device_count(), -1)
-    mine = [i for i, device in enumerate(jax.devices()) if device.process_index == jax.process_index()]
+    mine = [i for i, device in enumerate(in_order()) if device.process_index == jax.process_index()]
     return positions[:, mine].transpose(1, 0, 2).reshape(-1)
 
 

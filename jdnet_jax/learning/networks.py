@@ -28,7 +28,7 @@ from jdnet_jax.learning import branches
 from jdnet_jax.learning.devices import DATA_AXIS
 from jdnet_jax.losses.alignment import grids_align
 from jdnet_jax.losses.blocks import BlockReader
-from jdnet_jax.models import initialization, position_embedding
+from jdnet_jax.models import initialization, lowering, position_embedding
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.process.errors import UserError
 
@@ -402,7 +402,7 @@ def run_once(function: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments)):
         return function(*arguments)
     quick = {"xla_backend_optimization_level": 1, "xla_llvm_disable_expensive_passes": True}
-    options = quick if jax.default_backend() == "cpu" else None
+    options = quick if lowering.on_cpu() else None
     return jax.jit(function, compiler_options=options)(*arguments)
 
 

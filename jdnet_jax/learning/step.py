@@ -25,7 +25,7 @@ from jdnet_jax.learning.frozen_teachers import FrozenTeachers
 from jdnet_jax.learning.networks import Network
 from jdnet_jax.learning.state import Optimizers, TrainState
 from jdnet_jax.losses.classification import cross_entropy
-from jdnet_jax.models import labels
+from jdnet_jax.models import labels, lowering
 from jdnet_jax.models.outputs import Outputs
 
 Metrics = dict[str, Array]
@@ -106,8 +106,9 @@ def train_step(
         else:
 
             def micro(carry, part):
-                # One after the other, so that the memory of one serves the next.
-                (batch_stats, grads, metrics), (examples, i) = lax.optimization_barrier((carry, part))
+                if lowering.on_cpu():  # one after the other, so that the memory of one serves the next
+                    carry, part = lax.optimization_barrier((carry, part))
+                (batch_stats, grads, metrics), (examples, i) = carry, part
                 batch_stats, *new = gradients(state, batch_stats, examples, jax.random.fold_in(key, i), weights)
                 grads, metrics = jax.tree.map(lambda a, b: a + b / accum, (grads, metrics), tuple(new))
                 return (batch_stats, grads, metrics), None
@@ -116,17 +117,18 @@ def train_step(
             zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
             carry = (state.batch_stats, *zeros)
             # In a loop XLA's convolutions for CPUs are 20 to 40 times slower (jax 0.10), so there it is written out.
-            unroll = accum if jax.default_backend() == "cpu" else 1
+            unroll = accum if lowering.on_cpu() else 1
             (batch_stats, grads, metrics), _ = lax.scan(micro, carry, (dict(batch), jnp.arange(accum)), unroll=unroll)
 
         grads, metrics = averaged((grads, metrics))
         metrics |= {f"weight/{name}": weight for name, weight in weights.items()}
-        if jax.default_backend() == "cpu":
+        if lowering.on_cpu():
             # No update begins before the last gradient is known. Otherwise XLA for CPUs copies every parameter, since
             # it cannot know that the backward pass has read the old value when the update overwrites it.
             grads = lax.optimization_barrier(grads)
         if not sync_batch_norm:
-            batch_stats = averaged(batch_stats)
+            moved = {name: own for name, own in batch_stats.items() if name not in networks or name in trainable}
+            batch_stats = {**batch_stats, **averaged(moved)}
         params, opt_state = dict(state.params), dict(state.opt_state)
         for name, tx in optimizers.items():
             metrics[f"grad_norm/{name}"] = norms.norm(grads[name])

@@ -26,6 +26,7 @@ from jdnet_jax.config.routing import DISCRIMINATORS
 from jdnet_jax.losses.blocks import BlockReader
 from jdnet_jax.models.labels import Labels
 from jdnet_jax.models.outputs import Outputs
+from jdnet_jax.models.pointwise import EXACT
 
 #: The collection of a term's figures, beside its value, that are logged.
 FIGURES = "figures"
@@ -52,8 +53,8 @@ class Discriminator(nn.Module):
         """Logits, float32."""
         x = z
         for i, divisor in enumerate(self.divisors):
-            x = nn.relu(nn.Dense(max(1, z.shape[-1] // divisor), name=f"hidden{i}")(x))
-        x = nn.Dense(2, name="out")(x)
+            x = nn.relu(nn.Dense(max(1, z.shape[-1] // divisor), precision=EXACT, name=f"hidden{i}")(x))
+        x = nn.Dense(2, precision=EXACT, name="out")(x)
         return nn.relu(x) if self.final_relu else x
 
 

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import dataclasses
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
 from jdnet_jax.models.outputs import Outputs
+from jdnet_jax.models.pointwise import EXACT
 
 POOLS = ("average", "max")
 
@@ -46,7 +46,7 @@ def pool(features: Float[Array, "batch h w c"], size: int, kind: str) -> Float[A
         inside = (positions >= begin_end[:, 0]) & (positions < begin_end[:, 1])
         shares = (inside / inside.sum(0)).astype(np.float32)
         # A product rather than a lookup, whose gradient adds in no fixed order on a GPU.
-        return jnp.matmul(x.mean(-1), shares, precision=jax.lax.Precision.HIGHEST)
+        return jnp.matmul(x.mean(-1), shares, precision=EXACT)
     widest = int((begin_end[:, 1] - begin_end[:, 0]).max())
     # A narrower window repeats its last position, which is no greater than itself.
     taken = np.minimum(begin_end[:, :1] + np.arange(widest), begin_end[:, 1:] - 1)

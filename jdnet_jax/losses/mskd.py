@@ -31,12 +31,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from jdnet_jax.losses.alignment import normalize, to_common_grid
+from jdnet_jax.losses.alignment import cosines, normalize, to_common_grid
 from jdnet_jax.losses.classification import cross_entropy, kl_divergence
+from jdnet_jax.models import lowering
 from jdnet_jax.models.batch_norm import BatchNorm
 from jdnet_jax.models.labels import Labels
 from jdnet_jax.models.layers import Conv
 from jdnet_jax.models.outputs import Outputs
+from jdnet_jax.models.pointwise import EXACT
 
 Map = Float[Array, "batch h w channels"]
 
@@ -44,7 +46,10 @@ Map = Float[Array, "batch h w channels"]
 def cosine_distance(student: Map, teacher: Map) -> Float[Array, ""]:
     """Mean over the batch and positions of 1 - cos(student, teacher) along channels; in [0, 2]."""
     student, teacher = to_common_grid(student, teacher)
-    cosine = jnp.sum(normalize(student, -1) * normalize(teacher, -1), axis=-1)
+    if lowering.on_cpu():
+        cosine = jnp.sum(normalize(student, -1) * normalize(teacher, -1), axis=-1)
+    else:
+        cosine = cosines(student, teacher)
     return jnp.mean(1.0 - cosine)
 
 
@@ -97,7 +102,9 @@ class StageHead(nn.Module):
     @nn.compact
     def __call__(self, features: Float[Array, "batch h w c"]) -> Float[Array, "batch classes"]:
         """Logits, float32."""
-        return nn.Dense(self.classes, name="classifier")(features.astype(jnp.float32).mean(axis=(1, 2)))
+        return nn.Dense(self.classes, precision=EXACT, name="classifier")(
+            features.astype(jnp.float32).mean(axis=(1, 2))
+        )
 
 
 class Mskd(nn.Module):

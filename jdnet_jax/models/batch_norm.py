@@ -85,9 +85,13 @@ class BatchNorm(nn.Module):
 def _moments(x: Array, axis_name: str | None) -> tuple[Array, Array]:
     """Mean and variance of each channel."""
     mean, square = jnp.mean(x, _AXES), jnp.mean(lax.square(x), _AXES)
-    if axis_name is not None:
-        mean, square = lax.pmean((mean, square), axis_name)
+    mean, square = _averaged((mean, square), axis_name)
     return mean, jnp.maximum(square - lax.square(mean), 0.0)
+
+
+def _averaged(pair: tuple[Array, Array], axis_name: str | None) -> tuple[Array, Array]:
+    """The means over all devices; of one there is nothing to send."""
+    return pair if axis_name is None or lax.axis_size(axis_name) == 1 else lax.pmean(pair, axis_name)
 
 
 def _affine(mean: Array, var: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, Array]:
@@ -158,8 +162,7 @@ def _backward(
     d_scale = (jnp.sum(g * wide, _AXES) - mean * d_bias) * inverse
     count = x.size // x.shape[-1]
     mean_g, mean_g_xhat = d_bias / count, d_scale / count
-    if axis_name is not None:
-        mean_g, mean_g_xhat = lax.pmean((mean_g, mean_g_xhat), axis_name)
+    mean_g, mean_g_xhat = _averaged((mean_g, mean_g_xhat), axis_name)
     slope = inverse * mean_g_xhat
     dx = factor * (g - _over_maps(mean_g - mean * slope) - wide * _over_maps(slope))
     return dx.astype(x.dtype), d_scale, d_bias

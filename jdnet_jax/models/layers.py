@@ -17,12 +17,12 @@ from jdnet_jax.models.depthwise import DIMENSION_NUMBERS, depthwise_conv
 from jdnet_jax.models.grouped import grouped_conv
 from jdnet_jax.models.initializers import Initializer
 from jdnet_jax.models.padding import Padding
-from jdnet_jax.models.pointwise import pointwise_conv
+from jdnet_jax.models.pointwise import EXACT, pointwise_conv
 from jdnet_jax.process.errors import UserError
 
 
 class Conv(nn.Module):
-    """Convolution; 1x1 kernels of one group are computed as matrix products.
+    """Convolution; on the CPU 1x1 kernels of one group are computed as matrix products.
 
     Attributes:
         features: output channels.
@@ -32,6 +32,7 @@ class Conv(nn.Module):
         dtype: dtype of the computation.
         groups: the channels are split into so many groups, each convolved for itself.
         use_bias: whether a bias is added; none is needed where BatchNorm follows.
+        precision: of the products of one group; `EXACT` where float32 is promised.
     """
 
     features: int
@@ -41,6 +42,7 @@ class Conv(nn.Module):
     dtype: Any = jnp.float32
     groups: int = 1
     use_bias: bool = False
+    precision: lax.Precision | None = None
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width c_in"]) -> Float[Array, "batch out_h out_w c_out"]:
@@ -56,15 +58,22 @@ class Conv(nn.Module):
         return y + bias.astype(self.dtype)[None, None, None]
 
     def _convolve(self, x: Array, kernel: Array) -> Array:
-        if self.kernel_size == 1 and self.groups == 1 and not lowering.is_plain():
+        # On the CPU alone: XLA's compiler for GPUs dies of a slice before a product, or finds no tiles for it.
+        if self.kernel_size == 1 and self.groups == 1 and lowering.cpu_forms():
             x = x[:, :: self.stride, :: self.stride]
             # Flat, because XLA transposes the gradient for a product that contracts several dimensions.
-            return pointwise_conv(x.reshape(-1, x.shape[-1]), kernel[0, 0]).reshape(*x.shape[:-1], self.features)
+            y = pointwise_conv(x.reshape(-1, x.shape[-1]), kernel[0, 0], self.precision)
+            return y.reshape(*x.shape[:-1], self.features)
         pads = padding_rules.resolve(self.padding, (x.shape[1], x.shape[2]), self.kernel_size, self.stride)
         if self.groups > 1:
             return grouped_conv(x, kernel, self.groups, self.stride, pads)
         return lax.conv_general_dilated(
-            x, kernel, (self.stride, self.stride), pads, dimension_numbers=DIMENSION_NUMBERS
+            x,
+            kernel,
+            (self.stride, self.stride),
+            pads,
+            dimension_numbers=DIMENSION_NUMBERS,
+            precision=self.precision,
         )
 
 
@@ -106,9 +115,9 @@ def max_pool(
 ) -> Float[Array, "batch out_h out_w channels"]:
     """Max-pooling; the default is ResNet's, 3x3 with stride 2 and one pixel of padding on every side.
 
-    The maximum over rows, then over columns, of as many shifted images as the window is wide: the gradient of XLA's
-    window reduction is slow on the CPU. Where values tie, the gradient is shared. Inside `lowering.plain` it is that
-    window reduction.
+    On the CPU, where the gradient of XLA's window reduction is slow, the maximum over rows, then over columns, of as
+    many shifted images as the window is wide; where values tie, the gradient is shared. Other platforms, and
+    `lowering.plain`, get that window reduction, which gives the gradient to one of them.
 
     Args:
         x: the feature maps.
@@ -120,7 +129,7 @@ def max_pool(
         UserError: no window fits.
     """
     _check_window_fits(x, window, padding)
-    if lowering.is_plain():
+    if not lowering.cpu_forms():
         return nn.max_pool(x, (window, window), (stride, stride), ((padding, padding), (padding, padding)))
     for axis in (1, 2):
         border = [(0, 0, 0)] * x.ndim
@@ -236,4 +245,4 @@ class Classifier(nn.Module):
         shape = (features.shape[-1], self.num_classes)
         kernel = self.param("kernel", initializers.normal(0.01), shape, jnp.float32)
         bias = self.param("bias", initializers.zeros, (self.num_classes,), jnp.float32)
-        return features.astype(jnp.float32) @ kernel + bias[None], kernel
+        return jnp.matmul(features.astype(jnp.float32), kernel, precision=EXACT) + bias[None], kernel

@@ -2,6 +2,9 @@
 
 Training wants the first, and has forms of its own for the CPU. A converter to another format needs the second: it
 recognises a layer by its operation, and would keep a convolution that is written out as shifted multiply-adds so.
+
+Which form is fastest hangs on the platform that the program is compiled for, which need not be the one that traces it:
+this module alone is asked for it.
 """
 
 from __future__ import annotations
@@ -10,7 +13,12 @@ import contextlib
 from collections.abc import Iterator
 from contextvars import ContextVar
 
+import jax
+
+ANY = "any"  # the platform of a program that several are to compile
+
 _PLAIN = ContextVar("plain", default=False)
+_PLATFORM: ContextVar[str | None] = ContextVar("platform", default=None)
 
 
 @contextlib.contextmanager
@@ -29,3 +37,34 @@ def plain() -> Iterator[None]:
 def is_plain() -> bool:
     """Whether layers are to be one operation each."""
     return _PLAIN.get()
+
+
+@contextlib.contextmanager
+def for_platform(name: str) -> Iterator[None]:
+    """What is traced inside is compiled for this platform rather than for JAX's default one.
+
+    Trace a new function inside, as for `plain`.
+
+    Args:
+        name: as of `jax.Device.platform`: `cpu`, `gpu` or `tpu`; or `ANY`.
+    """
+    token = _PLATFORM.set(name)
+    try:
+        yield
+    finally:
+        _PLATFORM.reset(token)
+
+
+def platform() -> str:
+    """The platform that what is traced now is compiled for."""
+    return _PLATFORM.get() or jax.default_backend()
+
+
+def on_cpu() -> bool:
+    """Whether what is traced now is compiled for CPUs alone."""
+    return platform() == "cpu"
+
+
+def cpu_forms() -> bool:
+    """Whether layers are to have the CPU's own forms."""
+    return on_cpu() and not is_plain()

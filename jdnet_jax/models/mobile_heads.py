@@ -16,6 +16,7 @@ from jdnet_jax.models.batch_norm import Activation, activate, pass_gradient
 from jdnet_jax.models.block import BlockSettings
 from jdnet_jax.models.layers import Conv
 from jdnet_jax.models.outputs import HiddenLayer, Outputs
+from jdnet_jax.models.pointwise import EXACT
 
 #: From features [batch, channels] to the logits, and the kernel that made them: `linear_head.classify`.
 Classify = Callable[[Array], tuple[Array, Array | None]]
@@ -86,7 +87,7 @@ class HiddenHead:
     ) -> Outputs:
         """See `Head`."""
         pooled = jnp.mean(x, (1, 2), dtype=jnp.float32, keepdims=True)
-        conv = Conv(self.features, 1, use_bias=not self.norm, name="conv_head")
+        conv = Conv(self.features, 1, use_bias=not self.norm, precision=EXACT, name="conv_head")
         y = conv(pooled)
         if self.norm:
             norm = dataclasses.replace(settings, dtype=jnp.float32).norm(self.activation, name="norm_head")

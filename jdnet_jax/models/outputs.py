@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.models import lowering
 from jdnet_jax.models.labels import FullLabels, shares
+from jdnet_jax.models.pointwise import EXACT
 
 
 @flax.struct.dataclass
@@ -37,7 +38,7 @@ class HiddenLayer:
             # A matrix product would get a second copy of the kernel, transposed; this takes the convolution's own.
             inner = jnp.sum(weighted[:, :, None] * self.kernel.T[None], 1)
         else:
-            inner = weighted @ self.kernel.T
+            inner = jnp.matmul(weighted, self.kernel.T, precision=EXACT)
         return inner if self.before is None else self.before.pull_back(inner)
 
 
@@ -113,10 +114,10 @@ class Outputs:
         if lowering.is_plain():
             return jnp.take(self.kernel.T, labels, axis=0, mode="clip")
         # A product with one-hot rows rather than a lookup, whose gradient adds in no fixed order on a GPU.
-        return shares(labels, self.kernel.shape[1]) @ self.kernel.T
+        return jnp.matmul(shares(labels, self.kernel.shape[1]), self.kernel.T, precision=EXACT)
 
 
 def _weighted(
     maps: Float[Array, "batch height width channels"], weights: Float[Array, "batch channels"]
 ) -> Float[Array, "batch height width"]:
-    return nn.relu(jnp.einsum("bhwc,bc->bhw", maps.astype(jnp.float32), weights))
+    return nn.relu(jnp.einsum("bhwc,bc->bhw", maps.astype(jnp.float32), weights, precision=EXACT))

@@ -5,18 +5,23 @@ A linear layer at each token is the same thing: `token_product` is for `nn.Dense
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
 from jdnet_jax.models import lowering
 
+#: Of a product whose values are promised in float32: by default TPUs round its factors to bfloat16, GPUs to TF32.
+EXACT = lax.Precision.HIGHEST
 
-@jax.custom_vjp
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def pointwise_conv(
-    x: Float[Array, "positions c_in"], kernel: Float[Array, "c_in c_out"]
+    x: Float[Array, "positions c_in"], kernel: Float[Array, "c_in c_out"], precision: lax.Precision | None = None
 ) -> Float[Array, "positions c_out"]:
     """The product of every position's channels with the kernel.
 
@@ -26,25 +31,27 @@ def pointwise_conv(
     Args:
         x: feature maps, flat.
         kernel: in the dtype of `x`.
+        precision: of this product and of its gradients.
     """
-    return x @ kernel
+    return jnp.matmul(x, kernel, precision=precision)
 
 
-def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
-    return x @ kernel, (x, kernel)
+def _forward(x: Array, kernel: Array, precision: lax.Precision | None) -> tuple[Array, tuple[Array, Array]]:
+    return jnp.matmul(x, kernel, precision=precision), (x, kernel)
 
 
-def _backward(residuals: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
+def _backward(precision: lax.Precision | None, residuals: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
     x, kernel = residuals
+    contracted = functools.partial(_contracted, precision=precision)
     if kernel.shape[0] > kernel.shape[1]:
-        d_kernel = lax.platform_dependent(x, g, cpu=_transposed_first, default=_contracted)
+        d_kernel = lax.platform_dependent(x, g, cpu=_transposed_first, default=contracted)
     else:
-        d_kernel = _contracted(x, g)
-    return lax.dot_general(g, kernel, (((1,), (1,)), ((), ()))), d_kernel
+        d_kernel = contracted(x, g)
+    return lax.dot_general(g, kernel, (((1,), (1,)), ((), ())), precision=precision), d_kernel
 
 
-def _contracted(x: Array, g: Array) -> Array:
-    return lax.dot_general(x, g, (((0,), (0,)), ((), ())))
+def _contracted(x: Array, g: Array, precision: lax.Precision | None) -> Array:
+    return lax.dot_general(x, g, (((0,), (0,)), ((), ())), precision=precision)
 
 
 def _transposed_first(x: Array, g: Array) -> Array:
@@ -61,7 +68,8 @@ def token_product(
     """`lax.dot_general` as `nn.Dense` calls it, over flat positions.
 
     Of a product that contracts several dimensions, as the kernel's gradient is otherwise, XLA transposes both sides on
-    the CPU: more than half of a transformer's step. Inside `lowering.plain` it is `lax.dot_general`.
+    the CPU: more than half of a transformer's step. Elsewhere, and inside `lowering.plain`, it is `lax.dot_general`:
+    XLA's compiler for GPUs finds no tiles for a product behind some reshapes.
 
     Args:
         x: features at each position.
@@ -69,6 +77,6 @@ def token_product(
         dimension_numbers: the last dimension of `x` with the first of the kernel.
         options: of `lax.dot_general`.
     """
-    if lowering.is_plain():
+    if not lowering.cpu_forms():
         return lax.dot_general(x, kernel, dimension_numbers, **options)
     return pointwise_conv(x.reshape(-1, x.shape[-1]), kernel).reshape(*x.shape[:-1], kernel.shape[-1])

@@ -24,6 +24,7 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.models.linear_head import classify
 from jdnet_jax.models.outputs import HiddenLayer, Outputs
+from jdnet_jax.models.pointwise import EXACT
 from jdnet_jax.models.spec import COMMON_OPTIONS, InputSpec, Option, Stage, Variant
 from jdnet_jax.process.errors import UserError
 
@@ -93,7 +94,7 @@ class RveRNet(nn.Module):
             )
         views = {ROI: images[..., :3], CONTEXT: images[..., 3:]}
         outputs = [branch(views[name], train=train) for name, branch in self._branches.items()]
-        dense = nn.Dense(self.hidden, name="integration")
+        dense = nn.Dense(self.hidden, precision=EXACT, name="integration")
         hidden = dense(jnp.concatenate([branch.logits for branch in outputs], axis=-1))
         logits, kernel = classify(self, nn.relu(hidden), "head", train=train)
         slopes = (hidden > 0).astype(jnp.float32)  # of the ReLU
@@ -132,7 +133,7 @@ def seen_through(
     maps = branch.maps if branch.hidden is None else branch.hidden.maps
     assert maps is not None
     # A classifier without an activation behind it and the integration's layer are one linear map.
-    own = integration if branch.kernel is None else branch.kernel @ integration
+    own = integration if branch.kernel is None else jnp.matmul(branch.kernel, integration, precision=EXACT)
     hidden = HiddenLayer(maps, own, slopes, before=branch.hidden)
     return Outputs(logits=logits, stages=branch.stages, kernel=kernel, hidden=hidden)
 

@@ -46,10 +46,26 @@ def attend(
         the heads' averages of the values, side by side, and the weights of these averages.
     """
     scaled = queries * jnp.asarray(queries.shape[-1] ** -0.5, queries.dtype)
-    scores = jnp.einsum("bqhd,bkhd->bhqk", scaled, keys, preferred_element_type=jnp.float32)
-    weights = jax.nn.softmax(scores)
+    weights = jax.nn.softmax(_scores(scaled, keys))
     mixed = jnp.einsum("bhqk,bkhd->bqhd", weights.astype(values.dtype), values)
     return mixed.reshape(*mixed.shape[:2], -1), weights
+
+
+@jax.custom_vjp
+def _scores(
+    queries: Float[Array, "batch queries heads d"], keys: Float[Array, "batch keys heads d"]
+) -> Float[Array, "batch heads queries keys"]:
+    """The products of queries and keys, float32 from the sums on."""
+    return jnp.einsum("bqhd,bkhd->bhqk", queries, keys, preferred_element_type=jnp.float32)
+
+
+def _scores_backward(residuals: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
+    """Products in the dtype of queries and keys: JAX's would have one factor in float32, and both would be made so."""
+    queries, keys = residuals
+    return jax.vjp(functools.partial(jnp.einsum, "bqhd,bkhd->bhqk"), queries, keys)[1](g.astype(queries.dtype))
+
+
+_scores.defvjp(lambda queries, keys: (_scores(queries, keys), (queries, keys)), _scores_backward)
 
 
 class SelfAttention(nn.Module):

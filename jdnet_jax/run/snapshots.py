@@ -24,6 +24,7 @@ from jdnet_jax.config.defaults import eval_image_size
 from jdnet_jax.data import Dataset, chosen
 from jdnet_jax.files import array_file
 from jdnet_jax.learning.networks import Network
+from jdnet_jax.models import lowering
 from jdnet_jax.process.errors import UserError
 
 PHOTOS = 6  # how many photos are followed
@@ -125,7 +126,7 @@ def _compiled(network: Network) -> Any:
         return outputs.activation(labels), jnp.take_along_axis(probabilities, labels[:, None], axis=1)[:, 0]
 
     # A few photos a few times in a run: to compile quickly matters more than to run fast.
-    options = {"xla_backend_optimization_level": 0} if jax.default_backend() == "cpu" else None
+    options = {"xla_backend_optimization_level": 0} if lowering.on_cpu() else None
     return jax.jit(maps, compiler_options=options)
 
 

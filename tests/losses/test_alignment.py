@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jdnet_jax.losses.alignment import grids_align, normalize, to_common_grid
+from jdnet_jax.losses.alignment import cosines, grids_align, normalize, to_common_grid
 
 
 def test_normalize_by_hand():
@@ -47,3 +47,22 @@ def test_grids_that_do_not_align():
     assert grids_align((8, 4), (4, 4))
     with pytest.raises(ValueError, match=r"grids \(7, 7\) and \(4, 4\) do not align"):
         to_common_grid(jnp.zeros((1, 7, 7, 1)), jnp.zeros((1, 4, 4, 1)))
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+def test_cosines_are_products_of_normalised_maps_and_so_are_their_gradients(dtype):
+    keys = jax.random.split(jax.random.key(0), 3)
+    a, b = (jax.random.normal(key, (2, 3, 4, 16)).astype(dtype) for key in keys[:2])
+    a = a.at[0, 0, 0].set(0.0)  # of no direction
+    g = jax.random.normal(keys[2], (2, 3, 4))
+    expected, pull = jax.vjp(lambda a, b: jnp.sum(normalize(a, -1) * normalize(b, -1), -1), *map(jnp.float32, (a, b)))
+    found, pull_found = jax.vjp(cosines, a, b)
+    assert found.dtype == jnp.float32
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    for ours, reference in zip(pull_found(g), pull(g), strict=True):
+        assert ours.dtype == dtype
+        # Computed in float32 and rounded once.
+        error = 1e-5 if dtype == jnp.float32 else float(jnp.finfo(dtype).eps)
+        np.testing.assert_allclose(np.float32(ours), reference, rtol=error, atol=1e-6)
+    assert not np.any(pull_found(g)[0][0, 0, 0])
+    assert not np.any(pull_found(g)[1][0, 0, 0])

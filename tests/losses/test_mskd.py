@@ -5,6 +5,7 @@ import pytest
 
 from jdnet_jax.losses import mskd
 from jdnet_jax.losses.classification import cross_entropy
+from jdnet_jax.models import lowering
 from jdnet_jax.models.outputs import Outputs
 
 
@@ -171,3 +172,12 @@ def test_stages_are_summed_with_their_weights():
     np.testing.assert_allclose(value((0, 1), ()), first + second, rtol=1e-6)
     assert mskd.Mskd().stages == (-1,)
     assert value((-1,), ()) == second  # the deepest
+
+
+def test_accelerators_compute_the_same_cosine_distance():
+    keys = jax.random.split(jax.random.key(1))
+    student, teacher = jax.random.normal(keys[0], (2, 4, 4, 8)), jax.random.normal(keys[1], (2, 2, 2, 8))
+    expected = jax.value_and_grad(mskd.cosine_distance, (0, 1))(student, teacher)
+    with lowering.for_platform("tpu"):
+        found = jax.value_and_grad(mskd.cosine_distance, (0, 1))(student, teacher)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), found, expected)

@@ -94,6 +94,20 @@ def test_statistics_of_a_split_batch_are_those_of_the_whole():
     assert_same(jax.tree.map(lambda part: part.sum(0), split[3]), d_params)  # each shard has its share of the gradient
 
 
+def test_one_device_sends_nothing():
+    x, params, _ = draw()
+
+    def loss(params, x):
+        return jnp.sum(apply(params, x, axis_name="data")[0])
+
+    def sent(devices):
+        shard = jax.ShapeDtypeStruct((SHAPE[0] // devices, *SHAPE[1:]), x.dtype)
+        return str(jax.make_jaxpr(jax.grad(loss), axis_env=[("data", devices)])(params, shard)).count("psum")
+
+    assert sent(1) == 0
+    assert sent(2) > 0
+
+
 def test_bfloat16_keeps_float32_statistics(strict_promotion):
     x, params, _ = draw()
     y, stats = apply(params, x.astype(jnp.bfloat16), dtype=jnp.bfloat16)

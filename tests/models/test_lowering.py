@@ -88,3 +88,39 @@ def test_the_form_is_fast_again_outside():
     layer = DepthwiseConv(3)
     names = [e.primitive.name for e in jax.make_jaxpr(lambda: layer.apply({"params": {"kernel": kernel}}, x))().eqns]
     assert "conv_general_dilated" not in names
+
+
+def test_the_platform_is_the_process_own_unless_told():
+    assert lowering.platform() == jax.default_backend()
+    with lowering.for_platform("tpu"):
+        assert (lowering.platform(), lowering.on_cpu(), lowering.cpu_forms()) == ("tpu", False, False)
+    assert lowering.on_cpu() == (jax.default_backend() == "cpu")
+    with lowering.for_platform("cpu"), lowering.plain():
+        assert (lowering.on_cpu(), lowering.cpu_forms()) == (True, False)
+
+
+@pytest.mark.parametrize("platform", ["tpu", "gpu", lowering.ANY])
+@pytest.mark.parametrize(
+    ("layer", "operation"),
+    [(Conv(5, 1, 2), "conv_general_dilated"), (max_pool, "reduce_window_max")],
+    ids=["1x1", "pool"],
+)
+def test_other_platforms_get_xlas_own_operations(platform, layer, operation):
+    """Of a slice before a product XLA's compiler for GPUs dies, and shifted maxima cost a TPU four times the memory."""
+    x = jax.random.normal(jax.random.key(0), (2, 8, 8, 4))
+    variables = layer.init(jax.random.key(1), x) if isinstance(layer, Conv) else None
+
+    def value(x):
+        return layer(x) if variables is None else layer.apply(variables, x)
+
+    def gradients(x):
+        return jax.vjp(value, x)[1](jnp.cos(value(x)))[0]
+
+    with lowering.for_platform("cpu"):
+        expected, expected_gradients = value(x), gradients(x)
+    with lowering.for_platform(platform):
+        traced = jax.make_jaxpr(lambda x: value(x))(x)
+        found, found_gradients = value(x), gradients(x)
+    assert [equation.primitive.name for equation in traced.eqns] == [operation]
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(found_gradients, expected_gradients, rtol=1e-5, atol=1e-6)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.extend.core import jaxprs_in_params
 
 from jdnet_jax.models import lowering
 from jdnet_jax.models.registry import create
@@ -128,6 +129,34 @@ def test_the_softmax_is_float32_in_bfloat16(strict_promotion):
     mixed, weights = attend(x, x, x)
     assert (mixed.dtype, weights.dtype) == (jnp.bfloat16, jnp.float32)
     np.testing.assert_allclose(weights.sum(-1), 1, rtol=1e-6)
+
+
+def test_gradients_are_products_of_one_dtype_and_near_those_in_float32():
+    keys = jax.random.split(jax.random.key(0), 4)
+    parts = [jax.random.normal(key, (2, 5, 2, 8)) for key in keys[:3]]
+    g = jax.random.normal(keys[3], (2, 5, 16))
+
+    def gradients(*parts):
+        return jax.vjp(lambda *parts: attend(*parts)[0], *parts)[1](g.astype(parts[0].dtype))
+
+    halves = [part.astype(jnp.bfloat16) for part in parts]
+    factors = _factors(jax.make_jaxpr(gradients)(*halves).jaxpr)
+    assert len(factors) >= 2 * 6
+    assert {str(factor.dtype) for factor in factors} == {"bfloat16"}
+    for found, expected in zip(gradients(*halves), gradients(*parts), strict=True):
+        error = jnp.linalg.norm(found.astype(jnp.float32) - expected) / jnp.linalg.norm(expected)
+        assert error < 3 * jnp.finfo(jnp.bfloat16).eps
+
+
+def _factors(jaxpr):
+    """What the matrix products of a program multiply."""
+    found = []
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            found += [variable.aval for variable in equation.invars]
+        for inner in jaxprs_in_params(equation.params):
+            found += _factors(inner)
+    return found
 
 
 @pytest.mark.parametrize("kind", SMALL)
