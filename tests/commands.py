@@ -19,7 +19,6 @@ SMALL = (
     "--config.image_size=32",
     "--config.student.options.width=4",
     "--config.teachers.teacher.options.width=8",
-    "--config.gradient_report=0",  # one more function to compile
 )
 
 # For what a run does, whatever it trains: the student without its teacher, compiled in less time.

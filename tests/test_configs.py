@@ -24,7 +24,6 @@ def config_of(name, *argument):
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     config = module.get_config(*argument)
-    config.gradient_report = 0  # one more function to compile, like snapshots
     config.snapshots = 0  # each network's maps are one more function to compile; `test_train` has them
     return config
 
@@ -36,7 +35,7 @@ def test_food101_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
     On one device: eight would each update all 26 million parameters.
     """
     prepare_drawn("food101", {"train": 40, "validation": 20}, tmp_path / "tfds", monkeypatch)
-    size = {"image_size": 64, "batch_size": 16, "eval_batch_size": 8, "steps": 2, "snapshots": 0, "gradient_report": 0}
+    size = {"image_size": 64, "batch_size": 16, "eval_batch_size": 8, "steps": 2, "snapshots": 0}
     flags = (f"--config.{key}={value}" for key, value in size.items())
     result = command(
         "main",

@@ -19,7 +19,7 @@ def config(**changes):
     result.losses.mskd.options.stages = (0, 1, 2)
     result.losses.kl.weight = 0.5
     result.schedule.learning_rate = 1e-2
-    result.steps, result.gradient_report = 20, 0
+    result.steps = 20
     result.update_from_flattened_dict({key.replace("__", "."): value for key, value in changes.items()})
     check.check(result, weights=False)
     return result

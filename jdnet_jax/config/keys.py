@@ -255,7 +255,10 @@ KEYS: Mapping[str, Key] = {
     ),
     "snapshots": Key(6, Whole(0, 1000), "evaluations at which activation maps are kept for the report; 0 = none"),
     "gradient_report": Key(
-        6, Whole(0, 1000), "looks at each term's gradient into the student beside cross-entropy's; 0 = none"
+        0,
+        Whole(0, 1000),
+        "looks at each term's gradient into the student beside cross-entropy's, for the report; 0 = none. It is one more "
+        "function to compile, as large as the train step",
     ),
 }
 
