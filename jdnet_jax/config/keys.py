@@ -257,8 +257,8 @@ KEYS: Mapping[str, Key] = {
     "gradient_report": Key(
         0,
         Whole(0, 1000),
-        "looks at each term's gradient into the student beside cross-entropy's, for the report; 0 = none. It compiles one "
-        "more function, as large as the train step",
+        "looks at each term's gradient into the student beside cross-entropy's, for the report; 0 = none. It compiles "
+        "one more function, as large as the train step",
     ),
 }
 
