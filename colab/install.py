@@ -53,8 +53,8 @@ def prepare(extras: str = "export") -> None:
     unused = extra and not shown.stdout.splitlines()[-1].startswith(BACKENDS[extra])
     if unused and os.environ.get("JAX_PLATFORMS") != "cpu":
         raise RuntimeError(
-            f"JAX does not find this runtime's {BACKENDS[extra].upper()}: choose another runtime, or go on with the CPU "
-            "by os.environ['JAX_PLATFORMS'] = 'cpu' before this cell"
+            f"JAX does not find this runtime's {BACKENDS[extra].upper()}: choose another runtime, or go on with the "
+            "CPU by os.environ['JAX_PLATFORMS'] = 'cpu' before this cell"
         )
 
 
@@ -68,7 +68,7 @@ def jax_extra(environ: Mapping[str, str], devices: Path = Path("/dev")) -> str:
 
 def requirements(extras: str, extra: str) -> list[str]:
     """What pip is asked for in the checkout, with the project's extras and that of jax."""
-    return [f".[{extras}]", f"jax[{extra}]" if extra else "jax"]
+    return ["-e", f".[{extras}]", f"jax[{extra}]" if extra else "jax"]
 
 
 def install(python: Path, wanted: list[str]) -> None:
