@@ -1,7 +1,9 @@
 """The notebooks, executed by the cells that a person runs, at the size that `SMALL` stands for."""
 
+import ast
 import itertools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +13,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "colab").glob("*.ipynb"))
+HARDWARE = {"jdnet_food101_tpu": ("TPU", "V5E1"), "jdnet_your_photos": ("GPU", "T4")}  # CPUs alone for the others
+HOME = "OWNER/jdnet_jax"  # the repository on GitHub: a placeholder until it has one
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -28,6 +32,35 @@ def test_a_notebook_says_what_it_does_on_which_runtime_and_how_long(path):
     parameters = notebook.cells[1]
     assert parameters.metadata.tags == ["parameters"]
     assert "SMALL = False" in parameters.source
+
+
+@each_notebook
+def test_a_notebook_opens_on_colab_from_the_repository_that_it_installs(path):
+    notebook = nbformat.read(path, as_version=4)
+    address = f"https://colab.research.google.com/github/{HOME}/blob/main/colab/{path.name}"
+    assert notebook.cells[0].source.startswith("[![Open in Colab](https://colab.research.google.com/assets/")
+    assert f"({address})\n" in notebook.cells[0].source
+    assert f'SOURCE = "https://github.com/{HOME}"' in notebook.cells[1].source
+
+
+@each_notebook
+def test_a_notebook_asks_colab_for_the_hardware_that_it_is_for(path):
+    metadata = nbformat.read(path, as_version=4).metadata
+    assert (metadata.get("accelerator"), metadata.colab.get("gpuType")) == HARDWARE.get(path.stem, (None, None))
+
+
+@each_notebook
+def test_the_project_runs_in_its_environment_and_not_in_the_notebook(path):
+    """The notebook's own Python is the runtime's, which has neither the project nor the JAX that it needs."""
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            lines = cell.source.splitlines()
+            plain = [re.sub(r"^(\s*)[!%].*", r"\1pass", line) for line in lines]
+            nodes = list(ast.walk(ast.parse("\n".join(plain))))
+            names = {name.name for node in nodes if isinstance(node, ast.Import) for name in node.names}
+            names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+            assert not [name for name in names if name.split(".")[0] in ("jdnet_jax", "jax", "PIL", "numpy")]
+            assert "sys.executable" not in cell.source
 
 
 @each_notebook
@@ -55,7 +88,8 @@ def test_a_notebook_runs_from_its_first_cell_to_its_last(path, tmp_path, small_d
     values = "\n".join(f"{name} = {value!r}" for name, value in {**given, "SMALL": True}.items())
     notebook.cells.insert(2, nbformat.v4.new_code_cell(values))
     nbformat.write(notebook, tmp_path / "small.ipynb")
-    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    for folder in ("colab", "configs"):
+        (tmp_path / folder).symlink_to(ROOT / folder)
     # A shell's `python` is this one, as on Colab.
     paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     result = subprocess.run(

@@ -9,7 +9,8 @@ with barriers in it, so there the flag would break what has one.
 
 **Convolutions are Eigen's.** XLA gives convolutions to YNNPACK, whose kernels for 3x3 take one and a half times as long
 as Eigen's, which XLA has as well (jaxlib 0.10.2 on an Intel Xeon with AVX-512; `tests/benchmarks/STEP.md`). An XLA that
-does not know a flag or its value ends the process, so this one is given only to the versions that it was tried with.
+does not know a flag or its value ends the process, so this one is given only to the versions that it was tried with:
+on 0.10.2, 0.11.2 and 0.12.0.1 convolutions go to YNNPACK without it and stay Eigen's with it.
 
 This module imports no JAX, as the flags must be set before JAX starts.
 """
@@ -22,7 +23,7 @@ from collections.abc import Mapping
 
 BARRIERS_HOLD = "--xla_disable_hlo_passes=cse_barrier_expander"
 EIGEN_CONVOLUTIONS = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
-TRIED = "0.10."  # the jaxlib whose experimental flags are known
+TRIED = ("0.10.", "0.11.", "0.12.")  # the versions of jaxlib whose experimental flags are known
 
 
 def flags(environ: Mapping[str, str], jaxlib: str | None = None, *, accelerators: bool | None = None) -> str:

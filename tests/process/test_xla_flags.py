@@ -13,6 +13,7 @@ def on_cpu(**environ):
 def test_flags_stand_beside_those_that_are_given_and_give_way_to_them():
     both = f"{BARRIERS_HOLD} {EIGEN_CONVOLUTIONS}"
     assert xla_flags.flags(on_cpu(), "0.10.2") == both
+    assert xla_flags.flags(on_cpu(), "0.12.0.1") == both
     assert xla_flags.flags(on_cpu(XLA_FLAGS="--xla_a=1"), "0.10.2") == f"--xla_a=1 {both}"
     passes = "--xla_disable_hlo_passes=b"
     assert xla_flags.flags(on_cpu(XLA_FLAGS=passes), "0.10.2") == f"{passes} {EIGEN_CONVOLUTIONS}"
@@ -21,8 +22,8 @@ def test_flags_stand_beside_those_that_are_given_and_give_way_to_them():
 
 
 def test_a_jaxlib_that_may_not_know_it_does_not_get_the_experimental_flag():
-    assert xla_flags.flags(on_cpu(), "0.11.0") == BARRIERS_HOLD
-    assert xla_flags.flags(on_cpu(XLA_FLAGS=BARRIERS_HOLD), "0.11.0") == BARRIERS_HOLD
+    assert xla_flags.flags(on_cpu(), "0.13.0") == BARRIERS_HOLD
+    assert xla_flags.flags(on_cpu(XLA_FLAGS=BARRIERS_HOLD), "0.13.0") == BARRIERS_HOLD
 
 
 def test_where_jax_could_use_an_accelerator_xla_is_told_nothing():
@@ -49,7 +50,8 @@ os.environ["XLA_FLAGS"] = xla_flags.flags({"JAX_PLATFORMS": "cpu"})
 import jax, jax.numpy as jnp
 from jax import lax
 convolve = lambda x, kernel: lax.conv(x, kernel, (1, 1), "SAME")
-text = jax.jit(convolve).lower(jnp.ones((1, 16, 8, 8)), jnp.ones((16, 16, 3, 3))).compile().as_text()
+# Large enough that YNNPACK would have it.
+text = jax.jit(convolve).lower(jnp.ones((8, 64, 32, 32)), jnp.ones((64, 64, 3, 3))).compile().as_text()
 print("convolution" in text, "ynn" in text)
 """
 
