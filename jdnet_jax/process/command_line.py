@@ -81,6 +81,15 @@ def set_up_libraries() -> None:
     gc.freeze()  # the libraries stay: without this, collections look through them for a tenth of the time of a trace
 
 
+def with_photos(argv: list[str]) -> list[str]:
+    """The arguments of a command, of which a first one that is no option is the folder of `--config=image_folder`."""
+    program, *arguments = argv
+    if not arguments or arguments[0].startswith("-"):
+        return argv
+    photos, *rest = arguments
+    return [program, "--config=image_folder", f"--config.dataset.data_dir={photos}", *rest]
+
+
 def log_warnings_only() -> None:
     """Keeps the libraries' running commentary from the screen; for commands that write no log files.
 

@@ -23,6 +23,7 @@ from tests.commands import ROOT
         ("demo", ["--host", "--port"]),
         ("report", ["--workdir"]),
         ("models", ["--[no]json"]),
+        ("check", ["--config", "--output"]),
     ],
 )
 def test_help_names_the_flags_without_importing_jax_or_tensorflow(name, flags):
