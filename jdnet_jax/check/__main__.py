@@ -34,12 +34,9 @@ def main(argv: list[str]) -> int:
     logging.set_verbosity(logging.ERROR)  # what preparing the photos warns of is told here in full
     command_line.set_up_libraries()
 
-    import tensorflow_datasets as tfds
-
     from jdnet_jax.check import folder, page
     from jdnet_jax.learning import run_check
 
-    tfds.disable_progress_bar()
     run_check.check(config)
     found = folder.look(config)
     print("\n".join(folder.text(found)))
@@ -50,4 +47,5 @@ def main(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    command_line.run(main, command_line.with_photos(sys.argv))
+    sys.argv = command_line.with_photos(sys.argv)  # where the config's flags look for themselves
+    command_line.run(main)
