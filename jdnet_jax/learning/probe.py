@@ -20,6 +20,7 @@ from jaxtyping import Float, Float32, Float64, Int, PyTree
 from ml_collections import ConfigDict
 from scipy import optimize, special
 
+from jdnet_jax.config.keys import PROBE
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.data import Dataset
 from jdnet_jax.learning import devices, eval_loop, host_batches, networks, norms, step
@@ -75,6 +76,12 @@ def of_student(student: Network, variables: Mapping[str, PyTree], dataset: Datas
     return fit(*train, *val, len(dataset.class_names))
 
 
+def comes_first(student: Network, dataset: Dataset, config: ConfigDict) -> bool:
+    """Whether a probe is fitted before the training of a run: the config wants it, and it is quick and worth it."""
+    trains = config.recipe != PROBE and student.init != "random"
+    return config.probe and trains and dataset.sizes["train"] <= QUICK
+
+
 def backbone(network: Network) -> Network:
     """The network without its classifier, as `models.create_backbone` makes it: its logits are its features."""
     return dataclasses.replace(network, module=network.module.clone(num_classes=0))
@@ -106,9 +113,8 @@ def fit(
     weights = np.zeros(size + classes)
     best: tuple[float, float, np.ndarray, float] | None = None
     for strength in STRENGTHS:
-        found = optimize.minimize(
-            _objective, weights, (train, labels, classes, strength), "L-BFGS-B", jac=True, options={"maxiter": _ITERATIONS}
-        )
+        arguments, limit = (train, labels, classes, strength), {"maxiter": _ITERATIONS}
+        found = optimize.minimize(_objective, weights, arguments, "L-BFGS-B", jac=True, options=limit)
         weights = found.x
         loss = _cross_entropy(_scores(weights, val, classes), val_labels)
         if best is None or loss < best[0]:
@@ -154,24 +160,34 @@ def _objective(
     return _cross_entropy(scores, labels) + strength / 2 * float(kernel @ kernel), gradient
 
 
-def with_classifier(student: Network, params: PyTree, probe: Probe) -> PyTree:
-    """The student's parameters with the probe in the place of its classifier.
+def classifier_of(student: Network) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Where the kernel and the bias of a network's classifier are among its parameters.
 
     Raises:
-        UserError: the student has no single linear layer as its classifier.
+        UserError: its classifier is not one linear layer.
     """
-    own = traverse_util.flatten_dict(dict(params))
-    features = traverse_util.flatten_dict(dict(networks.shapes(backbone(student))[1]["params"]))
-    places = {path[-1]: path for path in own if path not in features}
-    fitted = {"kernel": probe.kernel, "bias": probe.bias}
-    if len(own) - len(features) != 2 or any(
-        name not in places or own[places[name]].shape != value.shape for name, value in fitted.items()
-    ):
+    own, others = (
+        traverse_util.flatten_dict(dict(networks.shapes(network)[1]["params"]))
+        for network in (student, backbone(student))
+    )
+    places = {path[-1]: path for path in own if path not in others}
+    if len(own) - len(others) != 2 or set(places) != {"kernel", "bias"} or len(own[places["kernel"]].shape) != 2:
         raise UserError(
             f"config.recipe: a probe needs a student whose classifier is one linear layer, and {student.model} has "
             "another: choose another student"
         )
-    return traverse_util.unflatten_dict({**own, **{places[name]: value for name, value in fitted.items()}})
+    return places["kernel"], places["bias"]
+
+
+def with_classifier(student: Network, params: PyTree, probe: Probe) -> PyTree:
+    """The student's parameters with the probe in the place of its classifier.
+
+    Raises:
+        UserError: as `classifier_of`.
+    """
+    kernel, bias = classifier_of(student)
+    own = traverse_util.flatten_dict(dict(params))
+    return traverse_util.unflatten_dict({**own, kernel: probe.kernel, bias: probe.bias})
 
 
 def train_step(
@@ -186,8 +202,9 @@ def train_step(
         config: of the run.
 
     Raises:
-        UserError: the student has no single linear layer as its classifier.
+        UserError: as `classifier_of`.
     """
+    classifier_of(student)  # refused before anything is computed
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, dict[str, np.float32]]:
         del batch  # all of train is looked at

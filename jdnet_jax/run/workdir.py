@@ -35,6 +35,7 @@ _FREE = (
     "max_roll_backs",
     "snapshots",
     "gradient_report",
+    "probe",
 )
 
 # What report, comparison and the words at the end of a run count on.
