@@ -17,6 +17,8 @@ from absl import flags, logging
 from jdnet_jax.files import user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.printable import printable
+from jdnet_jax.process.progress import show
 
 command_line.define_config("The config that would be trained; image_folder where only PHOTOS are named.")
 flags.declare_key_flag("config")
@@ -39,10 +41,10 @@ def main(argv: list[str]) -> int:
 
     run_check.check(config)
     found = folder.look(config)
-    print("\n".join(folder.text(found)))
+    show("\n".join(folder.text(found)))
     output = user_files.expanded(_OUTPUT.value)
     page.write(found, config, output)
-    print(f"page: {output}")
+    show(f"page: {printable(output)}")
     return 0
 
 
