@@ -20,6 +20,7 @@ from jdnet_jax import data
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config.keys import PROBE
 from jdnet_jax.config.routing import STUDENT
+from jdnet_jax.data.wording import counted
 from jdnet_jax.figures import calibration, classification, intervals
 from jdnet_jax.files import atomic
 from jdnet_jax.handoff.digest import sha256
@@ -137,8 +138,9 @@ class _Run:
         began = time.monotonic()
         batches = host_batches.on_devices(self.dataset, self.config, seed=self.non_finite.data_seed, start_step=first)
         window: list[dict[str, Any]] = list(self.unlogged)
+        work = "fitting a linear classifier" if self.config.recipe == PROBE else "compiling"
         for number in range(first + 1, self.steps + 1):
-            with self.progress.alive("compiling") if number == first + 1 else contextlib.nullcontext():
+            with self.progress.alive(work) if number == first + 1 else contextlib.nullcontext():
                 batch = next(batches)
                 self._look(writer, number, batch)
                 self.state, values = self.train_step(self.state, batch)
@@ -304,7 +306,7 @@ class _Run:
             overview = parameter_overview.get_parameter_overview(self.state.params[name], include_stats=False)
             logging.info("%s\n%s", name, overview)
         first = int(self.state.step)
-        start = f"continuing after step {first} of {self.steps}" if first else f"{self.steps} steps"
+        start = f"continuing after step {first} of {self.steps}" if first else counted(self.steps, "step")
         size, shown = self.config.image_size, config_lib.eval_image_size(self.config)
         pixels = f"{size} px" + (f", evaluated at {shown}" if shown != size else "")
         say(f"{start}, batch {self.config.batch_size}, {pixels}; workdir {self.place.path}")

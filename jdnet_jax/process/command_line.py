@@ -82,12 +82,17 @@ def set_up_libraries() -> None:
 
 
 def with_photos(argv: list[str]) -> list[str]:
-    """The arguments of a command, of which a first one that is no option is the folder of `--config=image_folder`."""
+    """The arguments of a command, of which a first one that is no option is the folder of photos.
+
+    The config is `image_folder`, where they name none: `PHOTOS --config=image_folder:ce`.
+    """
     program, *arguments = argv
     if not arguments or arguments[0].startswith("-"):
         return argv
     photos, *rest = arguments
-    return [program, "--config=image_folder", f"--config.dataset.data_dir={photos}", *rest]
+    named = any(argument.partition("=")[0] in ("--config", "-config") for argument in rest)
+    config = [] if named else ["--config=image_folder"]
+    return [program, *config, f"--config.dataset.data_dir={photos}", *rest]
 
 
 def log_warnings_only() -> None:
