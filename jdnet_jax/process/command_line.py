@@ -90,9 +90,10 @@ def with_photos(argv: list[str]) -> list[str]:
     if not arguments or arguments[0].startswith("-"):
         return argv
     photos, *rest = arguments
-    named = any(argument.partition("=")[0] in ("--config", "-config") for argument in rest)
-    config = [] if named else ["--config=image_folder"]
-    return [program, *config, f"--config.dataset.data_dir={photos}", *rest]
+    folder = f"--config.dataset.data_dir={photos}"
+    if any(argument.partition("=")[0] in ("--config", "-config") for argument in rest):
+        return [program, *rest, folder]  # values come behind the config that they are of
+    return [program, "--config=image_folder", folder, *rest]
 
 
 def log_warnings_only() -> None:

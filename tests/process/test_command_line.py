@@ -152,8 +152,8 @@ def test_names_reach_the_screen_without_escape_codes():
         ([], []),
         (["--config=demo"], ["--config=demo"]),
         (["a", "--x"], ["--config=image_folder", "--config.dataset.data_dir=a", "--x"]),
-        (["a", "--config=food"], ["--config.dataset.data_dir=a", "--config=food"]),
-        (["a", "--config", "food"], ["--config.dataset.data_dir=a", "--config", "food"]),
+        (["a", "--config=food"], ["--config=food", "--config.dataset.data_dir=a"]),
+        (["a", "--config", "food"], ["--config", "food", "--config.dataset.data_dir=a"]),
         (["a", "--config.seed=1"], ["--config=image_folder", "--config.dataset.data_dir=a", "--config.seed=1"]),
     ],
 )
