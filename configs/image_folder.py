@@ -32,5 +32,6 @@ def get_config(recipe="jdnet"):
     config.optimizer.name = "adamw"
     config.optimizer.weight_decay = 0.01
     config.schedule.learning_rate = 1e-3
+    config.probe = True  # what training has to beat
     config.select = "last"  # the best of many on a small val is often the luckiest
     return apply_recipe(config, recipe)

@@ -15,6 +15,7 @@ from jdnet_jax.process import command_line
 #: Command -> its module, what it takes, and what it does.
 COMMANDS = {
     "train": ("main", "PHOTOS | --config=NAME", "train a student and its teacher; the same command continues a run"),
+    "check": ("check", "PHOTOS", "what training would make of a folder of photos, before it: counts, split, copies"),
     "predict": (
         "predict",
         "--model=RUN PHOTO ...",
@@ -43,9 +44,9 @@ def main() -> None:
         hint = f"did you mean {close[0]}? " if close else ""
         print(f"error: there is no command {name!r}: {hint}the commands are {', '.join(COMMANDS)}", file=sys.stderr)
         sys.exit(2)
-    if name == "train" and rest and not rest[0].startswith("-"):
-        rest = ["--config=image_folder", f"--config.dataset.data_dir={rest[0]}", *rest[1:]]
     sys.argv = [f"jdnet {name}", *rest]
+    if name == "train":
+        sys.argv = command_line.with_photos(sys.argv)
     command_line.started_as_jdnet = True
     runpy.run_module(f"jdnet_jax.{COMMANDS[name][0]}", run_name="__main__", alter_sys=True)
 

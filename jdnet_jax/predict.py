@@ -1,13 +1,16 @@
 """What a finished model sees in photos: `python -m jdnet_jax.predict --model=runs/demo photo.jpg folder/ *.webp`.
 
-The model is a workdir, a hand-off (`student/`) or an exported file. Each photo gets its five most probable classes, and
-with `--overlay=DIR` a picture that shows where the model looked. A folder stands for the photos below it. A model that
+The model is a workdir, a hand-off (`student/`) or an exported file. Each photo gets its `--top` most probable classes,
+with `--csv=FILE` also in a table for a spreadsheet, a photo a line, and with `--overlay=DIR` a picture that shows where
+the model looked. A folder stands for the photos below it. A model that
 looks at the food and its surroundings apart (RveRNet) needs `--mask`: the mask of the food as an 8-bit PNG, 0 where it
 is not, or a folder with `<photo's name>.png` for each photo, which may lie below folders as the photos do.
 """
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from absl import flags
 
-from jdnet_jax.files import user_files
+from jdnet_jax.files import atomic, user_files
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.printable import printable
@@ -30,10 +33,11 @@ if TYPE_CHECKING:
 _MODEL = flags.DEFINE_string("model", None, "A workdir, a hand-off (student/) or an exported file.")
 _OVERLAY = flags.DEFINE_string("overlay", None, "A folder for pictures of where the model looked, one a photo.")
 _MASK = flags.DEFINE_string("mask", None, "For a model of a region of interest: the food's mask, or a folder of masks.")
+_CSV = flags.DEFINE_string("csv", None, "A file for the answers as a table, a photo a line; written at the end.")
+_TOP = flags.DEFINE_integer("top", 5, "How many classes to tell of each photo.", lower_bound=1)
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object for each photo, a line each.")
 
 _BATCH = 32  # photos that are run together, and whose pictures are in memory
-_TOP = 5
 
 
 def main(argv: list[str]) -> int:
@@ -45,6 +49,9 @@ def main(argv: list[str]) -> int:
     folder = user_files.expanded(_OVERLAY.value) if _OVERLAY.value else None
     if folder is not None:
         _make(folder)
+    table = user_files.expanded(_CSV.value) if _CSV.value else None
+    if table is not None and (table.is_dir() or not table.absolute().parent.is_dir()):
+        raise UserError(f"--csv={table} cannot be written: name a file in a folder that there is")
     command_line.log_warnings_only()
     command_line.set_up_libraries()
 
@@ -56,6 +63,7 @@ def main(argv: list[str]) -> int:
     size = overlay.PICTURE_SIZE if folder is not None else 0
     destinations = overlay.destinations(paths, folder) if folder is not None else [None] * len(paths)
     bad = 0
+    rows: list[list[str]] = []
     masks = user_files.expanded(_MASK.value) if _MASK.value else None
     read = photos.read(paths, runner.card, picture_size=size, masks=masks)
     for (photo, probabilities, activation), destination in zip(_predicted(runner, read), destinations, strict=True):
@@ -67,11 +75,15 @@ def main(argv: list[str]) -> int:
         if photo.problem:
             bad += 1
             _print_problem(photo)
+            rows.append([printable(photo.path), photo.problem])
             continue
         top = _top(probabilities, runner.card.classes)
         if photo.picture is not None and destination is not None and activation is not None:
             overlay.save(overlay.draw(photo.picture, activation, *top[0], runner.card), destination)
         _print(photo, top, destination)
+        rows.append([printable(photo.path), "", *(str(part) for answer in top for part in answer)])
+    if table is not None:
+        atomic.write_text(table, _as_csv(rows, min(_TOP.value, len(runner.card.classes))))
     if bad:
         raise UserError(f"{bad} of {len(paths)} photos could not be read; the lines above say why")
     return 0
@@ -96,8 +108,21 @@ def _predicted(runner: Runner, photos: Iterable[Photo]) -> Iterator[tuple[Photo,
 
 def _top(probabilities: np.ndarray, classes: Sequence[str]) -> list[tuple[str, float]]:
     """The most probable classes, best first; of equally probable ones the first of the model's comes first."""
-    order = np.argsort(-probabilities, kind="stable")[:_TOP]
+    order = np.argsort(-probabilities, kind="stable")[: _TOP.value]
     return [(classes[i], float(probabilities[i])) for i in order]
+
+
+def _as_csv(rows: Iterable[Sequence[str]], top: int) -> str:
+    """A table of the answers.
+
+    Args:
+        rows: of each photo its path, its problem or '', then class and probability, the most probable first.
+        top: how many classes a row has.
+    """
+    heads = ["photo", "problem", *(f"{what}_{rank}" for rank in range(1, top + 1) for what in ("class", "probability"))]
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([heads, *([*row, *[""] * (len(heads) - len(row))] for row in rows)])
+    return text.getvalue()
 
 
 def _print(photo: Photo, top: Sequence[tuple[str, float]], overlay: Path | None) -> None:

@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,13 @@ from ml_collections import ConfigDict
 
 from jdnet_jax import data
 from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.config.keys import PROBE
 from jdnet_jax.config.routing import STUDENT
-from jdnet_jax.figures import calibration, classification
+from jdnet_jax.data.wording import counted
+from jdnet_jax.figures import calibration, classification, intervals
 from jdnet_jax.files import atomic
 from jdnet_jax.handoff.digest import sha256
-from jdnet_jax.learning import assembly, devices, eval_loop, host_batches, networks, run_check, step
+from jdnet_jax.learning import advice, assembly, devices, eval_loop, host_batches, networks, probe, run_check, step
 from jdnet_jax.process import together, unused_memory
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import Interrupted, Interruption
@@ -90,7 +92,7 @@ class _Run:
         self.parts = assembly.assemble(config, len(dataset.class_names), self.steps)
         self.networks = self.parts.networks
         networks.check_frozen_teachers(self.networks, dataset.class_names, config.dataset.view)
-        self.train_step = devices.mapped(self.parts.train_step(), donate_state=True)
+        self.train_step = self._train_step()
         self.look, self.looks = devices.mapped(self.parts.look()), self.parts.looks()
         self.eval_step = devices.mapped(self.parts.eval_step())
         self.logits_step = devices.mapped(step.logits_step(self.parts.evaluated[STUDENT]))
@@ -129,14 +131,16 @@ class _Run:
     def _train(self, writer: metrics.RunWriter, interruption: Interruption) -> None:
         first = int(self.state.step)
         if first == 0:
+            self._probe(writer)
             self._evaluate(writer, 0)
-        if first < self.steps:
+        if first < self.steps and self.config.recipe != PROBE:
             self.progress.say(f"compiling the train step for {jax.device_count()} x {jax.devices()[0].device_kind} ...")
         began = time.monotonic()
         batches = host_batches.on_devices(self.dataset, self.config, seed=self.non_finite.data_seed, start_step=first)
         window: list[dict[str, Any]] = list(self.unlogged)
+        work = "fitting a linear classifier" if self.config.recipe == PROBE else "compiling"
         for number in range(first + 1, self.steps + 1):
-            with self.progress.alive("compiling") if number == first + 1 else contextlib.nullcontext():
+            with self.progress.alive(work) if number == first + 1 else contextlib.nullcontext():
                 batch = next(batches)
                 self._look(writer, number, batch)
                 self.state, values = self.train_step(self.state, batch)
@@ -175,6 +179,25 @@ class _Run:
                     f"interrupted: step {number} of {self.steps} is saved in {self.place.path}, the same command "
                     "continues from there"
                 )
+
+    def _train_step(self) -> Callable[..., Any]:
+        if self.config.recipe != PROBE:
+            return devices.mapped(self.parts.train_step(), donate_state=True)
+        terms = tuple(term.name for term in self.parts.terms)
+        return probe.train_step(self.networks[STUDENT], terms, self.dataset, self.config)
+
+    def _probe(self, writer: metrics.RunWriter) -> None:
+        """Says what the student's features are worth before it is trained, where the config wants that told."""
+        if not probe.comes_first(self.networks[STUDENT], self.dataset, self.config):
+            return
+        began = time.monotonic()
+        with self.progress.alive("fitting a linear classifier"):
+            variables = self.state.variables(STUDENT)
+            top1 = probe.of_student(self.networks[STUDENT], variables, self.dataset, self.config).val_top1
+        on_val = intervals.share(top1, self.dataset.sizes["val"])
+        took = duration(time.monotonic() - began)
+        self.progress.say(f"to beat: the student as it comes, with a linear classifier: {on_val} on val, after {took}")
+        writer.write_scalars(0, {"val/probe/top1": top1})
 
     def _look(self, writer: metrics.RunWriter, number: int, batch: devices.Batch) -> None:
         """Measures the terms' gradients where it is time: for weights that follow them, and for the report."""
@@ -277,11 +300,13 @@ class _Run:
             say(self.dataset.unlabelled.protocol)
         for line in networks.introduction(self.networks, self.state.params, self.config.image_size):
             say(line)
+        for line in advice.lines(self.networks, self.state.params, self.dataset.sizes["train"]):
+            say(line)
         for name in self.networks:
             overview = parameter_overview.get_parameter_overview(self.state.params[name], include_stats=False)
             logging.info("%s\n%s", name, overview)
         first = int(self.state.step)
-        start = f"continuing after step {first} of {self.steps}" if first else f"{self.steps} steps"
+        start = f"continuing after step {first} of {self.steps}" if first else counted(self.steps, "step")
         size, shown = self.config.image_size, config_lib.eval_image_size(self.config)
         pixels = f"{size} px" + (f", evaluated at {shown}" if shown != size else "")
         say(f"{start}, batch {self.config.batch_size}, {pixels}; workdir {self.place.path}")

@@ -1,5 +1,6 @@
 """The configs run for a few steps: on drawn photos, a small tree of UECFood's layout, and a folder of photos."""
 
+import csv
 import importlib.util
 import json
 from pathlib import Path
@@ -93,6 +94,12 @@ def test_image_folder_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
     model = json.loads((tmp_path / "run" / "student" / "model.json").read_text(encoding="utf-8"))
     assert model["classes"] == ["crème brûlée", "pear", "寿司"]
     assert train.train_and_evaluate(config, tmp_path / "run") == summary  # the same command, on the same photos
+    with open(tmp_path / "run" / "mistakes.csv", encoding="utf-8", newline="") as file:
+        mistakes = list(csv.DictReader(file))
+    assert len(mistakes) == 3 - round(3 * summary["student"]["test"]["top1"])
+    assert all(row["photo"].split("/")[0] == row["label"] != row["prediction"] for row in mistakes)
+    page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert all(row["photo"] in page for row in mistakes)
 
 
 def meal_run(name, argument, features, counts, tmp_path, monkeypatch):

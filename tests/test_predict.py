@@ -1,5 +1,6 @@
 """The command, on a hand-off that was never trained."""
 
+import csv
 import json
 import os
 
@@ -61,6 +62,27 @@ def test_a_table_for_people(place):
     assert len(lines) == 6
     assert all(line.split()[1] in tiny_student.CLASSES for line in lines[1:])
     assert result.stderr == ""
+
+
+@pytest.mark.slow
+def test_a_table_for_spreadsheets(place, tmp_path):
+    names = [place / "photos" / "a.jpg", place / "bad.jpg"]
+    result = predict(f"--model={place}", "--json", "--top=2", f"--csv={tmp_path / 'answers.csv'}", *map(str, names))
+    assert result.returncode == 2
+    with open(tmp_path / "answers.csv", encoding="utf-8", newline="") as file:
+        first, second = csv.DictReader(file)
+    (best, next_best) = json.loads(result.stdout.splitlines()[0])["top"]
+    assert (first["photo"], first["problem"]) == (str(names[0]), "")
+    assert (first["class_1"], float(first["probability_1"])) == (best["class"], best["probability"])
+    assert (first["class_2"], float(first["probability_2"])) == (next_best["class"], next_best["probability"])
+    assert second == dict.fromkeys(first, "") | {"photo": str(names[1]), "problem": "truncated or not an image"}
+
+
+def test_a_table_that_cannot_be_written_is_found_at_once(place):
+    for path in (place, place / "none" / "answers.csv"):
+        result = predict(f"--model={place}", f"--csv={path}", str(place / "photos"))
+        assert result.returncode == 2
+        assert last_line(result) == f"error: --csv={path} cannot be written: name a file in a folder that there is"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import pytest
 from jdnet_jax import handoff, train
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config import recipes
+from jdnet_jax.data.synthetic_meals.scene import CLASS_NAMES
 from jdnet_jax.figures import intervals
 from jdnet_jax.files import array_file
 from jdnet_jax.handoff.digest import sha256
@@ -20,6 +21,7 @@ from jdnet_jax.process.errors import UserError
 from jdnet_jax.run import metrics, snapshots
 from jdnet_jax.run.workdir import Workdir
 from tests import tiny_recipe as tiny
+from tests import tiny_student
 from tests.data.tiny import encode, smooth_photo
 from tests.killed_run import Killed, train_until
 from tests.spoilt_run import spoilt
@@ -67,6 +69,46 @@ def test_no_temperature_is_fitted_on_photos_that_were_trained_on(tmp_path, capsy
     summary = train.train_and_evaluate(config, tmp_path)
     assert summary["student"]["calibration"]["temperature"] == 1.0
     assert "val is part of train: no temperature is fitted" in capsys.readouterr().err
+
+
+def of_a_trained_student(folder, recipe, **changes):
+    """A run whose student begins with the weights of a hand-off."""
+    at = tiny_student.save(folder, classes=CLASS_NAMES)
+    config = recipes.apply_recipe(small_run(**changes), recipe)
+    config.student = {"model": "resnet_tiny", "init": str(at), "options": {"width": 4}}
+    return config
+
+
+def test_a_probe_is_a_run_whose_classifier_is_fitted(tmp_path, capsys):
+    config = of_a_trained_student(tmp_path / "start", "probe")
+    summary = train.train_and_evaluate(config, tmp_path / "run")
+    assert (summary["recipe"], summary["step"], summary["steps"], summary["teachers"]) == ("probe", 1, 1, {})
+    before, _ = handoff.load(tmp_path / "start")
+    after, card = handoff.load(tmp_path / "run")
+    changed = jax.tree.map(lambda a, b: not np.array_equal(a, b), dict(before), dict(after))
+    assert sum(jax.tree.leaves(changed)) == 2
+    assert card.accuracy["test"]["count"] == 41
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [0, 1]
+    # The kernel of a fitted classifier explains train better than its shares of classes, the fit without features.
+    assert lines[1]["loss/total"] < np.log(12)
+    assert lines[1]["val/student/top1"] == summary["student"]["val"]["top1"]
+    assert (tmp_path / "run" / "report.html").is_file()
+    assert "step 1/1 (100%)" in capsys.readouterr().err
+    assert train.train_and_evaluate(config, tmp_path / "run") == summary
+
+
+def test_a_training_says_first_what_a_probe_has(tmp_path, capsys):
+    fitted = train.train_and_evaluate(of_a_trained_student(tmp_path / "start", "probe"), tmp_path / "probe")
+    config = of_a_trained_student(tmp_path / "start", "ce", probe=True, steps=1)
+    train.train_and_evaluate(config, tmp_path / "run")
+    top1 = fitted["student"]["val"]["top1"]
+    assert (
+        f"to beat: the student as it comes, with a linear classifier: {intervals.share(top1, 24)} on val"
+        in capsys.readouterr().err
+    )
+    first = json.loads((tmp_path / "run" / "metrics.jsonl").read_text().splitlines()[0])
+    assert first["val/probe/top1"] == top1
 
 
 def test_a_start_in_the_folder_of_a_run_that_goes_on_changes_nothing_of_it(tmp_path):

@@ -60,6 +60,7 @@ def test_the_commands_and_configs_are_installed(installed, tmp_path):
     shown = run(installed, "jdnet", cwd=tmp_path)
     assert shown.returncode == 0
     assert "jdnet train PHOTOS" in shown.stdout
+    assert "jdnet check PHOTOS" in shown.stdout
     assert run(installed, "python", "-m", "jdnet_jax", cwd=tmp_path).stdout == shown.stdout
     where = run(installed, "python", "-c", "import jdnet_jax; print(jdnet_jax.__file__)", cwd=tmp_path).stdout
     assert Path(where).is_relative_to(installed.parent)

@@ -13,7 +13,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from jdnet_jax.config.keys import KEYS
+from jdnet_jax.config.keys import KEYS, PROBE
 from jdnet_jax.config.routing import DISCRIMINATORS, STUDENT
 
 
@@ -68,7 +68,9 @@ def eval_image_size(config: ConfigDict) -> int:
 
 
 def total_steps(config: ConfigDict, train_size: int) -> int:
-    """Length of the run in optimiser steps: `steps`, or `epochs` over `train_size` examples, rounded up."""
+    """Length of a run in optimiser steps: `steps`, or `epochs` of `train_size` photos, rounded up; 1 for a probe."""
+    if config.recipe == PROBE:
+        return 1
     return config.steps or max(1, math.ceil(config.epochs * train_size / config.batch_size))
 
 

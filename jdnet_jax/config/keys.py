@@ -14,6 +14,7 @@ from jdnet_jax.config.routing import ADVERSARIAL_MODES, SELECTIONS
 from jdnet_jax.config.values import Choice, Number, Options, Section, Several, Source, Text, Values, Whole, YesNo
 from jdnet_jax.config.views import VIEWS
 
+PROBE = "probe"  # the recipe whose one step is the fit of a classifier
 COUPLINGS = ("mskd", "ial", "kl")  # the terms between the student and a teacher that both may feel
 MSKD_VARIANTS = ("cosine", "l2", "attention", "logits", "classifier")
 IAL_VARIANTS = ("l2", "kl")
@@ -260,6 +261,7 @@ KEYS: Mapping[str, Key] = {
         "looks at each term's gradient into the student beside cross-entropy's, for the report; 0 = none. It compiles "
         "one more function, as large as the train step",
     ),
+    "probe": Key(False, YesNo(), "say before training what the recipe probe's classifier has on val, as what to beat"),
 }
 
 #: Options of networks by name, for every network that has them; which network has which is the zoo's to know.

@@ -12,7 +12,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from jdnet_jax.config.keys import COUPLINGS, TERMS
+from jdnet_jax.config.keys import COUPLINGS, PROBE, TERMS
 
 # What a recipe's teachers are.
 NONE = "none"
@@ -92,6 +92,7 @@ RECIPES: Mapping[str, Recipe] = {
     "ce": Recipe(
         "the student alone", NONE, {term: FREE for term in TERMS if term not in ("similarity", "adversarial")}
     ),
+    PROBE: Recipe("a linear classifier fitted to the features of the student as it comes", NONE, {"ce": FREE}),
     "dml": Recipe(
         "Deep Mutual Learning (Zhang et al., CVPR 2018): KL both ways at full strength",
         LEARNING,

@@ -12,7 +12,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jdnet_jax.config.defaults import acts
-from jdnet_jax.config.keys import COUPLINGS
+from jdnet_jax.config.keys import COUPLINGS, PROBE
 from jdnet_jax.config.recipe_table import BEFORE, FROZEN, KEPT, LEARNING, MIXED, NONE, OFFERED, ON, RECIPES
 from jdnet_jax.config.routing import ROUTING, STUDENT, TEACHER
 from jdnet_jax.process.errors import UserError, unknown
@@ -78,11 +78,11 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
 
     Args:
         config: with teachers, losses and routing of its own.
-        weights: whether the teachers that need to be trained must be.
+        weights: whether the networks that need to be trained must be.
 
     Raises:
-        UserError: the teachers, weights or routing of a config are not those of its recipe, or a teacher is not trained
-            that it needs to be.
+        UserError: the teachers, weights or routing of a config are not those of its recipe, or a network is not trained
+            that needs to be.
     """
     recipe = config.recipe
     if recipe not in RECIPES:
@@ -93,6 +93,10 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
             f"with one of {', '.join(RECIPES)}"
         )
     if weights:
+        if recipe == PROBE and config.student.init == "random":
+            raise UserError(
+                "config.student.init is random: recipe probe needs a student that was trained, such as init='imagenet'"
+            )
         for name, entry in config.teachers.items():
             if (not entry.trainable or RECIPES[recipe].teachers == BEFORE) and entry.init == "random":
                 raise UserError(

@@ -40,6 +40,21 @@ def spread_over_classes(dataset: Dataset, role: str, count: int, seed: int) -> I
     return np.sort(order[np.argsort(turns, kind="stable")[:count]])
 
 
+def paths(dataset: Dataset, role: str) -> list[str] | None:
+    """The file that each photo of a split was, in the split's file order; None of a dataset that does not record it.
+
+    Args:
+        dataset: prepared.
+        role: `train`, `val` or `test`.
+    """
+    if "path" not in dataset.builder.info.features:
+        return None
+    feature = {"path": tf.io.FixedLenFeature([], tf.string)}
+    parsed = dataset.records[role].map(lambda _, record: tf.io.parse_single_example(record, feature)["path"])
+    with prepared.explained(dataset.builder, dataset.splits[role]):
+        return [path.decode("utf-8", "replace") for path in parsed.as_numpy_iterator()]
+
+
 def views(
     dataset: Dataset, role: str, positions: Sequence[int], image_size: int, crop_fraction: float, fit: str
 ) -> pipeline.Batch:

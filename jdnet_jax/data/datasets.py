@@ -230,6 +230,16 @@ def find_prepared(config: ConfigDict) -> Dataset | None:
         return None  # its raw files have gone, say
 
 
+@_quiet_tfds()
+def create(config: ConfigDict) -> tfds.core.DatasetBuilder:
+    """The builder that `prepare` would use; it has neither downloaded nor prepared anything.
+
+    Raises:
+        UserError: as `prepare`, as far as that is known before the data are looked at.
+    """
+    return _create_builder(config.name, config.data_dir, dict(config.options))
+
+
 def _create_builder(name: str, data_dir: str, options: dict[str, Any]) -> tfds.core.DatasetBuilder:
     data_dir = os.path.expanduser(data_dir)
     if name in _OURS:

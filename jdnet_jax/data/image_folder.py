@@ -8,6 +8,7 @@ alone and wants val's photos as the test names that folder `test`, and a val is 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import io
 from collections import Counter, defaultdict
@@ -49,11 +50,50 @@ class Fingerprint:
         content: SHA-256 of the file.
         picture: `near_duplicates.difference_hash` of the decoded photo.
         is_kept: whether the record holds the file byte for byte.
+        size: its height and width in pixels.
     """
 
     content: bytes
     picture: int
     is_kept: bool
+    size: tuple[int, int]
+
+
+@dataclasses.dataclass(frozen=True)
+class Examination:
+    """What is found in a folder before anything is written.
+
+    Attributes:
+        listing: what lies there.
+        divided: the photos that can be read, by split.
+        fingerprints: of those, by path.
+        unreadable: path of each other photo -> the reason.
+    """
+
+    listing: Listing
+    divided: Divided
+    fingerprints: Mapping[str, Fingerprint]
+    unreadable: Mapping[str, str]
+
+    def under_several_classes(self) -> list[list[str]]:
+        """Paths of identical files that lie under several classes, all but one of which must be wrong."""
+        classes_of = defaultdict(set)
+        paths_of = defaultdict(list)
+        for photos in self.divided.values():
+            for photo in photos:
+                content = self.fingerprints[photo.path].content
+                classes_of[content].add(photo.class_name)
+                paths_of[content].append(photo.path)
+        return [paths_of[content] for content, names in classes_of.items() if len(names) > 1]
+
+    def nearly_the_same(self, *, across: bool) -> list[tuple[tuple[str, str], tuple[str, str]]]:
+        """Pairs of photos that are nearly the same picture, each as (split, path), in two splits or in one."""
+        hashes = {
+            split: np.array([self.fingerprints[photo.path].picture for photo in photos], np.uint64)
+            for split, photos in self.divided.items()
+        }
+        pairs = near_duplicates.pairs_across(hashes) if across else near_duplicates.pairs_within(hashes)
+        return [((a, self.divided[a][i].path), (b, self.divided[b][j].path)) for (a, i), (b, j) in pairs]
 
 
 def create(
@@ -145,23 +185,19 @@ class ImageFolder(LocalBuilder):
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         del dl_manager  # nothing to download
         config = self.builder_config
-        listing = read_listing(Path(config.raw_dir))
-        fingerprints, skipped = fingerprint(listing)
-        readable = only_in(fingerprints, listing.photos)
-        contents = {path: print_.content for path, print_ in fingerprints.items()}
-        divided = divide(readable, contents, config.val_fraction, config.test_fraction, config.split_seed)
-        self.info.features["label"].names = listing.class_names
+        found = examine(config)
+        self.info.features["label"].names = found.listing.class_names
         self.info.metadata["protocol"] = "; ".join(
             [
-                counted(len(listing.class_names), "class"),
-                *how_divided(listing, divided, config),
-                counted(skipped, "unreadable photo") + " skipped",
-                *_left_out(listing),
-                counted(sum(not print_.is_kept for print_ in fingerprints.values()), "photo") + " rewritten",
-                *_suspicious(divided, fingerprints),
+                counted(len(found.listing.class_names), "class"),
+                *how_divided(found.listing, found.divided, config),
+                counted(len(found.unreadable), "unreadable photo") + " skipped",
+                *_left_out(found.listing),
+                counted(sum(not print_.is_kept for print_ in found.fingerprints.values()), "photo") + " rewritten",
+                *_suspicious(found),
             ]
         )
-        return {split: self._generate_examples(divided[split]) for split in SPLITS}
+        return {split: self._generate_examples(found.divided[split]) for split in SPLITS}
 
     def _generate_examples(self, photos: Sequence[Photo]) -> Iterator[tuple[str, dict[str, Any]]]:
         for photo, encoded in zip(photos, self.records([photo.file for photo in photos]), strict=True):
@@ -169,29 +205,51 @@ class ImageFolder(LocalBuilder):
             yield photo.path, example
 
 
+def examine(config: ImageFolderConfig) -> Examination:
+    """Reads all photos of a folder and divides them; who looks and then prepares has them read once.
+
+    Args:
+        config: as `config_of` makes it.
+
+    Raises:
+        UserError: as `fingerprint` and `divide`.
+    """
+    return _examined(config.name, config.raw_dir, config.val_fraction, config.test_fraction, config.split_seed)
+
+
+@functools.lru_cache(maxsize=1)
+def _examined(name: str, raw_dir: str, val_fraction: float, test_fraction: float, split_seed: int) -> Examination:
+    del name  # the key's part that tells a changed folder from what it was
+    listing = read_listing(Path(raw_dir))
+    fingerprints, unreadable = fingerprint(listing)
+    readable = only_in(fingerprints, listing.photos)
+    contents = {path: print_.content for path, print_ in fingerprints.items()}
+    divided = divide(readable, contents, val_fraction, test_fraction, split_seed)
+    return Examination(listing, divided, fingerprints, unreadable)
+
+
 def only_in(fingerprints: Container[str], photos: Mapping[str, Sequence[Photo]]) -> dict[str, tuple[Photo, ...]]:
     """Of each split the photos whose paths are among `fingerprints`."""
     return {split: tuple(photo for photo in members if photo.path in fingerprints) for split, members in photos.items()}
 
 
-def fingerprint(listing: Listing) -> tuple[dict[str, Fingerprint], int]:
-    """Reads and decodes every photo; the fingerprints by path of those that can be read, and how many cannot.
+def fingerprint(listing: Listing) -> tuple[dict[str, Fingerprint], dict[str, str]]:
+    """Reads and decodes every photo; the fingerprints by path of those that can be read, the reason of each other.
 
     Raises:
         UserError: many of a split's photos cannot be read, see `image_check.refuse_many`, or all of a class in train.
     """
     fingerprints: dict[str, Fingerprint] = {}
-    skipped = 0
+    unreadable: dict[str, str] = {}
     for split, photos in listing.photos.items():
         bad: dict[Path, str] = {}
         results = in_order(_fingerprint, with_progress(photos, f"reading {split} of {listing.root}"))
         for photo, result in zip(photos, results, strict=True):
             if isinstance(result, str):
-                bad[photo.file] = result
+                bad[photo.file] = unreadable[photo.path] = result
             else:
                 fingerprints[photo.path] = result
         image_check.refuse_many(bad, len(photos), f"{split} of {listing.root}", own=True)
-        skipped += len(bad)
     lost = set(listing.class_names) - {
         photo.class_name for photo in listing.photos["train"] if photo.path in fingerprints
     }
@@ -199,7 +257,7 @@ def fingerprint(listing: Listing) -> tuple[dict[str, Fingerprint], int]:
         raise UserError(
             f"no photo of {listed(sorted(lost))} in {listing.root} can be read: mend the photos or remove the folder"
         )
-    return fingerprints, skipped
+    return fingerprints, unreadable
 
 
 def divide(
@@ -251,7 +309,8 @@ def _fingerprint(photo: Photo) -> Fingerprint | str:
         pixels = image_check.decode(record)
     except UnreadablePhotoError as error:
         return str(error)
-    return Fingerprint(hashlib.sha256(content).digest(), near_duplicates.difference_hash(pixels), record is content)
+    picture, size = near_duplicates.difference_hash(pixels), (pixels.shape[0], pixels.shape[1])
+    return Fingerprint(hashlib.sha256(content).digest(), picture, record is content, size)
 
 
 def how_divided(listing: Listing, divided: Divided, config: ImageFolderConfig) -> Iterator[str]:
@@ -285,27 +344,16 @@ def _left_out(listing: Listing) -> Iterator[str]:
         yield counted(len(listing.empty), "empty class folder") + " left out"
 
 
-def _suspicious(divided: Divided, fingerprints: Mapping[str, Fingerprint]) -> Iterator[str]:
+def _suspicious(found: Examination) -> Iterator[str]:
     """Photos that make the numbers of this dataset doubtful."""
-    classes_of = defaultdict(set)
-    paths_of = defaultdict(list)
-    for photos in divided.values():
-        for photo in photos:
-            content = fingerprints[photo.path].content
-            classes_of[content].add(photo.class_name)
-            paths_of[content].append(photo.path)
-    contradictory = [paths_of[content] for content, names in classes_of.items() if len(names) > 1]
+    contradictory = found.under_several_classes()
     if contradictory:
         logging.warning(
             "the same photo under several classes: %s", listed([" = ".join(paths) for paths in contradictory])
         )
         yield f"{counted(len(contradictory), 'photo')} under several classes"
-    hashes = {
-        split: np.array([fingerprints[photo.path].picture for photo in photos], np.uint64)
-        for split, photos in divided.items()
-    }
-    pairs = near_duplicates.pairs_across(hashes)
+    pairs = found.nearly_the_same(across=True)
     if pairs:
-        named = [f"{divided[a][i].path} ({a}) = {divided[b][j].path} ({b})" for (a, i), (b, j) in pairs]
+        named = [f"{one} ({a}) = {other} ({b})" for (a, one), (b, other) in pairs]
         logging.warning("nearly the same photo in two splits: %s", listed(named, limit=20))
     yield f"{counted(len(pairs), 'pair')} of nearly the same photo in two splits"

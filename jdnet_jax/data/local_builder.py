@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import io
 from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,7 +36,7 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder):
         """Prepares the records, if that is still to do, without asking TFDS's public bucket; takes TFDS's options."""
         config = options.pop("download_config", None) or tfds.download.DownloadConfig()
         config = dataclasses.replace(config, try_download_gcs=False)
-        with photo_limits.quiet_pillow():
+        with photo_limits.quiet_pillow(), without_talk_of_downloads():
             super().download_and_prepare(download_config=config, **options)
 
     def records(self, files: Iterable[Path]) -> Iterator[bytes]:
@@ -50,7 +52,19 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder):
             except UnreadablePhotoError as error:
                 raise UserError(f"{file} changed while it was read ({error}): run the same command again") from error
 
-        return in_order(record, files)
+        files = list(files)
+        return in_order(record, with_progress(files, "writing photos") if len(files) > _SAY_EVERY else files)
+
+
+@contextlib.contextmanager
+def without_talk_of_downloads() -> Iterator[None]:
+    """Keeps back what TFDS prints of a download, and its bars: nothing is fetched, and `with_progress` says more."""
+    tfds.disable_progress_bar()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        tfds.enable_progress_bar()
 
 
 def with_progress(items: Collection[T], what: str) -> Iterator[T]:

@@ -72,7 +72,7 @@ class MaskedFolder(LocalBuilder):
         config = self.builder_config
         root = Path(config.raw_dir)
         listing = read(root)
-        fingerprints, skipped = image_folder.fingerprint(listing)
+        fingerprints, unreadable = image_folder.fingerprint(listing)
         readable = image_folder.only_in(fingerprints, listing.photos)
         masked = {
             split: [Masked(photo.path, photo.file, mask_of(root, photo)) for photo in photos]
@@ -93,7 +93,7 @@ class MaskedFolder(LocalBuilder):
             [
                 counted(len(listing.class_names), "class"),
                 *image_folder.how_divided(listing, divided, config),
-                counted(skipped, "unreadable photo") + " skipped",
+                counted(len(unreadable), "unreadable photo") + " skipped",
                 *words,
             ]
         )

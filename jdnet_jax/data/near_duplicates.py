@@ -10,7 +10,7 @@ mostly missed.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from jaxtyping import UInt8, UInt64
@@ -42,9 +42,22 @@ def pairs_across(
     """
     found = []
     for (first, a), (second, b) in itertools.combinations(hashes.items(), 2):
-        rows = max(1, _COMPARISONS_AT_A_TIME // max(1, len(b)))
-        for begin in range(0, len(a), rows):
-            distances = np.bitwise_count(a[begin : begin + rows, None] ^ b[None, :])
-            for i, j in np.argwhere(distances <= max_distance):
-                found.append(((first, begin + int(i)), (second, int(j))))
+        found += [((first, i), (second, j)) for i, j in _pairs(a, b, max_distance)]
     return found
+
+
+def pairs_within(
+    hashes: Mapping[str, UInt64[np.ndarray, " n"]], max_distance: int = MAX_DISTANCE
+) -> list[tuple[tuple[str, int], tuple[str, int]]]:
+    """Photos of one split whose hashes are as near to each other; as `pairs_across`, each pair once."""
+    return [
+        ((split, i), (split, j)) for split, own in hashes.items() for i, j in _pairs(own, own, max_distance) if i < j
+    ]
+
+
+def _pairs(a: UInt64[np.ndarray, " n"], b: UInt64[np.ndarray, " m"], max_distance: int) -> Iterator[tuple[int, int]]:
+    rows = max(1, _COMPARISONS_AT_A_TIME // max(1, len(b)))
+    for begin in range(0, len(a), rows):
+        distances = np.bitwise_count(a[begin : begin + rows, None] ^ b[None, :])
+        for i, j in np.argwhere(distances <= max_distance):
+            yield begin + int(i), int(j)

@@ -95,6 +95,14 @@ def _share(part: Int[np.ndarray, " classes"], whole: Int[np.ndarray, " classes"]
     return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
 
 
+def mistakes(
+    labels: Int[np.ndarray, " n"], predictions: Int[np.ndarray, " n"], confidences: Float[np.ndarray, " n"]
+) -> list[int]:
+    """Positions of the wrong predictions, those with the highest probability first."""
+    wrong = np.flatnonzero(labels != predictions)
+    return wrong[np.argsort(-confidences[wrong], kind="stable")].tolist()
+
+
 def most_confused(confusion: Int[np.ndarray, "classes classes"], count: int) -> list[tuple[int, int, int]]:
     """The most frequent mistakes, (label, prediction, how many), the most frequent first; at most `count` of them."""
     mistakes = confusion - np.diag(np.diag(confusion))

@@ -81,6 +81,21 @@ def set_up_libraries() -> None:
     gc.freeze()  # the libraries stay: without this, collections look through them for a tenth of the time of a trace
 
 
+def with_photos(argv: list[str]) -> list[str]:
+    """The arguments of a command, of which a first one that is no option is the folder of photos.
+
+    The config is `image_folder`, where they name none: `PHOTOS --config=image_folder:ce`.
+    """
+    program, *arguments = argv
+    if not arguments or arguments[0].startswith("-"):
+        return argv
+    photos, *rest = arguments
+    folder = f"--config.dataset.data_dir={photos}"
+    if any(argument.partition("=")[0] in ("--config", "-config") for argument in rest):
+        return [program, *rest, folder]  # values come behind the config that they are of
+    return [program, "--config=image_folder", folder, *rest]
+
+
 def log_warnings_only() -> None:
     """Keeps the libraries' running commentary from the screen; for commands that write no log files.
 

@@ -30,6 +30,7 @@ def section(run: RunRecord) -> Markup:
             " In brackets the 95 % interval." if count < intervals.MANY_PHOTOS else "",
         ),
         html.table(f"On {count:,} photos of test, step {run.summary['step']} of {run.summary['steps']}", heads, rows),
+        _probe(run),
         html.paragraph(_speed(run.summary)),
     )
 
@@ -52,6 +53,15 @@ def _ratio(summary: Mapping[str, Any]) -> str:
     name, entry = max(teachers.items(), key=lambda item: item[1]["params"])
     times = entry["params"] / summary["student"]["params"]
     return f" {name}, {times:.1f} times its size: {_top1(entry['test'])}."
+
+
+def _probe(run: RunRecord) -> Markup:
+    """What a linear classifier had before training, where that was asked for."""
+    _, top1 = run.series("val/probe/top1")
+    if not top1 or run.summary is None:
+        return Markup("")
+    share = intervals.share(top1[0], run.summary["student"]["val"]["count"])
+    return html.paragraph(f"Before training, the student as it came with a linear classifier had {share} on val.")
 
 
 def _speed(summary: Mapping[str, Any]) -> str:

@@ -5,13 +5,64 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Iterable, Sequence
+from importlib import resources
 
 import numpy as np
 from jaxtyping import UInt8
 from markupsafe import Markup
 from PIL import Image
 
+from jdnet_jax import __version__
+
 _QUALITY = 80  # of the JPEGs
+
+
+# The policy keeps the page from loading anything, whatever a class or a folder is called.
+_PAGE = Markup("""<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" \
+content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
+<meta name="generator" content="jdnet_jax {version}">
+<link rel="icon" href="data:,">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body>
+<header><h1>{title}</h1>
+<p>{path}</p>
+<nav aria-label="sections">{links}</nav></header>
+<main>{sections}</main>
+<script>{script}</script>
+</body>
+</html>
+""")
+
+
+def document(title: str, subject: str, sections: Sequence[tuple[str, str, Markup]]) -> str:
+    """A page that needs no network.
+
+    Args:
+        title: of the page.
+        subject: the folder that it is about.
+        sections: anchor, word in the navigation, and the section itself.
+    """
+    return _PAGE.format(
+        version=__version__,
+        title=title,
+        path=subject,
+        style=_own("style.css"),
+        script=_own("sort.js"),
+        links=Markup(" ").join(Markup('<a href="#{}">{}</a>').format(anchor, word) for anchor, word, _ in sections),
+        sections=Markup("").join(content for _, _, content in sections),
+    )
+
+
+def _own(name: str) -> Markup:
+    return Markup(resources.files(__package__).joinpath(name).read_text(encoding="utf-8"))
 
 
 def section(name: str, title: str, *parts: Markup) -> Markup:

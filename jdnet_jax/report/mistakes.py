@@ -10,8 +10,10 @@ from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.figures import classification
 from jdnet_jax.report import html
 from jdnet_jax.report.run_record import RunRecord
+from jdnet_jax.run import mistakes_file
 
 PAIRS = 20
+PHOTOS = 100
 
 _SIDE = 96  # of a photo, in CSS pixels
 _NAMED = 40  # classes of a matrix whose names are written beside it, at most
@@ -37,6 +39,7 @@ def section(run: RunRecord) -> Markup:
         "mistakes",
         "Mistakes",
         _pairs(run, confusion[STUDENT]),
+        _photos(run),
         Markup("<h3>Confusion matrix of the student</h3>"),
         _matrix(confusion[STUDENT], run.classes, STUDENT),
         *others,
@@ -64,6 +67,18 @@ def _pairs(run: RunRecord, confusion: Int[np.ndarray, "classes classes"]) -> Mar
         )
     title = Markup("<h3>The {} most confused pairs of classes</h3>").format(len(figures))
     return title + Markup('<ul class="pairs">{}</ul>').format(Markup("").join(figures))
+
+
+def _photos(run: RunRecord) -> Markup:
+    found = list(mistakes_file.read(run.evaluation, run.classes))
+    if not found:
+        return Markup("")
+    shown = found[:PHOTOS]
+    caption = f"{len(found):,} photos of test that the student got wrong, the surest first"
+    if len(shown) < len(found):
+        caption += f": {len(shown)} of them; mistakes.csv has all"
+    heads = ["photo", "class", "taken for", "probability"]
+    return Markup("<h3>Photos</h3>") + html.table(caption, heads, [list(mistake) for mistake in shown], sortable=True)
 
 
 def _matrix(counts: Int[np.ndarray, "classes classes"], classes: tuple[str, ...], name: str) -> Markup:

@@ -1,7 +1,8 @@
 """`evaluation.npz`: what the networks of a finished run did with the photos of val and test, for report and comparison.
 
 For each role, of the student, in the order of the split: `<role>/label`, `<role>/prediction`, `<role>/confidence` (the
-probability of the prediction at temperature 1) and `<role>/calibrated` (at the fitted one). Of each network on test:
+probability of the prediction at temperature 1) and `<role>/calibrated` (at the fitted one); `test/path`, the files of
+test's photos, where the dataset records them. Of each network on test:
 `confusion/<name>`, see `classification.Result`. Of the student's most frequent mistakes on test one photo each,
 the first of the split: `confused/label`, `confused/prediction`, `confused/image` [n, size, size, 3].
 """
@@ -46,6 +47,8 @@ def of_run(
         arrays[f"{role}/prediction"] = scores.argmax(axis=1).astype(np.int32)
         arrays[f"{role}/confidence"] = _confidence(scores, 1.0)
         arrays[f"{role}/calibrated"] = _confidence(scores, temperature)
+    if (paths := chosen.paths(dataset, "test")) is not None:
+        arrays["test/path"] = np.array(paths)
     labels, predictions = arrays["test/label"], arrays["test/prediction"]
     pairs = np.array([pair[:2] for pair in classification.most_confused(results[STUDENT].confusion, CONFUSED_PAIRS)])
     positions = [np.flatnonzero((labels == label) & (predictions == given)) for label, given in pairs]

@@ -19,12 +19,12 @@ from jdnet_jax.config.routing import ENSEMBLE, STUDENT
 from jdnet_jax.data import Dataset
 from jdnet_jax.figures import calibration, intervals
 from jdnet_jax.figures.classification import Result
-from jdnet_jax.files import array_file
+from jdnet_jax.files import array_file, atomic
 from jdnet_jax.handoff.digest import sha256
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.learning.networks import Network
 from jdnet_jax.models.multiply_adds import multiply_adds
-from jdnet_jax.run import evaluation_file
+from jdnet_jax.run import evaluation_file, mistakes_file
 from jdnet_jax.run.workdir import Workdir
 
 
@@ -145,6 +145,8 @@ def write(
     temperature = tested.calibration["temperature"]
     arrays = evaluation_file.of_run(tested.logits, temperature, tested.results["test"], dataset, config)
     array_file.write(place.evaluation, arrays)
+    if "test/path" in arrays:
+        atomic.write_text(place.mistakes, mistakes_file.text(arrays, dataset.class_names))
     place.finish(summary)
 
 
@@ -184,8 +186,10 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
             f"{calibration.origin(found, summary['student']['val']['count'])}: calibration error "
             f"{found['test']['ece_after']:.3f} on test ({found['test']['ece_before']:.3f} at 1)"
         )
+    lines.append(f"in {place.path}:")
+    if place.mistakes.exists():
+        lines.append("  mistakes.csv    the photos of test that it got wrong, the surest first")
     lines += [
-        f"in {place.path}:",
         "  report.html     curves, mistakes, calibration, activation maps: open it in a browser",
         "  student/        the student alone, ready for export (model.json says what it is)",
         "  summary.json    these figures and more    config.json   the config they come from",

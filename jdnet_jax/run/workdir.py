@@ -35,6 +35,7 @@ _FREE = (
     "max_roll_backs",
     "snapshots",
     "gradient_report",
+    "probe",
 )
 
 # What report, comparison and the words at the end of a run count on.
@@ -95,6 +96,7 @@ class Workdir:
         self.command = self.path / "command.txt"
         self.snapshots = self.path / "snapshots"
         self.evaluation = self.path / "evaluation.npz"
+        self.mistakes = self.path / "mistakes.csv"
         self.report = self.path / "report.html"
 
     def claim(self, config: ConfigDict) -> None:
@@ -246,6 +248,7 @@ class Workdir:
             UserError: they could not be written.
         """
         text = json.dumps(summary, indent=2) + "\n"
+        # The table of mistakes is for spreadsheets, which write it anew; `evaluation.npz` has all that it says.
         files = (self.config, self.data, self.metrics, self.evaluation, self.command, *self.snapshots.glob("*.npz"))
         names = [file.relative_to(self.path).as_posix() for file in files if file.exists()]
         try:

@@ -3,6 +3,8 @@ import pytest
 
 from jdnet_jax import data
 from jdnet_jax.data import chosen
+from tests.data.test_image_folder import make_classes
+from tests.data.tiny import dataset_config
 
 
 def labels(dataset, role, size):
@@ -39,3 +41,14 @@ def test_views_are_those_of_evaluation_in_the_order_asked_for(tiny):
         np.testing.assert_array_equal(rows, test[name][[6, 0, 3]])
     with pytest.raises(ValueError, match=r"the split test has not all of the photos \[6, 7\]"):
         chosen.views(tiny, "test", [6, 7], 16, 1.0, "crop")
+
+
+def test_files_are_told_where_the_dataset_records_them(tiny, tmp_path, monkeypatch):
+    assert chosen.paths(tiny, "test") is None
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
+    root = make_classes(tmp_path / "photos", apple=6, pear=6)
+    dataset = data.prepare(dataset_config("image_folder", data_dir=str(root)))
+    (batch,) = data.eval_batches(dataset, "train", batch_size=8, image_size=16, crop_fraction=1.0)
+    found = chosen.paths(dataset, "train")
+    assert [path.split("/")[0] for path in found] == [dataset.class_names[label] for label in batch["label"]]
+    assert all((root / path).is_file() for path in found)

@@ -78,3 +78,9 @@ class TestPairsAcross:
         expected = {(i, j) for i in range(50) for j in range(40) if values[i] == values[50 + j]}
         assert {(a[1], b[1]) for a, b in at_once} == expected
         assert expected
+
+
+def test_pairs_of_one_split_are_told_once_and_no_photo_is_its_own_copy():
+    hashes = {"train": np.array([0, 0b111, 2**60 - 1, 0b11], np.uint64), "test": np.array([0], np.uint64)}
+    found = near_duplicates.pairs_within(hashes, 2)
+    assert found == [(("train", 0), ("train", 3)), (("train", 1), ("train", 3))]

@@ -23,6 +23,7 @@ from tests.commands import ROOT
         ("demo", ["--host", "--port"]),
         ("report", ["--workdir"]),
         ("models", ["--[no]json"]),
+        ("check", ["--config", "--output"]),
     ],
 )
 def test_help_names_the_flags_without_importing_jax_or_tensorflow(name, flags):
@@ -143,3 +144,18 @@ def test_names_reach_the_screen_without_escape_codes():
     logged, last = result.stderr.splitlines()
     assert logged.endswith(r"of a\x1b[2Jb")
     assert last == r"error: a\x1b[2Jb\nc"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ([], []),
+        (["--config=demo"], ["--config=demo"]),
+        (["a", "--x"], ["--config=image_folder", "--config.dataset.data_dir=a", "--x"]),
+        (["a", "--config=food"], ["--config=food", "--config.dataset.data_dir=a"]),
+        (["a", "--config", "food"], ["--config", "food", "--config.dataset.data_dir=a"]),
+        (["a", "--config.seed=1"], ["--config=image_folder", "--config.dataset.data_dir=a", "--config.seed=1"]),
+    ],
+)
+def test_a_folder_of_photos_comes_first(arguments, expected):
+    assert command_line.with_photos(["main", *arguments]) == ["main", *expected]

@@ -46,6 +46,7 @@ def test_figures_of_each_network(finished):
     assert "jdnet on synthetic_meals, seed 3" in text
     assert "73.3 % of 15 (48 to 89) photos of test: top-1 of the student. teacher, 4.0 times its size: 100 %" in text
     assert "100 % of 15 (80 to 100). In brackets the 95 % interval." in text
+    assert "Before training, the student as it came with a linear classifier had 20 % of 15 (7 to 45) on val." in text
     assert "2.00 M" in text
     assert "300 M" in text
 
@@ -65,6 +66,13 @@ def test_maps_of_both_networks_at_every_step(finished):
         for step in (0, 20, 40):
             assert f"{name}'s activation map of apple pie at step {step}" in alts
     assert "photo of apple pie" in alts
+
+
+def test_photos_that_the_student_got_wrong_by_file_name(finished):
+    text = " ".join(Elements(finished[1]).text.split())
+    # By the order of `CONFUSION`: four photos right, one wrong, three wrong, two right, five right.
+    assert "4 photos of test that the student got wrong, the surest first" in text
+    assert [number for number in range(15) if f"photos/{number} & more.jpg" in text] == [4, 5, 6, 7]
 
 
 def test_the_most_confused_pairs_come_first_with_a_photo(finished):

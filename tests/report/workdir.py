@@ -33,6 +33,8 @@ def make(folder, *, finished=True):
 
 def _line(step):
     line = {"step": step, "val/student/top1": 0.2 + step / 100, "val/teacher/top1": 0.3 + step / 100}
+    if step == 0:
+        line |= {"val/probe/top1": 0.2}
     if step:
         line |= {f"loss/{term}": 3.0 - step / 40 for term in ("total", "ce_student", "ce_teacher", "mskd_teacher")}
         line |= {"loss/ial_teacher": None if step == 20 else 0.5, "weight/mskd_teacher": step / 4}
@@ -62,6 +64,7 @@ def _results(place):
     for role in ("val", "test"):
         arrays |= {f"{role}/label": labels, f"{role}/prediction": answers}
         arrays |= {f"{role}/confidence": confidence, f"{role}/calibrated": confidence**2}
+    arrays["test/path"] = np.array([f"photos/{number} & more.jpg" for number in range(15)])
     images = rng.integers(0, 256, (2, 32, 32, 3)).astype(np.uint8)
     arrays |= {"confused/label": np.array([1, 0]), "confused/prediction": np.array([0, 1]), "confused/image": images}
     array_file.write(place.evaluation, arrays)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import io
 import struct
@@ -14,6 +13,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from jaxtyping import Bool, UInt8
 
+from jdnet_jax.data.local_builder import without_talk_of_downloads
 from jdnet_jax.data.synthetic_meals.renderer import DEFAULT_SIZE, render
 from jdnet_jax.data.synthetic_meals.scene import CLASS_NAMES
 from jdnet_jax.process.progress import say
@@ -89,12 +89,8 @@ class SyntheticMeals(tfds.core.GeneratorBasedBuilder):
         """
         config = options.pop("download_config", None) or tfds.download.DownloadConfig()
         config = dataclasses.replace(config, try_download_gcs=False)
-        tfds.disable_progress_bar()  # `_generate_examples` says how far it is
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                super().download_and_prepare(download_config=config, **options)
-        finally:
-            tfds.enable_progress_bar()
+        with without_talk_of_downloads():
+            super().download_and_prepare(download_config=config, **options)
 
     def _info(self) -> tfds.core.DatasetInfo:
         size = self.builder_config.size

@@ -1,0 +1,162 @@
+"""What there is to know of a folder of photos before training, from what the builder of `image_folder` finds in it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from jdnet_jax import data
+from jdnet_jax.data import Dataset, datasets, image_folder
+from jdnet_jax.data.folder_listing import SPLITS
+from jdnet_jax.data.image_folder import Examination
+from jdnet_jax.data.wording import counted, listed
+from jdnet_jax.figures import intervals
+from jdnet_jax.process.errors import UserError
+
+_ROWS = 20  # classes on the screen, at most; the page has all
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that the person should know of.
+
+    Attributes:
+        what: it is, with how many.
+        advice: what it means, or what to do.
+        names: the files or folders.
+    """
+
+    what: str
+    advice: str
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was found.
+
+    Attributes:
+        dataset: prepared, as training would have it.
+        counts: class -> split -> photos.
+        facts: sentences on the split, the sizes and the test.
+        findings: the worst first.
+    """
+
+    dataset: Dataset
+    counts: Mapping[str, Mapping[str, int]]
+    facts: tuple[str, ...]
+    findings: tuple[Finding, ...]
+
+
+def look(config: ConfigDict) -> Found:
+    """Reads the folder and prepares its photos for training.
+
+    Raises:
+        UserError: the config has another dataset than a folder of photos, or training would refuse the photos.
+    """
+    builder = datasets.create(config.dataset)
+    if not isinstance(builder, image_folder.ImageFolder):
+        raise UserError(
+            f"check looks into folders of photos, and dataset.name of this config is {config.dataset.name!r}: choose "
+            "a config of 'image_folder'"
+        )
+    examination = image_folder.examine(builder.builder_config)
+    dataset = data.prepare(config.dataset)
+    of_split = {split: Counter(photo.class_name for photo in photos) for split, photos in examination.divided.items()}
+    counts = {name: {split: of_split[split][name] for split in SPLITS} for name in examination.listing.class_names}
+    split = "; ".join(image_folder.how_divided(examination.listing, examination.divided, builder.builder_config))
+    smallest = min(counts, key=lambda name: counts[name]["train"])
+    facts = (
+        *([f"split: {split}"] if split else []),
+        f"smallest class: {smallest}, with {counted(counts[smallest]['train'], 'photo')} to train on",
+        sizes([print_.size for print_ in examination.fingerprints.values()]),
+        exactness(dataset.sizes["test"]),
+    )
+    return Found(dataset, counts, facts, tuple(findings(examination, config.image_size)))
+
+
+def findings(found: Examination, image_size: int) -> Iterator[Finding]:
+    """What makes photos, or what a test on them says, doubtful.
+
+    Args:
+        found: in the folder.
+        image_size: of the config; smaller photos are enlarged.
+    """
+    if found.unreadable:
+        names = tuple(f"{path} ({reason})" for path, reason in sorted(found.unreadable.items()))
+        yield Finding(f"{counted(len(names), 'photo')} cannot be read", "left out of training; mend them", names)
+    if several := found.under_several_classes():
+        names = tuple(" = ".join(paths) for paths in several)
+        yield Finding(
+            f"{counted(len(names), 'photo')} under several classes", "all but one of the labels must be wrong", names
+        )
+    for across, where, advice in (
+        (
+            True,
+            "in two splits",
+            "a test on them measures memory; remove one of each pair, or divide by hand",
+        ),
+        (False, "in one split", "fewer different photos than it seems; a pair of two classes has a wrong label"),
+    ):
+        if pairs := found.nearly_the_same(across=across):
+            names = tuple(f"{one} ({a}) = {other} ({b})" for (a, one), (b, other) in pairs)
+            yield Finding(f"{counted(len(names), 'pair')} of nearly the same photo {where}", advice, names)
+    if others := found.listing.others:
+        yield Finding(f"{counted(len(others), 'other file')} left out", "no photo, or in no class's folder", others)
+    if empty := found.listing.empty:
+        yield Finding(f"{counted(len(empty), 'empty class folder')} left out", "put photos in, or remove them", empty)
+    small = tuple(
+        f"{path} ({print_.size[1]} x {print_.size[0]})"
+        for path, print_ in sorted(found.fingerprints.items())
+        if min(print_.size) < image_size
+    )
+    if small:
+        advice = f"their shorter side is below config.image_size = {image_size}"
+        yield Finding(f"{counted(len(small), 'photo')} to be enlarged", advice, small)
+
+
+def sizes(heights_and_widths: list[tuple[int, int]]) -> str:
+    """The sizes of photos in words; at least one."""
+    by_area = sorted(heights_and_widths, key=lambda size: size[0] * size[1])
+    low, high = (f"{width} x {height}" for height, width in (by_area[0], by_area[-1]))
+    middle = int(np.median([min(size) for size in by_area]))
+    return f"sizes: {low} to {high} pixels; the shorter side of half of them has {middle:,} or more"
+
+
+def exactness(photos: int) -> str:
+    """How exactly the accuracy can be known from so many test photos, in words.
+
+    >>> exactness(16)
+    'test: of 16 photos 16 right would mean an accuracy of 81 to 100 %, and 13 right one of 57 to 93 %'
+    """
+    ranges = []
+    for hits in (photos, round(0.8 * photos)):
+        low, high = intervals.wilson(hits, photos)
+        ranges.append(f"{100 * low:.3g} to {100 * high:.3g} %")
+    return (
+        f"test: of {photos:,} photos {photos:,} right would mean an accuracy of {ranges[0]}, and "
+        f"{round(0.8 * photos):,} right one of {ranges[1]}"
+    )
+
+
+def text(found: Found) -> list[str]:
+    """The lines for the screen."""
+    total = {split: sum(row[split] for row in found.counts.values()) for split in SPLITS}
+    lines = [f"{sum(total.values()):,} photos of {len(found.counts)} classes"]
+    rows = sorted(found.counts.items(), key=lambda item: sum(item[1].values()))
+    shown = rows if len(rows) <= _ROWS else rows[: _ROWS // 2]
+    width = max(len(name) for name, _ in shown)
+    lines.append(f"  {'':<{width}}  {'train':>7} {'val':>7} {'test':>7}")
+    lines += [f"  {name:<{width}}  {' '.join(f'{row[split]:7,}' for split in SPLITS)}" for name, row in shown]
+    if len(shown) < len(rows):
+        lines.append(f"  and {len(rows) - len(shown)} classes with more photos, which the page lists")
+    lines.append(f"  {'all':<{width}}  {' '.join(f'{total[split]:7,}' for split in SPLITS)}")
+    lines += found.facts
+    lines += [f"{one.what} ({one.advice}): {listed(one.names)}" for one in found.findings]
+    if not found.findings:
+        lines.append("nothing suspicious was found")
+    return lines

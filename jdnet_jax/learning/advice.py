@@ -1,0 +1,43 @@
+"""What to tell a person of a choice of networks before the run, where another choice may serve them better."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from jaxtyping import PyTree
+
+from jdnet_jax.config.routing import STUDENT
+from jdnet_jax.learning.networks import Network, parameter_count
+
+#: Of a teacher that is smaller, in student's sizes, a student has little to learn that it could not alone (OURS).
+LARGE = 2.0
+#: Photos to train on under which the student alone is worth a try first (OURS).
+FEW = 1_000
+
+
+def lines(networks: Mapping[str, Network], params: Mapping[str, PyTree], train_photos: int) -> Iterator[str]:
+    """The advice, a line each; none where a teacher is LARGE.
+
+    Args:
+        networks: of the run.
+        params: of each network.
+        train_photos: of the run.
+    """
+    counts = {name: parameter_count(params[name]) for name in networks}
+    teachers = [name for name in networks if name != STUDENT]
+    if not teachers:
+        return
+    largest = max(teachers, key=lambda name: counts[name])
+    ratio = counts[largest] / counts[STUDENT]
+    if ratio >= LARGE:
+        return
+    key = f"--config.teachers.{largest}"
+    yield (
+        f"advice: {largest} is only {ratio:.1f} times as large as the student, which may learn more from a larger one, "
+        f"such as {key}.model=resnet50 {key}.init=timm/resnet50.a1_in1k (with pip install 'jdnet-jax[hub]')"
+    )
+    if train_photos < FEW:
+        yield (
+            f"advice: with {train_photos:,} photos to train on and no larger teacher, the student alone (recipe ce) "
+            "may do as well in less than half the time"
+        )
