@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 
 from jdnet_jax.figures import intervals
 
@@ -65,16 +65,16 @@ class PerClass:
     precision: Float[np.ndarray, " classes"]
     recall: Float[np.ndarray, " classes"]
     f1: Float[np.ndarray, " classes"]
-    count: Int[np.ndarray, " classes"]
+    count: Real[np.ndarray, " classes"]
 
 
-def per_class(confusion: Int[np.ndarray, "classes classes"]) -> PerClass:
+def per_class(confusion: Real[np.ndarray, "classes classes"]) -> PerClass:
     """Precision, recall, F1 and count of each class."""
     hits, given, count = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
     return PerClass(_share(hits, given), _share(hits, count), _share(2 * hits, given + count), count)
 
 
-def macro_f1(confusion: Int[np.ndarray, "classes classes"], of: Collection[int] | None = None) -> float:
+def macro_f1(confusion: Real[np.ndarray, "classes classes"], of: Collection[int] | None = None) -> float:
     """Mean F1 over the classes that occur as a label or a prediction, in [0, 1].
 
     F1 = 2 TP / (2 TP + FP + FN). A class that neither occurs nor is predicted has no F1 and is left out, as
@@ -91,7 +91,7 @@ def macro_f1(confusion: Int[np.ndarray, "classes classes"], of: Collection[int] 
     return float(np.mean(f1[present])) if present.any() else 0.0
 
 
-def _share(part: Int[np.ndarray, " classes"], whole: Int[np.ndarray, " classes"]) -> Float[np.ndarray, " classes"]:
+def _share(part: Real[np.ndarray, " classes"], whole: Real[np.ndarray, " classes"]) -> Float[np.ndarray, " classes"]:
     return np.divide(part, whole, out=np.full(len(part), np.nan), where=whole > 0)
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 _SHORTEST = 1e-3
 
 
-def normalize(x: Float[Array, ...], axis: int | Sequence[int]) -> Float[Array, ...]:
+def normalize(x: Float[Array, "*shape"], axis: int | Sequence[int]) -> Float[Array, "*shape"]:
     """x / ||x||_2 over `axis`, in float32; zero, with zero gradient, where the norm is below 1e-3.
 
     The guard makes the all-zero activation map (no position speaks for the label) and dead features harmless.
@@ -38,7 +38,9 @@ def cosines(a: Float[Array, "*positions c"], b: Float[Array, "*positions c"]) ->
 
 
 @jax.custom_vjp
-def _sums(a: Array, b: Array) -> tuple[Array, Array, Array]:
+def _sums(
+    a: Float[Array, "*positions c"], b: Float[Array, "*positions c"]
+) -> tuple[Float[Array, "*positions"], Float[Array, "*positions"], Float[Array, "*positions"]]:
     """The sums over channels of a * b, a * a and b * b, float32, as one reduction."""
     a, b = a.astype(jnp.float32), b.astype(jnp.float32)
     zero = jnp.zeros((), jnp.float32)

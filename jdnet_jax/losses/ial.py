@@ -27,16 +27,18 @@ from jdnet_jax.models.outputs import Outputs
 
 VARIANTS = ("l2", "kl")
 
-ActivationMap = Float[Array, "batch h w"]
+#: The two networks' maps, each on its own grid.
+StudentMap = Float[Array, "batch hs ws"]
+TeacherMap = Float[Array, "batch ht wt"]
 
 
-def _aligned(student: ActivationMap, teacher: ActivationMap) -> tuple[Float[Array, "b n"], Float[Array, "b n"]]:
+def _aligned(student: StudentMap, teacher: TeacherMap) -> tuple[Float[Array, "batch n"], Float[Array, "batch n"]]:
     """Both maps on the smaller grid, flattened over positions, each example scaled to unit length (or zero)."""
     s, t = to_common_grid(student[..., None], teacher[..., None])
     return normalize(s.reshape(s.shape[0], -1), -1), normalize(t.reshape(t.shape[0], -1), -1)
 
 
-def l2_distance(student: ActivationMap, teacher: ActivationMap) -> Float[Array, ""]:
+def l2_distance(student: StudentMap, teacher: TeacherMap) -> Float[Array, ""]:
     """Mean over the batch of the squared difference summed over positions: 2 - 2 cosine of the two maps.
 
     In [0, 2] for maps that are not negative; 1 where one of the two is all zero, 0 where both are.
@@ -45,7 +47,7 @@ def l2_distance(student: ActivationMap, teacher: ActivationMap) -> Float[Array, 
     return jnp.mean(jnp.sum((s - t) ** 2, axis=-1))
 
 
-def kl_distance(student: ActivationMap, teacher: ActivationMap, temperature: float = 1.0) -> Float[Array, ""]:
+def kl_distance(student: StudentMap, teacher: TeacherMap, temperature: float = 1.0) -> Float[Array, ""]:
     """Mean over the batch of temperature^2 KL(teacher || student), in nats.
 
     The distributions over the n positions are softmax(map * sqrt(n) / temperature) of maps scaled to unit length: these

@@ -40,10 +40,12 @@ from jdnet_jax.models.layers import Conv
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.pointwise import EXACT
 
-Map = Float[Array, "batch h w channels"]
+#: The two networks' maps, each on its own grid.
+StudentMap = Float[Array, "batch hs ws channels"]
+TeacherMap = Float[Array, "batch ht wt channels"]
 
 
-def cosine_distance(student: Map, teacher: Map) -> Float[Array, ""]:
+def cosine_distance(student: StudentMap, teacher: TeacherMap) -> Float[Array, ""]:
     """Mean over the batch and positions of 1 - cos(student, teacher) along channels; in [0, 2]."""
     student, teacher = to_common_grid(student, teacher)
     if lowering.on_cpu():
@@ -53,7 +55,7 @@ def cosine_distance(student: Map, teacher: Map) -> Float[Array, ""]:
     return jnp.mean(1.0 - cosine)
 
 
-def l2_distance(student: Map, teacher: Map) -> Float[Array, ""]:
+def l2_distance(student: StudentMap, teacher: TeacherMap) -> Float[Array, ""]:
     """Mean over the batch of ||s - t||^2, each example's whole map scaled to unit length; in [0, 4]."""
     student, teacher = to_common_grid(student, teacher)
     difference = normalize(student, (1, 2, 3)) - normalize(teacher, (1, 2, 3))
@@ -151,7 +153,9 @@ class Mskd(nn.Module):
         logits = teacher.logits + (projected - features) @ teacher.kernel
         return kl_divergence(teacher.logits, logits).mean()
 
-    def _distance(self, stage: int, student: Outputs, teacher: Outputs, labels, train: bool) -> Float[Array, ""]:
+    def _distance(
+        self, stage: int, student: Outputs, teacher: Outputs, labels: Labels, train: bool
+    ) -> Float[Array, ""]:
         s, t = student.stages[stage], teacher.stages[stage]
         if self.variant == "logits":
             classes = student.logits.shape[-1]

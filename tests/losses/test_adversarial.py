@@ -12,7 +12,6 @@ IS_TEACHER = jnp.array([False, True])
 LABELS = jnp.zeros(2, jnp.int32)
 
 
-@pytest.mark.usefixtures("strict_promotion")
 def test_the_loss_by_hand():
     # Logits log 3 have the sigmoid 3/4: for [1, 0] that costs log(4/3) on the first and log 4 on the second.
     logits = jnp.full((2, 2), np.log(3), jnp.float32)

@@ -14,7 +14,6 @@ from jdnet_jax.models.outputs import Outputs
 MAP = jnp.stack([jnp.arange(6.0), jnp.arange(6.0) + 2], -1).reshape(1, 2, 3, 2)
 
 
-@pytest.mark.usefixtures("strict_promotion")
 @pytest.mark.parametrize(
     ("size", "expected"),
     [
@@ -30,7 +29,6 @@ def test_average_pooling_by_hand(size, expected):
     np.testing.assert_allclose(blocks.pool(MAP, size, "average"), [expected], rtol=1e-6)
 
 
-@pytest.mark.usefixtures("strict_promotion")
 def test_maximum_is_taken_of_each_channel_before_their_mean():
     # Channels 0 5 1 4 and 9 0 2 2 in windows of two: maxima 5, 4 and 9, 2.
     features = jnp.array([[0.0, 9.0], [5.0, 0.0], [1.0, 2.0], [4.0, 2.0]]).reshape(1, 2, 2, 2)

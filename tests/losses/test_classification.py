@@ -22,7 +22,6 @@ from jdnet_jax.models.outputs import Outputs
 LN2, LN3 = np.log(2.0), np.log(3.0)
 
 
-@pytest.mark.usefixtures("strict_promotion")
 def test_cross_entropy_by_hand():
     # softmax([ln 1, ln 2]) = [1/3, 2/3]
     logits = jnp.array([[0.0, LN2], [0.0, LN2]])
@@ -40,7 +39,6 @@ def test_cross_entropy_gradient_is_probability_minus_target():
     np.testing.assert_allclose(gradient, [[1 / 3 - 1, 2 / 3]], rtol=1e-6)
 
 
-@pytest.mark.usefixtures("strict_promotion")
 def test_kl_by_hand():
     # KL([1/2, 1/2] || [1/3, 2/3]) = 1/2 ln(3/2) + 1/2 ln(3/4)
     expected = 0.5 * np.log(1.5) + 0.5 * np.log(0.75)
@@ -65,7 +63,6 @@ def _pair(s, t):
     return Outputs(logits=s, stages=()), Outputs(logits=t, stages=())
 
 
-@pytest.mark.usefixtures("strict_promotion")
 def test_standardized_logits_by_hand():
     # Mean 2 and 5, deviation sqrt(2/3) and 2 sqrt(2/3).
     expected = np.array([-1.0, 0.0, 1.0]) * np.sqrt(1.5)
@@ -85,11 +82,11 @@ def test_kl_of_standardized_logits_is_that_of_their_shape_alone():
 
 
 def test_equal_logits_have_no_shape_and_no_gradient():
-    gradient = jax.grad(lambda z: Kl(standardized=True)(*_pair(z, jnp.array([[3.0, 1.0, 2.0]])), None, train=True))
+    t, labels = jnp.array([[3.0, 1.0, 2.0]]), jnp.zeros(1, jnp.int32)
+    gradient = jax.grad(lambda s: Kl(standardized=True)(*_pair(s, t), labels, train=True))
     np.testing.assert_array_equal(gradient(jnp.full((1, 3), 5.0)), np.zeros((1, 3)))
 
 
-@pytest.mark.usefixtures("strict_promotion")
 @pytest.mark.parametrize("temperature", [1.0, 4.0])
 def test_dist_by_hand(temperature):
     s = jnp.log(jnp.array([[0.5, 0.3, 0.2], [0.2, 0.5, 0.3]])) * temperature
@@ -105,17 +102,19 @@ def test_dist_is_blind_to_a_linear_change_of_the_probabilities():
     """Each photo's and each class's deviations keep their direction where the student is halfway to uniform."""
     t = jax.nn.softmax(jax.random.normal(jax.random.key(0), (4, 5)))
     s = 0.5 * t + 0.5 / 5
-    value = Dist()(*_pair(jnp.log(s), jnp.log(t)), None, train=True)
+    value = Dist()(*_pair(jnp.log(s), jnp.log(t)), jnp.zeros(4, jnp.int32), train=True)
     np.testing.assert_allclose(value, 0.0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("beta", "gamma"), [(1.0, 0.0), (0.0, 1.0)])
 def test_dist_of_equal_logits_is_zero_with_zero_gradient_and_of_constant_ones_finite(beta, gamma):
     z = jax.random.normal(jax.random.key(0), (4, 5))
-    value, gradient = jax.value_and_grad(lambda s: Dist(beta, gamma)(*_pair(s, z), None, train=True))(z)
+    labels = jnp.zeros(4, jnp.int32)
+    term = jax.value_and_grad(lambda s: Dist(beta, gamma)(*_pair(s, z), labels, train=True))
+    value, gradient = term(z)
     np.testing.assert_allclose(value, 0.0, atol=1e-6)
     np.testing.assert_allclose(gradient, np.zeros((4, 5)), atol=1e-6)
-    value, gradient = jax.value_and_grad(lambda s: Dist(beta, gamma)(*_pair(s, z), None, train=True))(jnp.zeros((4, 5)))
+    value, gradient = term(jnp.zeros((4, 5)))
     np.testing.assert_allclose(value, 1.0, atol=1e-5)
     assert np.all(np.isfinite(gradient))
 
@@ -154,7 +153,6 @@ def test_cross_entropy_term_is_the_mean():
     np.testing.assert_allclose(value, (2 * LN3 - LN2) / 2, rtol=1e-6)
 
 
-@pytest.mark.usefixtures("strict_promotion")
 def test_cross_entropy_with_shares_is_the_weighted_sum():
     logits, shares = jnp.array([[0.0, LN2], [0.0, LN2]]), jnp.array([[0.25, 0.75], [0.0, 1.0]])
     expected = [0.25 * LN3 + 0.75 * (LN3 - LN2), LN3 - LN2]
@@ -173,7 +171,6 @@ def distilled(class_logits, distillation_logits):
 STUDENT_HEADS = (jnp.array([[0.0, LN2]]), jnp.array([[0.0, LN3]]))
 
 
-@pytest.mark.usefixtures("strict_promotion")
 @pytest.mark.parametrize(("teacher", "taught"), [([5.0, 1.0], np.log(4)), ([1.0, 1.5], np.log(4 / 3))])
 def test_hard_distillation_by_hand(teacher, taught):
     """1/2 CE(class head, label) + 1/2 CE(distillation head, the teacher's class)."""
@@ -182,7 +179,6 @@ def test_hard_distillation_by_hand(teacher, taught):
     np.testing.assert_allclose(value, 0.5 * LN3 + 0.5 * taught, rtol=1e-6)
 
 
-@pytest.mark.usefixtures("strict_promotion")
 def test_the_label_alone_is_smoothed():
     """1/2 (0.9 CE(class head, label) + 0.1 CE(class head, even)) + 1/2 CE(distillation head, the teacher's class)."""
     fixed = Outputs(logits=jnp.array([[5.0, 1.0]]), stages=())
@@ -191,7 +187,6 @@ def test_the_label_alone_is_smoothed():
     np.testing.assert_allclose(value, 0.5 * (0.9 * LN3 + 0.1 * even) + 0.5 * np.log(4), rtol=1e-6)
 
 
-@pytest.mark.usefixtures("strict_promotion")
 def test_soft_distillation_by_hand():
     """(1 - share) CE(class head, label) + share tau^2 KL(teacher || distillation head)."""
     teacher = jnp.array([[1.0, 0.0]])
@@ -232,7 +227,6 @@ def test_a_teacher_of_two_heads_teaches_its_answer():
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-@pytest.mark.usefixtures("strict_promotion")
 def test_the_mean_cross_entropy_is_over_photos_that_have_a_label():
     logits = jnp.array([[0.0, 1.0], [5.0, -5.0], [2.0, 0.0]])
     some = PartLabels(jnp.array([0, -1, 1]), jnp.array([True, False, True]))

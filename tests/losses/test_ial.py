@@ -11,7 +11,6 @@ from jdnet_jax.models.labels import PartLabels
 from jdnet_jax.models.outputs import Outputs
 
 
-@pytest.mark.usefixtures("strict_promotion")
 def test_l2_by_hand():
     # Unit maps [0.6, 0.8] and [0, 1]: 0.36 + 0.04 = 2 - 2 * 0.8.
     value = ial.l2_distance(jnp.array([[[3.0, 4.0]]]), jnp.array([[[0.0, 9.0]]]))

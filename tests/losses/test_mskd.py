@@ -14,7 +14,6 @@ def _map(*positions):
     return jnp.array(positions, jnp.float32)[None, None]
 
 
-@pytest.mark.usefixtures("strict_promotion")
 def test_cosine_by_hand():
     # The angles are 0, 90 and 180 degrees: 1 - cos = 0, 1, 2.
     student = _map([2.0, 0.0], [1.0, 0.0], [0.0, 3.0])

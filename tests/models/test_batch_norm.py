@@ -31,7 +31,7 @@ def apply(params, x, train=True, **fields):
     return y, updated["batch_stats"]
 
 
-def test_by_hand(strict_promotion):
+def test_by_hand():
     # Mean 3, biased variance 4, so the four values become -1, -1, 1, 1 and then 2 * that + 1.
     x = jnp.array([1.0, 1.0, 5.0, 5.0]).reshape(2, 2, 1, 1)
     variables = {
@@ -49,7 +49,7 @@ def test_by_hand(strict_promotion):
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_equals_flax_and_its_gradients(activation, strict_promotion):
+def test_equals_flax_and_its_gradients(activation):
     x, params, g = draw()
 
     def reference(params, x):
@@ -108,7 +108,7 @@ def test_one_device_sends_nothing():
     assert sent(2) > 0
 
 
-def test_bfloat16_keeps_float32_statistics(strict_promotion):
+def test_bfloat16_keeps_float32_statistics():
     x, params, _ = draw()
     y, stats = apply(params, x.astype(jnp.bfloat16), dtype=jnp.bfloat16)
     assert y.dtype == jnp.bfloat16
@@ -136,7 +136,7 @@ class Sloped(nn.Module):
 
 @pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
-def test_slopes_are_derivatives_with_constant_statistics(activation, train, strict_promotion):
+def test_slopes_are_derivatives_with_constant_statistics(activation, train):
     x, params, _ = draw()
     mean, var = (x.mean((0, 1, 2)), x.var((0, 1, 2))) if train else (jnp.full(4, 10.0), jnp.full(4, 3.0))
     variables = {"params": {"bn": params}, "batch_stats": {"bn": {"mean": jnp.full(4, 10.0), "var": jnp.full(4, 3.0)}}}

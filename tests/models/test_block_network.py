@@ -74,7 +74,7 @@ def test_bfloat16(net):
     network_checks.assert_bfloat16_is_close(*net)
 
 
-def test_a_training_step_moves_every_parameter(net, strict_promotion):
+def test_a_training_step_moves_every_parameter(net):
     module, variables, images = net
     module = module.clone(drop_rate=0.2)
 

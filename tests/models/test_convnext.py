@@ -62,7 +62,7 @@ def test_bfloat16():
     network_checks.assert_bfloat16_is_close(*small())
 
 
-def test_every_parameter_is_learned(strict_promotion):
+def test_every_parameter_is_learned():
     module, variables, images = small()
     loss = lambda params: jnp.sum(module.apply({"params": params}, images, train=True).logits ** 2)  # noqa: E731
     gradients = jax.jit(jax.grad(loss))(variables["params"])

@@ -54,7 +54,7 @@ def test_by_hand():
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
-def test_equals_the_plain_form_and_its_gradients(case, strict_promotion):
+def test_equals_the_plain_form_and_its_gradients(case):
     args = draw(*case)
     ours, plains = jax.jit(lambda: (with_gradients(depthwise_conv, *args), with_gradients(plain, *args)))()
     for value, expected in zip(ours, plains, strict=True):
@@ -62,7 +62,7 @@ def test_equals_the_plain_form_and_its_gradients(case, strict_promotion):
 
 
 @pytest.mark.parametrize("case", [CASES[1], CASES[4]], ids=str)
-def test_bfloat16_is_as_good_as_float32_rounded_once(case, strict_promotion):
+def test_bfloat16_is_as_good_as_float32_rounded_once(case):
     x, kernel, stride, pads, g = draw(*case, dtype=jnp.bfloat16)
     ours = jax.jit(lambda: with_gradients(depthwise_conv, x, kernel, stride, pads, g))()
     wide = with_gradients(plain, *(a.astype(jnp.float32) for a in (x, kernel)), stride, pads, g.astype(jnp.float32))
@@ -72,7 +72,7 @@ def test_bfloat16_is_as_good_as_float32_rounded_once(case, strict_promotion):
 
 
 @pytest.mark.parametrize("case", [CASES[0], CASES[5]], ids=str)
-def test_both_forms_are_one_function(case, strict_promotion):
+def test_both_forms_are_one_function(case):
     x, kernel, stride, pads, g = draw(*case)
     padded = pad(x, pads)
 

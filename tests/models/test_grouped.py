@@ -40,7 +40,7 @@ def test_by_hand():
         (2, 40, 2, 1, (3, 4)),  # groups that are wide enough
     ],
 )
-def test_equals_the_plain_form_and_its_gradients(groups, inputs, outputs, stride, size, strict_promotion):
+def test_equals_the_plain_form_and_its_gradients(groups, inputs, outputs, stride, size):
     keys = jax.random.split(jax.random.key(0), 3)
     x = jax.random.normal(keys[0], (2, *size, groups * inputs))
     kernel = jax.random.normal(keys[1], (3, 3, inputs, groups * outputs))
@@ -55,7 +55,7 @@ def test_equals_the_plain_form_and_its_gradients(groups, inputs, outputs, stride
     assert_same(ours, plains)
 
 
-def test_bfloat16(strict_promotion):
+def test_bfloat16():
     x = jax.random.normal(jax.random.key(0), (1, 4, 4, 8), jnp.bfloat16)
     kernel = jax.random.normal(jax.random.key(1), (3, 3, 4, 8), jnp.bfloat16)
     y, vjp = jax.vjp(lambda x, kernel: grouped_conv(x, kernel, 2, 1, ONE_PIXEL), x, kernel)

@@ -28,7 +28,7 @@ def test_the_padding_rule_decides_which_pixels_a_stride_takes(padding, expected)
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-def test_a_1x1_convolution_is_the_plain_one(stride, strict_promotion):
+def test_a_1x1_convolution_is_the_plain_one(stride):
     x = jax.random.normal(jax.random.key(0), (2, 5, 7, 3))
     kernel = jax.random.normal(jax.random.key(1), (1, 1, 3, 4))
     plain = functools.partial(
@@ -69,7 +69,7 @@ def test_kernels_start_with_he_fan_out(module, shape, deviation):
 
 
 @pytest.mark.parametrize("module", [Conv(4, 3), Conv(4, 1), DepthwiseConv(3)], ids=["3x3", "1x1", "depthwise"])
-def test_convolutions_compute_in_their_dtype(module, strict_promotion):
+def test_convolutions_compute_in_their_dtype(module):
     module = module.clone(dtype=jnp.bfloat16)
     y, variables = module.init_with_output(jax.random.key(0), jnp.ones((1, 4, 4, 4), jnp.bfloat16))
     assert y.dtype == jnp.bfloat16
@@ -80,7 +80,7 @@ def test_convolutions_compute_in_their_dtype(module, strict_promotion):
     ("size", "window", "stride", "padding"),
     [((6, 8), 3, 2, 1), ((7, 5), 3, 2, 1), ((1, 2), 3, 2, 1), ((5, 4), 3, 1, 1), ((6, 5), 2, 2, 0), ((7, 9), 4, 3, 0)],
 )
-def test_max_pool_is_the_window_reduction(size, window, stride, padding, strict_promotion):
+def test_max_pool_is_the_window_reduction(size, window, stride, padding):
     # Distinct values, all negative: padding must lose against every one of them, and no gradient is shared.
     values = jax.random.permutation(jax.random.key(0), 2 * size[0] * size[1] * 3)
     x = -1.0 - values.astype(jnp.float32).reshape(2, *size, 3)
@@ -118,7 +118,7 @@ def test_average_pool_is_the_window_reduction(size):
     np.testing.assert_allclose(vjp(y)[0], expected_vjp(y)[0], rtol=1e-5, atol=1e-6)
 
 
-def test_average_pool_keeps_the_dtype(strict_promotion):
+def test_average_pool_keeps_the_dtype():
     # 256 and three ones: their sum has more digits than bfloat16.
     x = jnp.array([256.0, 1, 1, 1], jnp.bfloat16).reshape(1, 2, 2, 1)
     y = average_pool(x)
@@ -173,7 +173,7 @@ def test_stochastic_depth_does_not_depend_on_the_number_of_devices():
     np.testing.assert_array_equal(split.reshape(x.shape), whole)
 
 
-def test_a_depthwise_convolution_with_a_bias(strict_promotion):
+def test_a_depthwise_convolution_with_a_bias():
     layer = DepthwiseConv(3, use_bias=True, kernel_init=nn.initializers.ones)
     variables = layer.init(jax.random.key(0), jnp.ones((1, 3, 3, 2)))
     assert not np.any(variables["params"]["bias"])
@@ -181,7 +181,7 @@ def test_a_depthwise_convolution_with_a_bias(strict_promotion):
     np.testing.assert_array_equal(layer.apply(variables, jnp.ones((1, 3, 3, 2)))[0, 1, 1], [10, 8])
 
 
-def test_classifier_by_hand(strict_promotion):
+def test_classifier_by_hand():
     variables = {
         "params": {"kernel": jnp.array([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]]), "bias": jnp.array([0.0, 0.5, 1.0])}
     }

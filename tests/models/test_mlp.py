@@ -10,12 +10,12 @@ from jdnet_jax.models.mlp import Mlp, gelu
 POINTS = np.linspace(-8, 8, 4001, dtype=np.float32)
 
 
-def test_gelu_is_exact(strict_promotion):
+def test_gelu_is_exact():
     expected = [x * 0.5 * math.erfc(-x / math.sqrt(2)) for x in POINTS.tolist()]
     np.testing.assert_allclose(gelu(jnp.asarray(POINTS)), expected, atol=1e-6)
 
 
-def test_the_plain_form_of_gelu(strict_promotion):
+def test_the_plain_form_of_gelu():
     with lowering.plain():
         plain = gelu(jnp.asarray(POINTS))
         operations = str(jax.make_jaxpr(gelu)(POINTS))
@@ -24,7 +24,7 @@ def test_the_plain_form_of_gelu(strict_promotion):
     assert "erf" not in operations
 
 
-def test_mlp_by_hand(strict_promotion):
+def test_mlp_by_hand():
     one = {"kernel": jnp.array([[1.0, -1.0]]), "bias": jnp.array([0.0, 1.0])}
     two = {"kernel": jnp.array([[2.0], [3.0]]), "bias": jnp.array([0.25])}
     y = Mlp(jnp.float32, expansion=2).apply({"params": {"fc1": one, "fc2": two}}, jnp.array([[1.0]]))

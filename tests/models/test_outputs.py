@@ -24,7 +24,7 @@ OUTPUTS = Outputs(logits=jnp.zeros((1, 3)), stages=(), kernel=KERNEL, hidden=HID
         (jnp.array([[0.5, 0.5, 0.0]]), [2.5, 3.5]),
     ],
 )
-def test_the_map_behind_a_hidden_layer_by_hand(labels, expected, strict_promotion):
+def test_the_map_behind_a_hidden_layer_by_hand(labels, expected):
     np.testing.assert_allclose(OUTPUTS.activation(labels)[0, 0], expected, rtol=1e-6)
 
 

@@ -11,7 +11,7 @@ CONV = PatchConv(5, 3, nn.initializers.normal(1.0))
 
 
 @pytest.mark.parametrize("size", [(6, 9), (8, 10)])  # whole patches, and some pixels more
-def test_is_a_convolution_without_overlap(size, strict_promotion):
+def test_is_a_convolution_without_overlap(size):
     x = jax.random.normal(jax.random.key(0), (2, *size, 4))
     variables = CONV.init(jax.random.key(1), x)
     variables["params"]["bias"] = jnp.arange(5.0)
@@ -32,7 +32,7 @@ def test_by_hand():
     np.testing.assert_array_equal(y.ravel(), [5410.5, 7632.5])
 
 
-def test_computes_in_its_dtype(strict_promotion):
+def test_computes_in_its_dtype():
     y, variables = CONV.clone(dtype=jnp.bfloat16).init_with_output(jax.random.key(0), jnp.ones((1, 3, 3, 2)))
     assert y.dtype == jnp.bfloat16
     assert variables["params"]["kernel"].dtype == jnp.float32

@@ -20,7 +20,7 @@ def test_by_hand():
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
 @pytest.mark.parametrize("channels", [(24, 8), (8, 24)], ids=str)
-def test_equals_the_plain_form_and_its_gradients(channels, dtype, strict_promotion):
+def test_equals_the_plain_form_and_its_gradients(channels, dtype):
     keys = jax.random.split(jax.random.key(0), 3)
     x, kernel = jax.random.normal(keys[0], (50, channels[0]), dtype), jax.random.normal(keys[1], channels, dtype)
     g = jax.random.normal(keys[2], (50, channels[1]), dtype)
@@ -41,7 +41,7 @@ def test_equals_the_plain_form_and_its_gradients(channels, dtype, strict_promoti
         )
 
 
-def test_a_dense_layer_at_each_token_equals_flax_and_its_gradients(strict_promotion):
+def test_a_dense_layer_at_each_token_equals_flax_and_its_gradients():
     x, g = (jax.random.normal(jax.random.key(i), shape) for i, shape in enumerate([(2, 5, 6), (2, 5, 4)]))
     flat, plain = nn.Dense(4, dot_general=token_product), nn.Dense(4)
     params = plain.init(jax.random.key(2), x)

@@ -123,7 +123,7 @@ def test_squeeze_excitation_scales_the_branch_alone():
     assert np.abs(whole - np.maximum(x, 0)).max() > 0.1
 
 
-def test_residual_branches_start_silent(strict_promotion):
+def test_residual_branches_start_silent():
     module = create("resnet_tiny", 5)
     params = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 32, 32, 3)))["params"]
     assert set(params["layer1.0"]) == {"conv1", "bn1", "conv2", "bn2", "downsample.0", "downsample.1"}

@@ -34,7 +34,7 @@ IMAGES = np.array([[1.0, 0.0], [3.0, 2.0]], np.float32).reshape(1, 1, 2, 2)
     ],
     ids=["resnet", "hard", "efficientnet"],
 )
-def test_by_hand(module, expanded, gate, strict_promotion):
+def test_by_hand(module, expanded, gate):
     y = module.apply(variables(module.names), IMAGES)
     np.testing.assert_allclose(y, IMAGES * gate(np.array(expanded)), rtol=1e-6)
 
@@ -54,7 +54,7 @@ def test_each_photo_has_gates_of_its_own():
         )
 
 
-def test_bfloat16(strict_promotion):
+def test_bfloat16():
     module = SqueezeExcite(4, dtype=jnp.bfloat16)
     x = jax.random.normal(jax.random.key(0), (2, 3, 3, 8))
     y, own = module.init_with_output(jax.random.key(1), x.astype(jnp.bfloat16))

@@ -113,7 +113,7 @@ def test_pixels_of_vit_and_siglip_are_from_minus_one_to_one():
     assert create("vit_small_patch14_dinov2", 5).input_spec.size == 518
 
 
-def test_attention_by_hand(strict_promotion):
+def test_attention_by_hand():
     # One head of one channel: scores 0 and log 3, so that the values 4 and 8 have weights 1/4 and 3/4.
     queries, keys = jnp.ones((1, 1, 1, 1)), jnp.array([0.0, np.log(3.0)]).reshape(1, 2, 1, 1)
     mixed, weights = attend(queries, keys, jnp.array([4.0, 8.0]).reshape(1, 2, 1, 1))
@@ -124,7 +124,7 @@ def test_attention_by_hand(strict_promotion):
     np.testing.assert_allclose(weights, [[[[0.1, 0.9]]]], rtol=1e-6)
 
 
-def test_the_softmax_is_float32_in_bfloat16(strict_promotion):
+def test_the_softmax_is_float32_in_bfloat16():
     x = jnp.ones((1, 3, 2, 4), jnp.bfloat16)
     mixed, weights = attend(x, x, x)
     assert (mixed.dtype, weights.dtype) == (jnp.bfloat16, jnp.float32)
@@ -191,7 +191,7 @@ def test_the_logits_of_a_distilled_network_are_the_mean_of_its_heads():
 
 
 @pytest.mark.parametrize("kind", ["distilled", "probe"])
-def test_every_parameter_is_learned(kind, strict_promotion):
+def test_every_parameter_is_learned(kind):
     module, variables, images = SMALL[kind]()
     loss = lambda params: jnp.sum(module.apply({"params": params}, images, train=True).logits ** 2)  # noqa: E731
     gradients = jax.jit(jax.grad(loss))(variables["params"])
@@ -263,7 +263,7 @@ def test_initial_values():
     assert not np.any(params["blocks.0"]["mlp"]["fc1"]["bias"])
 
 
-def test_layer_scale(strict_promotion):
+def test_layer_scale():
     y, variables = LayerScale(0.5).init_with_output(jax.random.key(0), jnp.full((2, 3, 4), 2.0, jnp.bfloat16))
     np.testing.assert_array_equal(y, np.ones((2, 3, 4)))
     assert (y.dtype, variables["params"]["gamma"].shape) == (jnp.bfloat16, (4,))
