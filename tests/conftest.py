@@ -18,9 +18,8 @@ OURS = {"XLA_FLAGS": f"--xla_force_host_platform_device_count=8 {QUICK_COMPILATI
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("XLA_FLAGS", xla_flags.flags({**os.environ, **OURS}))  # with what every command asks for
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# No dtype or rank is promoted without being asked for, in the tests and in the commands that they start.
+# No dtype is promoted without being asked for, in the tests and in the commands that they start.
 os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
-os.environ.setdefault("JAX_NUMPY_RANK_PROMOTION", "raise")
 # Many tests compile the same step; compiling is most of what they cost.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="jdnet-jax-tests-"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
