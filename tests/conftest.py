@@ -18,8 +18,6 @@ OURS = {"XLA_FLAGS": f"--xla_force_host_platform_device_count=8 {QUICK_COMPILATI
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("XLA_FLAGS", xla_flags.flags({**os.environ, **OURS}))  # with what every command asks for
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# No dtype is promoted without being asked for, in the tests and in the commands that they start.
-os.environ.setdefault("JAX_NUMPY_DTYPE_PROMOTION", "strict")
 # Many tests compile the same step; compiling is most of what they cost.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="jdnet-jax-tests-"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
@@ -60,6 +58,18 @@ def _forget_compiled_steps():
     yield
     jax.clear_caches()
     gc.collect()
+
+
+# The rooms whose tests refuse implicit promotion of dtypes. Elsewhere optax's schedules promote the step.
+_STRICT = ("losses", "models", "figures")
+
+
+@pytest.fixture(autouse=True)
+def _strict_promotion(request):
+    """Refuses implicit promotion of dtypes."""
+    room = request.path.relative_to(Path(__file__).parent).parts[0]
+    with jax.numpy_dtype_promotion("strict" if room in _STRICT else "standard"):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -414,8 +414,14 @@ def test_bad_heads(groups, message):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"dataset__unlabelled_share": 0.0}, r"config.dataset.unlabelled_share is 0: leave config.dataset.unlabelled"),
-        ({"dataset__unlabelled_share": 1.0}, r"config.dataset.unlabelled_share is 1.0: it must be a finite number"),
+        (
+            {"dataset__unlabelled_share": 0.0},
+            r"config.dataset.unlabelled_share is 0.0: it must be a number above 0 and below 1",
+        ),
+        (
+            {"dataset__unlabelled_share": 1.0},
+            r"config.dataset.unlabelled_share is 1.0: it must be a number above 0 and below 1",
+        ),
         ({"dataset__view": "roi"}, r"config.dataset.unlabelled needs config.dataset.view='photo', not 'roi'"),
         ({"augment__mixup": 0.2}, r"config.dataset.unlabelled does not go with mixup and CutMix, which mix labels"),
         (
