@@ -6,31 +6,28 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from absl import logging
-from clu import parameter_overview
 from ml_collections import ConfigDict
 
 from jdnet_jax import data
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config.keys import PROBE
 from jdnet_jax.config.routing import STUDENT
-from jdnet_jax.data.wording import counted
-from jdnet_jax.figures import calibration, classification, intervals
+from jdnet_jax.figures import calibration
 from jdnet_jax.files import atomic
 from jdnet_jax.handoff.digest import sha256
-from jdnet_jax.learning import advice, assembly, devices, eval_loop, host_batches, networks, probe, run_check, step
+from jdnet_jax.learning import assembly, devices, evaluation, host_batches, networks, probe, run_check
 from jdnet_jax.process import together, unused_memory
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import Interrupted, Interruption
 from jdnet_jax.process.progress import Progress, duration, say
 from jdnet_jax.report import page
-from jdnet_jax.run import metrics, outcome, snapshots
+from jdnet_jax.run import introduction, metrics, outcome, snapshots
 from jdnet_jax.run.checkpoint import Checkpoints
 from jdnet_jax.run.non_finite import NonFiniteError, NonFinitePolicy
 from jdnet_jax.run.workdir import Workdir, text_of
@@ -92,14 +89,18 @@ class _Run:
         self.parts = assembly.assemble(config, len(dataset.class_names), self.steps)
         self.networks = self.parts.networks
         networks.check_frozen_teachers(self.networks, dataset.class_names, config.dataset.view)
-        self.train_step = self._train_step()
+        terms, groups = [term.name for term in self.parts.terms], list(self.parts.optimizers)
+        self.train_step: Callable[..., Any] = (
+            probe.train_step(self.networks[STUDENT], tuple(terms), dataset, config)
+            if config.recipe == PROBE
+            else devices.mapped(self.parts.train_step(), donate_state=True)
+        )
         self.look, self.looks = devices.mapped(self.parts.look()), self.parts.looks()
-        self.eval_step = devices.mapped(self.parts.eval_step())
-        self.logits_step = devices.mapped(step.logits_step(self.parts.evaluated[STUDENT]))
         self.state = devices.place(self.parts.initial_state())
         # One process speaks for all.
         out = None if self.is_writer else open(os.devnull, "w")  # noqa: SIM115
         self.progress = Progress(self.steps, config.batch_size, out)
+        self.evaluation = evaluation.Evaluation(config, dataset, self.parts, self.progress)
         self.snapshots = None
         if self.is_writer and config.snapshots:
             at = snapshots.chosen_steps(self.steps, self.periods.evaluate, config.snapshots)
@@ -107,13 +108,13 @@ class _Run:
         frozen = self.parts.frozen.members
         self.frozen = {name: sha256(jax.device_get(self.state.variables(name))) for name in frozen}
         self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every, frozen)
-        terms, groups = [term.name for term in self.parts.terms], list(self.parts.optimizers)
         self.non_finite = NonFinitePolicy(config, terms, groups, self.progress.say)
         self.unlogged: list[dict[str, np.float32]] = []  # from before a resume, see _UNLOGGED
         self.stops: Any = None  # see `_agree`
         self.reached: int = self._resume()  # the number of the last step
         together.report(lambda: (self.reached, self.checkpoints.newest_complete()))
-        self._introduce()
+        for line in introduction.lines(config, dataset, self.parts, self.state, place.path):
+            self.progress.say(line)
 
     def train(self, interruption: Interruption) -> None:
         """Runs the steps that are left, with logging, evaluation and checkpoints at their periods."""
@@ -180,24 +181,14 @@ class _Run:
                     "continues from there"
                 )
 
-    def _train_step(self) -> Callable[..., Any]:
-        if self.config.recipe != PROBE:
-            return devices.mapped(self.parts.train_step(), donate_state=True)
-        terms = tuple(term.name for term in self.parts.terms)
-        return probe.train_step(self.networks[STUDENT], terms, self.dataset, self.config)
-
     def _probe(self, writer: metrics.RunWriter) -> None:
         """Says what the student's features are worth before it is trained, where the config wants that told."""
-        if not probe.comes_first(self.networks[STUDENT], self.dataset, self.config):
-            return
-        began = time.monotonic()
-        with self.progress.alive("fitting a linear classifier"):
-            variables = self.state.variables(STUDENT)
-            top1 = probe.of_student(self.networks[STUDENT], variables, self.dataset, self.config).val_top1
-        on_val = intervals.share(top1, self.dataset.sizes["val"])
-        took = duration(time.monotonic() - began)
-        self.progress.say(f"to beat: the student as it comes, with a linear classifier: {on_val} on val, after {took}")
-        writer.write_scalars(0, {"val/probe/top1": top1})
+        if probe.comes_first(self.networks[STUDENT], self.dataset, self.config):
+            with self.progress.alive("fitting a linear classifier"):
+                variables = self.state.variables(STUDENT)
+                found = probe.of_student(self.networks[STUDENT], variables, self.dataset, self.config)
+            self.progress.say(probe.to_beat(found, self.dataset.sizes["val"]))
+            writer.write_scalars(0, {"val/probe/top1": found.val_top1})
 
     def _look(self, writer: metrics.RunWriter, number: int, batch: devices.Batch) -> None:
         """Measures the terms' gradients where it is time: for weights that follow them, and for the report."""
@@ -223,17 +214,13 @@ class _Run:
         if chosen is not None and chosen != int(self.state.step):
             self.state = self.checkpoints.restore(chosen, devices.whole(self.state))
         self.progress.say(f"testing the networks of step {chosen} (config.select = {self.config.select!r}) ...")
-        results = {role: self._results(role) for role in ("val", "test")}
-        student = self.state.variables(STUDENT)
-        with self.progress.alive("calibrating the student"):
-            logits = {
-                role: eval_loop.logits(self.logits_step, student, self._eval_batches(role)) for role in ("val", "test")
-            }
+        results = {role: self.evaluation.results(self.state, role) for role in ("val", "test")}
+        logits = self.evaluation.student_logits(self.state, ("val", "test"))
         if not (unseen := not self.dataset.overlap("train", "val")):
             self.progress.say("val is part of train: no temperature is fitted on what the student was trained on")
         tested = outcome.Tested(
             step=chosen,
-            student=jax.device_get(student),
+            student=jax.device_get(self.state.variables(STUDENT)),
             parameters={name: networks.parameter_count(self.state.params[name]) for name in self.networks},
             results=results,
             logits=logits,
@@ -293,24 +280,6 @@ class _Run:
         self.non_finite.roll_backs = roll_backs
         self.progress.say(f"{error}: back to step {int(self.state.step)}, and on with the data in another order")
 
-    def _introduce(self) -> None:
-        say = self.progress.say
-        say(f"{self.config.recipe} on {self.dataset.name}: {self.dataset.protocol}")
-        if self.dataset.unlabelled:
-            say(self.dataset.unlabelled.protocol)
-        for line in networks.introduction(self.networks, self.state.params, self.config.image_size):
-            say(line)
-        for line in advice.lines(self.networks, self.state.params, self.dataset.sizes["train"]):
-            say(line)
-        for name in self.networks:
-            overview = parameter_overview.get_parameter_overview(self.state.params[name], include_stats=False)
-            logging.info("%s\n%s", name, overview)
-        first = int(self.state.step)
-        start = f"continuing after step {first} of {self.steps}" if first else counted(self.steps, "step")
-        size, shown = self.config.image_size, config_lib.eval_image_size(self.config)
-        pixels = f"{size} px" + (f", evaluated at {shown}" if shown != size else "")
-        say(f"{start}, batch {self.config.batch_size}, {pixels}; workdir {self.place.path}")
-
     def _log(self, writer: metrics.RunWriter, number: int, window: list[dict[str, Any]]) -> None:
         means = metrics.means(jax.device_get(window))
         rate = self.progress.rate(number)
@@ -322,7 +291,7 @@ class _Run:
     def _evaluate(self, writer: metrics.RunWriter, number: int) -> float:
         """Evaluates the networks on val and returns the student's top-1; those that are frozen at step 0 only."""
         began = time.monotonic()
-        results = self._results("val", frozen=number == 0)
+        results = self.evaluation.results(self.state, "val", frozen=number == 0)
         accuracies = "  ".join(f"{name} {result.top1:.1%}" for name, result in results.items())
         count = next(iter(results.values())).count
         self.progress.say(
@@ -333,12 +302,3 @@ class _Run:
         if self.snapshots is not None:
             self.snapshots.take(number, {name: self.state.variables(name) for name in self.networks})
         return results[STUDENT].top1
-
-    def _results(self, role: str, *, frozen: bool = True) -> dict[str, classification.Result]:
-        chosen = [name for name, network in self.networks.items() if frozen or network.trainable]
-        variables = {name: self.state.variables(name) for name in chosen}
-        with self.progress.alive(f"evaluating on {role}"):
-            return eval_loop.evaluate(self.eval_step, variables, self._eval_batches(role))
-
-    def _eval_batches(self, role: str) -> Iterator[Mapping[str, np.ndarray]]:
-        return host_batches.evaluation(self.dataset, self.config, role)

@@ -23,6 +23,7 @@ from scipy import optimize, special
 from jdnet_jax.config.keys import PROBE
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.data import Dataset
+from jdnet_jax.figures import intervals
 from jdnet_jax.learning import devices, eval_loop, host_batches, networks, norms, step
 from jdnet_jax.learning.networks import Network
 from jdnet_jax.learning.state import TrainState
@@ -80,6 +81,17 @@ def comes_first(student: Network, dataset: Dataset, config: ConfigDict) -> bool:
     """Whether a probe is fitted before the training of a run: the config wants it, and it is quick and worth it."""
     trains = config.recipe != PROBE and student.init != "random"
     return config.probe and trains and dataset.sizes["train"] <= QUICK
+
+
+def to_beat(probe: Probe, val_photos: int) -> str:
+    """What a training has to beat, in words.
+
+    Args:
+        probe: of the student.
+        val_photos: that its accuracy comes from.
+    """
+    on_val = intervals.share(probe.val_top1, val_photos)
+    return f"to beat: the student as it comes, with a linear classifier: {on_val} on val"
 
 
 def backbone(network: Network) -> Network:

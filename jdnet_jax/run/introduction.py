@@ -1,0 +1,42 @@
+"""The introduction of a run: what a person reads before its first step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from absl import logging
+from clu import parameter_overview
+from ml_collections import ConfigDict
+
+from jdnet_jax.config.defaults import eval_image_size
+from jdnet_jax.data import Dataset
+from jdnet_jax.data.wording import counted
+from jdnet_jax.learning import advice, networks
+from jdnet_jax.learning.assembly import Assembly
+from jdnet_jax.learning.state import TrainState
+
+
+def lines(config: ConfigDict, dataset: Dataset, parts: Assembly, state: TrainState, workdir: Path) -> Iterator[str]:
+    """What is trained on what, from which weights, how long, and where; the log gets every parameter.
+
+    Args:
+        config: of the run.
+        dataset: of the run.
+        parts: of the run.
+        state: at its beginning, or where it goes on.
+        workdir: of the run.
+    """
+    yield f"{config.recipe} on {dataset.name}: {dataset.protocol}"
+    if dataset.unlabelled:
+        yield dataset.unlabelled.protocol
+    yield from networks.introduction(parts.networks, state.params, config.image_size)
+    yield from advice.lines(parts.networks, state.params, dataset.sizes["train"])
+    for name in parts.networks:
+        overview = parameter_overview.get_parameter_overview(state.params[name], include_stats=False)
+        logging.info("%s\n%s", name, overview)
+    first, steps = int(state.step), parts.steps
+    start = f"continuing after step {first} of {steps}" if first else counted(steps, "step")
+    size, shown = config.image_size, eval_image_size(config)
+    pixels = f"{size} px" + (f", evaluated at {shown}" if shown != size else "")
+    yield f"{start}, batch {config.batch_size}, {pixels}; workdir {workdir}"
