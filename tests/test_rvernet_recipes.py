@@ -6,7 +6,7 @@ import pytest
 
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config import recipes
-from jdnet_jax.learning import networks
+from jdnet_jax.learning import alignment_check, networks
 from jdnet_jax.process.errors import UserError
 from tests import tiny_recipe as tiny
 
@@ -44,7 +44,7 @@ def config_of(student, teacher):
 @pytest.mark.parametrize("role", ["student", "teacher"])
 def test_jdnet_with_rvernet_as_one_of_its_networks(role):
     made = tiny.Recipe(config_of(*((RVERNET, SINGLE) if role == "student" else (SINGLE, RVERNET))))
-    networks.check_alignment(made.config, made.networks)
+    alignment_check.check_alignment(made.config, made.networks)
     after, metrics = tiny.mapped(made.step(), 1)(made.state, tiny.cut(batch(), 1))
     assert {"loss/ce_student", "loss/ce_teacher", "loss/mskd_teacher", "loss/ial_teacher"} <= metrics.keys()
     assert all(np.isfinite(value) for value in metrics.values())
@@ -75,7 +75,7 @@ def test_rvernet_without_two_parts_says_what_to_set():
     config = config_of(RVERNET, SINGLE)
     config.dataset.view = "roi"
     with pytest.raises(UserError, match=r"config\.student \(rvernet\) takes the region .*: set config\.dataset\.view"):
-        networks.check_alignment(config, nets)
+        alignment_check.check_alignment(config, nets)
 
 
 @pytest.mark.parametrize(("recipe_name", "variant"), [("deit_hard", "hard"), ("deit_soft", "soft")])
@@ -99,7 +99,7 @@ def test_distillation_needs_a_token_for_it():
     config.losses.distill.weight = 1.0
     nets = networks.build(config, tiny.CLASSES)
     with pytest.raises(UserError, match=r"config\.losses\.distill needs a student with a distillation token"):
-        networks.check_alignment(config, nets)
+        alignment_check.check_alignment(config, nets)
 
 
 def test_random_augmentation_of_geometry_is_refused_where_it_would_part_photo_and_mask():

@@ -6,7 +6,7 @@ import pytest
 from jdnet_jax.config import check, meal
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config.meal import Argument, Entry
-from jdnet_jax.learning import networks
+from jdnet_jax.learning import alignment_check, networks
 from jdnet_jax.process.errors import UserError
 from tests.commands import ROOT
 from tests.test_configs import config_of
@@ -80,7 +80,7 @@ def test_every_recipe_of_every_config_is_what_it_says(name, recipe):
 @pytest.mark.parametrize("name", CONFIGS)
 def test_student_and_teachers_of_every_config_have_as_many_blocks(name):
     config = config_of(f"meal_{name}", "meal_none")
-    networks.check_alignment(config, networks.build(config, 10))
+    alignment_check.check_alignment(config, networks.build(config, 10))
 
 
 def test_names_that_are_not_the_configs_are_the_zoos():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jdnet_jax.config import defaults as config_lib
-from jdnet_jax.learning import networks
+from jdnet_jax.learning import alignment_check, networks
 from jdnet_jax.models import hub
 from jdnet_jax.process.errors import UserError
 from tests import tiny_recipe as tiny
@@ -36,24 +36,24 @@ def test_unknown_option_names_the_config_key():
 
 def test_stages_of_different_grids_that_are_multiples_align():
     config = tiny.config(losses__mskd__options__stages=(0, 1, 2))
-    networks.check_alignment(config, networks.build(config, 3))
+    alignment_check.check_alignment(config, networks.build(config, 3))
 
 
 def test_a_stage_that_a_network_lacks_is_named():
     config = tiny.config()
     config.losses.mskd.options.stages = (3,)
     with pytest.raises(UserError, match=r"stage 3 does not exist in student \(resnet_tiny\), which has stages 0 to 2"):
-        networks.check_alignment(config, networks.build(config, 3))
+        alignment_check.check_alignment(config, networks.build(config, 3))
 
 
 def test_the_classifier_variant_needs_heads_of_averaged_maps():
     config = tiny.config(losses__mskd__options__variant="classifier", losses__mskd__options__stages=(7,))
-    networks.check_alignment(config, networks.build(config, 3))  # no stage is read
+    alignment_check.check_alignment(config, networks.build(config, 3))  # no stage is read
     config.teachers.teacher.model, config.teachers.teacher.options = "vit_tiny_test", {}
     with pytest.raises(
         UserError, match=r"variant 'classifier' needs heads of .* teacher \(vit_tiny_test\) has another"
     ):
-        networks.check_alignment(config, networks.build(config, 3))
+        alignment_check.check_alignment(config, networks.build(config, 3))
 
 
 def test_grids_that_do_not_align_name_the_image_size():
@@ -67,7 +67,7 @@ def test_grids_that_do_not_align_name_the_image_size():
     with pytest.raises(
         UserError, match=r"activation maps of student 3x3 and teacher 2x2 do not align at config.image_size"
     ):
-        networks.check_alignment(config, nets)
+        alignment_check.check_alignment(config, nets)
 
 
 def test_weights_of_the_hub_are_looked_for_before_anything_is_allocated(monkeypatch):
@@ -121,7 +121,7 @@ def test_a_network_with_positional_embeddings_is_evaluated_at_its_own_size_alone
     config.teachers.teacher.model, config.teachers.teacher.options = "deit_tiny_patch16_224", {}
     config.losses.mskd.options.stages = (2,)
     with pytest.raises(UserError) as error:
-        networks.check_alignment(config, networks.build(config, 3))
+        alignment_check.check_alignment(config, networks.build(config, 3))
     assert str(error.value) == (
         "config.eval_image_size is 48, and config.teachers.teacher (deit_tiny_patch16_224) has parameters of the shape "
         "that config.image_size = 32 gives them, such as positional embeddings: set it to 0"
@@ -132,7 +132,7 @@ def test_a_network_of_its_own_resolution_sees_the_same_view_shrunk():
     config = tiny.config(losses__mskd__options__stages=(0, 1, 2))
     config.resolutions = {"student": 16}
     nets = networks.build(config, 3)
-    networks.check_alignment(config, nets)
+    alignment_check.check_alignment(config, nets)
     columns = np.broadcast_to(np.arange(32, dtype=np.uint8)[None, None, :, None], (1, 32, 32, 3))
     spec = nets["student"].module.input_spec
     seen = nets["student"].prepare({"image": columns}) * np.float32(spec.std) + np.float32(spec.mean)
@@ -149,7 +149,7 @@ def test_resolutions_that_do_not_align_are_named():
     config = tiny.config(losses__mskd__options__stages=(0, 1, 2))
     config.resolutions = {"student": 24}
     with pytest.raises(UserError, match=r"config.resolutions of 24 and 32 pixels: choose a multiple of 32 and a whole"):
-        networks.check_alignment(config, networks.build(config, 3))
+        alignment_check.check_alignment(config, networks.build(config, 3))
 
 
 def with_transformer(teacher, **changes):
@@ -162,21 +162,21 @@ def with_transformer(teacher, **changes):
 
 @pytest.mark.parametrize("teacher", ["vit_base_patch16_siglip_224", "deit_small_distilled_patch16_224"])
 def test_stages_of_a_transformer_align_with_those_of_a_student_by_their_order(teacher):
-    networks.check_alignment(*with_transformer(teacher))
+    alignment_check.check_alignment(*with_transformer(teacher))
 
 
 def test_patches_of_14_pixels_need_a_resolution_of_their_own():
     with pytest.raises(UserError, match=r"choose a multiple of 32 .*, and 14/16 of it as config.resolutions.teacher"):
-        networks.check_alignment(*with_transformer("vit_small_patch14_dinov2"))
+        alignment_check.check_alignment(*with_transformer("vit_small_patch14_dinov2"))
     config, nets = with_transformer("vit_small_patch14_dinov2", **{"resolutions.teacher": 196})
-    networks.check_alignment(config, nets)
+    alignment_check.check_alignment(config, nets)
     assert networks.shapes(nets["teacher"])[0].attention.shape == (1, 14, 14)
 
 
 def test_an_image_size_that_patches_do_not_fill_is_named():
     message = r"^config.teachers.teacher \(vit_tiny_test\): images of 34x34 pixels cannot be cut into patches of 4x4"
     with pytest.raises(UserError, match=message):
-        networks.check_alignment(*with_transformer("vit_tiny_test", image_size=34))
+        alignment_check.check_alignment(*with_transformer("vit_tiny_test", image_size=34))
 
 
 def test_a_hand_off_of_a_transformer_for_another_size_is_resized(tmp_path, capsys):
@@ -198,7 +198,7 @@ def test_blocks_that_do_not_match_in_number_name_both_sides():
     config.losses.similarity.weight, config.blocks.lengths = 1.0, (8, 4)
     config.blocks.stages = {"student": (1, 2)}
     with pytest.raises(UserError) as error:
-        networks.check_alignment(config, networks.build(config, 5))
+        alignment_check.check_alignment(config, networks.build(config, 5))
     assert str(error.value) == (
         "config.blocks: teacher (resnet_tiny) has 3 blocks (layer1 at stride 4, layer2 at stride 8, layer3 at stride "
         "16), student (resnet_tiny) has 2 blocks (layer2 at stride 8, layer3 at stride 16), and config.blocks.lengths "
@@ -206,9 +206,9 @@ def test_blocks_that_do_not_match_in_number_name_both_sides():
     )
     config.blocks.stages = {"student": (1, 2), "teacher": (0, 3)}
     with pytest.raises(UserError, match=r"^config.blocks.stages.teacher: stage 3 does not exist in resnet_tiny, which"):
-        networks.check_alignment(config, networks.build(config, 5))
+        alignment_check.check_alignment(config, networks.build(config, 5))
     config.blocks.stages = {"student": (1, 2), "teacher": (0, 2)}
-    networks.check_alignment(config, networks.build(config, 5))
+    alignment_check.check_alignment(config, networks.build(config, 5))
 
 
 def frozen(init, classes, **options):
