@@ -1,6 +1,7 @@
 """Eight fake devices, no accelerator, and one cache of compiled steps for every test and the commands it starts."""
 
 import collections
+import functools
 import gc
 import importlib.metadata
 import os
@@ -25,12 +26,34 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 from pathlib import Path
 
 import jax
+import optax
 import pytest
 from hypothesis import settings
 
 # A first call compiles, so hypothesis must not time the examples; the same examples are drawn every time.
 settings.register_profile("jdnet", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("jdnet")
+
+# Dtypes and ranks are promoted nowhere without being asked for,
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+def _promoting(function):
+    """A function of a library that leaves promotion to JAX."""
+
+    @functools.wraps(function)
+    def promoting(*args, **kwargs):
+        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
+            return function(*args, **kwargs)
+
+    return promoting
+
+
+# but in Optax's Adam, which raises a float to the power of an integer, and its schedules, which compare the two.
+optax.tree.bias_correction = _promoting(optax.tree.bias_correction)
+_join_schedules = optax.join_schedules
+optax.join_schedules = lambda *args: _promoting(_join_schedules(*args))
 
 pytest_plugins = ["tests.browser"]
 

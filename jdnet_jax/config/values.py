@@ -8,13 +8,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ml_collections import ConfigDict
 
 from jdnet_jax.process.errors import UserError, unknown
 
 
+@runtime_checkable
 class Values(Protocol):
     """A kind of value. As text it is the type and the range, as error messages and the reference of keys say them."""
 

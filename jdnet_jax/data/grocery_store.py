@@ -23,6 +23,7 @@ from absl import logging
 
 from jdnet_jax.data import image_check, masked_folder, masks
 from jdnet_jax.data.hold_out import stratified_hold_out
+from jdnet_jax.data.local_builder import Unchecked
 from jdnet_jax.files import user_files
 from jdnet_jax.process.errors import UserError
 
@@ -73,7 +74,7 @@ class GroceryStoreConfig(tfds.core.BuilderConfig):
 
 
 def create(
-    raw_dir: str, store: str | None, *, labels: str = "fine", val: str = "official", masks: str = ""
+    raw_dir: str, store: str | None, *, labels: Unchecked = "fine", val: Unchecked = "official", masks: str = ""
 ) -> GroceryStore:
     """The builder for a folder, or for the public source where `raw_dir` is ''.
 

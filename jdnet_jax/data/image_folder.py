@@ -24,7 +24,7 @@ from jdnet_jax.data import image_check, near_duplicates, photo_file
 from jdnet_jax.data.folder_listing import SPLITS, Listing, Photo, digest, read_listing
 from jdnet_jax.data.hold_out import stratified_hold_out
 from jdnet_jax.data.image_check import UnreadablePhotoError
-from jdnet_jax.data.local_builder import LocalBuilder, with_progress
+from jdnet_jax.data.local_builder import LocalBuilder, Unchecked, with_progress
 from jdnet_jax.data.parallel import in_order
 from jdnet_jax.data.wording import counted, listed
 from jdnet_jax.process.errors import UserError
@@ -97,7 +97,12 @@ class Examination:
 
 
 def create(
-    raw_dir: str, store: str | None, *, val_fraction: float = 0.1, test_fraction: float = 0.1, split_seed: int = 0
+    raw_dir: str,
+    store: str | None,
+    *,
+    val_fraction: Unchecked = 0.1,
+    test_fraction: Unchecked = 0.1,
+    split_seed: Unchecked = 0,
 ) -> ImageFolder:
     """The builder for a folder of photos.
 
@@ -133,7 +138,12 @@ def config_of(
 
 
 def check_options(
-    name: str, raw_dir: str, store: str | None, val_fraction: float, test_fraction: float, split_seed: int
+    name: str,
+    raw_dir: str,
+    store: str | None,
+    val_fraction: Unchecked,
+    test_fraction: Unchecked,
+    split_seed: Unchecked,
 ) -> None:
     """Checks what `create` is given.
 

@@ -160,17 +160,17 @@ def read_photos(file: Path) -> list[Photo]:
     labels: dict[str, int] = {}
     for number, image in enumerate(images):
         try:
-            photo = Photo(image["id"], image["class"])
+            name, label = image["id"], image["class"]
         except (KeyError, TypeError):
             raise UserError(
                 f"{file}, image {number}: expected an object with id and class, got {image!r:.80}"
             ) from None
-        if not isinstance(photo.id, str) or photo.id in ("", ".", "..") or PurePath(photo.id).name != photo.id:
-            raise UserError(f"{file}, image {number}: the id {photo.id!r:.80} cannot be the name of a file")
-        if type(photo.label) is not int or not 0 <= photo.label < NUM_CLASSES:
-            raise UserError(f"{file}, image {number}: class is {photo.label!r:.80}, not 0 to {NUM_CLASSES - 1}")
-        if labels.setdefault(photo.id, photo.label) != photo.label:
-            raise UserError(f"{file}, image {number}: {photo.id} is in class {photo.label} and {labels[photo.id]}")
+        if not isinstance(name, str) or name in ("", ".", "..") or PurePath(name).name != name:
+            raise UserError(f"{file}, image {number}: the id {name!r:.80} cannot be the name of a file")
+        if type(label) is not int or not 0 <= label < NUM_CLASSES:
+            raise UserError(f"{file}, image {number}: class is {label!r:.80}, not 0 to {NUM_CLASSES - 1}")
+        if labels.setdefault(name, label) != label:
+            raise UserError(f"{file}, image {number}: {name} is in class {label} and {labels[name]}")
     return [Photo(*item) for item in labels.items()]
 
 

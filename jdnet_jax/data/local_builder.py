@@ -19,6 +19,9 @@ from jdnet_jax.process.progress import say
 
 T = TypeVar("T")
 
+#: An option as the config has it: of any type, until `create` has checked it.
+Unchecked = Any
+
 _SAY_EVERY = 1_000  # photos
 
 

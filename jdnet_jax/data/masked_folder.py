@@ -25,14 +25,19 @@ from jdnet_jax.data import image_check, image_folder, masks, photo_file
 from jdnet_jax.data.folder_listing import SPLITS, Listing, Photo, digest, read_listing
 from jdnet_jax.data.hold_out import stratified_hold_out
 from jdnet_jax.data.image_check import UnreadablePhotoError
-from jdnet_jax.data.local_builder import LocalBuilder
+from jdnet_jax.data.local_builder import LocalBuilder, Unchecked
 from jdnet_jax.data.parallel import in_order
 from jdnet_jax.data.wording import counted, listed
 from jdnet_jax.process.errors import UserError
 
 
 def create(
-    raw_dir: str, store: str | None, *, val_fraction: float = 0.1, test_fraction: float = 0.1, split_seed: int = 0
+    raw_dir: str,
+    store: str | None,
+    *,
+    val_fraction: Unchecked = 0.1,
+    test_fraction: Unchecked = 0.1,
+    split_seed: Unchecked = 0,
 ) -> MaskedFolder:
     """The builder for a folder of photos and masks; options as of `image_folder.create`.
 

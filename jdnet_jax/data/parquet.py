@@ -20,7 +20,7 @@ from absl import logging
 
 from jdnet_jax.data import folder_listing, image_check, parquet_files, parquet_rows, photo_file
 from jdnet_jax.data.hold_out import stratified_hold_out
-from jdnet_jax.data.local_builder import LocalBuilder, with_progress
+from jdnet_jax.data.local_builder import LocalBuilder, Unchecked, with_progress
 from jdnet_jax.data.parallel import in_order
 from jdnet_jax.data.parquet_rows import Table
 from jdnet_jax.data.photo_limits import UnreadablePhotoError
@@ -60,11 +60,11 @@ def create(
     raw_dir: str,
     store: str | None,
     *,
-    names: Sequence[str] | str = (),
-    test: str = "test",
-    val_fraction: float = 0.1,
-    test_fraction: float = 0.1,
-    split_seed: int = 0,
+    names: Unchecked = (),
+    test: Unchecked = "test",
+    val_fraction: Unchecked = 0.1,
+    test_fraction: Unchecked = 0.1,
+    split_seed: Unchecked = 0,
     image_column: str = "image",
     label_column: str = "label",
 ) -> Parquet:
@@ -147,7 +147,7 @@ def _choose(files: parquet_files.Files, test: str, raw_dir: str) -> tuple[dict[s
     return chosen, tuple(words)
 
 
-def _read_names(names: Sequence[str] | str) -> tuple[str, ...]:
+def _read_names(names: Unchecked) -> tuple[str, ...]:
     """The option `names`; () where it is empty."""
     option = "dataset.options.names of parquet"
     if isinstance(names, str) and names:

@@ -235,7 +235,7 @@ def _parted(batch: dict[str, tf.Tensor], view: str) -> dict[str, tf.Tensor]:
     return {**batch, "image": roi, "context": photo - roi}
 
 
-def _beside(value: tf.Tensor, elements: tf.data.Dataset) -> tf.data.Dataset:
+def _beside(value: tf.Tensor | np.int64 | bool, elements: tf.data.Dataset) -> tf.data.Dataset:
     """(value, element) for each element. Costs nothing, which a map does for each element."""
     return tf.data.Dataset.zip((tf.data.Dataset.from_tensors(value).repeat(), elements))
 

@@ -29,7 +29,7 @@ from jdnet_jax.data import image_check, masks, photo_file
 from jdnet_jax.data.folder_walk import is_system_name
 from jdnet_jax.data.hold_out import stratified_hold_out
 from jdnet_jax.data.image_check import UnreadablePhotoError
-from jdnet_jax.data.local_builder import LocalBuilder, with_progress
+from jdnet_jax.data.local_builder import LocalBuilder, Unchecked, with_progress
 from jdnet_jax.data.parallel import in_order
 from jdnet_jax.data.wording import counted
 from jdnet_jax.files import user_files
@@ -194,7 +194,7 @@ BUILDERS: Mapping[str, type[_SegmentationMaps]] = {cls.name: cls for cls in (Foo
 
 
 def create(
-    name: str, raw_dir: str, store: str | None, *, val_fraction: float = 0.1, split_seed: int = 0
+    name: str, raw_dir: str, store: str | None, *, val_fraction: Unchecked = 0.1, split_seed: Unchecked = 0
 ) -> _SegmentationMaps:
     """The builder of one of these datasets.
 

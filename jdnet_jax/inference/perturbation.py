@@ -15,7 +15,7 @@ import dataclasses
 import io
 import re
 from collections.abc import Callable, Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, UInt8
@@ -31,6 +31,7 @@ GREY = 125  # of what a translocation uncovers, as in the paper's release
 _PAPER_SIZE = 224  # pixels; of the views that the paper moves by (60, -85)
 
 
+@runtime_checkable
 class Perturbation(Protocol):
     """One kind of change, with its strength."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, UInt8
@@ -30,6 +30,7 @@ class Prediction(NamedTuple):
         yield from zip(self.probabilities, maps, strict=False)
 
 
+@runtime_checkable
 class Runner(Protocol):
     """A model that is open, of whatever format; `open.open_model` makes one."""
 

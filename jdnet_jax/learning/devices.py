@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
@@ -22,9 +22,20 @@ DATA_AXIS = "data"  # the mapped axis, along which a batch is cut
 Batch = Mapping[str, Array]
 
 
+@runtime_checkable
+class Mapped(Protocol):
+    """A step for all devices at once: what `jax.pmap` makes of it."""
+
+    def __call__(self, *args: Any) -> Any:
+        """Takes the step."""
+
+    def lower(self, *args: Any) -> jax.stages.Lowered:
+        """The step for such arguments, before XLA compiles it."""
+
+
 def mapped(
     step: Callable[..., Any], *, donate_state: bool = False, devices: Sequence[jax.Device] | None = None
-) -> jax.stages.Wrapped:
+) -> Mapped:
     """Compiles a step and maps it over devices: first argument whole, second split along its first axis.
 
     Args:

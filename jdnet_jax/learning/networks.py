@@ -57,7 +57,7 @@ class Network:
     module: Any
     image_size: int
 
-    def prepare(self, batch: Mapping[str, Array]) -> Float[Array, "batch size size channels"]:
+    def prepare(self, batch: Mapping[str, Array | np.ndarray]) -> Float[Array, "batch size size channels"]:
         """A batch's images as this network takes them, float32: at its own size, with its own mean and deviation.
 
         They are shrunk bilinearly with antialiasing, as the pipeline shrinks photos. Which of the batch's arrays they
@@ -68,7 +68,8 @@ class Network:
             shape = (images.shape[0], self.image_size, self.image_size, images.shape[-1])
             images = jax.image.resize(images, shape, "bilinear", antialias=True)
         spec = self.module.input_spec
-        return (images - np.float32(spec.mean)) / np.float32(spec.std)
+        mean, std = (np.float32(of_channel)[None, None, None] for of_channel in (spec.mean, spec.std))
+        return (images - mean) / std
 
 
 def build(config: ConfigDict, num_classes: int) -> dict[str, Network]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from flax import linen as nn
@@ -44,6 +44,7 @@ class BlockSettings:
         return BatchNorm(self.epsilon, activation, self.momentum, self.axis_name, self.dtype, name=name)
 
 
+@runtime_checkable
 class BlockSpec(Protocol):
     """One block in a network's table."""
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -22,6 +22,7 @@ from jdnet_jax.models.pointwise import EXACT
 Classify = Callable[[Array], tuple[Array, Array | None]]
 
 
+@runtime_checkable
 class Head(Protocol):
     """What is behind the last block."""
 

@@ -26,13 +26,14 @@ def columns_photo(width=64, height=48):
 
 def view(encoded, key=KEY, size=16, **changes):
     plain = {"flip": False, "color_jitter": NO_JITTER, **changes}
-    return augment.random_view(encoded, key, size, augment_config(**plain)).numpy()
+    return augment.random_view(tf.constant(encoded), key, size, augment_config(**plain)).numpy()
 
 
 def views(encoded, count, size=16, **changes):
     """The views of `count` keys."""
     plain = augment_config(**{"flip": False, "color_jitter": NO_JITTER, **changes})
-    keys = tf.data.Dataset.range(count).map(lambda i: augment.random_view(encoded, KEY + i, size, plain))
+    photo = tf.constant(encoded)
+    keys = tf.data.Dataset.range(count).map(lambda i: augment.random_view(photo, KEY + i, size, plain))
     return list(keys.as_numpy_iterator())
 
 
@@ -129,7 +130,8 @@ def test_color_changes_one_at_a_time():
     grey = pixels @ LUMA
 
     def change(brightness=1.0, contrast=1.0, saturation=1.0, hue=0.0):
-        return augment.change_colors(tf.constant(pixels, tf.float32), brightness, contrast, saturation, hue).numpy()
+        factors = tf.unstack(tf.constant([brightness, contrast, saturation, hue]))
+        return augment.change_colors(tf.constant(pixels, tf.float32), *factors).numpy()
 
     np.testing.assert_allclose(change(brightness=0.5), pixels / 2, rtol=1e-5)
     np.testing.assert_allclose(change(contrast=0.25), grey.mean() + 0.25 * (pixels - grey.mean()), rtol=1e-5)

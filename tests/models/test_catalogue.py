@@ -1,5 +1,5 @@
+import flax.linen as nn
 import jax.numpy as jnp
-import numpy as np
 import pytest
 
 from jdnet_jax.models import catalogue, create
@@ -27,15 +27,14 @@ def test_a_row_by_hand():
 
 
 def test_a_network_read_through_its_class_token(monkeypatch):
-    class Transformer:
+    class Transformer(nn.Module):
         input_spec = create("resnet_tiny", 5).input_spec
         stages = ()
 
-        def apply(self, variables, x, train):
-            return self.init_with_output(None, x, train)[0]
-
-        def init_with_output(self, key, x, train):
-            return Outputs(jnp.zeros((1, 5)), (), attention=jnp.ones((1, 7, 8))), {"params": {"a": np.zeros((2, 3))}}
+        @nn.compact
+        def __call__(self, x, train):
+            self.param("a", nn.initializers.zeros, (2, 3))
+            return Outputs(jnp.zeros((1, 5)), (), attention=jnp.ones((1, 7, 8)))
 
     monkeypatch.setattr(catalogue.registry, "create", lambda name, num_classes: Transformer())
     row = catalogue.describe("some", 5)

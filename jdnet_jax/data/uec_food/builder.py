@@ -16,6 +16,7 @@ from absl import logging
 
 from jdnet_jax.data import image_check
 from jdnet_jax.data.file_tree import FileTree
+from jdnet_jax.data.local_builder import Unchecked
 from jdnet_jax.data.uec_food import crop as cropping
 from jdnet_jax.data.uec_food import listing as listings
 from jdnet_jax.data.uec_food.listing import NUM_FOLDS, Listing, Photo
@@ -46,11 +47,11 @@ def create(
     raw_dir: str,
     store: str | None,
     *,
-    fold: int = 0,
-    train: str = "complement",
-    crop: str = "full",
-    margin: float = 0.0,
-    dedupe: bool = True,
+    fold: Unchecked = 0,
+    train: Unchecked = "complement",
+    crop: Unchecked = "full",
+    margin: Unchecked = 0.0,
+    dedupe: Unchecked = True,
 ) -> UecFood:
     """The builder for a folder or an archive, or for the public source where `raw_dir` is ''.
 

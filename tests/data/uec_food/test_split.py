@@ -34,7 +34,7 @@ def test_under_several_classes():
 
 def test_hold_out_keeps_pictures_together():
     photos = {Photo(label, 100 * label + i) for label in range(3) for i in range(50)}
-    contents = {photo: photo.number % 100 for photo in photos}  # each picture under all three classes
+    contents = {photo: bytes([photo.number % 100]) for photo in photos}  # each picture under all three classes
     val = hold_out(photos, contents)
     assert len(val) == 15
     assert not {contents[photo] for photo in val} & {contents[photo] for photo in photos - val}
