@@ -25,6 +25,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 
 from pathlib import Path
 
+import flax.linen as nn
 import jax
 import optax
 import pytest
@@ -33,27 +34,6 @@ from hypothesis import settings
 # A first call compiles, so hypothesis must not time the examples; the same examples are drawn every time.
 settings.register_profile("jdnet", deadline=None, derandomize=True, max_examples=25)
 settings.load_profile("jdnet")
-
-# Dtypes and ranks are promoted nowhere without being asked for,
-jax.config.update("jax_numpy_dtype_promotion", "strict")
-jax.config.update("jax_numpy_rank_promotion", "raise")
-
-
-def _promoting(function):
-    """A function of a library that leaves promotion to JAX."""
-
-    @functools.wraps(function)
-    def promoting(*args, **kwargs):
-        with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-            return function(*args, **kwargs)
-
-    return promoting
-
-
-# but in Optax's Adam, which raises a float to the power of an integer, and its schedules, which compare the two.
-optax.tree.bias_correction = _promoting(optax.tree.bias_correction)
-_join_schedules = optax.join_schedules
-optax.join_schedules = lambda *args: _promoting(_join_schedules(*args))
 
 pytest_plugins = ["tests.browser"]
 
@@ -83,8 +63,26 @@ def _forget_compiled_steps():
     gc.collect()
 
 
-# The rooms whose tests refuse implicit promotion of dtypes. Elsewhere optax's schedules promote the step.
-_STRICT = ("losses", "models", "figures")
+def _promoting(function):
+    """A function of a library that promotes dtypes."""
+
+    @functools.wraps(function)
+    def promoting(*args, **kwargs):
+        with jax.numpy_dtype_promotion("standard"):
+            return function(*args, **kwargs)
+
+    return promoting
+
+
+# Optax's Adam raises a float to the power of an integer, and its schedules compare the two; Flax's layer normalisation
+# takes float32 statistics of bfloat16.
+optax.tree.bias_correction = _promoting(optax.tree.bias_correction)
+_join_schedules = optax.join_schedules
+optax.join_schedules = lambda *args: _promoting(_join_schedules(*args))
+nn.LayerNorm.__call__ = _promoting(nn.LayerNorm.__call__)
+
+# The rooms whose tests refuse implicit promotion of dtypes.
+_STRICT = ("figures", "learning", "losses", "models")
 
 
 @pytest.fixture(autouse=True)

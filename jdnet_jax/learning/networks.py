@@ -68,8 +68,7 @@ class Network:
             shape = (images.shape[0], self.image_size, self.image_size, images.shape[-1])
             images = jax.image.resize(images, shape, "bilinear", antialias=True)
         spec = self.module.input_spec
-        mean, std = (np.float32(of_channel)[None, None, None] for of_channel in (spec.mean, spec.std))
-        return (images - mean) / std
+        return (images - np.float32(spec.mean)) / np.float32(spec.std)
 
 
 def build(config: ConfigDict, num_classes: int) -> dict[str, Network]:

@@ -31,7 +31,7 @@ from jdnet_jax.models.pointwise import token_product
 from jdnet_jax.models.spec import COMMON_OPTIONS, DROP_PATH_RATE, IMAGENET_MEAN, IMAGENET_STD, InputSpec, Stage, Variant
 from jdnet_jax.process.errors import UserError
 
-Tokens = Float[Array, "batch tokens width"]
+Tokens = Float[Array, "batch tokens channels"]
 Attention = Float[Array, "batch heads queries keys"]
 
 
@@ -39,7 +39,7 @@ def attend(
     queries: Float[Array, "batch queries heads d"],
     keys: Float[Array, "batch keys heads d"],
     values: Float[Array, "batch keys heads d"],
-) -> tuple[Float[Array, "batch queries width"], Attention]:
+) -> tuple[Float[Array, "batch queries channels"], Attention]:
     """Scaled dot-product attention with a softmax in float32.
 
     Returns:
@@ -147,7 +147,7 @@ class AttentionPool(nn.Module):
     dtype: Any
 
     @nn.compact
-    def __call__(self, x: Tokens) -> tuple[Float[Array, "batch width"], Attention]:
+    def __call__(self, x: Tokens) -> tuple[Float[Array, "batch channels"], Attention]:
         """Returns the pooled features and the probe's attention."""
         batch, _, width = x.shape
         dense = functools.partial(nn.Dense, kernel_init=linear_init, dtype=self.dtype, dot_general=token_product)

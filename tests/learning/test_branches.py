@@ -2,6 +2,7 @@
 
 import flax.traverse_util
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -18,7 +19,7 @@ OPTIONS = {"roi": "resnet_tiny", "context": "deit_tiny_distilled_test", "roi_opt
 def weights(path, name, classes, **options):
     """A file of a network's weights under timm's names, and the variables in it."""
     module = models.create(name, classes, **options)
-    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), np.zeros((1, 32, 32, 3), np.float32)))
+    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, 32, 32, 3))))
     rng = np.random.default_rng(0)
     variables = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes)
     models.to_torch({"batch_stats": {}, **variables}, str(path))
@@ -67,7 +68,7 @@ def test_the_integration_of_logits_takes_the_classifiers_too(tmp_path):
 def hand_off(folder, size, classes):
     """That of a distilled DeiT at a size of images, of random values; and its variables."""
     module = models.create("deit_tiny_distilled_test", len(classes))
-    image = np.zeros((1, size, size, 3), np.float32)
+    image = jnp.zeros((1, size, size, 3))
     shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), image))
     rng = np.random.default_rng(1)
     variables = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape).astype(np.float32), shapes)

@@ -89,8 +89,8 @@ def test_teachers_that_are_not_drawn_cost_no_forward(compiled):
     assert always == 3 * 7 - 1
 
 
-def test_each_teacher_is_drawn_as_often():
-    frozen = FrozenTeachers(dict.fromkeys("abc"), "random")
+def test_each_teacher_is_drawn_as_often(recipe):
+    frozen = FrozenTeachers(dict.fromkeys("abc", recipe.networks["student"]), "random")
     keys = jax.vmap(lambda number: jax.random.fold_in(jax.random.key(0), number))(jnp.arange(3000))
     counts = np.bincount(jax.vmap(frozen.chosen)(keys), minlength=3)
     assert counts.sum() == 3000

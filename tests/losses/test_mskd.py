@@ -122,7 +122,7 @@ def _with_head(key, channels, classes=4):
             strict=True,
         )
     )
-    return Outputs(logits=maps.mean((1, 2)) @ kernel + bias[None], stages=(), maps=maps, kernel=kernel), bias
+    return Outputs(logits=maps.mean((1, 2)) @ kernel + bias, stages=(), maps=maps, kernel=kernel), bias
 
 
 def test_the_classifier_variant_is_the_teachers_classifier_on_the_projection():
@@ -140,7 +140,7 @@ def test_the_classifier_variant_is_the_teachers_classifier_on_the_projection():
         train=True,
         mutable=["batch_stats"],
     )
-    p, q = (jax.nn.softmax(logits) for logits in (teacher.logits, projected.mean((1, 2)) @ teacher.kernel + bias[None]))
+    p, q = (jax.nn.softmax(logits) for logits in (teacher.logits, projected.mean((1, 2)) @ teacher.kernel + bias))
     expected = np.mean(np.sum(p * np.log(p / q), axis=1))
     assert expected > 0.01
     np.testing.assert_allclose(value(variables, student, teacher), expected, rtol=1e-4)

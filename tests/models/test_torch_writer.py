@@ -4,6 +4,7 @@ import subprocess
 
 import flax.traverse_util
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -84,7 +85,7 @@ with torch.no_grad():
 @pytest.mark.parametrize("name", ["resnet18", "mobilenetv2_050", "tf_efficientnet_lite0"])
 def test_timm_loads_it_strictly_and_computes_the_same(name, tmp_path):
     module = create(name, 7)
-    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), np.zeros((1, 64, 64, 3), np.float32)))
+    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, 64, 64, 3))))
     rng = np.random.default_rng(0)
     variables = flax.traverse_util.path_aware_map(lambda path, leaf: _drawn(rng, path[-1], leaf.shape), shapes)
     images = rng.normal(size=(2, 64, 64, 3)).astype(np.float32)

@@ -145,7 +145,7 @@ def test_gradients_are_products_of_one_dtype_and_near_those_in_float32():
     assert {str(factor.dtype) for factor in factors} == {"bfloat16"}
     for found, expected in zip(gradients(*halves), gradients(*parts), strict=True):
         error = jnp.linalg.norm(found.astype(jnp.float32) - expected) / jnp.linalg.norm(expected)
-        assert error < 3 * jnp.finfo(jnp.bfloat16).eps
+        assert error < 3 * float(jnp.finfo(jnp.bfloat16).eps)
 
 
 def _factors(jaxpr):

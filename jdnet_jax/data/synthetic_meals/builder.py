@@ -6,7 +6,7 @@ import dataclasses
 import io
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,7 +32,7 @@ class SyntheticMealsConfig(tfds.core.BuilderConfig):
         seed: not negative; another seed draws other photos of the same distribution.
     """
 
-    def __init__(self, *, size: int = DEFAULT_SIZE, counts: tuple[int, int, int] = DEFAULT_COUNTS, seed: int = 0):
+    def __init__(self, *, size: int = DEFAULT_SIZE, counts: Sequence[int] = DEFAULT_COUNTS, seed: int = 0):
         """Checks the options and names the config: `96px` by default."""
         if size < 16:
             raise ValueError(f"size={size} of synthetic_meals must be at least 16 pixels")

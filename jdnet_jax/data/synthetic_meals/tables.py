@@ -146,7 +146,7 @@ def bamboo(canvas: Canvas, rng: np.random.Generator) -> None:
     phase = position - rod
     number = rod.astype(np.int64) - int(rod.min())
     base = between(rng, "d9bd82", "a8854c", 0.1)
-    shades = many(rng, base, number.max() + 1, 0.10)
+    shades = many(rng, base, int(number.max()) + 1, 0.10)
     profile = 4 * phase * (1 - phase)
     color = np.moveaxis(shades[number], -1, 0) * (np.float32(0.55) + np.float32(0.45) * profile)
     thread = bands(along + np.float32(rng.uniform(0, 30)), 26, 1.0)
