@@ -75,11 +75,12 @@ def _promoting(function):
 
 
 # Optax's Adam raises a float to the power of an integer, and its schedules compare the two; Flax's layer normalisation
-# takes float32 statistics of bfloat16.
+# takes float32 statistics of bfloat16, and its average pooling divides by a number of positions.
 optax.tree.bias_correction = _promoting(optax.tree.bias_correction)
-_join_schedules = optax.join_schedules
-optax.join_schedules = lambda *args: _promoting(_join_schedules(*args))
+for _name in ("cosine_decay_schedule", "join_schedules"):
+    setattr(optax, _name, lambda *args, _make=getattr(optax, _name), **kwargs: _promoting(_make(*args, **kwargs)))
 nn.LayerNorm.__call__ = _promoting(nn.LayerNorm.__call__)
+nn.avg_pool = _promoting(nn.avg_pool)
 
 # The rooms whose tests refuse implicit promotion of dtypes.
 _STRICT = ("figures", "learning", "losses", "models")
