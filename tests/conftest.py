@@ -74,11 +74,17 @@ def _promoting(function):
     return promoting
 
 
+def _made_promoting(make):
+    """A library's function that makes such a function."""
+    return lambda *args, **kwargs: _promoting(make(*args, **kwargs))
+
+
 # Optax's Adam raises a float to the power of an integer, and its schedules compare the two; Flax's layer normalisation
 # takes float32 statistics of bfloat16, and its average pooling divides by a number of positions.
 optax.tree.bias_correction = _promoting(optax.tree.bias_correction)
-for _name in ("cosine_decay_schedule", "join_schedules"):
-    setattr(optax, _name, lambda *args, _make=getattr(optax, _name), **kwargs: _promoting(_make(*args, **kwargs)))
+optax.cosine_decay_schedule = _made_promoting(optax.cosine_decay_schedule)
+optax.piecewise_constant_schedule = _made_promoting(optax.piecewise_constant_schedule)
+optax.join_schedules = _made_promoting(optax.join_schedules)
 nn.LayerNorm.__call__ = _promoting(nn.LayerNorm.__call__)
 nn.avg_pool = _promoting(nn.avg_pool)
 
