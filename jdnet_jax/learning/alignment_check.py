@@ -29,8 +29,8 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
     for network in networks.values():
         if network.module.input_spec.channels == 6 and config.dataset.view != views.BOTH:
             raise UserError(
-                f"{networks_lib.config_key(network.name)} ({network.model}) takes the region of interest and its context: set "
-                f"config.dataset.view={views.BOTH!r}, with a dataset that has masks"
+                f"{networks_lib.config_key(network.name)} ({network.model}) takes the region of interest and its "
+                f"context: set config.dataset.view={views.BOTH!r}, with a dataset that has masks"
             )
     outputs = {name: networks_lib.shapes(network)[0] for name, network in networks.items()}
     networks_lib.evaluated(config, networks)
