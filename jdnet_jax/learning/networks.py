@@ -113,8 +113,9 @@ def evaluated(config: ConfigDict, networks: Mapping[str, Network]) -> dict[str, 
         found[name] = dataclasses.replace(network, image_size=round(network.image_size * size / config.image_size))
         if _shape_tree(shapes(found[name])[1]) != _shape_tree(shapes(network)[1]):
             raise UserError(
-                f"config.eval_image_size is {size}, and {config_key(name)} ({network.model}) has parameters of a "
-                f"shape that config.image_size = {config.image_size} gives them, such as positional embeddings: set it to 0"
+                f"config.eval_image_size is {size}, and {config_key(name)} ({network.model}) has parameters of the "
+                f"shape that config.image_size = {config.image_size} gives them, such as positional embeddings: set it "
+                "to 0"
             )
     return found
 
