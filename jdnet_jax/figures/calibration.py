@@ -40,6 +40,9 @@ def fit_temperature(logits: Float[np.ndarray, "n classes"], labels: Int[np.ndarr
         a number in [LOWEST, HIGHEST], at one end where the minimum lies beyond it. 1.0 where nothing can be fitted:
         every label has the highest logit, so that cross-entropy falls for ever as the temperature does, there are no
         photos, or a logit is not finite.
+
+    >>> fit_temperature(np.array([[2.0, 0.0], [0.0, 2.0]]), np.array([0, 1]))  # all right: nothing can be fitted
+    1.0
     """
     of_label = logits[np.arange(len(labels)), labels]
     if not np.all(np.isfinite(logits)) or np.all(of_label == logits.max(axis=1, initial=-np.inf)):
@@ -86,6 +89,9 @@ def bins(confidences: Float[np.ndarray, " n"], hits: Bool[np.ndarray, " n"]) -> 
     Args:
         confidences: probability of each photo's most probable class.
         hits: whether that class is the label.
+
+    >>> int(bins(np.array([0.9, 0.9, 0.2]), np.array([True, False, False])).count.max())
+    2
     """
     sure = np.asarray(confidences, np.float64)
     index = np.clip(np.ceil(sure * BINS).astype(int) - 1, 0, BINS - 1)
@@ -104,6 +110,9 @@ def expected_calibration_error(confidences: Float[np.ndarray, " n"], hits: Bool[
     Args:
         confidences: probability of each photo's most probable class.
         hits: whether that class is the label.
+
+    >>> round(expected_calibration_error(np.array([0.9, 0.9]), np.array([True, False])), 4)
+    0.4
     """
     found = bins(confidences, hits)
     filled = found.count > 0

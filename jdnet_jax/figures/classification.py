@@ -69,7 +69,11 @@ class PerClass:
 
 
 def per_class(confusion: Real[np.ndarray, "classes classes"]) -> PerClass:
-    """Precision, recall, F1 and count of each class."""
+    """Precision, recall, F1 and count of each class.
+
+    >>> per_class(np.array([[3, 1], [0, 4]])).recall.tolist()
+    [0.75, 1.0]
+    """
     hits, given, count = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
     return PerClass(_share(hits, given), _share(hits, count), _share(2 * hits, given + count), count)
 
@@ -83,6 +87,9 @@ def macro_f1(confusion: Real[np.ndarray, "classes classes"], of: Collection[int]
     Args:
         confusion: see `Result`.
         of: the classes to take the mean over; None for all.
+
+    >>> round(macro_f1(np.array([[3, 1], [0, 4]])), 4)
+    0.873
     """
     f1 = per_class(confusion).f1
     if of is not None:
@@ -104,7 +111,11 @@ def mistakes(
 
 
 def most_confused(confusion: Int[np.ndarray, "classes classes"], count: int) -> list[tuple[int, int, int]]:
-    """The most frequent mistakes, (label, prediction, how many), the most frequent first; at most `count` of them."""
+    """The most frequent mistakes, (label, prediction, how many), the most frequent first; at most `count` of them.
+
+    >>> most_confused(np.array([[3, 1], [2, 4]]), 5)
+    [(1, 0, 2), (0, 1, 1)]
+    """
     mistakes = confusion - np.diag(np.diag(confusion))
     order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
     cells = [tuple(map(int, np.unravel_index(cell, mistakes.shape))) for cell in order]

@@ -35,6 +35,10 @@ def wilson(hits: int, count: int) -> Interval:
     >>> low, high = wilson(16, 16)
     >>> f"{low:.4f} to {high:.4f}"
     '0.8064 to 1.0000'
+
+    >>> low, high = wilson(16, 16)
+    >>> round(low, 3), high
+    (0.806, 1.0)
     """
     return Interval(*map(float, stats.binomtest(hits, count).proportion_ci(LEVEL, method="wilson")))
 
@@ -50,6 +54,9 @@ def share(value: float, count: int) -> str:
     '100 % of 16 (81 to 100)'
     >>> share(0.8185, 2485)
     '81.85 % of 2,485'
+
+    >>> share(1.0, 16)
+    '100 % of 16 (81 to 100)'
     """
     if count >= MANY_PHOTOS:
         return f"{100 * value:.2f} % of {count:,}"
@@ -59,7 +66,12 @@ def share(value: float, count: int) -> str:
 
 
 def percentiles(values: Float[np.ndarray, " draws"]) -> Interval:
-    """What holds the middle 95 % of a figure's values on bootstrap drawings, ends interpolated linearly."""
+    """What holds the middle 95 % of a figure's values on bootstrap drawings, ends interpolated linearly.
+
+    >>> low, high = percentiles(np.arange(101.0))
+    >>> round(float(low), 1), round(float(high), 1)
+    (2.5, 97.5)
+    """
     return Interval(*map(float, np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])))
 
 
@@ -72,6 +84,10 @@ def over_seeds(differences: Float[np.ndarray, " seeds"]) -> Interval | None:
     >>> low, high = over_seeds(np.array([0.01, 0.02, 0.03]))  # 0.02 -+ 4.303 x 0.01 / sqrt(3)
     >>> f"{low:.4f} to {high:.4f}"
     '-0.0048 to 0.0448'
+
+    >>> low, high = over_seeds(np.array([1.0, 2.0, 3.0]))
+    >>> round(float(low), 2), round(float(high), 2)
+    (-0.48, 4.48)
     """
     if len(differences) < FEWEST_SEEDS:
         return None

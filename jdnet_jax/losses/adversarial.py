@@ -33,7 +33,11 @@ FIGURES = "figures"
 
 
 def discriminators_turn(step: Int[Array, ""]) -> Bool[Array, ""]:
-    """Whether a step of the mode `alternate` is the discriminators'."""
+    """Whether a step of the mode `alternate` is the discriminators'.
+
+    >>> [bool(discriminators_turn(jnp.int32(step))) for step in range(4)]
+    [True, False, True, False]
+    """
     return step % 2 == 0
 
 
@@ -63,12 +67,21 @@ def discriminator_loss(logits: Float[Array, "batch 2"], is_teacher: Bool[Array, 
 
     Zero logits give ln(2); logits that cannot be negative give ln(2) / 2 at the least, others come as near to 0 as they
     like.
+
+    >>> logits = jnp.array([[2.0, -2.0], [-2.0, 2.0]])  # one called a student, one a teacher
+    >>> round(float(discriminator_loss(logits, jnp.array([False, True]))), 4)
+    0.1269
     """
     return jnp.mean(optax.sigmoid_binary_cross_entropy(logits, _targets(is_teacher)))
 
 
 def discriminator_accuracy(logits: Float[Array, "batch 2"], is_teacher: Bool[Array, " batch"]) -> Float[Array, ""]:
-    """Share of the vectors whose greater logit is the right one, in [0, 1]; equal logits count one half."""
+    """Share of the vectors whose greater logit is the right one, in [0, 1]; equal logits count one half.
+
+    >>> logits = jnp.array([[2.0, -2.0], [2.0, -2.0]])
+    >>> float(discriminator_accuracy(logits, jnp.array([False, True])))
+    0.5
+    """
     right = jnp.sign(jnp.sum(logits * (2.0 * _targets(is_teacher) - 1.0), axis=-1))
     return jnp.mean((right + 1.0) / 2.0)
 

@@ -18,6 +18,9 @@ def normalize(x: Float[Array, "*shape"], axis: int | Sequence[int]) -> Float[Arr
     """x / ||x||_2 over `axis`, in float32; zero, with zero gradient, where the norm is below 1e-3.
 
     The guard makes the all-zero activation map (no position speaks for the label) and dead features harmless.
+
+    >>> normalize(jnp.array([[0.0, 5.0], [0.0, 0.0]]), axis=-1).tolist()
+    [[0.0, 1.0], [0.0, 0.0]]
     """
     x = x.astype(jnp.float32)
     axes = (axis,) if isinstance(axis, int) else tuple(axis)
@@ -31,6 +34,9 @@ def cosines(a: Float[Array, "*positions c"], b: Float[Array, "*positions c"]) ->
     """`sum(normalize(a, -1) * normalize(b, -1), -1)`, reading both once, and once more in the backward pass.
 
     That is what such a term costs an accelerator: maps of 56 x 56 x 256 are larger than all that is computed of them.
+
+    >>> cosines(jnp.array([[1.0, 0.0], [1.0, 0.0]]), jnp.array([[2.0, 0.0], [0.0, 5.0]])).tolist()
+    [1.0, 0.0]
     """
     product, square_a, square_b = _sums(a, b)
     alive = (square_a > _SHORTEST**2) & (square_b > _SHORTEST**2)
@@ -58,7 +64,11 @@ _sums.defvjp(lambda a, b: (_sums(a, b), (a, b)), _sums_backward)
 
 
 def grids_align(a: Sequence[int], b: Sequence[int]) -> bool:
-    """Whether one (height, width) grid is a whole multiple of the other in both directions."""
+    """Whether one (height, width) grid is a whole multiple of the other in both directions.
+
+    >>> grids_align((8, 8), (4, 4)), grids_align((7, 7), (4, 4))
+    (True, False)
+    """
     (ah, aw), (bh, bw) = a, b
     return (ah % bh == 0 and aw % bw == 0) or (bh % ah == 0 and bw % aw == 0)
 

@@ -26,6 +26,9 @@ def windows(length: int, size: int) -> Int[np.ndarray, "size 2"]:
 
     Window i is [floor(i * length / size), ceil((i + 1) * length / size)), as in PyTorch; windows overlap where `size`
     does not divide `length`, and repeat positions where it is greater.
+
+    >>> windows(5, 2).tolist()
+    [[0, 3], [2, 5]]
     """
     i = np.arange(size)
     return np.stack([i * length // size, -(-(i + 1) * length // size)], 1)
@@ -38,6 +41,9 @@ def pool(features: Float[Array, "batch h w c"], size: int, kind: str) -> Float[A
         features: a feature map.
         size: how many numbers; may be greater than the number of positions.
         kind: one of `POOLS`: what is taken of each channel in a window.
+
+    >>> pool(jnp.arange(4.0).reshape(1, 2, 2, 1), 2, 'average').tolist()
+    [[0.5, 2.5]]
     """
     x = features.astype(jnp.float32).reshape(features.shape[0], -1, features.shape[-1])
     begin_end = windows(x.shape[1], size)

@@ -42,6 +42,10 @@ def l2_distance(student: StudentMap, teacher: TeacherMap) -> Float[Array, ""]:
     """Mean over the batch of the squared difference summed over positions: 2 - 2 cosine of the two maps.
 
     In [0, 2] for maps that are not negative; 1 where one of the two is all zero, 0 where both are.
+
+    >>> here, there = jnp.array([[[1.0, 0.0]]]), jnp.array([[[0.0, 1.0]]])
+    >>> float(l2_distance(here, 3 * here)), round(float(l2_distance(here, there)), 4)
+    (0.0, 2.0)
     """
     s, t = _aligned(student, teacher)
     return jnp.mean(jnp.sum((s - t) ** 2, axis=-1))
@@ -52,6 +56,10 @@ def kl_distance(student: StudentMap, teacher: TeacherMap, temperature: float = 1
 
     The distributions over the n positions are softmax(map * sqrt(n) / temperature) of maps scaled to unit length: these
     values have a root mean square of 1 / temperature on any grid.
+
+    >>> here, there = jnp.array([[[1.0, 0.0]]]), jnp.array([[[0.0, 1.0]]])
+    >>> float(kl_distance(here, 3 * here)), round(float(kl_distance(here, there)), 4)
+    (0.0, 0.8611)
     """
     s, t = (unit * unit.shape[-1] ** 0.5 for unit in _aligned(student, teacher))
     return jnp.mean(kl_divergence(t, s, temperature))

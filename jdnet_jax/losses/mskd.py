@@ -46,7 +46,12 @@ TeacherMap = Float[Array, "batch ht wt channels"]
 
 
 def cosine_distance(student: StudentMap, teacher: TeacherMap) -> Float[Array, ""]:
-    """Mean over the batch and positions of 1 - cos(student, teacher) along channels; in [0, 2]."""
+    """Mean over the batch and positions of 1 - cos(student, teacher) along channels; in [0, 2].
+
+    >>> ahead, aside = jnp.array([[[[1.0, 0.0]]]]), jnp.array([[[[0.0, 1.0]]]])
+    >>> float(cosine_distance(ahead, 2 * ahead)), float(cosine_distance(ahead, aside))
+    (0.0, 1.0)
+    """
     student, teacher = to_common_grid(student, teacher)
     if lowering.on_cpu():
         cosine = jnp.sum(normalize(student, -1) * normalize(teacher, -1), axis=-1)
@@ -56,7 +61,12 @@ def cosine_distance(student: StudentMap, teacher: TeacherMap) -> Float[Array, ""
 
 
 def l2_distance(student: StudentMap, teacher: TeacherMap) -> Float[Array, ""]:
-    """Mean over the batch of ||s - t||^2, each example's whole map scaled to unit length; in [0, 4]."""
+    """Mean over the batch of ||s - t||^2, each example's whole map scaled to unit length; in [0, 4].
+
+    >>> ahead, aside = jnp.array([[[[1.0, 0.0]]]]), jnp.array([[[[0.0, 1.0]]]])
+    >>> float(l2_distance(ahead, 2 * ahead)), round(float(l2_distance(ahead, aside)), 4)
+    (0.0, 2.0)
+    """
     student, teacher = to_common_grid(student, teacher)
     difference = normalize(student, (1, 2, 3)) - normalize(teacher, (1, 2, 3))
     return jnp.mean(jnp.sum(difference**2, axis=(1, 2, 3)))

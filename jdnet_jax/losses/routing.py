@@ -23,6 +23,9 @@ def route(tree: Tree, strength: float) -> Tree:
     Args:
         tree: any pytree of floating-point arrays.
         strength: a Python number, so that 0 and 1 cost nothing: 0 stops the gradient, 1 passes it on.
+
+    >>> round(float(jax.grad(lambda x: route(x, 0.1) ** 2)(3.0)), 4)  # 0.1 of 2 x 3
+    0.6
     """
     if strength == 0.0:
         return jax.lax.stop_gradient(tree)
@@ -32,7 +35,11 @@ def route(tree: Tree, strength: float) -> Tree:
 
 
 def only_if(condition: Bool[Array, ""], tree: Tree) -> Tree:
-    """`tree` unchanged; no gradient, exactly none, flows into it where the condition does not hold."""
+    """`tree` unchanged; no gradient, exactly none, flows into it where the condition does not hold.
+
+    >>> float(jax.grad(lambda x: only_if(jnp.bool_(False), x) ** 2)(3.0))
+    0.0
+    """
     return jax.tree.map(lambda leaf: jnp.where(condition, leaf, jax.lax.stop_gradient(leaf)), tree)
 
 
