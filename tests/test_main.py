@@ -1,14 +1,13 @@
 """The command as a person runs it: each mistake is one line on standard error and exit status 2."""
 
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 
-from jdnet_jax import main
 from jdnet_jax.config import recipes
-from jdnet_jax.process.errors import UserError
 from tests.commands import ALONE, ROOT, SMALL, command, last_line
 from tests.conftest import QUICK_COMPILATION
 
@@ -67,10 +66,20 @@ def test_flags_that_are_wrong(args, messages, tmp_path):
     assert not (tmp_path / "run" / "config.json").exists()
 
 
-def test_a_folder_that_takes_no_log_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "access", lambda path, mode: False)  # as for a user who may not write there
-    with pytest.raises(UserError, match=r"--workdir=.* cannot be made or written to \(.*\): choose another$"):
-        main._log_to(tmp_path)
+def test_a_folder_that_takes_no_log_is_refused(tmp_path):
+    code = (
+        "import os, sys; os.access = lambda path, mode: False  # as for a user who may not write there\n"
+        "from jdnet_jax import main; main.run(['main', *sys.argv[1:]])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code, "--config=configs/demo.py", f"--workdir={tmp_path / 'run'}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 2
+    assert re.search(r"--workdir=.* cannot be made or written to \(.*\): choose another$", last_line(result))
 
 
 def test_an_address_as_the_workdir_is_refused():

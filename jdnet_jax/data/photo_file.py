@@ -23,7 +23,6 @@ import io
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
 from PIL import Image, ImageCms, UnidentifiedImageError, features
 
 from jdnet_jax.data import image_check, photo_limits
@@ -58,8 +57,8 @@ _UPRIGHT = {
 }
 
 
-def record_of_pixels(pixels: UInt8[np.ndarray, "height width 3"]) -> bytes:
-    """The record of pixels, RGB, without loss.
+def record_of_pixels(pixels: np.ndarray) -> bytes:
+    """The record of pixels, uint8 [height, width, 3] in RGB, without loss.
 
     Raises:
         UnreadablePhotoError: they are of another shape or dtype.

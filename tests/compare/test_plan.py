@@ -5,6 +5,7 @@ import pytest
 from jdnet_jax.compare import plan, recipes
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.run.workdir import plain
+from tests.compare import runs
 
 # ml_collections loads config files in a way that Python has deprecated.
 pytestmark = pytest.mark.filterwarnings("ignore:the load_module:DeprecationWarning")
@@ -86,7 +87,7 @@ def test_a_page_holds_the_very_config(tmp_path):
 def test_a_folder_of_another_comparison_is_refused(tmp_path):
     (first,) = plan.make(FILE, ["ce"], 1, [], tmp_path)
     plan.claim([first])
-    first.place.summary.write_text("{}")
+    runs.finish(first.place, first.config, [1, 0])
     plan.claim([first])
     with pytest.raises(UserError, match=r"ce-0 belongs to a run of another config, which differs in steps"):
         plan.claim(plan.make(FILE, ["ce"], 1, ["--config.steps=9"], tmp_path))

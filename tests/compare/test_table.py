@@ -57,7 +57,7 @@ def test_three_seeds_have_the_interval_that_counts(tmp_path):
     rows = table.rows(found, ["ce", "jdnet"], "ce", {})
     difference = rows[1]["difference"]
     by_photo = np.array([np.subtract(hits["jdnet", seed], hits["ce", seed]) for seed in range(3)])
-    assert difference["interval"] == intervals.joined(by_photo)
+    assert difference["interval"] == intervals.joined(by_photo.astype(np.float64))
     assert difference["over_seeds"] == intervals.over_seeds(np.array([0.25, 0.5, 0.5]))
     low, high = (100 * end for end in difference["interval"])
     text = table.markdown(rows, "ce", ["ce: alone", "jdnet: together"])
@@ -70,7 +70,7 @@ def test_names_are_shown_letter_by_letter():
     row = {"recipe": "a|b<i>\x1b[2J\n", "seeds": [], "missing": ["[x](javascript:1) `c`"]}
     lines = table.markdown([row], "<b>|").splitlines()
     assert lines[2].startswith(r"| a\|b\<i\>\\x1b\[2J\\n | 0 |")
-    assert r"less \<b\>\| (points)" in lines[0]
+    assert r"less \<b\>\| (points, 95 %" in lines[0]
     assert lines[-1] == r"- missing: \[x\](javascript:1) \`c\`"
 
 

@@ -107,7 +107,7 @@ def test_in_training_the_statistics_are_the_batchs_and_constant():
     factor = norm["scale"] / np.sqrt(np.var(z, 0) + 1e-3)
     is_open = (z - z.mean(0)) * factor + norm["bias"] > 0
     assert 0 < is_open.sum() < is_open.size
-    np.testing.assert_allclose(outputs.hidden.slopes, factor * is_open, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(outputs.hidden.slopes, factor * np.asarray(is_open, np.float32), rtol=1e-4, atol=1e-5)
 
 
 def test_a_convolution_before_the_pooling():
