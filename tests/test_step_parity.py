@@ -59,7 +59,7 @@ def test_five_joint_steps_equal_those_of_a_pytorch_prototype(reference):
     config = config_of(recipe, reference, images.shape[2], images.shape[1])
     nets = networks.build(config, recipe["classes"])
     terms = networks.objective(config, nets, config.steps)
-    optimizers = state.build_optimizers(config, state.trained_groups(nets, terms), config.steps)
+    optimizers = state.build_optimizers(config, nets, state.trained_groups(nets, terms), config.steps)
     current = state.create(config, nets, terms, optimizers, recipe["classes"])
     assert set(current.params["adapters"]["mskd_teacher"]) == set(adapters)
     for name, kernel in adapters.items():
