@@ -16,7 +16,9 @@ def counted(monkeypatch):
         networks = {
             name: types.SimpleNamespace(module=name, image_size=8, trainable=name in trained) for name in counts
         }
-        return types.SimpleNamespace(networks=networks, config=types.SimpleNamespace(teacher_selection=selection))
+        return types.SimpleNamespace(
+            networks=networks, evaluated=networks, config=types.SimpleNamespace(teacher_selection=selection)
+        )
 
     return parts
 
