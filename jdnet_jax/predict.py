@@ -2,7 +2,8 @@
 
 The model is a workdir, a hand-off (`student/`) or an exported file. Each photo gets its `--top` most probable classes,
 with `--csv=FILE` also in a table for a spreadsheet, a photo a line, and with `--overlay=DIR` a picture that shows where
-the model looked. A folder stands for the photos below it. A model that
+the model looked. A folder stands for the photos below it. "Not sure" is said of a photo that may be of none of the
+classes: the model is as unsure of few of val's photos (`config.not_sure`; `summary.json` has the cost). A model that
 looks at the food and its surroundings apart (RveRNet) needs `--mask`: the mask of the food as an 8-bit PNG, 0 where it
 is not, or a folder with `<photo's name>.png` for each photo, which may lie below folders as the photos do.
 """
@@ -27,6 +28,7 @@ from jdnet_jax.process.printable import printable
 from jdnet_jax.process.progress import say, show
 
 if TYPE_CHECKING:
+    from jdnet_jax.handoff.model_card import ModelCard
     from jdnet_jax.inference.photos import Photo
     from jdnet_jax.inference.runner import Runner
 
@@ -37,6 +39,7 @@ _CSV = flags.DEFINE_string("csv", None, "A file for the answers as a table, a ph
 _TOP = flags.DEFINE_integer("top", 5, "How many classes to tell of each photo.", lower_bound=1)
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object for each photo, a line each.")
 
+_SURE = {True: "yes", False: "no", None: ""}  # in a table
 _BATCH = 32  # photos that are run together, and whose pictures are in memory
 
 
@@ -62,7 +65,7 @@ def main(argv: list[str]) -> int:
     paths = photos.find(argv[1:])
     size = overlay.PICTURE_SIZE if folder is not None else 0
     destinations = overlay.destinations(paths, folder) if folder is not None else [None] * len(paths)
-    bad = 0
+    bad = unsure = 0
     rows: list[list[str]] = []
     masks = user_files.expanded(_MASK.value) if _MASK.value else None
     read = photos.read(paths, runner.card, picture_size=size, masks=masks)
@@ -75,15 +78,23 @@ def main(argv: list[str]) -> int:
         if photo.problem:
             bad += 1
             _print_problem(photo)
-            rows.append([printable(photo.path), photo.problem])
+            rows.append([printable(photo.path), photo.problem, ""])
             continue
         top = _top(probabilities, runner.card.classes)
         if photo.picture is not None and destination is not None and activation is not None:
             overlay.save(overlay.draw(photo.picture, activation, *top[0], runner.card), destination)
-        _print(photo, top, destination)
-        rows.append([printable(photo.path), "", *(str(part) for answer in top for part in answer)])
+        sure = runner.card.is_sure(top[0][1])
+        unsure += sure is False
+        _print(photo, top, sure, destination)
+        answers = (str(part) for answer in top for part in answer)
+        rows.append([printable(photo.path), "", _SURE[sure], *answers])
     if table is not None:
         atomic.write_text(table, _as_csv(rows, min(_TOP.value, len(runner.card.classes))))
+    if unsure and len(paths) > 1:
+        say(
+            f"not sure of {unsure} of {len(paths) - bad} photos: the best has a probability below "
+            + _below(runner.card)
+        )
     if bad:
         raise UserError(f"{bad} of {len(paths)} photos could not be read; the lines above say why")
     return 0
@@ -116,24 +127,34 @@ def _as_csv(rows: Iterable[Sequence[str]], top: int) -> str:
     """A table of the answers.
 
     Args:
-        rows: of each photo its path, its problem or '', then class and probability, the most probable first.
+        rows: of each photo its path, its problem or '', whether the model is sure or '', then class and probability, the most probable first.
         top: how many classes a row has.
     """
-    heads = ["photo", "problem", *(f"{what}_{rank}" for rank in range(1, top + 1) for what in ("class", "probability"))]
+    heads = [
+        "photo",
+        "problem",
+        "sure",
+        *(f"{what}_{rank}" for rank in range(1, top + 1) for what in ("class", "probability")),
+    ]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([heads, *([*row, *[""] * (len(heads) - len(row))] for row in rows)])
     return text.getvalue()
 
 
-def _print(photo: Photo, top: Sequence[tuple[str, float]], overlay: Path | None) -> None:
+def _below(card: ModelCard) -> str:
+    return f"{100 * card.not_sure_below:.4g} %"
+
+
+def _print(photo: Photo, top: Sequence[tuple[str, float]], sure: bool | None, overlay: Path | None) -> None:
     if _JSON.value:
         answer: dict[str, Any] = {"photo": str(photo.path)}
         answer["top"] = [{"class": name, "probability": probability} for name, probability in top]
+        answer["sure"] = sure
         if overlay is not None:
             answer["overlay"] = str(overlay)
         print(json.dumps(answer), flush=True)
         return
-    lines = [printable(photo.path)]
+    lines = [printable(photo.path) + (": not sure, perhaps" if sure is False else "")]
     lines += [f"  {probability:7.2%}  {printable(name)}" for name, probability in top]
     if overlay is not None:
         lines.append(f"  overlay: {printable(overlay)}")

@@ -18,7 +18,7 @@ from jdnet_jax import data
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config.keys import PROBE
 from jdnet_jax.config.routing import STUDENT
-from jdnet_jax.figures import calibration
+from jdnet_jax.figures import calibration, rejection
 from jdnet_jax.files import atomic
 from jdnet_jax.handoff.digest import sha256
 from jdnet_jax.learning import assembly, devices, evaluation, host_batches, networks, probe, run_check
@@ -217,14 +217,19 @@ class _Run:
         results = {role: self.evaluation.results(self.state, role) for role in ("val", "test")}
         logits = self.evaluation.student_logits(self.state, ("val", "test"))
         if not (unseen := not self.dataset.overlap("train", "val")):
-            self.progress.say("val is part of train: no temperature is fitted on what the student was trained on")
+            self.progress.say(
+                "val is part of train: no temperature is fitted on what the student was trained on, nor a threshold"
+            )
+        calibrated = calibration.of_splits(logits, fit=unseen)
+        not_sure = rejection.of_splits(logits, calibrated["temperature"], self.config.not_sure, unseen=unseen)
         tested = outcome.Tested(
             step=chosen,
             student=jax.device_get(self.state.variables(STUDENT)),
             parameters={name: networks.parameter_count(self.state.params[name]) for name in self.networks},
             results=results,
             logits=logits,
-            calibration=calibration.of_splits(logits, fit=unseen),
+            calibration=calibrated,
+            not_sure=not_sure,
         )
         summary = outcome.summary(
             self.config, self.dataset, self.parts.evaluated, tested, metrics.median_throughput(self.place.metrics)

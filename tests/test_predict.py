@@ -43,6 +43,7 @@ def test_json_in_the_order_of_the_input_with_overlays_and_a_bad_photo(place):
     assert lines[0] == f"{names[1]}: truncated or not an image"
     assert lines[1:] == ["error: 1 of 4 photos could not be read; the lines above say why"]
     for entry in (found[0], found[2], found[3]):
+        assert entry["sure"] is None  # its model does not know
         shares = [answer["probability"] for answer in entry["top"]]
         assert len(shares) == 5
         assert shares == sorted(shares, reverse=True)
@@ -76,6 +77,18 @@ def test_a_table_for_spreadsheets(place, tmp_path):
     assert (first["class_1"], float(first["probability_1"])) == (best["class"], best["probability"])
     assert (first["class_2"], float(first["probability_2"])) == (next_best["class"], next_best["probability"])
     assert second == dict.fromkeys(first, "") | {"photo": str(names[1]), "problem": "truncated or not an image"}
+
+
+@pytest.mark.slow
+def test_it_says_of_which_photos_the_model_is_not_sure(place, tmp_path):
+    model = tiny_student.save(tmp_path / "student", not_sure_below=1.0)
+    table = tmp_path / "answers.csv"
+    result = predict(f"--model={model}", f"--csv={table}", str(place / "photos"))
+    assert result.returncode == 0
+    heads = [line for line in result.stdout.splitlines() if not line.startswith(" ")]
+    assert heads == [f"{place / 'photos' / name}: not sure, perhaps" for name in ("a.jpg", "b.png")]
+    assert result.stderr.splitlines() == ["not sure of 2 of 2 photos: the best has a probability below 100 %"]
+    assert [row["sure"] for row in csv.DictReader(table.read_text().splitlines())] == ["no", "no"]
 
 
 def test_a_table_that_cannot_be_written_is_found_at_once(place):

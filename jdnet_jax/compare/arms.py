@@ -6,7 +6,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jdnet_jax.config.defaults import default, differences
+from jdnet_jax.config.defaults import default, differences, filled
 from jdnet_jax.config.recipes import RECIPES, apply_recipe
 from jdnet_jax.config.routing import OWN_GROUPS, ROUTING, STUDENT, TEACHER
 from jdnet_jax.models import hub
@@ -44,7 +44,7 @@ def held(config: Mapping[str, Any]) -> dict[str, Any]:
 
     Keys that a run of an earlier version lacks have their default, which does what that version did.
     """
-    config = _filled(config, plain(default()))
+    config = filled(config, plain(default()))
     kept = {key: config[key] for key in _HELD}
     kept["resolutions"] = {STUDENT: config["resolutions"].get(STUDENT, 0)}
     kept["epochs"] = 0 if config["steps"] else config["epochs"]
@@ -91,7 +91,7 @@ def described(recipe: str, config: Mapping[str, Any]) -> str:
         recipe: what the comparison calls it.
         config: of one of its runs, resolved and plain.
     """
-    config, usual = _filled(config, plain(default())), plain(default())["losses"]
+    config, usual = filled(config, plain(default())), plain(default())["losses"]
     teachers = [
         f"{entry['model']} ({_origin(entry)}, {'learns along' if entry['trainable'] else 'frozen'})"
         for entry in config["teachers"].values()
@@ -139,7 +139,7 @@ def _defined(recipe: str) -> list[str]:
 
 def _of_recipe(config: Mapping[str, Any]) -> dict[str, Any]:
     """What only runs of one recipe share; where a teacher is trained first, its weights are others for each seed."""
-    config = _filled(config, plain(default()))
+    config = filled(config, plain(default()))
     kept = {key: config[key] for key in _OF_RECIPE}
     kept["teachers"] = {name: {**entry, "init": ""} for name, entry in config["teachers"].items()}
     return kept
@@ -149,15 +149,6 @@ def _on(config: Mapping[str, Any], terms: Sequence[str] | Mapping[str, Any]) -> 
     """The terms among these that the objective has: couplings need a teacher."""
     weights = {term: config["losses"][term]["weight"] or config["losses"][term].get("share") for term in terms}
     return [term for term, weight in weights.items() if weight and (term == "ce" or config["teachers"])]
-
-
-def _filled(config: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
-    """The config with the defaults that it lacks; what names networks is not filled."""
-    filled = {key: value for key, value in usual.items() if key not in config} | dict(config)
-    for key, value in usual.items():
-        if isinstance(value, Mapping) and key != "teachers" and isinstance(filled[key], Mapping):
-            filled[key] = _filled(filled[key], value)
-    return filled
 
 
 def _at(config: Mapping[str, Any], key: str) -> Any:

@@ -99,6 +99,20 @@ def periods(config: ConfigDict, train_size: int) -> Periods:
     return Periods(evaluate, config.checkpoint_every or evaluate, config.keep_every)
 
 
+def filled(config: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """A config of an earlier version with the keys that it lacks; what names networks is not filled.
+
+    Args:
+        config: resolved, as nested plain mappings.
+        usual: all keys with their defaults, likewise.
+    """
+    whole = {key: value for key, value in usual.items() if key not in config} | dict(config)
+    for key, value in usual.items():
+        if isinstance(value, Mapping) and key != "teachers" and isinstance(whole[key], Mapping):
+            whole[key] = filled(whole[key], value)
+    return whole
+
+
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Dotted names of the keys whose values differ between two resolved configs (nested plain mappings)."""
     found = []

@@ -254,6 +254,12 @@ KEYS: Mapping[str, Key] = {
     "select": Key(
         "best", Choice(("best", "last")), "what is tested and handed off: the checkpoint best on val, or the last"
     ),
+    "not_sure": Key(
+        0.05,
+        Number(0, 0.5),
+        "share of val that the student may call 'not sure', those it is least sure of: fitted on 100 photos of val or "
+        "more; 0 = it is always sure",
+    ),
     "snapshots": Key(6, Whole(0, 1000), "evaluations at which activation maps are kept for the report; 0 = none"),
     "gradient_report": Key(
         0,

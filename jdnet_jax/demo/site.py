@@ -105,6 +105,7 @@ def _description(model: ModelFile, files: list[str]) -> Mapping[str, Any]:
         "image_size": card.image_size,
         "shorter_side": card.shorter_side,
         "dtype": card.dtype,
+        "not_sure_below": card.not_sure_below,
         "accuracy": _accuracy(card),
     }
     return {"model": about, "files": files, "colors": colormap.table().tolist()}

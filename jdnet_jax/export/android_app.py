@@ -67,6 +67,7 @@ def fill(folder: Path, file: Path) -> None:
         "CLASSES": str(len(card.classes)),
         "SHORTER_SIDE": str(card.shorter_side),
         "IMAGE_SIZE": str(card.image_size),
+        "NOT_SURE_BELOW": repr(card.not_sure_below),
         "DTYPE": card.dtype,
         "COLORS": _colors(),
     }

@@ -120,12 +120,16 @@ def expected_calibration_error(confidences: Float[np.ndarray, " n"], hits: Bool[
     return float(np.sum(gaps) / len(hits))
 
 
+def confidences(logits: Float[np.ndarray, "n classes"], temperature: float) -> Float[np.ndarray, " n"]:
+    """The probability of the most probable class of each photo, at a temperature."""
+    return special.softmax(logits.astype(np.float64) / temperature, axis=1).max(axis=1)
+
+
 def calibration_error_at(
     temperature: float, logits: Float[np.ndarray, "n classes"], labels: Int[np.ndarray, " n"]
 ) -> float:
     """`expected_calibration_error` of logits at a temperature."""
-    probabilities = special.softmax(logits.astype(np.float64) / temperature, axis=1)
-    return expected_calibration_error(probabilities.max(axis=1), logits.argmax(axis=1) == labels)
+    return expected_calibration_error(confidences(logits, temperature), logits.argmax(axis=1) == labels)
 
 
 def of_splits(

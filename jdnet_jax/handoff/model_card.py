@@ -59,6 +59,8 @@ class ModelCard:
         shorter_side: to how many pixels a photo's shorter side is resized (bilinear, antialiased) before the central
             square of `image_size` is cut out; `image_size` where the photo is padded.
         temperature: what the logits are divided by before the softmax. In an exported file that is done inside.
+        not_sure_below: the probability of the most probable class below which a photo may be of none of the classes;
+            0 where the model is never unsure. What that costs is in `summary.json`.
         file_format: `flax` for a hand-off, or the format of the exported file, such as `tflite`.
         dtype: what the model computes in, such as `float32`, `bfloat16` or `int8`.
         parameters: how many numbers the network's parameters hold; None where it is not told.
@@ -79,6 +81,7 @@ class ModelCard:
     shorter_side: int
     options: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     temperature: float = 1.0
+    not_sure_below: float = 0.0
     file_format: str = "flax"
     dtype: str = "float32"
     parameters: int | None = None
@@ -99,6 +102,10 @@ class ModelCard:
         """The share of a photo's shorter side that the model sees; `data.augment.central_view` takes it."""
         return self.image_size / self.shorter_side
 
+    def is_sure(self, probability: float) -> bool | None:
+        """Whether a photo whose most probable class has this probability is answered; None where nobody knows."""
+        return probability >= self.not_sure_below if self.not_sure_below else None
+
     def to_json(self) -> str:
         """The text of `model.json`."""
         is_plain = self.view == views.PHOTO and self.fit == "crop"
@@ -115,6 +122,7 @@ class ModelCard:
             "resize": {**side, **_RULES[self.fit]},
             **({} if is_plain else {"view": self.view}),
             "temperature": self.temperature,
+            "not_sure_below": self.not_sure_below,
             "format": self.file_format,
             "dtype": self.dtype,
             "trained": dict(self.trained),
@@ -219,6 +227,8 @@ def _checked(fields: Mapping[str, Any]) -> ModelCard:
     _require({key: resize.get(key) for key in rule} == rule, f"resize is another rule than {rule}")
     temperature = fields.get("temperature", 1.0)  # hand-offs of before temperature scaling do not have it
     _require(_is_number(temperature, *_TEMPERATURES), f"temperature is not between {_words(_TEMPERATURES)}")
+    not_sure_below = fields.get("not_sure_below", 0.0)
+    _require(_is_number(not_sure_below, 0.0, 1.0), "not_sure_below is not a probability")
     parameters = fields.get("parameters")
     _require(parameters is None or _is_whole(parameters, 0, _MOST_PARAMETERS), "parameters is not a number of them")
     mappings = {name: fields.get(name, {}) for name in ("options", "trained", "accuracy", "export")}
@@ -244,6 +254,7 @@ def _checked(fields: Mapping[str, Any]) -> ModelCard:
         fit=fit,
         shorter_side=shorter_side,
         temperature=float(temperature),
+        not_sure_below=float(not_sure_below),
         file_format=texts["format"],
         dtype=texts["dtype"],
         sha256=texts["sha256"],

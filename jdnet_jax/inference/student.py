@@ -63,11 +63,14 @@ class Answer:
         probabilities: of every class, in the order of `Student.classes`; calibrated by the temperature.
         activation: class activation map of the best class, not negative, on the grid of the last feature map;
             None where an exported file gives the probabilities alone.
+        is_sure: False where the photo may well be of none of the classes, see `ModelCard.not_sure_below`; None where
+            the model does not know when to doubt itself.
     """
 
     top: tuple[tuple[str, float], ...]
     probabilities: Float32[np.ndarray, " classes"]
     activation: Float32[np.ndarray, "rows columns"] | None
+    is_sure: bool | None = None
 
     @property
     def name(self) -> str:
@@ -185,7 +188,7 @@ class Student:
     def _answer(self, probabilities: np.ndarray, activation: np.ndarray | None, top: int) -> Answer:
         best = np.argsort(-probabilities, kind="stable")[:top]
         named = tuple((self.classes[i], float(probabilities[i])) for i in best)
-        return Answer(named, probabilities, activation)
+        return Answer(named, probabilities, activation, self.card.is_sure(named[0][1]))
 
 
 def load(path: str | os.PathLike[str]) -> Student:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from jaxtyping import Bool, Float
 from markupsafe import Markup
 
-from jdnet_jax.figures import calibration
+from jdnet_jax.figures import calibration, rejection
 from jdnet_jax.report import chart, html
 from jdnet_jax.report.chart import Line
 from jdnet_jax.report.run_record import RunRecord
@@ -47,7 +50,21 @@ def section(run: RunRecord) -> Markup:
             f"answer, is {calibration.origin(found, run.summary['student']['val']['count'])}."
         ),
         html.grid([html.figure(drawing, described)]),
+        _none_of_these(run.summary["student"].get("not_sure")),
     )
+
+
+def _none_of_these(found: Mapping[str, Any] | None) -> Markup:
+    """What the threshold on probabilities costs; nothing of a run of an earlier version."""
+    if found is None:
+        return Markup("")
+    said = f"None of these: the student answers every photo, also one of other things; {rejection.origin(found)}."
+    if found["below"]:
+        said += (
+            f" What that costs, on test: {rejection.cost(found['test'])}. How many photos of other things it turns "
+            "away is not known, as there were none: give some to predict, which counts them."
+        )
+    return html.paragraph(said)
 
 
 def _line(name: str, confidence: Float[np.ndarray, " n"], hits: Bool[np.ndarray, " n"], style: int) -> Line:

@@ -14,13 +14,12 @@ from collections.abc import Mapping
 import numpy as np
 from jaxtyping import Float, Int
 from ml_collections import ConfigDict
-from scipy import special
 
 from jdnet_jax.config import views
 from jdnet_jax.config.defaults import eval_image_size
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.data import Dataset, chosen
-from jdnet_jax.figures import classification
+from jdnet_jax.figures import calibration, classification
 
 CONFUSED_PAIRS = 20  # whose photos are kept
 
@@ -45,8 +44,8 @@ def of_run(
     for role, (scores, labels) in logits.items():
         arrays[f"{role}/label"] = labels.astype(np.int32)
         arrays[f"{role}/prediction"] = scores.argmax(axis=1).astype(np.int32)
-        arrays[f"{role}/confidence"] = _confidence(scores, 1.0)
-        arrays[f"{role}/calibrated"] = _confidence(scores, temperature)
+        arrays[f"{role}/confidence"] = calibration.confidences(scores, 1.0).astype(np.float32)
+        arrays[f"{role}/calibrated"] = calibration.confidences(scores, temperature).astype(np.float32)
     if (paths := chosen.paths(dataset, "test")) is not None:
         arrays["test/path"] = np.array(paths)
     labels, predictions = arrays["test/label"], arrays["test/prediction"]
@@ -63,7 +62,3 @@ def of_run(
         images = views.images_for(3, seen)
     pairs = pairs.reshape(-1, 2)[kept].astype(np.int32)
     return arrays | {"confused/label": pairs[:, 0], "confused/prediction": pairs[:, 1], "confused/image": images}
-
-
-def _confidence(logits: Float[np.ndarray, "n classes"], temperature: float) -> Float[np.ndarray, " n"]:
-    return special.softmax(logits.astype(np.float64) / temperature, axis=1).max(axis=1).astype(np.float32)

@@ -17,7 +17,7 @@ from jdnet_jax.config import views
 from jdnet_jax.config.defaults import total_steps
 from jdnet_jax.config.routing import ENSEMBLE, STUDENT
 from jdnet_jax.data import Dataset
-from jdnet_jax.figures import calibration, intervals
+from jdnet_jax.figures import calibration, intervals, rejection
 from jdnet_jax.figures.classification import Result
 from jdnet_jax.files import array_file, atomic
 from jdnet_jax.handoff.digest import sha256
@@ -54,6 +54,7 @@ def card(config: ConfigDict, network: Network, class_names: tuple[str, ...], sum
         view=view,
         fit=config.fit,
         temperature=summary["student"]["calibration"]["temperature"],
+        not_sure_below=summary["student"]["not_sure"]["below"],
         dtype=config.compute_dtype,
         trained={
             "with": f"jdnet_jax {__version__}, jax {jax.__version__}",
@@ -76,6 +77,7 @@ class Tested:
         results: split (`val`, `test`) -> network -> its result.
         logits: split -> the student's logits and the labels, in the split's order.
         calibration: see `calibration.of_splits`.
+        not_sure: see `rejection.of_splits`.
     """
 
     step: int | None
@@ -84,6 +86,7 @@ class Tested:
     results: Mapping[str, Mapping[str, Result]]
     logits: Mapping[str, tuple[Float[np.ndarray, "n classes"], Int[np.ndarray, " n"]]]
     calibration: Mapping[str, Any]
+    not_sure: Mapping[str, Any]
 
 
 def summary(
@@ -110,6 +113,7 @@ def summary(
     }
     entries[STUDENT]["sha256"] = sha256(tested.student)
     entries[STUDENT]["calibration"] = tested.calibration
+    entries[STUDENT]["not_sure"] = tested.not_sure
     content = {
         "recipe": config.recipe,
         "dataset": config.dataset.name,
@@ -186,6 +190,9 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
             f"{calibration.origin(found, summary['student']['val']['count'])}: calibration error "
             f"{found['test']['ece_after']:.3f} on test ({found['test']['ece_before']:.3f} at 1)"
         )
+    if turned_away := summary["student"].get("not_sure"):
+        spent = f"; on test {rejection.cost(turned_away['test'])}" if turned_away["below"] else ""
+        lines.append(f"  none of these: {rejection.origin(turned_away)}{spent}")
     lines.append(f"in {place.path}:")
     if place.mistakes.exists():
         lines.append("  mistakes.csv    the photos of test that it got wrong, the surest first")

@@ -14,7 +14,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from jdnet_jax.config.defaults import differences
+from jdnet_jax.config.defaults import default, differences, filled
 from jdnet_jax.files import atomic, checksums, json_file, user_files
 from jdnet_jax.files.json_file import NUMBER, Each
 from jdnet_jax.process.errors import UserError
@@ -33,6 +33,7 @@ _FREE = (
     "on_non_finite",
     "max_skips",
     "max_roll_backs",
+    "not_sure",
     "snapshots",
     "gradient_report",
     "probe",
@@ -42,6 +43,7 @@ _FREE = (
 _SCORES = {"top1": NUMBER, "top5": NUMBER, "macro_f1": NUMBER, "count": int}
 _NETWORK = {"model": str, "params": int, "multiply_adds?": (int, NoneType), "val": _SCORES, "test": _SCORES}
 _ERRORS = {"ece_before": NUMBER, "ece_after": NUMBER}
+_TURNED_AWAY = {"count": int, "turned_away": int, "right_turned_away": int, "top1": (*NUMBER, NoneType)}
 _SUMMARY = {
     "recipe": str,
     "dataset": str,
@@ -50,7 +52,11 @@ _SUMMARY = {
     "steps": int,
     "seed": int,
     "images_per_second": (*NUMBER, NoneType),
-    "student": {**_NETWORK, "calibration?": {"temperature": NUMBER, "val": _ERRORS, "test": _ERRORS}},
+    "student": {
+        **_NETWORK,
+        "calibration?": {"temperature": NUMBER, "val": _ERRORS, "test": _ERRORS},
+        "not_sure?": {"below": NUMBER, "share": NUMBER, "fitted_on": int, "val": _TURNED_AWAY, "test": _TURNED_AWAY},
+    },
     "teachers": Each(_NETWORK),
     "ensemble?": {"teachers": list, "params": int, "val": _SCORES, "test": _SCORES},
 }
@@ -114,7 +120,9 @@ class Workdir:
             theirs = json_file.read(
                 self.config, dict, "put back a copy, or delete it to go on with the config as it is now"
             )
-            changed = [key for key in differences(ours, theirs) if key not in _FREE]
+            # A key that a run of an earlier version lacks has its default, which does what that version did.
+            before = filled(theirs, plain(default()))
+            changed = [key for key in differences(ours, before) if key not in _FREE]
             if changed and self._trained():
                 raise UserError(
                     f"--workdir={self.path} belongs to a run of another config, which differs in {', '.join(changed)}: "

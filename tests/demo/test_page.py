@@ -67,6 +67,18 @@ def test_the_network_sees_the_pixels_that_predict_shows_it(page, url, tflite, tm
     assert np.mean(difference != 0) < 0.01
 
 
+def test_it_says_where_the_network_is_not_sure(page, tflite, runtimes, tmp_path):
+    model = model_file.load(tflite)
+    card = dataclasses.replace(model.card, not_sure_below=1.0)
+    with serving(site.create(dataclasses.replace(model, card=card), runtimes)) as server:
+        page.open(server.url)
+        assert page.give(colorful(tmp_path / "a.png", (40, 40)))
+        assert page.text("answer") == "Not sure"
+        assert page.text("doubt").startswith("This may be none of what the network knows.")
+        said = page.run("return document.getElementById('status').textContent")
+        assert said.startswith("Not sure: perhaps ")
+
+
 def test_orientation_and_transparency_are_those_of_predict(page, url, tflite, tmp_path):
     card = model_card.read(model_card.card_path(tflite))
     exif = Image.Exif()

@@ -30,7 +30,9 @@ def project(tmp_path_factory):
     folder = tmp_path_factory.mktemp("app")
     file = folder / "s.tflite"
     file.write_bytes(b"a model")
-    card = tiny_student.card(classes=("apple pie", "crème brûlée"), image_size=192, shorter_side=219)
+    card = tiny_student.card(
+        classes=("apple pie", "crème brûlée"), image_size=192, shorter_side=219, not_sure_below=0.25
+    )
     model_card.write(model_card.card_path(file), card)
     (folder / "project").mkdir()
     android_app.fill(folder / "project", file)
@@ -48,6 +50,7 @@ def test_the_constants_are_those_of_model_json(project):
     constants = dict(re.findall(r"const val (\w+) = (.+)", text))
     assert int(constants["IMAGE_SIZE"]) == fields["image_size"] == 192
     assert int(constants["SHORTER_SIDE"]) == fields["resize"]["shorter_side"] == 219
+    assert float(constants["NOT_SURE_BELOW"]) == fields["not_sure_below"] == 0.25
     assert json.loads(constants["NAME"]) == fields["model"]
     assert (assets / json.loads(constants["LABELS"])).read_text().splitlines() == fields["classes"]
     assert (assets / json.loads(constants["FILE"])).read_bytes() == b"a model"

@@ -10,6 +10,7 @@ from tests import tiny_student
 
 CARD = tiny_student.card(
     temperature=1.5,
+    not_sure_below=0.4,
     file_format="tflite",
     dtype="int8",
     parameters=7,
@@ -61,9 +62,9 @@ def test_what_an_earlier_version_would_misread_has_a_newer_one(changes, fields):
 
 
 def test_a_card_of_before_temperatures_means_one():
-    old = changed(temperature=..., format=..., dtype=..., export=...)
+    old = changed(temperature=..., not_sure_below=..., format=..., dtype=..., export=...)
     assert model_card.parse(old) == dataclasses.replace(
-        CARD, temperature=1.0, file_format="flax", dtype="float32", export={}
+        CARD, temperature=1.0, not_sure_below=0.0, file_format="flax", dtype="float32", export={}
     )
 
 
@@ -98,6 +99,10 @@ def test_the_crop_fraction_gives_back_the_shorter_side():
         (changed(resize=3), "resize is not a rule"),
         (changed(temperature=0), "temperature is not between 0.001 and 1000"),
         (changed(temperature=float("nan")), "temperature is not between 0.001 and 1000"),
+        (changed(not_sure_below=1.5), "not_sure_below is not a probability"),
+        (changed(not_sure_below=float("nan")), "not_sure_below is not a probability"),
+        (changed(not_sure_below="often"), "not_sure_below is not a probability"),
+        (changed(not_sure_below=None), "not_sure_below is not a probability"),
         (changed(temperature="warm"), "temperature is not between 0.001 and 1000"),
         (changed(options=[1]), "options is not a section"),
         (changed(dtype=8), "dtype is none of float32"),
@@ -142,3 +147,8 @@ def test_reading_names_the_file(tmp_path):
 def test_the_card_lies_in_the_folder_or_beside_the_file(tmp_path):
     assert model_card.card_path(tmp_path) == tmp_path / "model.json"
     assert model_card.card_path(tmp_path / "student.tflite") == tmp_path / "student.tflite.model.json"
+
+
+@pytest.mark.parametrize(("below", "probability", "sure"), [(0.4, 0.4, True), (0.4, 0.399, False), (0.0, 0.1, None)])
+def test_it_is_sure_from_its_threshold_on(below, probability, sure):
+    assert dataclasses.replace(CARD, not_sure_below=below).is_sure(probability) is sure

@@ -39,6 +39,12 @@ def test_a_file_and_its_pixels_get_one_answer(student, photo):
     assert [p for _, p in one.top] == sorted(one.probabilities, reverse=True)[:5]
 
 
+@pytest.mark.parametrize(("below", "sure"), [(0.0, None), (1e-6, True), (1.0, False)])
+def test_it_says_whether_it_is_sure(tmp_path, photo, below, sure):
+    opened = jdnet_jax.load(tiny_student.save(tmp_path / "student", not_sure_below=below))
+    assert opened.predict(photo)[0].is_sure is sure
+
+
 def test_logits_are_those_of_the_answer_before_the_temperature(tmp_path, photo):
     opened = jdnet_jax.load(tiny_student.save(tmp_path / "student", temperature=2.0))
     logits = opened.logits([photo])[0]

@@ -3,12 +3,14 @@ from jdnet_jax.run import outcome
 from tests import tiny_recipe as tiny
 
 SCORES = {"top1": 0.75, "top5": 0.5, "macro_f1": 0.25, "count": 40}
+AWAY = {"count": 40, "turned_away": 4, "right_turned_away": 1, "top1": 29 / 36}
 ERRORS = {"ece_before": 0.125, "ece_after": 0.0625}
 SUMMARY = {
     **{"recipe": "jdnet", "dataset": "photos/1.0.0", "protocol": "halves", "step": 7, "seed": 3},
     "student": {
         **{"model": "resnet_tiny", "params": 2_500_000, "sha256": "ab" * 32, "val": SCORES, "test": SCORES},
         "calibration": {"temperature": 1.5, "val": ERRORS, "test": ERRORS},
+        "not_sure": {"below": 0.4, "share": 0.05, "fitted_on": 40, "val": AWAY, "test": AWAY},
     },
     "teachers": {"teacher": {"model": "resnet50", "params": 25_000_000, "test": {**SCORES, "top1": 0.8}}},
 }
@@ -20,6 +22,7 @@ def test_the_card_of_the_student():
     card = outcome.card(config, network, ("a", "b", "c"), SUMMARY)
     assert (card.model, card.parameters, card.classes) == (network.model, 2_500_000, ("a", "b", "c"))
     assert (card.image_size, card.shorter_side, card.temperature) == (14, 16, 1.5)
+    assert card.not_sure_below == 0.4
     assert {key: card.trained[key] for key in ("recipe", "step", "seed")} == {"recipe": "jdnet", "step": 7, "seed": 3}
     assert (card.accuracy["test"], card.sha256) == (SCORES, "ab" * 32)
 
@@ -35,7 +38,12 @@ def test_the_words_at_the_end_by_hand(tmp_path):
         "the student's probabilities at temperature 1.50, fitted on 40 photos of val: calibration error 0.062 on test "
         "(0.125 at 1)"
     )
-    assert lines[5] == f"in {tmp_path}:"
+    assert lines[5] == (
+        '  none of these: it is "not sure" below a probability of 40 %, under which lies 5 % of 40 photos of val; on '
+        "test it turns away 10 % of 40 (4 to 23), 1 of which it would have answered right; of the others 80.6 % of 36 "
+        "(65 to 90) are right"
+    )
+    assert lines[6] == f"in {tmp_path}:"
 
 
 def test_many_photos_need_no_interval(tmp_path):

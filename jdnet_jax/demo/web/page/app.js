@@ -65,7 +65,10 @@ async function show({ id, probabilities, activation, grid, milliseconds }) {
   const best = Array.from(probabilities.keys())
     .sort((a, b) => probabilities[b] - probabilities[a] || a - b)
     .slice(0, TOP);
-  $("answer").textContent = model.classes[best[0]];
+  const name = model.classes[best[0]];
+  const sure = probabilities[best[0]] >= model.not_sure_below;
+  $("answer").textContent = sure ? name : "Not sure";
+  $("doubt").hidden = sure;
   $("top").replaceChildren(...best.map((label) => row(model.classes[label], probabilities[label])));
   $("map").hidden = $("looked").hidden = !activation; // a file may give the probabilities alone
   if (activation) {
@@ -78,7 +81,7 @@ async function show({ id, probabilities, activation, grid, milliseconds }) {
     `${milliseconds.network.toFixed(1)} ms in the network.`;
   $("result").hidden = false;
   $("result").scrollIntoView({ block: "nearest" });
-  say(`${model.classes[best[0]]}, ${percent(probabilities[best[0]])}`);
+  say(`${sure ? "" : "Not sure: perhaps "}${name}, ${percent(probabilities[best[0]])}`);
   // For tests and scripts: all probabilities, and the times in milliseconds.
   document.body.dataset.answer = JSON.stringify({ probabilities: Array.from(probabilities), milliseconds });
 }

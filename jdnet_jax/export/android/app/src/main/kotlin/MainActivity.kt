@@ -80,6 +80,7 @@ class MainActivity : ComponentActivity() {
     private fun show(photo: Bitmap, answer: Answer, milliseconds: Long) {
         photoView.show(photo, answer)
         val lines = answer.top.map { (name, share) -> String.format(Locale.ROOT, "%5.1f %%  %s", 100 * share, name) }
-        answerView.text = (lines + "$milliseconds ms").joinToString("\n")
+        val doubt = if (answer.top.first().second < Model.NOT_SURE_BELOW) listOf(getString(R.string.not_sure)) else listOf()
+        answerView.text = (doubt + lines + "$milliseconds ms").joinToString("\n")
     }
 }

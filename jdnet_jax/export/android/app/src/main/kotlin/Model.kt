@@ -12,6 +12,9 @@ object Model {
     const val SHORTER_SIDE = @SHORTER_SIDE@
     const val IMAGE_SIZE = @IMAGE_SIZE@
 
+    /** Below this probability of its best guess the student is not sure that it knows what it sees; 0 = it always is. */
+    const val NOT_SURE_BELOW = @NOT_SURE_BELOW@
+
     /** The colours of an activation map, from little to much: six hexadecimal digits each. */
     const val COLORS =
 @COLORS@

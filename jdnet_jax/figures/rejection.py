@@ -1,0 +1,127 @@
+"""When a network should say "not sure", and what that costs: a threshold on the probability of its answer.
+
+A classifier has an answer to every photo, also to one of none of its classes. The usual remedy is to believe it only
+where the most probable class has a high probability (Hendrycks, Gimpel, ICLR 2017). How many photos of other things
+that turns away nobody can know without such photos; how many of the known classes it turns away can be fixed, on photos
+that the network was not trained on. So the threshold is the value below which at most a stated share of val lies.
+
+With n photos of val, of which k = floor(share (n + 1)) may lie below it, the threshold is the k-th smallest of their
+probabilities, and another photo of the same kind lies below it with a probability of at most k / (n + 1), whatever the
+network (PAPER: split conformal prediction, Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005;
+Lei et al., JASA, 2018). OURS: it is never above HIGHEST, and rounded down, both of which only turn fewer away. The
+energy of the logits (Liu et al., NeurIPS 2020) often tells other things better; but exported files give probabilities
+alone, and one threshold has to hold for all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from jdnet_jax.figures import calibration, intervals
+
+#: Of fewer photos no threshold is fitted: at 5 % it would be one of the four smallest values, and moves with each.
+FEWEST = 100
+#: Above, the rounding of an exported file decides and not the photo (OURS).
+HIGHEST = 0.99
+
+_DIGITS = 4
+
+
+def fit(confidences: Float[np.ndarray, " n"], share: float) -> float:
+    """The threshold: a photo whose answer has a lower probability is turned away.
+
+    Args:
+        confidences: the probability of the most probable class of each photo of val.
+        share: of such photos that may be turned away, in [0, 1).
+
+    Returns:
+        a number in [0, HIGHEST]; 0, which turns nothing away, where the photos are too few for the share.
+
+    >>> fit(np.array([0.9, 0.2, 0.8, 0.7, 0.6, 0.95, 0.85, 0.75, 0.65]), 0.2)  # the second smallest: 0.2 (9 + 1) = 2
+    0.6
+    """
+    allowed = math.floor(share * (len(confidences) + 1) + 1e-9)  # 0.05 x 20 is below 1 in floating point, say
+    if allowed == 0 or not np.all(np.isfinite(confidences)):
+        return 0.0
+    threshold = min(float(np.sort(confidences)[allowed - 1]), HIGHEST)
+    return math.floor(threshold * 10**_DIGITS + 1e-6) / 10**_DIGITS
+
+
+def of_splits(
+    logits: Mapping[str, tuple[Float[np.ndarray, "n classes"], Int[np.ndarray, " n"]]],
+    temperature: float,
+    share: float,
+    *,
+    unseen: bool,
+) -> dict[str, Any]:
+    """The threshold and what it does on each split.
+
+    Args:
+        logits: split -> logits and labels; `val` is the one that it is fitted on.
+        temperature: that the logits are divided by.
+        share: see `fit`; 0 for none.
+        unseen: whether the network was not trained on val; there is no threshold where it was.
+
+    Returns:
+        `below`: the threshold, 0 for none; `share`; `fitted_on`: the number of photos, 0 where it is not fitted; and
+        split -> `count`, `turned_away`, `right_turned_away` (those whose answer would have been right) and `top1` of
+        the rest, None where none is left.
+    """
+    sure = {split: calibration.confidences(scores, temperature) for split, (scores, _) in logits.items()}
+    photos = len(sure["val"])
+    fitted_on = photos if share > 0 and unseen and photos >= FEWEST else 0
+    below = fit(sure["val"], share) if fitted_on else 0.0
+    found: dict[str, Any] = {"below": below, "share": share, "fitted_on": fitted_on}
+    for split, (scores, labels) in logits.items():
+        away, hits = sure[split] < below, scores.argmax(axis=1) == labels
+        rest = hits[~away]
+        found[split] = {
+            "count": len(labels),
+            "turned_away": int(away.sum()),
+            "right_turned_away": int((away & hits).sum()),
+            "top1": float(rest.mean()) if len(rest) else None,
+        }
+    return found
+
+
+def origin(found: Mapping[str, Any]) -> str:
+    """Where the threshold comes from, or why there is none, in words.
+
+    Args:
+        found: from `of_splits`.
+
+    >>> origin({"below": 0.0, "share": 0.05, "fitted_on": 0, "val": {"count": 16}})
+    'it is never "not sure": val has 16 photos, and a threshold takes 100'
+    """
+    photos = found["val"]["count"]
+    if found["below"] > 0:
+        below, share = f"{100 * found['below']:.4g} %", f"{100 * found['share']:.3g} %"
+        return f'it is "not sure" below a probability of {below}, under which lies {share} of {photos:,} photos of val'
+    never = 'it is never "not sure"'
+    if found["share"] == 0:
+        return f"{never}: config.not_sure is 0"
+    if photos < FEWEST:
+        return f"{never}: val has {photos} photos, and a threshold takes {FEWEST}"
+    return f"{never}: {'no probability is as low' if found['fitted_on'] else 'val is part of train'}"
+
+
+def cost(of_split: Mapping[str, Any]) -> str:
+    """What the threshold does on a split, in words.
+
+    Args:
+        of_split: an entry of `of_splits`.
+
+    >>> cost({"count": 200, "turned_away": 10, "right_turned_away": 4, "top1": None})
+    'it turns away 5 % of 200 (3 to 9), 4 of which it would have answered right'
+    """
+    count, away = of_split["count"], of_split["turned_away"]
+    share, right = intervals.share(away / count, count), f"{of_split['right_turned_away']:,}"
+    told = f"it turns away {share}, {right} of which it would have answered right"
+    if of_split["top1"] is None:
+        return told
+    return f"{told}; of the others {intervals.share(of_split['top1'], count - away)} are right"
