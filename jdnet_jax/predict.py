@@ -28,7 +28,6 @@ from jdnet_jax.process.printable import printable
 from jdnet_jax.process.progress import say, show
 
 if TYPE_CHECKING:
-    from jdnet_jax.handoff.model_card import ModelCard
     from jdnet_jax.inference.photos import Photo
     from jdnet_jax.inference.runner import Runner
 
@@ -91,10 +90,8 @@ def main(argv: list[str]) -> int:
     if table is not None:
         atomic.write_text(table, _as_csv(rows, min(_TOP.value, len(runner.card.classes))))
     if unsure and len(paths) > 1:
-        say(
-            f"not sure of {unsure} of {len(paths) - bad} photos: the best has a probability below "
-            + _below(runner.card)
-        )
+        limit = f"{100 * runner.card.not_sure_below:.4g} %"
+        say(f"not sure of {unsure} of {len(paths) - bad} photos: the best has a probability below {limit}")
     if bad:
         raise UserError(f"{bad} of {len(paths)} photos could not be read; the lines above say why")
     return 0
@@ -127,22 +124,15 @@ def _as_csv(rows: Iterable[Sequence[str]], top: int) -> str:
     """A table of the answers.
 
     Args:
-        rows: of each photo its path, its problem or '', whether the model is sure or '', then class and probability, the most probable first.
+        rows: of each photo its path, its problem, whether the model is sure, '' for what there is not, and then class
+            and probability, the most probable first.
         top: how many classes a row has.
     """
-    heads = [
-        "photo",
-        "problem",
-        "sure",
-        *(f"{what}_{rank}" for rank in range(1, top + 1) for what in ("class", "probability")),
-    ]
+    answers = (f"{what}_{rank}" for rank in range(1, top + 1) for what in ("class", "probability"))
+    heads = ["photo", "problem", "sure", *answers]
     text = io.StringIO()
     csv.writer(text, lineterminator="\n").writerows([heads, *([*row, *[""] * (len(heads) - len(row))] for row in rows)])
     return text.getvalue()
-
-
-def _below(card: ModelCard) -> str:
-    return f"{100 * card.not_sure_below:.4g} %"
 
 
 def _print(photo: Photo, top: Sequence[tuple[str, float]], sure: bool | None, overlay: Path | None) -> None:

@@ -18,7 +18,8 @@ from jdnet_jax import data
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config.keys import PROBE
 from jdnet_jax.config.routing import STUDENT
-from jdnet_jax.figures import calibration, rejection
+from jdnet_jax.data import balance
+from jdnet_jax.figures import calibration, imbalance, rejection
 from jdnet_jax.files import atomic
 from jdnet_jax.handoff.digest import sha256
 from jdnet_jax.learning import assembly, devices, evaluation, host_batches, networks, probe, run_check
@@ -86,7 +87,12 @@ class _Run:
         self.steps = config_lib.total_steps(config, dataset.sizes["train"])
         self.periods = config_lib.periods(config, dataset.sizes["train"])
 
-        self.parts = assembly.assemble(config, len(dataset.class_names), self.steps)
+        weighing = config.losses.ce.options.balance
+        # Reading the labels of all photos takes a moment where they are many: only where they are needed.
+        counts = dataset.counts("train") if weighing or dataset.sizes["train"] <= probe.QUICK else None
+        self.imbalance = None if counts is None else imbalance.of_classes(dataset.class_names, counts)
+        weights = balance.weights(counts, weighing) if counts is not None and weighing else ()
+        self.parts = assembly.assemble(config, len(dataset.class_names), self.steps, weights)
         self.networks = self.parts.networks
         networks.check_frozen_teachers(self.networks, dataset.class_names, config.dataset.view)
         terms, groups = [term.name for term in self.parts.terms], list(self.parts.optimizers)
@@ -113,7 +119,7 @@ class _Run:
         self.stops: Any = None  # see `_agree`
         self.reached: int = self._resume()  # the number of the last step
         together.report(lambda: (self.reached, self.checkpoints.newest_complete()))
-        for line in introduction.lines(config, dataset, self.parts, self.state, place.path):
+        for line in introduction.lines(config, dataset, self.parts, self.state, place.path, self.imbalance):
             self.progress.say(line)
 
     def train(self, interruption: Interruption) -> None:
@@ -234,6 +240,8 @@ class _Run:
         summary = outcome.summary(
             self.config, self.dataset, self.parts.evaluated, tested, metrics.median_throughput(self.place.metrics)
         )
+        if self.imbalance is not None:
+            summary["imbalance"] = self.imbalance._asdict()
         if self.is_writer:
             outcome.write(self.config, self.dataset, self.parts.evaluated[STUDENT], tested, summary, self.place)
             page.write(self.place)

@@ -14,7 +14,7 @@ from jdnet_jax.data import Dataset, datasets, image_folder
 from jdnet_jax.data.folder_listing import SPLITS
 from jdnet_jax.data.image_folder import Examination
 from jdnet_jax.data.wording import counted, listed
-from jdnet_jax.figures import intervals
+from jdnet_jax.figures import imbalance, intervals
 from jdnet_jax.process.errors import UserError
 
 _ROWS = 20  # classes on the screen, at most; the page has all
@@ -76,7 +76,19 @@ def look(config: ConfigDict) -> Found:
         sizes([print_.size for print_ in examination.fingerprints.values()]),
         exactness(dataset.sizes["test"]),
     )
-    return Found(dataset, counts, facts, tuple(findings(examination, config.image_size)))
+    found = [*unlike_classes(counts), *findings(examination, config.image_size)]
+    return Found(dataset, counts, facts, tuple(found))
+
+
+def unlike_classes(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:
+    """That some classes have many more photos to train on than others.
+
+    Args:
+        counts: class -> split -> photos.
+    """
+    found = imbalance.of_classes(tuple(counts), np.array([row["train"] for row in counts.values()]))
+    if found.matters:
+        yield Finding(f"imbalance: {found}", imbalance.ADVICE, (found.smallest,))
 
 
 def findings(found: Examination, image_size: int) -> Iterator[Finding]:

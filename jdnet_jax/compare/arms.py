@@ -35,6 +35,7 @@ _HELD = (
 # Within those: where data lie and how they are read changes no result; a teacher's size is the recipe's affair.
 _FREE = ("dataset.data_dir", "dataset.cache", "dataset.shuffle_buffer")
 _SMOOTHING = "losses.*.options.label_smoothing"
+_WEIGHING = "losses.ce.options.balance"  # of the classes
 # What runs of one recipe with other seeds must share besides.
 _OF_RECIPE = ("teachers", "teacher_selection", "losses", "blocks", "groups")
 
@@ -55,6 +56,7 @@ def held(config: Mapping[str, Any]) -> dict[str, Any]:
     kept["groups"] = {name: group for name, group in groups.items() if name not in OWN_GROUPS}
     smoothing = [config["losses"][term]["options"]["label_smoothing"] for term in _on(config, ("ce", "distill"))]
     kept[_SMOOTHING] = smoothing[0] if smoothing else None  # MEAL has no labels
+    kept[_WEIGHING] = config["losses"]["ce"]["options"]["balance"]
     return kept
 
 

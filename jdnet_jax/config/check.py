@@ -12,7 +12,7 @@ from ml_collections import ConfigDict
 
 from jdnet_jax.config import default, recipes, teacher
 from jdnet_jax.config.defaults import acts, group_settings, head_of
-from jdnet_jax.config.keys import DATASET_OPTIONS, KEYS, NETWORK_OPTIONS
+from jdnet_jax.config.keys import DATASET_OPTIONS, KEYS, NETWORK_OPTIONS, PROBE
 from jdnet_jax.config.routing import ENSEMBLE, OWN_GROUPS, ROUTING, STUDENT
 from jdnet_jax.config.views import PHOTO
 from jdnet_jax.process.errors import UserError, unknown
@@ -43,6 +43,7 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
     )
     _check_augment(config)
     _check_unlabelled(config)
+    _check_balance(config)
     for name, size in config.resolutions.items():
         _check_network(config, "config.resolutions", name)
         fits = size <= config.image_size
@@ -112,6 +113,15 @@ def _check_unlabelled(config: ConfigDict) -> None:
     _require(not mixes, path, "does not go with mixup and CutMix, which mix labels: set both to 0 in config.augment")
     taught = len(config.teachers) > 0 and any(acts(entry) for name, entry in config.losses.items() if name != "ce")
     _require(taught, path, f"needs a term between student and teacher; recipe {config.recipe} has none: leave it empty")
+
+
+def _check_balance(config: ConfigDict) -> None:
+    sampling, weighing = config.dataset.balance, config.losses.ce.options.balance
+    message = "and config.dataset.balance do the same, and both would do it twice: set one of them to 0"
+    _require(not (sampling and weighing), "config.losses.ce.options.balance", message)
+    if config.recipe == PROBE:
+        for path, value in (("dataset.balance", sampling), ("losses.ce.options.balance", weighing)):
+            _require(not value, f"config.{path}", "must be 0 with recipe probe, which looks at each photo once")
 
 
 def _check_teachers(config: ConfigDict) -> None:

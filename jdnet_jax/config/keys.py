@@ -102,6 +102,12 @@ KEYS: Mapping[str, Key] = {
     ),
     "dataset.unlabelled_share": Key(0.5, Number(0, 1, above=True, below=True), "their share of each training batch"),
     "dataset.shuffle_buffer": Key(16384, Whole(1, 10**9), "encoded examples that are shuffled at a time"),
+    "dataset.balance": Key(
+        0.0,
+        _SHARE,
+        "how alike the classes are seen in training: 0 = each photo once an epoch; 1 = each class as often as another, "
+        "photos of small ones several times; 0.5 = by the square root of their sizes",
+    ),
     "dataset.cache": Key(
         False, YesNo(), "keep the encoded photos of train and val in memory; refused where they do not fit"
     ),
@@ -173,6 +179,12 @@ KEYS: Mapping[str, Key] = {
     ),
     **{key: entry for term in TERMS for key, entry in _term(term).items()},
     "losses.ce.options.label_smoothing": _SMOOTHING,
+    "losses.ce.options.balance": Key(
+        0.0,
+        _SHARE,
+        "weighs photos by (photos of their class in train) to the power of minus this, with a mean of 1 over train: "
+        "0 = off; 1 = each class weighs as much as another",
+    ),
     "losses.mskd.options.variant": Key("cosine", Choice(MSKD_VARIANTS), "the distance of feature maps"),
     "losses.mskd.options.stages": Key(
         (-1,), Several(Whole(-1000, 1000), least=1), "the stages that are compared; -1 = the deepest"

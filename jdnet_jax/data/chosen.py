@@ -9,10 +9,8 @@ import numpy as np
 import tensorflow as tf
 from jaxtyping import Int
 
-from jdnet_jax.data import pipeline, prepared, records
+from jdnet_jax.data import pipeline, prepared
 from jdnet_jax.data.datasets import Dataset
-
-_PARSED_TOGETHER = 256
 
 
 def spread_over_classes(dataset: Dataset, role: str, count: int, seed: int) -> Int[np.ndarray, " n"]:
@@ -26,9 +24,7 @@ def spread_over_classes(dataset: Dataset, role: str, count: int, seed: int) -> I
         count: how many; fewer where the split holds fewer.
         seed: decides which.
     """
-    parsed = dataset.records[role].map(lambda _, record: record).batch(_PARSED_TOGETHER)
-    with prepared.explained(dataset.builder, dataset.splits[role]):
-        labels = np.concatenate([records.parse(batch)[1].numpy() for batch in parsed])
+    labels = dataset.labels(role)
     order = np.random.default_rng(seed).permutation(len(labels))
     # The how-manieth of its class each photo is in this order: the first of every class come first.
     seen: dict[int, int] = {}

@@ -18,9 +18,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging as absl_logging
+from jaxtyping import Int
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import views
@@ -85,6 +87,7 @@ class Dataset:
         shuffle_buffer: how many encoded records training shuffles at a time; a split that is not larger is permuted
             in full.
         view: what the batches show of each photo, one of `views.VIEWS`.
+        balance: how alike the classes are seen in training, see `balance`; 0 where each photo is seen once an epoch.
         unlabelled: photos without labels; None where there are none, or the dataset is not to be trained on.
     """
 
@@ -98,10 +101,20 @@ class Dataset:
     shuffle_buffer: int
     view: str = views.PHOTO
     unlabelled: Unlabelled | None = None
+    balance: float = 0.0
 
     def overlap(self, one: str, other: str) -> bool:
         """Whether two roles have examples in common."""
         return records.overlap(self.builder, self.splits[one], self.splits[other])
+
+    def labels(self, role: str) -> Int[np.ndarray, " n"]:
+        """The label of each photo of a role, in file order: reads all of its records, and decodes none."""
+        with prepared.explained(self.builder, self.splits[role]):
+            return records.labels(self.records[role])
+
+    def counts(self, role: str) -> Int[np.ndarray, " classes"]:
+        """How many photos of each class a role has; reads as `labels` does."""
+        return np.bincount(self.labels(role), minlength=len(self.class_names))
 
 
 @_quiet_tfds()
@@ -111,8 +124,8 @@ def prepare(config: ConfigDict) -> Dataset:
     Args:
         config: `name`; `data_dir` (our own builders: the raw files, '' for the public source; TFDS's: the
             TFDS data directory, '' for the default); `splits` {train, val, test: TFDS split strings}; `options` of
-            the builder; `shuffle_buffer` in records; `cache`: whether to keep train's and val's in memory; `view`: one
-            of `views.VIEWS`, of which all but the whole photo need a dataset with masks.
+            the builder; `shuffle_buffer` in records; `cache`: whether to keep train's and val's in memory; `balance`: of
+            the classes in training, see `balance`; `view`: one of `views.VIEWS`, of which all but the whole photo need a dataset with masks.
 
     Raises:
         UserError: the dataset, an option or a split is unknown, a split is empty, the data cannot be had, or the cache
@@ -158,6 +171,7 @@ def prepare(config: ConfigDict) -> Dataset:
         protocol=protocol,
         shuffle_buffer=config.shuffle_buffer,
         view=view,
+        balance=config.get("balance", 0.0),  # a run of an earlier version has none
     )
 
 

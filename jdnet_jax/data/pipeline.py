@@ -13,6 +13,9 @@ a function of (seed, p) alone (given the dataset's shuffle buffer), and global b
 With repeated augmentation (Hoffer et al., CVPR 2020) each photo of the permutation stands `augment.repeats` times in a
 row, each time with another augmentation, and an epoch's positions are filled by as many times fewer photos.
 
+Where classes are to be seen alike (`Dataset.balance`), an epoch's positions are filled by copies of the photos of small
+classes, each with an augmentation of its own, and by some of those of large ones, which take turns: see `balance`.
+
 Of a dataset with masks each photo is cut up as `Dataset.view` says, behind all augmentation; where both parts are asked
 for, the photo and its region of interest are mixed alike and the context is what is left, so that the parts add up to
 the photo exactly.
@@ -31,7 +34,7 @@ from ml_collections import ConfigDict
 
 from jdnet_jax.config import views as views_lib
 from jdnet_jax.data import augment as augmentation
-from jdnet_jax.data import framing, mixing, prepared, records
+from jdnet_jax.data import balance, framing, mixing, prepared, records
 from jdnet_jax.data.datasets import Dataset
 from jdnet_jax.data.unlabelled_folder import NO_LABEL
 
@@ -87,12 +90,36 @@ def train_batches(
         if len(pairs) % 2 or np.any(pairs[::2] % 2) or np.any(pairs[1::2] != pairs[::2] + 1):
             raise ValueError(f"photos are mixed in pairs of positions 2i and 2i + 1, which these rows part: {rows}")
 
-    def epochs(photos: tf.data.Dataset, size: int, position: int, number: Callable[..., tf.Tensor]) -> tf.data.Dataset:
-        """One permutation of the photos after the other, from a position on; an epoch's seeds are of its `number`."""
+    turns = balance.turns(dataset.labels("train"), dataset.balance) if dataset.balance else None
+
+    def each_once(photos: tf.data.Dataset, epoch: tf.Tensor) -> tf.data.Dataset:
+        del epoch
+        return photos
+
+    def balanced(photos: tf.data.Dataset, epoch: tf.Tensor) -> tf.data.Dataset:
+        """Each photo as often as its turn is in the epoch, with another index each time: index + size x copy."""
+        if turns is None:
+            return photos
+        how_often = balance.times(*map(tf.constant, turns), epoch)
+
+        def several(index: tf.Tensor, serialized: tf.Tensor) -> tf.data.Dataset:
+            numbers = tf.data.Dataset.range(how_often[index])
+            return numbers.map(lambda number: (index + number * len(turns.rank), serialized))
+
+        return photos.flat_map(several)
+
+    def epochs(
+        photos: tf.data.Dataset,
+        size: int,
+        position: int,
+        number: Callable[..., tf.Tensor],
+        seen: Callable[..., tf.data.Dataset],
+    ) -> tf.data.Dataset:
+        """One permutation of the photos `seen` in an epoch after the other; an epoch's seeds are of its `number`."""
         first, offset = divmod(position, size * repeats)
         buffer = min(dataset.shuffle_buffer, size)
         every = tf.data.Dataset.range(first, np.iinfo(np.int64).max)
-        return every.flat_map(lambda epoch: one_epoch(number(epoch), photos, buffer)).skip(offset)
+        return every.flat_map(lambda epoch: one_epoch(number(epoch), seen(photos, epoch), buffer)).skip(offset)
 
     def one_epoch(epoch: tf.Tensor, photos: tf.data.Dataset, buffer: int) -> tf.data.Dataset:
         # Inside a traced function this sets the seed of the function's graph alone: it keeps TensorFlow's global seed,
@@ -113,6 +140,8 @@ def train_batches(
         copy, (index, serialized) = numbered
         encoded, label = records.parse(serialized)
         keys = tf.stack([seeds, index * repeats + copy], 1)
+        if turns is not None:
+            index = index % dataset.sizes["train"]
 
         def one(key: tf.Tensor, photo: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
             view = augmentation.random_view(photo, key, image_size, augment, fit=fit, mask=mask)
@@ -131,10 +160,10 @@ def train_batches(
 
     without = 0 if unlabelled is None else round(batch_size * unlabelled.share)
     position = start_step * (batch_size - without)
-    stream = epochs(dataset.records["train"], dataset.sizes["train"], position, lambda epoch: epoch)
+    stream = epochs(dataset.records["train"], dataset.sizes["train"], position, lambda epoch: epoch, balanced)
     if unlabelled is not None:
         # Negative numbers, which no epoch of train has.
-        others = epochs(unlabelled.records, unlabelled.size, start_step * without, lambda epoch: -1 - epoch)
+        others = epochs(unlabelled.records, unlabelled.size, start_step * without, lambda epoch: -1 - epoch, each_once)
         turns = tf.data.Dataset.from_tensor_slices(_spread(without, batch_size)).repeat()
         stream = tf.data.Dataset.choose_from_datasets([stream, others], turns)
     batches = _batches(stream, views, batch_size, rows, mixed if mixes else _parts(dataset.view))

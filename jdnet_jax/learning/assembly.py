@@ -92,19 +92,20 @@ class Assembly:
         return state.create(self.config, self.networks, self.terms, self.optimizers, self.num_classes)
 
 
-def assemble(config: ConfigDict, num_classes: int, steps: int) -> Assembly:
+def assemble(config: ConfigDict, num_classes: int, steps: int, class_weights: tuple[float, ...] = ()) -> Assembly:
     """The parts of a resolved config.
 
     Args:
         config: has been checked.
         num_classes: of the data.
         steps: length of the run.
+        class_weights: of cross-entropy, as `config.losses.ce.options.balance` wants them; () for equal ones.
 
     Raises:
         UserError: unknown model or option.
     """
     nets = networks.build(config, num_classes)
-    terms = networks.objective(config, nets, steps)
+    terms = networks.objective(config, nets, steps, class_weights)
     tx = state.build_optimizers(config, nets, state.trained_groups(nets, terms), steps)
     frozen = frozen_teachers.build(config, nets)
     return Assembly(config, num_classes, steps, nets, networks.evaluated(config, nets), terms, frozen, tx)

@@ -125,8 +125,10 @@ def config_key(name: str) -> str:
     return f"config.{name}" if name == STUDENT else f"config.teachers.{name}"
 
 
-def objective(config: ConfigDict, networks: Mapping[str, Network], steps: int) -> tuple[losses.Term, ...]:
-    """The config's loss terms over these networks."""
+def objective(
+    config: ConfigDict, networks: Mapping[str, Network], steps: int, class_weights: tuple[float, ...] = ()
+) -> tuple[losses.Term, ...]:
+    """The config's loss terms over these networks; `class_weights` are cross-entropy's, see there."""
     return losses.build(
         {name: entry.to_dict() for name, entry in config.losses.items()},
         {name: network.trainable for name, network in networks.items()},
@@ -135,6 +137,7 @@ def objective(config: ConfigDict, networks: Mapping[str, Network], steps: int) -
         axis_name=DATA_AXIS if config.sync_batch_norm else None,
         selection=config.teacher_selection,
         readers=readers(config, networks),
+        class_weights=class_weights,
     )
 
 

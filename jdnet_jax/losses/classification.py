@@ -78,14 +78,35 @@ def correlation(a: Float[Array, "rows columns"], b: Float[Array, "rows columns"]
     return jnp.sum(a * b, axis=axis) / (lengths[0] * lengths[1])
 
 
+def photo_weights(class_weights: Float[Array, " classes"], labels: Labels) -> Float[Array, " batch"]:
+    """The weight of each photo: that of its class; of a mixture of photos the mean of theirs by its shares.
+
+    >>> photo_weights(jnp.array([0.5, 3.0]), jnp.array([[0.5, 0.5], [1.0, 0.0]])).tolist()
+    [1.75, 0.5]
+    """
+    if isinstance(labels, PartLabels):
+        return class_weights[jnp.where(labels.known, labels.ids, 0)]
+    return class_weights[labels] if labels.ndim == 1 else labels @ class_weights
+
+
 class CrossEntropy(nn.Module):
-    """Mean cross-entropy of one network with the labels."""
+    """Mean cross-entropy of one network with the labels, of which some photos may weigh more than others.
+
+    Attributes:
+        label_smoothing: see `cross_entropy`.
+        class_weights: of the photos of each class, 1 in the mean over train; () for equal ones. The sum over a batch is
+            divided by its size and not by its weights, so that parts of a batch add up, whoever computes them.
+    """
 
     label_smoothing: float = 0.0
+    class_weights: tuple[float, ...] = ()
 
     def __call__(self, network: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
         """Mean over the batch, in nats."""
-        return cross_entropy(network.logits, labels, self.label_smoothing).mean()
+        of_each = cross_entropy(network.logits, labels, self.label_smoothing)
+        if self.class_weights:
+            of_each = of_each * photo_weights(jnp.array(self.class_weights, jnp.float32), labels)
+        return of_each.mean()
 
 
 class Distill(nn.Module):

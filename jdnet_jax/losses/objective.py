@@ -87,6 +87,7 @@ def build(
     axis_name: str | None = None,
     selection: str = "all",
     readers: Mapping[str, BlockReader] | None = None,
+    class_weights: tuple[float, ...] = (),
 ) -> tuple[Term, ...]:
     """The terms of a resolved config.
 
@@ -98,6 +99,7 @@ def build(
         axis_name: mesh axis for their batch statistics, None for per device.
         selection: how the frozen teachers take part; under `random` and `mean` they are one network, `ENSEMBLE`.
         readers: of the blocks of each network and of `ENSEMBLE`, for MEAL's terms.
+        class_weights: of cross-entropy, see there.
     """
     teachers = [name for name in trainable if name != STUDENT]
     frozen = [name for name in teachers if not trainable[name]]
@@ -127,7 +129,10 @@ def build(
             groups = [(STUDENT, teacher) for teacher in teachers_of.get(name, alone)]
         for networks in groups:
             routing = strengths(name, loss["routing"], networks, trainable)
-            module = _module(name, dict(loss["options"]), routing, networks, dtype, axis_name, readers or {})
+            options = dict(loss["options"])
+            if name == "ce":
+                options["class_weights"] = class_weights
+            module = _module(name, options, routing, networks, dtype, axis_name, readers or {})
             mode = loss["options"].get("mode")
             if mode == "joint":
                 routing[STUDENT] = -routing[STUDENT]
@@ -150,7 +155,7 @@ def strengths(
 def _module(name, options, routing, networks, dtype, axis_name, readers) -> nn.Module:
     match name:
         case "ce":
-            return CrossEntropy(label_smoothing=options["label_smoothing"])
+            return CrossEntropy(options["label_smoothing"], options["class_weights"])
         case "kl":
             return Kl(**options, mutual=routing[networks[-1]] != 0)
         case "dist":

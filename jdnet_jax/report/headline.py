@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.figures import intervals
+from jdnet_jax.figures.imbalance import ADVICE, Imbalance
 from jdnet_jax.report import html
 from jdnet_jax.report.run_record import RunRecord
 
@@ -31,6 +32,7 @@ def section(run: RunRecord) -> Markup:
         ),
         html.table(f"On {count:,} photos of test, step {run.summary['step']} of {run.summary['steps']}", heads, rows),
         _probe(run),
+        _imbalance(run),
         html.paragraph(_speed(run.summary)),
     )
 
@@ -62,6 +64,19 @@ def _probe(run: RunRecord) -> Markup:
         return Markup("")
     share = intervals.share(top1[0], run.summary["student"]["val"]["count"])
     return html.paragraph(f"Before training, the student as it came with a linear classifier had {share} on val.")
+
+
+def _imbalance(run: RunRecord) -> Markup:
+    """How unlike the classes are, where that matters and is known."""
+    if run.summary is None or "imbalance" not in run.summary:
+        return Markup("")
+    found = Imbalance(**run.summary["imbalance"])
+    if not found.matters:
+        return Markup("")
+    dataset, loss = run.config["dataset"], run.config["losses"]["ce"]["options"]
+    done = dataset.get("balance") or loss.get("balance")
+    said = "training made up for that" if done else ADVICE
+    return html.paragraph(f"Imbalance: {found}; {said}.")
 
 
 def _speed(summary: Mapping[str, Any]) -> str:

@@ -12,12 +12,20 @@ from ml_collections import ConfigDict
 from jdnet_jax.config.defaults import eval_image_size
 from jdnet_jax.data import Dataset
 from jdnet_jax.data.wording import counted
+from jdnet_jax.figures.imbalance import ADVICE, Imbalance
 from jdnet_jax.learning import advice, networks
 from jdnet_jax.learning.assembly import Assembly
 from jdnet_jax.learning.state import TrainState
 
 
-def lines(config: ConfigDict, dataset: Dataset, parts: Assembly, state: TrainState, workdir: Path) -> Iterator[str]:
+def lines(
+    config: ConfigDict,
+    dataset: Dataset,
+    parts: Assembly,
+    state: TrainState,
+    workdir: Path,
+    imbalance: Imbalance | None = None,
+) -> Iterator[str]:
     """What is trained on what, from which weights, how long, and where; the log gets every parameter.
 
     Args:
@@ -26,10 +34,19 @@ def lines(config: ConfigDict, dataset: Dataset, parts: Assembly, state: TrainSta
         parts: of the run.
         state: at its beginning, or where it goes on.
         workdir: of the run.
+        imbalance: of its classes; None where it is not known.
     """
     yield f"{config.recipe} on {dataset.name}: {dataset.protocol}"
     if dataset.unlabelled:
         yield dataset.unlabelled.protocol
+    sampling, weighing = config.dataset.balance, config.losses.ce.options.balance
+    if sampling or weighing:
+        done = "seen more often" if sampling else "weighed more in cross-entropy"
+        key = "dataset.balance" if sampling else "losses.ce.options.balance"
+        told = f"; {imbalance}" if imbalance is not None else ""
+        yield f"photos of small classes are {done} (config.{key} = {sampling or weighing:g}){told}"
+    elif imbalance is not None and imbalance.matters:
+        yield f"imbalance: {imbalance}; {ADVICE}"
     yield from networks.introduction(parts.networks, state.params, config.image_size)
     yield from advice.lines(parts.networks, state.params, dataset.sizes["train"])
     for name in parts.networks:

@@ -36,7 +36,8 @@ def test_counts_are_those_of_the_split_that_training_makes(photos):
     assert found.counts["plum"] == {"train": 1, "val": 1, "test": 1}
     for split, size in found.dataset.sizes.items():
         assert sum(row[split] for row in found.counts.values()) == size
-    assert not found.findings
+    (imbalance,) = (finding.what for finding in found.findings)
+    assert imbalance == "imbalance: apple has 16 photos to train on, 16 times as many as plum"
     lines = folder.text(found)
     assert lines[0] == "33 photos of 3 classes"
     assert lines[2].split() == ["plum", "1", "1", "1"]  # the smallest first
@@ -45,7 +46,9 @@ def test_counts_are_those_of_the_split_that_training_makes(photos):
     assert "sizes: 32 x 24 to 32 x 24 pixels; the shorter side of half of them has 24 or more" in lines
     # Wilson's interval of 4 of 4: 4 / (4 + 1.96^2) = 0.510.
     assert "test: of 4 photos 4 right would mean an accuracy of 51 to 100 %, and 3 right one of 30.1 to 95.4 %" in lines
-    assert lines[-1] == "nothing suspicious was found"
+    assert lines[-1].startswith(
+        "imbalance: apple has 16 photos to train on, 16 times as many as plum (small classes may"
+    )
 
 
 def test_what_is_suspicious_is_named(photos):

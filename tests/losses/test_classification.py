@@ -34,6 +34,43 @@ def test_label_smoothing_by_hand():
     np.testing.assert_allclose(cross_entropy(jnp.array([[0.0, LN2]]), jnp.array([0]), 0.1), [expected], rtol=1e-6)
 
 
+LOGITS = jnp.array([[0.0, LN2], [0.0, LN2]])
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (jnp.array([0, 1]), (0.5 * LN3 + 3 * (LN3 - LN2)) / 2),
+        # Of a mixture in halves: weight (0.5 + 3) / 2, cross-entropy the mean of both.
+        (jnp.array([[0.5, 0.5], [0.5, 0.5]]), 1.75 * (LN3 - LN2 / 2)),
+        # One photo without a label: the mean over those that have one.
+        (PartLabels(jnp.array([1, -1]), jnp.array([True, False])), 3 * (LN3 - LN2)),
+    ],
+)
+def test_weights_of_classes_by_hand(labels, expected):
+    weighted = CrossEntropy(class_weights=(0.5, 3.0))
+    value = weighted.apply({}, Outputs(logits=LOGITS, stages=()), labels, train=True)
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+
+
+def test_equal_weights_are_none():
+    labels, network = jnp.array([0, 1]), Outputs(logits=LOGITS, stages=())
+    plain, weighted = (
+        CrossEntropy(0.1, weights).apply({}, network, labels, train=True) for weights in ((), (1.0, 1.0))
+    )
+    np.testing.assert_allclose(weighted, plain, rtol=1e-6)
+
+
+def test_a_weight_of_zero_sends_no_gradient():
+    def loss(logits):
+        network = Outputs(logits=logits, stages=())
+        return CrossEntropy(class_weights=(0.0, 1.0)).apply({}, network, jnp.array([0, 1]), train=True)
+
+    gradient = jax.grad(loss)(LOGITS)
+    np.testing.assert_array_equal(gradient[0], 0.0)
+    assert np.abs(gradient[1]).min() > 0
+
+
 def test_cross_entropy_gradient_is_probability_minus_target():
     gradient = jax.grad(lambda z: cross_entropy(z, jnp.array([0])).sum())(jnp.array([[0.0, LN2]]))
     np.testing.assert_allclose(gradient, [[1 / 3 - 1, 2 / 3]], rtol=1e-6)

@@ -1,0 +1,57 @@
+"""How unlike the classes of a dataset are in size, and what can be done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Int
+
+#: From so many times as many photos in the largest class as in the smallest on, a person is told (OURS).
+LARGE = 3
+ADVICE = (
+    "small classes may be learned badly: config.dataset.balance=0.5 has their photos seen more often, "
+    "config.losses.ce.options.balance=0.5 weighs them more"
+)
+
+
+class Imbalance(NamedTuple):
+    """The classes with the most and with the fewest photos.
+
+    Attributes:
+        largest: name of the class.
+        most: how many photos it has.
+        smallest: name of the other; of classes without photos none.
+        fewest: how many it has.
+    """
+
+    largest: str
+    most: int
+    smallest: str
+    fewest: int
+
+    @property
+    def matters(self) -> bool:
+        """Whether a person should know: LARGE or more times as many."""
+        return self.most >= LARGE * self.fewest
+
+    def __str__(self) -> str:
+        """In words, with how often as many; what to do about it is `ADVICE`."""
+        ratio = f"{self.most / self.fewest:.3g}"
+        return f"{self.largest} has {self.most:,} photos to train on, {ratio} times as many as {self.smallest}"
+
+
+def of_classes(class_names: Sequence[str], counts: Int[np.ndarray, " classes"]) -> Imbalance:
+    """How unlike the classes are.
+
+    Args:
+        class_names: of all.
+        counts: photos of each in train, one of them at least 1.
+
+    >>> print(of_classes(("fig", "kiwi", "rice"), np.array([10, 0, 45])))
+    rice has 45 photos to train on, 4.5 times as many as fig
+    """
+    there = np.where(counts > 0, counts, np.iinfo(np.int64).max)
+    most, fewest = int(counts.argmax()), int(there.argmin())
+    return Imbalance(class_names[most], int(counts[most]), class_names[fewest], int(counts[fewest]))
