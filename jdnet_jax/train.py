@@ -28,13 +28,14 @@ from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import Interrupted, Interruption
 from jdnet_jax.process.progress import Progress, duration, say
 from jdnet_jax.report import page
-from jdnet_jax.run import introduction, metrics, outcome, snapshots
+from jdnet_jax.run import early_stop, introduction, metrics, outcome, snapshots
 from jdnet_jax.run.checkpoint import Checkpoints
 from jdnet_jax.run.non_finite import NonFiniteError, NonFinitePolicy
 from jdnet_jax.run.workdir import Workdir, text_of
 
 # The note in a checkpoint with the metrics of the steps since the last logged line, which the next line averages.
 _UNLOGGED = "unlogged"
+_EARLY = "early_stop"  # likewise, see `early_stop.EarlyStop.notes`
 
 
 def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "") -> dict[str, Any]:
@@ -115,12 +116,17 @@ class _Run:
         self.frozen = {name: sha256(jax.device_get(self.state.variables(name))) for name in frozen}
         self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every, frozen)
         self.non_finite = NonFinitePolicy(config, terms, groups, self.progress.say)
+        self.early = early_stop.EarlyStop(
+            config.patience, dataset.sizes["val"], unseen=not dataset.overlap("train", "val")
+        )
         self.unlogged: list[dict[str, np.float32]] = []  # from before a resume, see _UNLOGGED
         self.stops: Any = None  # see `_agree`
         self.reached: int = self._resume()  # the number of the last step
         together.report(lambda: (self.reached, self.checkpoints.newest_complete()))
         for line in introduction.lines(config, dataset, self.parts, self.state, place.path, self.imbalance):
             self.progress.say(line)
+        if self.early.ignored:
+            self.progress.say(self.early.ignored)
 
     def train(self, interruption: Interruption) -> None:
         """Runs the steps that are left, with logging, evaluation and checkpoints at their periods."""
@@ -139,7 +145,9 @@ class _Run:
         first = int(self.state.step)
         if first == 0:
             self._probe(writer)
-            self._evaluate(writer, 0)
+            self.early.see(self._evaluate(writer, 0))
+        if self.early.is_over:  # a run that was killed between its last checkpoint and its tests
+            return
         if first < self.steps and self.config.recipe != PROBE:
             self.progress.say(f"compiling the train step for {jax.device_count()} x {jax.devices()[0].device_kind} ...")
         began = time.monotonic()
@@ -173,6 +181,11 @@ class _Run:
                 self.non_finite.check(number, values)
                 began = time.monotonic()
                 top1 = self._evaluate(writer, number) if evaluates else None
+                if top1 is not None:
+                    self.early.see(top1)
+                if self.early.is_over and window:
+                    self._log(writer, number, window)
+                    window = []
                 writer.flush()  # a line is on disk before the checkpoint that a resumed run goes on from
                 with self.progress.alive(f"saving step {number}"):  # and the save before, where it still goes on
                     self.checkpoints.save(devices.whole(self.state), top1, self._notes(window))
@@ -186,6 +199,9 @@ class _Run:
                     f"interrupted: step {number} of {self.steps} is saved in {self.place.path}, the same command "
                     "continues from there"
                 )
+            if self.early.is_over and not last:
+                self.progress.say(self.early.words(number, self.steps))
+                return
 
     def _probe(self, writer: metrics.RunWriter) -> None:
         """Says what the student's features are worth before it is trained, where the config wants that told."""
@@ -216,7 +232,8 @@ class _Run:
 
     def finish(self) -> dict[str, Any]:
         """Tests the chosen checkpoint once, and writes the hand-off, the summary and the report."""
-        chosen = self.checkpoints.best_step() if self.config.select == "best" else self.steps
+        reached = int(self.state.step)
+        chosen = self.checkpoints.best_step() if self.config.select == "best" else reached
         if chosen is not None and chosen != int(self.state.step):
             self.state = self.checkpoints.restore(chosen, devices.whole(self.state))
         self.progress.say(f"testing the networks of step {chosen} (config.select = {self.config.select!r}) ...")
@@ -240,6 +257,8 @@ class _Run:
         summary = outcome.summary(
             self.config, self.dataset, self.parts.evaluated, tested, metrics.median_throughput(self.place.metrics)
         )
+        if reached < self.steps:
+            summary["ended_early"] = {"step": reached, "why": self.early.words(reached, self.steps)}
         if self.imbalance is not None:
             summary["imbalance"] = self.imbalance._asdict()
         if self.is_writer:
@@ -265,6 +284,7 @@ class _Run:
                     )
         reached = int(self.state.step)
         self.non_finite.resume(reached, notes)
+        self.early.resume((notes or {}).get(_EARLY))
         if self.is_writer:
             metrics.rewind(self.place.metrics, -1 if newest is None else newest, (notes or {}).get("metrics"))
         return reached
@@ -273,7 +293,13 @@ class _Run:
         """What a checkpoint must say beside the state for the run to go on exactly."""
         unlogged = [{key: float(value) for key, value in values.items()} for values in jax.device_get(window)]
         lines = {"metrics": metrics.digest(self.place.metrics)} if self.is_writer else {}
-        return {_UNLOGGED: unlogged, "frozen": self.frozen, **lines, **self.non_finite.notes()}
+        return {
+            _UNLOGGED: unlogged,
+            _EARLY: self.early.notes(),
+            "frozen": self.frozen,
+            **lines,
+            **self.non_finite.notes(),
+        }
 
     def _roll_back(self, error: NonFiniteError, writer: metrics.RunWriter) -> None:
         """Goes back to the newest good checkpoint, from where `data_seed` gives another order.

@@ -71,6 +71,35 @@ def test_no_temperature_is_fitted_on_photos_that_were_trained_on(tmp_path, capsy
     assert "val is part of train: no temperature is fitted" in capsys.readouterr().err
 
 
+def test_a_run_that_gets_no_better_on_val_ends_early_also_where_it_was_killed(tmp_path, capsys):
+    """With a learning rate of 0 and no running statistics that move val stays where it is."""
+    changes = {"steps": 40, "eval_every": 2, "log_every": 3, "patience": 2, "select": "last", "ema_decay": 0.0}
+    changes |= {"schedule__learning_rate": 0.0, "dataset__options": {"size": 32, "counts": (64, 100, 41)}}
+
+    def config():
+        made = alone(**changes)
+        made.student = {"model": "vit_tiny_test", "init": "random", "options": {}}
+        return made
+
+    summary = train.train_and_evaluate(config(), tmp_path / "whole")
+    assert (summary["step"], summary["steps"], summary["ended_early"]["step"]) == (4, 40, 4)
+    assert "ended early, after step 4 of 40: in 2 evaluations on val" in capsys.readouterr().err
+    lines = [json.loads(line) for line in (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines if "loss/total" in line] == [3, 4]  # of the last steps too
+    train_until(3, config(), tmp_path / "killed")
+    again = train.train_and_evaluate(config(), tmp_path / "killed")
+    assert again["student"] == summary["student"]
+    assert again["ended_early"] == summary["ended_early"]
+    (tmp_path / "killed" / "summary.json").unlink()  # as if it had been killed while it was tested
+    assert train.train_and_evaluate(config(), tmp_path / "killed")["ended_early"] == summary["ended_early"]
+
+
+def test_too_small_a_val_ends_no_run(tmp_path, capsys):
+    summary = train.train_and_evaluate(alone(patience=1, schedule__learning_rate=0.0), tmp_path)
+    assert "ended_early" not in summary
+    assert "config.patience is not followed: val has 24 photos; it takes 100" in capsys.readouterr().err
+
+
 def of_a_trained_student(folder, recipe, **changes):
     """A run whose student begins with the weights of a hand-off."""
     at = tiny_student.save(folder, classes=CLASS_NAMES)

@@ -60,7 +60,7 @@ def _existing(paths: Sequence[str]) -> int:
     if flags.FLAGS["config"].value is not None or _RECIPES.value:
         raise UserError("--workdirs names runs that exist: leave out --config and --recipes, or train with those alone")
     runs = [results.read(Workdir(path)) for path in paths]
-    notes = _refuse(results.unlike_runs(runs))
+    notes = [*_refuse(results.unlike_runs(runs)), *results.ended_early(runs)]
     recipes = list(dict.fromkeys(run.recipe for run in runs))
     _check_baseline(recipes)
     _conclude(runs, recipes, {}, notes, Path(_WORKDIR.value) if _WORKDIR.value else None)
@@ -92,7 +92,7 @@ def _trained() -> int:
     if not ended:
         say("interrupted: the same command goes on from here")
     finished = [results.read(run.place, run.recipe) for run in compared if run.place.finished() is not None]
-    notes = _refuse(results.unlike_runs(finished))
+    notes = [*_refuse(results.unlike_runs(finished)), *results.ended_early(finished)]
     missing = {recipe: _missing(compared, recipe, launcher.failed) for recipe in _RECIPES.value}
     _conclude(finished, _RECIPES.value, missing, notes, folder)
     if not ended:

@@ -17,6 +17,7 @@ from jdnet_jax.run.workdir import plain
 _HELD = (
     "steps",
     "epochs",
+    "patience",
     "batch_size",
     "grad_accum",
     "sync_batch_norm",

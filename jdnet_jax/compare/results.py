@@ -48,7 +48,8 @@ class Finished:
     def training_seconds(self) -> float | None:
         """Steps x batch / median images a second: without compiling, evaluating and saving."""
         rate = self.summary["images_per_second"]
-        return self.summary["steps"] * self.config["batch_size"] / rate if rate else None
+        taken = self.summary.get("ended_early", {}).get("step", self.summary["steps"])
+        return taken * self.config["batch_size"] / rate if rate else None
 
     def shares_photos_with(self, other: Finished) -> bool:
         """Whether the photos of test are those of the other run, one by one, so that hits can be paired."""
@@ -104,3 +105,8 @@ def unlike_runs(runs: Sequence[Finished]) -> list[str]:
         elif run.summary["steps"] != runs[0].summary["steps"]:
             lines.append(f"{run.path} took {run.summary['steps']} steps, {runs[0].path} {runs[0].summary['steps']}")
     return lines
+
+
+def ended_early(runs: Sequence[Finished]) -> list[str]:
+    """The runs that took fewer steps than their budget, a line each."""
+    return [f"{run.path.name} {run.summary['ended_early']['why']}" for run in runs if "ended_early" in run.summary]

@@ -266,6 +266,12 @@ KEYS: Mapping[str, Key] = {
     "select": Key(
         "best", Choice(("best", "last")), "what is tested and handed off: the checkpoint best on val, or the last"
     ),
+    "patience": Key(
+        0,
+        Whole(0, 10**6),
+        "evaluations on val without a better top-1 of the student after which the run ends early, where val has 100 "
+        "photos or more; 0 = never. It cuts a cosine schedule off before its best part: take constant or step with it",
+    ),
     "not_sure": Key(
         0.05,
         Number(0, 0.5),

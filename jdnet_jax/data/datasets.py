@@ -124,8 +124,9 @@ def prepare(config: ConfigDict) -> Dataset:
     Args:
         config: `name`; `data_dir` (our own builders: the raw files, '' for the public source; TFDS's: the
             TFDS data directory, '' for the default); `splits` {train, val, test: TFDS split strings}; `options` of
-            the builder; `shuffle_buffer` in records; `cache`: whether to keep train's and val's in memory; `balance`: of
-            the classes in training, see `balance`; `view`: one of `views.VIEWS`, of which all but the whole photo need a dataset with masks.
+            the builder; `shuffle_buffer` in records; `cache`: whether to keep train's and val's in memory; `balance`:
+            of the classes in training; `view`: one of `views.VIEWS`, of which all but the whole photo need a dataset
+            with masks.
 
     Raises:
         UserError: the dataset, an option or a split is unknown, a split is empty, the data cannot be had, or the cache

@@ -31,6 +31,9 @@ def section(run: RunRecord) -> Markup:
             " In brackets the 95 % interval." if count < intervals.MANY_PHOTOS else "",
         ),
         html.table(f"On {count:,} photos of test, step {run.summary['step']} of {run.summary['steps']}", heads, rows),
+        html.paragraph(f"Training {run.summary['ended_early']['why']}.")
+        if "ended_early" in run.summary
+        else Markup(""),
         _probe(run),
         _imbalance(run),
         html.paragraph(_speed(run.summary)),

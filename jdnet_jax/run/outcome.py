@@ -184,6 +184,8 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
             f"macro-F1 {test['macro_f1']:.3f}   {together['params'] / 1e6:.2f} M parameters "
             f"(the mean of {' + '.join(together['teachers'])})"
         )
+    if early := summary.get("ended_early"):
+        lines.append(f"  {early['why']}")
     if found := summary["student"].get("calibration"):  # a run that an earlier version finished has none
         lines.append(
             f"  the student's probabilities at temperature {found['temperature']:.2f}, "

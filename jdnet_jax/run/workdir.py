@@ -58,6 +58,7 @@ _SUMMARY = {
         "not_sure?": {"below": NUMBER, "share": NUMBER, "fitted_on": int, "val": _TURNED_AWAY, "test": _TURNED_AWAY},
     },
     "teachers": Each(_NETWORK),
+    "ended_early?": {"step": int, "why": str},
     "imbalance?": {"largest": str, "most": int, "smallest": str, "fewest": int},
     "ensemble?": {"teachers": list, "params": int, "val": _SCORES, "test": _SCORES},
 }

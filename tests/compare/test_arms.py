@@ -64,6 +64,13 @@ def test_steps_and_epochs_are_one_difference():
     assert arms.unlike({"a": one, "b": two}) == ["b differs from a in config.steps"]
 
 
+@pytest.mark.parametrize("key", ["patience", "dataset.balance", "losses.ce.options.balance"])
+def test_what_changes_a_training_is_held(key):
+    one, two = plain(runs.config("ce", 0)), runs.config("jdnet", 0)
+    two.update_from_flattened_dict({key: 1 if key == "patience" else 0.5})
+    assert arms.unlike({"a": one, "b": plain(two)}) == [f"b differs from a in config.{key}"]
+
+
 def test_other_data_behind_one_config_are_found(tmp_path):
     places = [runs.make(tmp_path, recipe, 0, [1]) for recipe in ("ce", "jdnet")]
     summary = json.loads(places[1].summary.read_text())

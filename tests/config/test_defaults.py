@@ -411,6 +411,17 @@ def test_bad_heads(groups, message):
         check.check(config)
 
 
+def test_balance_that_cannot_be():
+    both = wrong(dataset__balance=0.5, losses__ce__options__balance=0.5)
+    with pytest.raises(UserError, match=r"config.losses.ce.options.balance and config.dataset.balance do the same"):
+        check.check(both)
+    with pytest.raises(UserError, match=r"config.dataset.balance is 1.5: it must be a number of at least 0"):
+        check.check(wrong(dataset__balance=1.5))
+    probe = recipes.apply_recipe(wrong(dataset__balance=0.5, student__init="imagenet"), "probe")
+    with pytest.raises(UserError, match=r"config.dataset.balance must be 0 with recipe probe"):
+        check.check(probe)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -1,0 +1,67 @@
+"""When a run ends before its last step, because the student gets no better on val."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+#: On fewer photos of val a run does not end early: one photo would be more than a point of accuracy (OURS).
+FEWEST = 100
+
+
+class EarlyStop:
+    """Counts the evaluations since the student's top-1 on val was last the best so far (Prechelt, 1998).
+
+    What it decides depends on the evaluations alone, so that a run that is continued, and every process of several,
+    ends where a run of one piece would.
+    """
+
+    def __init__(self, patience: int, val_photos: int, *, unseen: bool):
+        """Nothing was evaluated yet.
+
+        Args:
+            patience: evaluations without a better one after which the run ends; 0 for never.
+            val_photos: how many val has.
+            unseen: whether train is without them.
+        """
+        self._patience = patience if val_photos >= FEWEST and unseen else 0
+        self._best: float | None = None
+        self._since = 0
+        #: Why it does not do what the config wants, for the log; '' where it does.
+        self.ignored = ""
+        if patience and not self._patience:
+            why = f"val has {val_photos} photos; it takes {FEWEST}" if unseen else "val is part of train"
+            self.ignored = f"config.patience is not followed: {why}"
+
+    def see(self, top1: float) -> None:
+        """Takes note of an evaluation: the student's top-1 on val."""
+        if self._best is None or top1 > self._best:
+            self._best, self._since = top1, 0
+        else:
+            self._since += 1
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run ends here."""
+        return 0 < self._patience <= self._since
+
+    def notes(self) -> dict[str, Any]:
+        """What a checkpoint must say for the run to go on exactly, as JSON."""
+        return {"best": self._best, "since": self._since}
+
+    def resume(self, notes: Mapping[str, Any] | None) -> None:
+        """Goes on from a checkpoint's `notes`; from nothing where it has none."""
+        notes = notes or {}
+        self._best, self._since = notes.get("best"), notes.get("since", 0)
+
+    def words(self, step: int, steps: int) -> str:
+        """That the run ended early, for a person.
+
+        Args:
+            step: where it ended.
+            steps: how long it would have been.
+        """
+        return (
+            f"ended early, after step {step} of {steps}: in {self._since} evaluations on val the student was not "
+            f"better than {self._best or 0:.2%} (config.patience = {self._patience})"
+        )
