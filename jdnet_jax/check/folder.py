@@ -17,6 +17,11 @@ from jdnet_jax.data.wording import counted, listed
 from jdnet_jax.figures import imbalance, intervals
 from jdnet_jax.process.errors import UserError
 
+#: What is said of a test of few photos.
+FEW = (
+    "few photos to test on: train with --folds=5, which tests on each photo once, and test with photos from another day "
+    "than those of the training"
+)
 _ROWS = 20  # classes on the screen, at most; the page has all
 
 
@@ -75,6 +80,7 @@ def look(config: ConfigDict) -> Found:
         f"smallest class: {smallest}, with {counted(counts[smallest]['train'], 'photo')} to train on",
         sizes([print_.size for print_ in examination.fingerprints.values()]),
         exactness(dataset.sizes["test"]),
+        *([FEW] if dataset.sizes["test"] < image_folder.ENOUGH else []),
     )
     found = [*unlike_classes(counts), *findings(examination, config.image_size)]
     return Found(dataset, counts, facts, tuple(found))

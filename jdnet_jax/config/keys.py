@@ -309,7 +309,12 @@ _UEC_FOOD: Mapping[str, Values] = {
 #: Options of this project's datasets, by the dataset's name.
 DATASET_OPTIONS: Mapping[str, Mapping[str, Values]] = {
     "synthetic_meals": {"size": Whole(16, MAX_IMAGE_SIZE), "counts": Several(Whole(1, 10**7), count=3), "seed": _SEED},
-    "image_folder": _FOLDER,
+    "image_folder": {
+        **_FOLDER,
+        **dict.fromkeys(("val_fraction", "test_fraction"), _BELOW_1),  # 0 = by the number of photos
+        "folds": Whole(0, 1000),
+        "fold": Whole(0, 999),
+    },
     "masked_folder": _FOLDER,
     "parquet": {
         **_FOLDER,

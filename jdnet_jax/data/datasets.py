@@ -368,7 +368,7 @@ _UEC_FOOD_OPTIONS = ("fold", "train", "crop", "margin", "dedupe")
 
 _OURS = {
     "grocery_store": _Ours(_grocery_store, ("labels", "val", "masks")),
-    "image_folder": _Ours(_image_folder, _FOLDER_OPTIONS),
+    "image_folder": _Ours(_image_folder, (*_FOLDER_OPTIONS, "folds", "fold")),
     "masked_folder": _Ours(_masked_folder, _FOLDER_OPTIONS),
     "foodseg103": _Ours(_segmentation_maps("foodseg103"), _MAP_OPTIONS),
     "uec_foodpix": _Ours(_segmentation_maps("uec_foodpix"), _MAP_OPTIONS),

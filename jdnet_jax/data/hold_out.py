@@ -35,10 +35,7 @@ def stratified_hold_out(
     Returns:
         The names of the photos in each part. What is in none is left for training.
     """
-    members: dict[Hashable, list[str]] = defaultdict(list)
-    for name in labels:
-        members[name if groups is None else groups[name]].append(name)
-    left = sorted(members.values(), key=lambda names: hashlib.sha256(f"{seed}:{min(names)}".encode()).digest())
+    left = _shuffled(labels, seed, groups)
     total = Counter(labels.values())
     parts: dict[str, set[str]] = {}
     for number, (part, fraction) in enumerate(fractions.items(), start=1):
@@ -51,6 +48,48 @@ def stratified_hold_out(
         parts[part] = {name for position in chosen for name in left[position]}
         left = [names for position, names in enumerate(left) if position not in chosen]
     return parts
+
+
+def stratified_folds(
+    labels: Mapping[str, Hashable],
+    folds: int,
+    seed: int = 0,
+    groups: Mapping[str, Hashable] | None = None,
+) -> dict[str, int]:
+    """Divides the photos into folds, each of which is to be tested on once (Kohavi, IJCAI 1995).
+
+    The groups of each label are dealt out in turn, and those of the next label from where that ended, so that the folds
+    have as many of each label, up to one, and as many in all, up to one. The order is that of `stratified_hold_out`.
+
+    Args:
+        labels: the label of each photo, by its name; the photos of a group have one.
+        folds: how many, at least 2.
+        seed: another seed deals them otherwise.
+        groups: see `stratified_hold_out`.
+
+    Returns:
+        The fold of each photo, from 0. The only group of a label is in none, as nothing would be left to learn it from.
+    """
+    of_label: dict[Hashable, list[list[str]]] = defaultdict(list)
+    for names in _shuffled(labels, seed, groups):
+        of_label[labels[names[0]]].append(names)
+    fold_of: dict[str, int] = {}
+    turn = 0
+    for _, own in sorted(of_label.items(), key=lambda item: str(item[0])):
+        if len(own) == 1:
+            continue
+        for names in own:
+            fold_of.update(dict.fromkeys(names, turn % folds))
+            turn += 1
+    return fold_of
+
+
+def _shuffled(labels: Mapping[str, Hashable], seed: int, groups: Mapping[str, Hashable] | None) -> list[list[str]]:
+    """The names of each group, in an order that a hash decides."""
+    members: dict[Hashable, list[str]] = defaultdict(list)
+    for name in labels:
+        members[name if groups is None else groups[name]].append(name)
+    return sorted(members.values(), key=lambda names: hashlib.sha256(f"{seed}:{min(names)}".encode()).digest())
 
 
 def _choose(

@@ -1,7 +1,8 @@
 """A user's own photos: a folder with a sub-folder for each class (see `folder_listing` for the layouts).
 
 A split that the folder lacks is held out of train, class by class, by a hash of the paths; identical files stay
-together. So photos in a folder `val` are never tested on, nor those in a folder `test` tuned on: who has train and val
+together. A share of 0 is by the number of photos: a tenth, and of few photos more, see `share_of`. With `folds` the test
+is one of so many parts, each of which is tested on once by one of so many trainings. So photos in a folder `val` are never tested on, nor those in a folder `test` tuned on: who has train and val
 alone and wants val's photos as the test names that folder `test`, and a val is then held out of train.
 """
 
@@ -11,6 +12,7 @@ import dataclasses
 import functools
 import hashlib
 import io
+import math
 from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -22,12 +24,16 @@ from absl import logging
 
 from jdnet_jax.data import image_check, near_duplicates, photo_file
 from jdnet_jax.data.folder_listing import SPLITS, Listing, Photo, digest, read_listing
-from jdnet_jax.data.hold_out import stratified_hold_out
+from jdnet_jax.data.hold_out import stratified_folds, stratified_hold_out
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.local_builder import LocalBuilder, Unchecked, with_progress
 from jdnet_jax.data.parallel import in_order
 from jdnet_jax.data.wording import counted, listed
 from jdnet_jax.process.errors import UserError
+
+#: Photos to test on from which an accuracy says something: of 100 it is known to 10 points or better to either side.
+ENOUGH = 100
+LEAST_HELD_OUT, MOST_HELD_OUT = 0.1, 0.2
 
 Divided = dict[str, tuple[Photo, ...]]
 
@@ -40,6 +46,8 @@ class ImageFolderConfig(tfds.core.BuilderConfig):
     val_fraction: float = 0.1
     test_fraction: float = 0.1
     split_seed: int = 0
+    folds: int = 0
+    fold: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +111,8 @@ def create(
     val_fraction: Unchecked = 0.1,
     test_fraction: Unchecked = 0.1,
     split_seed: Unchecked = 0,
+    folds: Unchecked = 0,
+    fold: Unchecked = 0,
 ) -> ImageFolder:
     """The builder for a folder of photos.
 
@@ -112,16 +122,67 @@ def create(
     Args:
         raw_dir: the folder.
         store: TFDS data directory; None for TFDS's default.
-        val_fraction: share of each class, above 0, that is held out of train where the folder has no val.
+        val_fraction: share of each class that is held out of train where the folder has no val; 0: see `share_of`.
         test_fraction: likewise for test; both together are below 1.
         split_seed: another seed holds out other photos.
+        folds: for cross-validation, test is one of so many parts of the photos; 0 for a test as `test_fraction` says.
+        fold: which one, from 0.
 
     Raises:
         UserError: an option is impossible, or the folder holds no such dataset.
     """
-    check_options("image_folder", raw_dir, store, val_fraction, test_fraction, split_seed)
-    config = config_of(raw_dir, val_fraction, test_fraction, split_seed, digest(read_listing(Path(raw_dir))))
+    wanted = {"val": val_fraction, "test": test_fraction}
+    shares = {role: MOST_HELD_OUT if share == 0 else share for role, share in wanted.items()}
+    check_options("image_folder", raw_dir, store, shares["val"], shares["test"], split_seed)
+    check_folds(folds, fold)
+    listing = read_listing(Path(raw_dir))
+    if folds and "test" in listing.photos:
+        raise UserError(
+            f"dataset.options.folds={folds}: {raw_dir} has a test of its own, which every training would be tested on: "
+            "put its photos to the others, or leave folds out"
+        )
+    photos = len(listing.photos["train"])
+    shares = {role: share_of(role, photos) if share == 0 else share for role, share in wanted.items()}
+    config = config_of(raw_dir, shares["val"], shares["test"], split_seed, digest(listing))
+    if folds:
+        name = f"fold{fold}of{folds}_{config.name}"
+        config = dataclasses.replace(config, name=name, folds=folds, fold=fold)
     return ImageFolder(data_dir=store, config=config)
+
+
+def share_of(role: str, photos: int) -> float:
+    """The share of a folder's photos that is held out where nobody says another.
+
+    A tenth. Of fewer than 1,000 photos more, so that there are ENOUGH to test on, though never more than a fifth; for val,
+    on which what takes ENOUGH photos is fitted, only where a fifth is ENOUGH (OURS).
+
+    Args:
+        role: `val` or `test`.
+        photos: how many there are to hold out of.
+
+    >>> [share_of("test", photos) for photos in (200, 600, 5000)], share_of("val", 200), share_of("val", 600)
+    ([0.2, 0.17, 0.1], 0.1, 0.17)
+    """
+    wanted = math.ceil(100 * ENOUGH / photos) / 100
+    if role == "val" and wanted > MOST_HELD_OUT:
+        return LEAST_HELD_OUT
+    return min(max(wanted, LEAST_HELD_OUT), MOST_HELD_OUT)
+
+
+def check_folds(folds: Unchecked, fold: Unchecked) -> None:
+    """Checks the options of a cross-validation.
+
+    Raises:
+        UserError: one of them is impossible.
+    """
+    if not _is_whole(folds) or folds == 1 or folds < 0:
+        raise UserError(f"dataset.options.folds={folds!r} of image_folder must be 0, or a whole number of at least 2")
+    if not _is_whole(fold) or not 0 <= fold < max(folds, 1):
+        raise UserError(f"dataset.options.fold={fold!r} of image_folder must be a whole number from 0, below folds")
+
+
+def _is_whole(value: Unchecked) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def config_of(
@@ -224,17 +285,27 @@ def examine(config: ImageFolderConfig) -> Examination:
     Raises:
         UserError: as `fingerprint` and `divide`.
     """
-    return _examined(config.name, config.raw_dir, config.val_fraction, config.test_fraction, config.split_seed)
+    return _examined(
+        config.name,
+        config.raw_dir,
+        config.val_fraction,
+        config.test_fraction,
+        config.split_seed,
+        config.folds,
+        config.fold,
+    )
 
 
 @functools.lru_cache(maxsize=1)
-def _examined(name: str, raw_dir: str, val_fraction: float, test_fraction: float, split_seed: int) -> Examination:
+def _examined(
+    name: str, raw_dir: str, val_fraction: float, test_fraction: float, split_seed: int, folds: int, fold: int
+) -> Examination:
     del name  # the key's part that tells a changed folder from what it was
     listing = read_listing(Path(raw_dir))
     fingerprints, unreadable = fingerprint(listing)
     readable = only_in(fingerprints, listing.photos)
     contents = {path: print_.content for path, print_ in fingerprints.items()}
-    divided = divide(readable, contents, val_fraction, test_fraction, split_seed)
+    divided = divide(readable, contents, val_fraction, test_fraction, split_seed, folds, fold)
     return Examination(listing, divided, fingerprints, unreadable)
 
 
@@ -276,6 +347,8 @@ def divide(
     val_fraction: float,
     test_fraction: float,
     seed: int,
+    folds: int = 0,
+    fold: int = 0,
 ) -> Divided:
     """Holds the splits that `photos` lacks out of its train.
 
@@ -289,6 +362,8 @@ def divide(
         val_fraction: share of each class.
         test_fraction: likewise.
         seed: of the hash that decides.
+        folds: where not 0, test is one of so many parts, see `stratified_folds`.
+        fold: which.
 
     Raises:
         UserError: a split would be empty.
@@ -300,7 +375,14 @@ def divide(
     for photo in photos["train"]:
         classes_of[contents[photo.path]].add(photo.class_name)
     labels = {photo.path: photo.class_name for photo in photos["train"] if len(classes_of[contents[photo.path]]) == 1}
-    held_out = stratified_hold_out(labels, missing, seed, contents)
+    if folds:
+        fold_of = stratified_folds(labels, folds, seed, contents)
+        tested = {path for path, of_photo in fold_of.items() if of_photo == fold}
+        del missing["test"]
+        rest = {path: label for path, label in labels.items() if path not in tested}
+        held_out = {"test": tested, **stratified_hold_out(rest, missing, seed, contents)}
+    else:
+        held_out = stratified_hold_out(labels, missing, seed, contents)
     for split, held in held_out.items():
         if not held:
             raise UserError(f"{split} would hold no photos: no class has enough to hold one out; add some to train")
@@ -329,7 +411,10 @@ def how_divided(listing: Listing, divided: Divided, config: ImageFolderConfig) -
     if given:
         yield f"{' and '.join(given)} as the folder has {'them' if len(given) > 1 else 'it'}"
     for split, fraction in (("val", config.val_fraction), ("test", config.test_fraction)):
-        if split not in listing.photos:
+        if split == "test" and config.folds:
+            part = f"part {config.fold + 1} of {config.folds} of the photos"
+            yield f"test is {part}, by a hash of the paths, seed {config.split_seed}"
+        elif split not in listing.photos:
             share = f"{100 * fraction:g} % of each class of train"
             yield f"{split}, which the folder lacks, is {share}, by a hash of the paths, seed {config.split_seed}"
     numbers = Counter(photo.class_name for photo in divided["train"])

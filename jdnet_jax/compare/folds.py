@@ -1,0 +1,166 @@
+"""Cross-validation of a folder of photos: as many trainings as folds, each tested on photos that it has not seen.
+
+Together they test every photo once, so that few photos tell as much as they can (Stone, JRSS B, 1974). What they tell
+is how well the recipe does on such photos; whoever wants one student of all of them trains it without `--folds`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ml_collections import ConfigDict
+
+from jdnet_jax.compare import launch, plan, results
+from jdnet_jax.compare.plan import Run
+from jdnet_jax.compare.results import Finished
+from jdnet_jax.config import check
+from jdnet_jax.config.routing import STUDENT
+from jdnet_jax.figures import classification, intervals
+from jdnet_jax.files import array_file, atomic
+from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.interruption import EXIT_STATUS
+from jdnet_jax.run.workdir import TEST_ANEW, Workdir
+
+FOLDER = "image_folder"  # the dataset that knows folds
+
+
+def run(config: ConfigDict, folds: int, folder: Path, say: Callable[[str], None], show: Callable[[str], None]) -> int:
+    """Trains the folds that are not trained yet, one after the other, and writes `folds.md` and `folds.json`.
+
+    Args:
+        config: that each fold is trained with.
+        folds: how many, at least 2.
+        folder: of the cross-validation; each fold has a workdir in it. The same call goes on where it was ended.
+        say: takes a line for the person who waits.
+        show: takes the table.
+
+    Returns:
+        the exit status of the command: 0, all folds are there; 1, some failed; EXIT_STATUS, it was interrupted.
+
+    Raises:
+        UserError: the config has no folds, the folder is of something else, or the photos have changed meanwhile.
+    """
+    runs = make(config, folds, folder)
+    plan.claim(runs)
+    launcher = launch.Launcher(folder, 1, 0, say)
+    ended = launcher.run_all(runs)
+    if not ended:
+        say("interrupted: the same command goes on from here")
+    there = [results.read(one.place, one.recipe) for one in runs if one.place.finished() is not None]
+    missing = [one.name for one in runs if one.place.finished() is None]
+    if there:
+        found = pooled(there)
+        failed = [f"{name} ({launcher.failed.get(name, 'not begun')})" for name in missing]
+        text = markdown(found, folds, failed)
+        show(text.removesuffix("\n"))
+        atomic.write_text(folder / "folds.md", text)
+        atomic.write_text(folder / "folds.json", json.dumps({**found, "missing": failed}, indent=2) + "\n")
+        say(f"{folder}: folds.md, folds.json, and of each fold its run")
+    if not ended:
+        return EXIT_STATUS
+    return 1 if missing else 0
+
+
+def make(config: ConfigDict, folds: int, folder: Path) -> list[Run]:
+    """The runs, one a fold; see `run` for the arguments.
+
+    Raises:
+        UserError: the config has no folds, or the folder is that of a run.
+    """
+    name = config.dataset.name
+    if name != FOLDER:
+        raise UserError(f"--folds divides a folder of photos, and config.dataset.name is {name!r}: take {FOLDER!r}")
+    if (folder / "config.json").exists():
+        raise UserError(f"--workdir={folder} is the folder of one run: name another for the folds")
+    runs = []
+    for fold in range(folds):
+        own = config.copy_and_resolve_references()
+        own.unlock()
+        own.dataset.options = {**config.dataset.options, "folds": folds, "fold": fold}
+        check.check(own)
+        runs.append(Run(f"fold-{fold}", own.recipe, own.seed, own, Workdir(folder / f"fold-{fold}")))
+    return runs
+
+
+def pooled(runs: Sequence[Finished]) -> dict[str, Any]:
+    """What the finished folds tell, each and together.
+
+    Args:
+        runs: at least one.
+
+    Returns:
+        `folds`: for each `fold`, `count`, and `top1` and `macro_f1` of every network on its test; `count`: photos that
+        were tested on; `networks`: name -> `top1`, `top1_interval` (Wilson's, of all these photos) and `macro_f1`, from
+        the sum of the folds' confusion matrices.
+
+    Raises:
+        UserError: the folds are of different photos, or a file of one is damaged.
+    """
+    first = runs[0]
+    for run in runs[1:]:
+        if _photos(run) != _photos(first):
+            raise UserError(
+                f"{run.path} was trained on other photos than {first.path}: delete the folds of before the change"
+            )
+    totals: dict[str, np.ndarray] = {}
+    rows: list[dict[str, Any]] = []
+    for run in runs:
+        arrays = array_file.read(run.path / "evaluation.npz", TEST_ANEW)
+        entries = {STUDENT: run.summary["student"], **run.summary["teachers"]}
+        for name in entries:
+            counts = arrays[f"confusion/{name}"].astype(np.int64)
+            totals[name] = totals[name] + counts if name in totals else counts
+        rows.append(
+            {
+                "fold": run.config["dataset"]["options"]["fold"],
+                "count": run.summary["student"]["test"]["count"],
+                "networks": {n: {key: e["test"][key] for key in ("top1", "macro_f1")} for n, e in entries.items()},
+            }
+        )
+    networks = {}
+    for name, counts in totals.items():
+        hits, count = int(np.trace(counts)), int(counts.sum())
+        networks[name] = {
+            "top1": hits / count,
+            "top1_interval": list(intervals.wilson(hits, count)),
+            "macro_f1": classification.macro_f1(counts),
+        }
+    return {"folds": rows, "count": sum(row["count"] for row in rows), "networks": networks}
+
+
+def markdown(found: dict[str, Any], folds: int, missing: Sequence[str] = ()) -> str:
+    """The table, and what it means.
+
+    Args:
+        found: from `pooled`.
+        folds: how many there are to be.
+        missing: names of the folds that are not there, with the reason.
+    """
+    names = list(found["networks"])
+    heads = ["fold", "test photos", *(f"{name}: {what}" for name in names for what in ("top-1", "macro-F1"))]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    rows = [*found["folds"], {"fold": "all", "count": found["count"], "networks": found["networks"]}]
+    for row in rows:
+        cells = [str(row["fold"]), f"{row['count']:,}"]
+        for name in names:
+            entry = row["networks"][name]
+            cells += [intervals.share(entry["top1"], row["count"]), f"{entry['macro_f1']:.3f}"]
+        lines.append("| " + " | ".join(cells) + " |")
+    top1 = [row["networks"][STUDENT]["top1"] for row in found["folds"]]
+    lines += [
+        "",
+        f"Each photo was tested on once, by a student that had not seen it; {folds} trainings. In brackets the 95 % "
+        f"interval (Wilson). The folds' students had {min(top1):.1%} to {max(top1):.1%}. A class with one photo is never "
+        "tested. All of this holds for photos like these: test with photos from another day, too.",
+        *(f"- missing: {line}" for line in missing),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _photos(run: Finished) -> str:
+    """The digest of the folder that a fold was trained on, which its dataset's name ends in."""
+    return run.protocol.partition(":")[0].rpartition("_")[2]
