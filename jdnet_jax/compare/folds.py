@@ -154,7 +154,7 @@ def markdown(found: dict[str, Any], folds: int, missing: Sequence[str] = ()) -> 
     lines += [
         "",
         f"Each photo was tested on once, by a student that had not seen it; {folds} trainings. In brackets the 95 % "
-        f"interval (Wilson). The folds' students had {min(top1):.1%} to {max(top1):.1%}. A class with one photo is never "
+        f"interval (Wilson). The students had {min(top1):.1%} to {max(top1):.1%}. A class with one photo is never "
         "tested. All of this holds for photos like these: test with photos from another day, too.",
         *(f"- missing: {line}" for line in missing),
     ]

@@ -1,9 +1,11 @@
 """A user's own photos: a folder with a sub-folder for each class (see `folder_listing` for the layouts).
 
 A split that the folder lacks is held out of train, class by class, by a hash of the paths; identical files stay
-together. A share of 0 is by the number of photos: a tenth, and of few photos more, see `share_of`. With `folds` the test
-is one of so many parts, each of which is tested on once by one of so many trainings. So photos in a folder `val` are never tested on, nor those in a folder `test` tuned on: who has train and val
-alone and wants val's photos as the test names that folder `test`, and a val is then held out of train.
+together. A share of 0 is by the number of photos: a tenth, and of few photos more, see `share_of`. With `folds` the
+test is one of so many parts, each of which is tested on once by one of so many trainings.
+
+So photos in a folder `val` are never tested on, nor those in a folder `test` tuned on: who has train and val alone and
+wants val's photos as the test names that folder `test`, and a val is then held out of train.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from jdnet_jax.data.parallel import in_order
 from jdnet_jax.data.wording import counted, listed
 from jdnet_jax.process.errors import UserError
 
-#: Photos to test on from which an accuracy says something: of 100 it is known to 10 points or better to either side.
+#: Photos of test from which on an accuracy is known to 10 points to either side.
 ENOUGH = 100
 LEAST_HELD_OUT, MOST_HELD_OUT = 0.1, 0.2
 
@@ -153,8 +155,8 @@ def create(
 def share_of(role: str, photos: int) -> float:
     """The share of a folder's photos that is held out where nobody says another.
 
-    A tenth. Of fewer than 1,000 photos more, so that there are ENOUGH to test on, though never more than a fifth; for val,
-    on which what takes ENOUGH photos is fitted, only where a fifth is ENOUGH (OURS).
+    A tenth. Of fewer than 1,000 photos more, so that there are ENOUGH to test on, though never more than a fifth; for
+    val, on which what takes ENOUGH photos is fitted, only where a fifth is ENOUGH (OURS).
 
     Args:
         role: `val` or `test`.

@@ -15,6 +15,7 @@ from scipy import special, stats
 LEVEL = 0.95
 FEWEST_SEEDS = 3  # a deviation of two seeds is known to a factor of thirty
 MANY_PHOTOS = 1000  # from here on a share is told without its interval: it is at most 3.1 points to either side
+ENOUGH_PHOTOS = 100  # of fewer an accuracy is told to ten points to either side, or worse
 RESAMPLES = 10_000
 
 
@@ -63,6 +64,16 @@ def share(value: float, count: int) -> str:
     low, high = wilson(round(value * count), count)
     digits = 0 if high - low >= 0.02 else 1
     return f"{100 * value:.3g} % of {count} ({100 * low:.{digits}f} to {100 * high:.{digits}f})"
+
+
+def advice(dataset: str) -> str:
+    """What to do where there are fewer than ENOUGH_PHOTOS to test on.
+
+    Args:
+        dataset: its name in the config.
+    """
+    folds = "train with --folds=5, which tests on each photo once, and " if dataset == "image_folder" else ""
+    return f"{folds}test with photos from another day than those of the training (evaluate --photos=FOLDER)"
 
 
 def percentiles(values: Float[np.ndarray, " draws"]) -> Interval:

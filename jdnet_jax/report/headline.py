@@ -31,9 +31,8 @@ def section(run: RunRecord) -> Markup:
             " In brackets the 95 % interval." if count < intervals.MANY_PHOTOS else "",
         ),
         html.table(f"On {count:,} photos of test, step {run.summary['step']} of {run.summary['steps']}", heads, rows),
-        html.paragraph(f"Training {run.summary['ended_early']['why']}.")
-        if "ended_early" in run.summary
-        else Markup(""),
+        _few_photos(run, count),
+        _ended_early(run.summary),
         _probe(run),
         _imbalance(run),
         html.paragraph(_speed(run.summary)),
@@ -67,6 +66,18 @@ def _probe(run: RunRecord) -> Markup:
         return Markup("")
     share = intervals.share(top1[0], run.summary["student"]["val"]["count"])
     return html.paragraph(f"Before training, the student as it came with a linear classifier had {share} on val.")
+
+
+def _few_photos(run: RunRecord, count: int) -> Markup:
+    """What to do about a test of few photos; a fold of a cross-validation is one of several."""
+    dataset = run.config["dataset"]
+    if count >= intervals.ENOUGH_PHOTOS or dataset["options"].get("folds"):
+        return Markup("")
+    return html.paragraph(f"{count} photos are few to test on: {intervals.advice(dataset['name'])}.")
+
+
+def _ended_early(summary: Mapping[str, Any]) -> Markup:
+    return html.paragraph(f"Training {summary['ended_early']['why']}.") if "ended_early" in summary else Markup("")
 
 
 def _imbalance(run: RunRecord) -> Markup:

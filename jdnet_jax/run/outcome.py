@@ -154,16 +154,6 @@ def write(
     place.finish(summary)
 
 
-def few_photos(dataset: str) -> str:
-    """What to do where there are few photos to test on.
-
-    Args:
-        dataset: name of the dataset.
-    """
-    folds = "add --folds=5 to the command, which tests on each photo once, and " if dataset == "image_folder" else ""
-    return f"{folds}test with photos from another day than those of the training, by evaluate --photos=FOLDER"
-
-
 def ensemble(teachers: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Any]) -> dict[str, Any]:
     """The entry `ensemble` of `summary.json`: the mean of the frozen teachers' softmax, and what all of them cost.
 
@@ -205,8 +195,8 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
     if turned_away := summary["student"].get("not_sure"):
         spent = f"; on test {rejection.cost(turned_away['test'])}" if turned_away["below"] else ""
         lines.append(f"  none of these: {rejection.origin(turned_away)}{spent}")
-    if photos < rejection.FEWEST:
-        lines.append(f"  {photos} photos are few to test on: {few_photos(summary['dataset'])}")
+    if photos < intervals.ENOUGH_PHOTOS:
+        lines.append(f"  {photos} photos are few to test on: {intervals.advice(summary['dataset'])}")
     lines.append(f"in {place.path}:")
     if place.mistakes.exists():
         lines.append("  mistakes.csv    the photos of test that it got wrong, the surest first")

@@ -3,7 +3,7 @@ from collections import Counter
 
 import pytest
 
-from jdnet_jax.data.hold_out import stratified_hold_out
+from jdnet_jax.data.hold_out import stratified_folds, stratified_hold_out
 
 
 def photos(*counts):
@@ -137,3 +137,30 @@ class TestGroupsAcrossClasses:
         held = held_out(labels, groups=pictures)
         assert len(held) == 2
         assert not {"0/0", "1/0"} & held
+
+
+class TestFolds:
+    @pytest.mark.parametrize("counts", [(20, 60, 7), (7, 8, 2), (5, 5, 5)])
+    @pytest.mark.parametrize("folds", [2, 5])
+    def test_each_photo_is_in_one_and_the_folds_are_alike(self, counts, folds):
+        labels = photos(*counts)
+        found = stratified_folds(labels, folds)
+        assert found.keys() == labels.keys()
+        sizes = Counter(found.values())
+        assert max(sizes.values()) - min(sizes.get(fold, 0) for fold in range(folds)) <= 1
+        for label in set(labels.values()):
+            own = Counter(fold for name, fold in found.items() if labels[name] == label)
+            assert max(own.values()) - min(own.get(fold, 0) for fold in range(folds)) <= 1
+
+    def test_does_not_depend_on_the_order_but_on_the_seed(self):
+        labels = photos(30, 20)
+        shuffled = dict(random.Random(0).sample(sorted(labels.items()), len(labels)))
+        assert stratified_folds(labels, 5) == stratified_folds(shuffled, 5)
+        assert stratified_folds(labels, 5) != stratified_folds(labels, 5, seed=1)
+
+    def test_copies_stay_together_and_the_only_photo_of_a_class_is_in_none(self):
+        labels = photos(1, 10) | {"2/a": 2, "2/b": 2}  # the last two are copies
+        groups = {name: name for name in labels} | {"1/0": "same", "1/1": "same", "2/a": "x", "2/b": "x"}
+        found = stratified_folds(labels, 3, groups=groups)
+        assert found["1/0"] == found["1/1"]
+        assert found.keys() == {name for name in labels if name.startswith("1/")}

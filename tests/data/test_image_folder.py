@@ -153,6 +153,57 @@ class TestDividedAlready:
         assert "classes without a photo in val: pear" in caplog.text
 
 
+class TestFolds:
+    def test_each_photo_is_tested_on_once_by_who_has_not_seen_it(self, root):
+        make_classes(root, apple=7, pear=5, plum=1)
+        tested, everything = [], set()
+        for fold in range(3):
+            dataset = prepare(root, folds=3, fold=fold)
+            parts = {split: set(paths(dataset, split)) for split in ("train", "val", "test")}
+            assert not (parts["train"] | parts["val"]) & parts["test"]
+            assert not parts["train"] & parts["val"]
+            tested += sorted(parts["test"])
+            everything = parts["train"] | parts["val"] | parts["test"]
+            assert f"test is part {fold + 1} of 3 of the photos, by a hash of the paths" in dataset.protocol
+        assert len(tested) == len(set(tested)) == 12
+        assert everything - set(tested) == {"plum/000.jpg"}  # which is always in train
+
+    def test_a_test_of_its_own_is_refused(self, root):
+        for split in ("train", "test"):
+            make_classes(root / split, apple=4, pear=4)
+        with pytest.raises(UserError, match="has a test of its own, which every training would be tested on"):
+            prepare(root, folds=2)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"folds": 1}, "folds=1 of image_folder must be 0, or a whole number of at least 2"),
+            ({"folds": "5"}, "folds='5' of image_folder must be 0, or"),
+            ({"folds": 3, "fold": 3}, "fold=3 of image_folder must be a whole number from 0, below folds"),
+            ({"fold": 1}, "fold=1 of image_folder must be"),
+        ],
+    )
+    def test_folds_that_cannot_be(self, root, options, message):
+        make_classes(root, apple=4, pear=4)
+        with pytest.raises(UserError, match=message):
+            prepare(root, **options)
+
+
+@pytest.mark.parametrize(
+    ("photos", "val", "test"),
+    [(40, 0.1, 0.2), (499, 0.1, 0.2), (500, 0.2, 0.2), (700, 0.15, 0.15), (1000, 0.1, 0.1), (10**6, 0.1, 0.1)],
+)
+def test_of_few_photos_more_are_held_out(photos, val, test):
+    assert (image_folder.share_of("val", photos), image_folder.share_of("test", photos)) == (val, test)
+
+
+def test_a_share_of_0_is_by_the_number_of_photos(root):
+    make_classes(root, apple=20, pear=20)
+    dataset = prepare(root, val_fraction=0.0, test_fraction=0.0)
+    assert dataset.sizes == {"train": 28, "val": 4, "test": 8}
+    assert "test, which the folder lacks, is 20 % of each class of train" in dataset.protocol
+
+
 class TestDivide:
     def photos(self, **counts):
         return [Photo(f"{name}/{i}.jpg", name, Path()) for name, count in counts.items() for i in range(count)]
