@@ -14,7 +14,11 @@ from jdnet_jax.process import command_line
 
 #: Command -> its module, what it takes, and what it does.
 COMMANDS = {
-    "train": ("main", "PHOTOS | --config=NAME", "train a student and its teacher; the same command continues a run"),
+    "train": (
+        "main",
+        "PHOTOS [--folds=5] | --config=NAME",
+        "train a student and its teacher; the same command continues a run",
+    ),
     "check": ("check", "PHOTOS", "what training would make of a folder of photos, before it: counts, split, copies"),
     "predict": (
         "predict",

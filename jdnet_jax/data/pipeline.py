@@ -100,11 +100,12 @@ def train_batches(
         """Each photo as often as its turn is in the epoch, with another index each time: index + size x copy."""
         if turns is None:
             return photos
-        how_often = balance.times(*map(tf.constant, turns), epoch)
+        rank, of_class, quota = map(tf.constant, turns)
+        how_often, size = balance.times(rank, of_class, quota, epoch), len(turns.rank)
 
         def several(index: tf.Tensor, serialized: tf.Tensor) -> tf.data.Dataset:
             numbers = tf.data.Dataset.range(how_often[index])
-            return numbers.map(lambda number: (index + number * len(turns.rank), serialized))
+            return numbers.map(lambda number: (index + number * size, serialized))
 
         return photos.flat_map(several)
 

@@ -70,7 +70,9 @@ def test_folds_of_other_photos_are_refused(tmp_path):
         finished(tmp_path, fold, [[1, 0], [0, 1]], [[1, 0], [0, 1]], digest=name)
         for fold, name in enumerate(("a", "b"))
     ]
-    with pytest.raises(UserError, match="fold-1 was trained on other photos than .*fold-0: delete the folds of before"):
+    with pytest.raises(
+        UserError, match=r"fold-1 was trained on other photos than .*fold-0: delete the folds of before"
+    ):
         folds.pooled(there)
 
 
@@ -81,7 +83,7 @@ def test_each_fold_is_the_config_with_its_test(tmp_path):
     assert [run.config.dataset.options.to_dict() for run in made] == [{**expected, "fold": fold} for fold in range(3)]
     other = config()
     other.dataset.name = "food101"
-    with pytest.raises(UserError, match="config.dataset.name is 'food101': take 'image_folder'"):
+    with pytest.raises(UserError, match=r"config.dataset.name is 'food101': take 'image_folder'"):
         folds.make(other, 3, tmp_path)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match="is the folder of one run: name another for the folds"):

@@ -91,6 +91,9 @@ def test_each_class_has_its_figures(finished):
 
 def test_the_calibration_before_and_after(finished):
     assert "error 0.1250 at temperature 1, 0.0625 at 1.250" in finished[1]
+    assert "Training ended early, after step 40 of 90." in finished[1]
+    assert "15 photos are few to test on: test with photos from another day" in finished[1]
+    assert "Imbalance: apple pie has 120 photos to train on, 12 times as many as &lt;script&gt;" in finished[1]
     assert "it turns away 20 % of 15 (7 to 45), 1 of which it would have answered right" in finished[1]
     assert "which changes no answer, is fitted on 15 photos of val." in finished[1]  # as earlier versions did
 

@@ -78,6 +78,8 @@ def _results(place):
     student["not_sure"] = {"below": 0.3, "share": 0.05, "fitted_on": 120, "val": away, "test": away}
     teacher |= {"val": scores, "test": {**scores, "top1": 1.0}}
     summary = {"recipe": "jdnet", "dataset": "drawn", "protocol": "drawn", "step": 40, "steps": 40, "seed": 3}
+    summary |= {"imbalance": {"largest": CLASSES[0], "most": 120, "smallest": CLASSES[1], "fewest": 10}}
+    summary |= {"ended_early": {"step": 40, "why": "ended early, after step 40 of 90"}}
     summary |= {"images_per_second": 90.5, "student": student, "teachers": {"teacher": teacher}}
     place.student.mkdir()
     card = ModelCard("mobilenetv2_100", CLASSES, 224, (0.0,) * 3, (255.0,) * 3, 256)
