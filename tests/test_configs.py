@@ -89,14 +89,15 @@ def test_image_folder_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
     config.teachers.teacher.update(model="resnet_tiny", init="random", options={"width": 8})
     config.losses.mskd.options.stages = (0, 1, 2)
     summary = train.train_and_evaluate(config, tmp_path / "run")
-    assert summary["student"]["val"]["count"] == summary["student"]["test"]["count"] == 3
+    assert [summary["student"][role]["count"] for role in ("val", "test")] == [3, 6]  # of few photos more are tested on
+    assert "test, which the folder lacks, is 20 % of each class of train" in summary["protocol"]
     assert "val, which the folder lacks, is 10 % of each class of train" in summary["protocol"]
     model = json.loads((tmp_path / "run" / "student" / "model.json").read_text(encoding="utf-8"))
     assert model["classes"] == ["crème brûlée", "pear", "寿司"]
     assert train.train_and_evaluate(config, tmp_path / "run") == summary  # the same command, on the same photos
     with open(tmp_path / "run" / "mistakes.csv", encoding="utf-8", newline="") as file:
         mistakes = list(csv.DictReader(file))
-    assert len(mistakes) == 3 - round(3 * summary["student"]["test"]["top1"])
+    assert len(mistakes) == 6 - round(6 * summary["student"]["test"]["top1"])
     assert all(row["photo"].split("/")[0] == row["label"] != row["prediction"] for row in mistakes)
     page = (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
     assert all(row["photo"] in page for row in mistakes)

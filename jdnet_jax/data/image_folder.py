@@ -145,10 +145,7 @@ def create(
         )
     photos = len(listing.photos["train"])
     shares = {role: share_of(role, photos) if share == 0 else share for role, share in wanted.items()}
-    config = config_of(raw_dir, shares["val"], shares["test"], split_seed, digest(listing))
-    if folds:
-        name = f"fold{fold}of{folds}_{config.name}"
-        config = dataclasses.replace(config, name=name, folds=folds, fold=fold)
+    config = config_of(raw_dir, shares["val"], shares["test"], split_seed, digest(listing), folds, fold)
     return ImageFolder(data_dir=store, config=config)
 
 
@@ -188,15 +185,24 @@ def _is_whole(value: Unchecked) -> bool:
 
 
 def config_of(
-    raw_dir: str, val_fraction: float, test_fraction: float, split_seed: int, content: str
+    raw_dir: str,
+    val_fraction: float,
+    test_fraction: float,
+    split_seed: int,
+    content: str,
+    folds: int = 0,
+    fold: int = 0,
 ) -> ImageFolderConfig:
     """The builder's config, whose name carries the options and `content`, a digest of what is in the folder."""
+    part = f"fold{fold}of{folds}_" if folds else ""
     return ImageFolderConfig(
-        name=f"val{val_fraction}_test{test_fraction}_seed{split_seed}_{content}",
+        name=f"{part}val{val_fraction}_test{test_fraction}_seed{split_seed}_{content}",
         raw_dir=raw_dir,
         val_fraction=val_fraction,
         test_fraction=test_fraction,
         split_seed=split_seed,
+        folds=folds,
+        fold=fold,
     )
 
 

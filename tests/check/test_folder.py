@@ -54,6 +54,15 @@ def test_counts_are_those_of_the_split_that_training_makes(photos):
     )
 
 
+def test_where_nothing_is_suspicious_that_is_said(tmp_path):
+    config = config_of(make_classes(tmp_path / "photos", apple=10, pear=10))
+    found = folder.look(config)
+    assert not found.findings
+    assert folder.text(found)[-1] == "nothing suspicious was found"
+    page.write(found, config, tmp_path / "check.html")
+    assert "Nothing suspicious." in (tmp_path / "check.html").read_text(encoding="utf-8")
+
+
 def test_what_is_suspicious_is_named(photos):
     (photos / "apple" / "bad.jpg").write_bytes(b"no photo")
     (photos / "notes.txt").write_text("of no class")
@@ -109,7 +118,7 @@ def test_the_page_shows_the_first_batch_with_its_labels(photos, tmp_path):
     text = (tmp_path / "check.html").read_text(encoding="utf-8")
     assert text.count("data:image/jpeg;base64,") == 8
     assert text.count("<figcaption>apple</figcaption>") + text.count("<figcaption>pear</figcaption>") >= 7
-    assert "Nothing suspicious." in text
+    assert "Imbalance: apple has 16 photos to train on, 16 times as many as plum" in text
 
 
 def test_mixtures_say_their_shares(photos, tmp_path):
