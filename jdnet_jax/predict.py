@@ -45,7 +45,9 @@ def main(argv: list[str]) -> int:
     if not _MODEL.value:
         raise UserError("--model is missing: name a workdir, a hand-off (student/) or an exported file")
     if len(argv) < 2:
-        raise UserError("name photos, or folders of photos: python -m jdnet_jax.predict --model=... photo.jpg folder/")
+        raise UserError(
+            f"name photos, or folders of photos: {command_line.shown('predict')} --model=... photo.jpg folder/"
+        )
     folder = user_files.expanded(_OVERLAY.value) if _OVERLAY.value else None
     if folder is not None:
         _make(folder)

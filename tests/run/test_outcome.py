@@ -1,3 +1,5 @@
+import shlex
+
 from jdnet_jax.learning import networks
 from jdnet_jax.run import outcome
 from tests import tiny_recipe as tiny
@@ -36,6 +38,12 @@ def test_the_words_at_the_end_by_hand(tmp_path):
         "(0.125 at 1)"
     )
     assert lines[5] == f"in {tmp_path}:"
+
+
+def test_the_command_for_the_curves_works_as_printed(tmp_path):
+    text = outcome.conclusion(SUMMARY, tmp_path / "my food")
+    (command,) = (line.partition("the same as curves: ")[2] for line in text.splitlines() if "--logdir" in line)
+    assert shlex.split(command) == ["tensorboard", "--logdir", str(tmp_path / "my food")]
 
 
 def test_many_photos_need_no_interval(tmp_path):
