@@ -32,7 +32,7 @@ def show(text: str) -> None:
 
 
 def first_compiles(step: Callable[..., Any], now: Callable[[str], None], work: str) -> Callable[..., Any]:
-    """A step whose first call compiles, which is told through `now` (see `Progress.alive`), and that it then is `work`."""
+    """A step whose first call compiles: that is told through `now`, see `Progress.alive`, and afterwards `work`."""
     called = False
 
     def told(*args: Any) -> Any:

@@ -55,7 +55,7 @@ def document(title: str, subject: str, sections: Sequence[tuple[str, str, Markup
         title=title,
         path=subject,
         style=_own("style.css"),
-        script=_own("sort.js"),
+        script=_own("page.js"),
         links=Markup(" ").join(Markup('<a href="#{}">{}</a>').format(anchor, word) for anchor, word, _ in sections),
         sections=Markup("").join(content for _, _, content in sections),
     )
