@@ -17,7 +17,8 @@ PHOTOS = 100
 
 _SIDE = 96  # of a photo, in CSS pixels
 _NAMED = 40  # classes of a matrix whose names are written beside it, at most
-_LETTER, _WIDEST = 0.48, 14.0  # width of a letter of a name, and of a name at most, in cells
+_LETTER = 0.48  # width of a letter of a name, in cells
+_WIDEST = (8.0, 14.0)  # a name is as wide as the matrix at most, within these limits
 _CELL = 1.5  # side of a cell where there is room, in the page's letters
 _SMALLEST, _LARGEST = 16.0, 44.0  # sides of a matrix
 _PREFIX = "confusion/"
@@ -90,7 +91,9 @@ def _matrix(counts: Int[np.ndarray, "classes classes"], classes: tuple[str, ...]
     total = np.maximum(counts.sum(axis=1), 1)
     n = len(classes)
     named = n <= _NAMED
-    margin = min(_WIDEST, _LETTER * max(map(len, classes)) + 0.6) if named else 0.0
+    widest = min(max(n, _WIDEST[0]), _WIDEST[1])
+    margin = min(widest, _LETTER * max(map(len, classes)) + 0.6) if named else 0.0
+    letters = int((margin - 0.6) / _LETTER + 1e-6)
     parts = []
     for row, column in zip(*map(np.ndarray.tolist, np.nonzero(counts)), strict=True):
         share = counts[row, column] / total[row]
@@ -117,10 +120,12 @@ def _matrix(counts: Int[np.ndarray, "classes classes"], classes: tuple[str, ...]
                 )
             )
     if named:
-        for i, text in enumerate(classes):
-            parts.append(Markup('<text x="-0.3" y="{}" text-anchor="end">{}</text>').format(i + 0.75, text))
+        for i, whole in enumerate(classes):
+            text = whole if len(whole) <= letters else f"{whole[: letters - 1]}…"
+            shown = Markup("{}<title>{}</title>").format(text, whole)
+            parts.append(Markup('<text x="-0.3" y="{}" text-anchor="end">{}</text>').format(i + 0.75, shown))
             parts.append(
-                Markup('<text transform="translate({} {}) rotate(-90)" x="0.3">{}</text>').format(i + 0.75, 0, text)
+                Markup('<text transform="translate({} {}) rotate(-90)" x="0.3">{}</text>').format(i + 0.75, 0, shown)
             )
     hits = np.trace(counts) / counts.sum()
     svg = Markup(

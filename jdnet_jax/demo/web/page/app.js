@@ -66,7 +66,9 @@ async function show({ id, probabilities, activation, grid, milliseconds }) {
     .sort((a, b) => probabilities[b] - probabilities[a] || a - b)
     .slice(0, TOP);
   $("answer").textContent = model.classes[best[0]];
-  $("top").replaceChildren(...best.map((label) => row(model.classes[label], probabilities[label])));
+  $("share").textContent = percent(probabilities[best[0]]);
+  $("filled").style.width = `${100 * probabilities[best[0]]}%`;
+  $("top").replaceChildren(...best.slice(1).map((label) => row(model.classes[label], probabilities[label])));
   $("map").hidden = $("looked").hidden = !activation; // a file may give the probabilities alone
   if (activation) {
     drawMap($("map"), activation, grid, colors);
