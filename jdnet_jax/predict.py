@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from jdnet_jax.inference.photos import Photo
     from jdnet_jax.inference.runner import Runner
 
-_MODEL = flags.DEFINE_string("model", None, "A workdir, a hand-off (student/) or an exported file.")
+_MODEL = flags.DEFINE_string("model", None, "A workdir, a hand-off, an exported file, or hf-hub:OWNER/NAME.")
 _OVERLAY = flags.DEFINE_string("overlay", None, "A folder for pictures of where the model looked, one a photo.")
 _MASK = flags.DEFINE_string("mask", None, "For a model of a region of interest: the food's mask, or a folder of masks.")
 _CSV = flags.DEFINE_string("csv", None, "A file for the answers as a table, a photo a line; written at the end.")

@@ -77,7 +77,7 @@ def _files() -> tuple[Path, ...]:
                 if path.suffix.lower() in _SUFFIXES:
                     yield path
 
-    special = ("bold", "italic", "oblique", "mono", "narrow", "condensed", "light", "thin", "black", "serif")
+    special = ("math", "bold", "italic", "oblique", "mono", "narrow", "condensed", "light", "thin", "black", "serif")
     return tuple(sorted(found(), key=lambda path: (sum(word in path.name.lower() for word in special), path)))
 
 

@@ -77,8 +77,8 @@ def of_student(
         config: of the run.
         now: is told what is done from then on.
     """
-    features_of = devices.mapped(step.logits_step(backbone(student)))
-    features_of = first_compiles(features_of, now, "computing the student's features")
+    mapped = devices.mapped(step.logits_step(backbone(student)))
+    features_of = first_compiles(mapped, now, "computing the student's features")
     train, val = (
         eval_loop.logits(features_of, variables, host_batches.evaluation(dataset, config, role))
         for role in ("train", "val")
