@@ -27,10 +27,10 @@ from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import Interrupted, Interruption
 from jdnet_jax.process.progress import Progress, duration, say
 from jdnet_jax.report import page
-from jdnet_jax.run import introduction, metrics, outcome, snapshots
+from jdnet_jax.run import introduction, metrics, outcome, snapshots, wandb_writer
 from jdnet_jax.run.checkpoint import Checkpoints
 from jdnet_jax.run.non_finite import NonFiniteError, NonFinitePolicy
-from jdnet_jax.run.workdir import Workdir, text_of
+from jdnet_jax.run.workdir import Workdir, plain, text_of
 
 # The note in a checkpoint with the metrics of the steps since the last logged line, which the next line averages.
 _UNLOGGED = "unlogged"
@@ -61,6 +61,7 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
             prepared, the first step is compiled, the networks are tested) a signal ends the process at once instead.
     """
     run_check.check(config)
+    wandb_writer.check(config.wandb)
     place = Workdir(workdir)
     with Interruption() as interruption, contextlib.ExitStack() as held:
         together.by_the_first(lambda: held.enter_context(place.held()))
@@ -124,7 +125,12 @@ class _Run:
 
     def train(self, interruption: Interruption) -> None:
         """Runs the steps that are left, with logging, evaluation and checkpoints at their periods."""
-        with metrics.RunWriter(self.place.metrics, self.place.tensorboard, is_writer=self.is_writer) as writer:
+        others = []
+        if self.config.wandb and self.is_writer:
+            others.append(wandb_writer.WandbWriter(self.config.wandb, self.place.path, plain(self.config)))
+        with metrics.RunWriter(
+            self.place.metrics, self.place.tensorboard, is_writer=self.is_writer, others=others
+        ) as writer:
             while True:
                 try:
                     self._train(writer, interruption)

@@ -113,11 +113,10 @@ def explained(source: str) -> Iterator[None]:
         UserError: instead of what `huggingface_hub` and its client of HTTP raise, or where it is not installed.
     """
     try:
-        import huggingface_hub
-        from huggingface_hub import errors
+        from huggingface_hub import constants, errors
     except ImportError as error:
         raise UserError(f"{source} is on the Hugging Face hub: pip install 'jdnet-jax[hub]'") from error
-    where = huggingface_hub.constants.ENDPOINT
+    where = constants.ENDPOINT
     try:
         yield
     except errors.GatedRepoError as error:
