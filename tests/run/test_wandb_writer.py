@@ -43,7 +43,7 @@ def _records(content):
 
 @pytest.mark.filterwarnings("default")  # of the package itself
 def test_the_figures_of_each_step_are_there_once(tmp_path, monkeypatch):
-    pytest.importorskip("wandb", reason="the extra [wandb] is absent")
+    wandb = pytest.importorskip("wandb", reason="the extra [wandb] is absent")
     from wandb.proto import wandb_internal_pb2
 
     monkeypatch.setenv("WANDB_MODE", "offline")
@@ -54,6 +54,7 @@ def test_the_figures_of_each_step_are_there_once(tmp_path, monkeypatch):
     writer.write_scalars(10, {"loss/total": 2.0})
     writer.write_scalars(10, {"accuracy/student": 0.5})
     writer.close()
+    wandb.teardown()  # its own process has then written everything
     (file,) = place.glob("wandb/offline-run-*/*.wandb")
     rows, config = [], {}
     for data in _records(file.read_bytes()):
