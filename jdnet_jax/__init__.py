@@ -15,7 +15,9 @@ __version__ = "0.1.0"
 
 
 def load(path: str | os.PathLike[str]) -> Student:
-    """Opens a trained student: a workdir, a hand-off (`student/`), or an exported file; see `inference.student`.
+    """Opens a trained student: a workdir, a hand-off (`student/`), an exported file, or `hf-hub:OWNER/NAME`.
+
+    See `inference.student`.
 
     JAX and TensorFlow are imported here and not with the package.
 

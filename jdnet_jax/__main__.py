@@ -28,6 +28,7 @@ COMMANDS = {
     "evaluate": ("evaluate", "--model=RUN", "accuracy on a split or on a folder of photos, clean or perturbed"),
     "export": ("export", "--from=RUN --format=tflite --output=FILE", "the student as a file for a phone or a browser"),
     "demo": ("demo", "--model=RUN", "the student in a web page, with the camera"),
+    "push": ("push", "OWNER/NAME --from=RUN", "the student on the Hugging Face hub, with a page about it"),
     "report": ("report", "--workdir=RUN", "the run as one HTML file, also while it goes on"),
     "compare": ("compare", "--config=NAME --recipes=ce,jdnet", "several recipes over several seeds, in one table"),
     "segment": ("segment", "--input=PHOTOS --output=MASKS", "masks of the food in photos"),

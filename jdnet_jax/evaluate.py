@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 command_line.define_config("A config with the dataset; not needed for a workdir, whose own dataset it replaces.")
 flags.declare_key_flag("config")  # --help lists it
-_MODEL = flags.DEFINE_string("model", None, "A workdir, a hand-off (student/) or an exported file.")
+_MODEL = flags.DEFINE_string("model", None, "A workdir, a hand-off, an exported file, or hf-hub:OWNER/NAME.")
 _SPLIT = flags.DEFINE_enum("split", "test", ("train", "val", "test"), "The split of the dataset.")
 _PHOTOS = flags.DEFINE_string("photos", None, "Instead of a dataset: a folder with a folder of photos for each class.")
 _CLASSES = flags.DEFINE_multi_string("classes", None, "Only the photos of these classes: a,b. May be repeated.")
@@ -103,7 +103,8 @@ def _asked(argv: list[str]) -> tuple[Workdir, ConfigDict | None]:
     if _PHOTOS.value and (config is not None or _SPLIT.present):
         raise UserError("--photos names all of the photos: leave out --config and --split, which are of a dataset")
     place = Workdir(_MODEL.value)
-    if not _PHOTOS.value and config is None and place.path.exists() and not place.config.is_file():
+    elsewhere = place.path.exists() or _MODEL.value.startswith("hf-hub:")
+    if not _PHOTOS.value and config is None and elsewhere and not place.config.is_file():
         raise UserError(
             f"--model={_MODEL.value} is not a workdir, so it does not say where its photos are: give the dataset with "
             "--config=configs/..., or --photos=FOLDER"

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from jdnet_jax.inference.photos import Photo
     from jdnet_jax.inference.runner import Runner
 
-_MODEL = flags.DEFINE_string("model", None, "A workdir, a hand-off (student/) or an exported file.")
+_MODEL = flags.DEFINE_string("model", None, "A workdir, a hand-off, an exported file, or hf-hub:OWNER/NAME.")
 _OVERLAY = flags.DEFINE_string("overlay", None, "A folder for pictures of where the model looked, one a photo.")
 _MASK = flags.DEFINE_string("mask", None, "For a model of a region of interest: the food's mask, or a folder of masks.")
 _CSV = flags.DEFINE_string("csv", None, "A file for the answers as a table, a photo a line; written at the end.")
@@ -47,7 +47,9 @@ def main(argv: list[str]) -> int:
     if not _MODEL.value:
         raise UserError("--model is missing: name a workdir, a hand-off (student/) or an exported file")
     if len(argv) < 2:
-        raise UserError("name photos, or folders of photos: python -m jdnet_jax.predict --model=... photo.jpg folder/")
+        raise UserError(
+            f"name photos, or folders of photos: {command_line.shown('predict')} --model=... photo.jpg folder/"
+        )
     folder = user_files.expanded(_OVERLAY.value) if _OVERLAY.value else None
     if folder is not None:
         _make(folder)

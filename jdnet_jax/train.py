@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,14 +28,20 @@ from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import Interrupted, Interruption
 from jdnet_jax.process.progress import Progress, duration, say
 from jdnet_jax.report import page
-from jdnet_jax.run import early_stop, introduction, metrics, outcome, snapshots
+from jdnet_jax.run import early_stop, introduction, metrics, outcome, snapshots, wandb_writer
 from jdnet_jax.run.checkpoint import Checkpoints
 from jdnet_jax.run.non_finite import NonFiniteError, NonFinitePolicy
-from jdnet_jax.run.workdir import Workdir, text_of
+from jdnet_jax.run.workdir import Workdir, plain, text_of
 
 # The note in a checkpoint with the metrics of the steps since the last logged line, which the next line averages.
 _UNLOGGED = "unlogged"
 _EARLY = "early_stop"  # likewise, see `early_stop.EarlyStop.notes`
+
+
+@contextlib.contextmanager
+def _unsaid(work: str) -> Iterator[Callable[[str], None]]:
+    """As `Progress.alive`, of work that takes a moment."""
+    yield lambda other: None
 
 
 def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "") -> dict[str, Any]:
@@ -57,6 +63,7 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
             prepared, the first step is compiled, the networks are tested) a signal ends the process at once instead.
     """
     run_check.check(config)
+    wandb_writer.check(config.wandb)
     place = Workdir(workdir)
     with Interruption() as interruption, contextlib.ExitStack() as held:
         together.by_the_first(lambda: held.enter_context(place.held()))
@@ -130,7 +137,12 @@ class _Run:
 
     def train(self, interruption: Interruption) -> None:
         """Runs the steps that are left, with logging, evaluation and checkpoints at their periods."""
-        with metrics.RunWriter(self.place.metrics, self.place.tensorboard, is_writer=self.is_writer) as writer:
+        others = []
+        if self.config.wandb and self.is_writer:
+            others.append(wandb_writer.WandbWriter(self.config.wandb, self.place.path, plain(self.config)))
+        with metrics.RunWriter(
+            self.place.metrics, self.place.tensorboard, is_writer=self.is_writer, others=others
+        ) as writer:
             while True:
                 try:
                     self._train(writer, interruption)
@@ -155,11 +167,14 @@ class _Run:
         window: list[dict[str, Any]] = list(self.unlogged)
         work = "fitting a linear classifier" if self.config.recipe == PROBE else "compiling"
         for number in range(first + 1, self.steps + 1):
-            with self.progress.alive(work) if number == first + 1 else contextlib.nullcontext():
+            alive = self.progress.alive if number == first + 1 else _unsaid
+            with alive("reading the first photos"):
                 batch = next(batches)
+            with alive(work) as now:
                 self._look(writer, number, batch)
                 self.state, values = self.train_step(self.state, batch)
                 if number == first + 1:
+                    now("taking the first step")
                     jax.block_until_ready(self.state)
                     unused_memory.give_back()
             before = window[-1] if window else None
@@ -170,6 +185,7 @@ class _Run:
             if number == first + 1:
                 self.progress.say(f"first step done after {duration(time.monotonic() - began)}")
                 self.progress.restart_clock(number)
+            self.progress.tick(number - 1)
             stops = self._agree(interruption.requested is not None)
             last = number == self.steps
             if last or number % self.config.log_every == 0:
@@ -206,9 +222,9 @@ class _Run:
     def _probe(self, writer: metrics.RunWriter) -> None:
         """Says what the student's features are worth before it is trained, where the config wants that told."""
         if probe.comes_first(self.networks[STUDENT], self.dataset, self.config):
-            with self.progress.alive("fitting a linear classifier"):
+            with self.progress.alive("reading the photos for a linear classifier") as now:
                 variables = self.state.variables(STUDENT)
-                found = probe.of_student(self.networks[STUDENT], variables, self.dataset, self.config)
+                found = probe.of_student(self.networks[STUDENT], variables, self.dataset, self.config, now)
             self.progress.say(probe.to_beat(found, self.dataset.sizes["val"]))
             writer.write_scalars(0, {"val/probe/top1": found.val_top1})
 
@@ -339,5 +355,6 @@ class _Run:
         writer.write_scalars(number, metrics.of_results("val", results))
         writer.flush()
         if self.snapshots is not None:
-            self.snapshots.take(number, {name: self.state.variables(name) for name in self.networks})
+            with self.progress.alive("drawing activation maps"):
+                self.snapshots.take(number, {name: self.state.variables(name) for name in self.networks})
         return results[STUDENT].top1

@@ -93,6 +93,8 @@ def test_both_forms_of_depthwise_convolution_in_bfloat16():
         (("student",), "--from is missing"),
         (("student", "--from=a", "--threads=0"), "--threads=0 must be numbers from 1 to"),
         (("input", SMALL[0], "--profile=a"), "--profile is for train_step and eval"),
+        (("compile", SMALL[0], "--threads=2"), "--threads is for student"),
+        (("student", "--from=a", SMALL[0]), "--config is for input and train_step and eval and depthwise and compile"),
         (("train_step", *SMALL, "--profile=/dev/null/a"), "--profile=/dev/null/a cannot be written: Not a directory"),
     ],
 )
@@ -100,3 +102,18 @@ def test_a_command_that_is_not_whole_is_one_line(args, message):
     result = benchmark(*args)
     assert result.returncode == 2
     assert last_line(result).startswith(f"error: {message}")
+
+
+def test_each_mode_has_a_help_of_its_own():
+    student = benchmark("student", "--help")
+    assert student.returncode == 0, student.stderr
+    assert "every format that it is exported to" in student.stdout
+    assert "--threads:" in student.stdout
+    assert "numbers of CPUs to use" in student.stdout
+    assert "--config" not in student.stdout
+    compiled = benchmark("compile", "--help").stdout
+    assert "--device:" in compiled
+    assert "--threads" not in compiled
+    everything = benchmark("--help").stdout
+    assert "--device:" in everything
+    assert "--threads:" in everything

@@ -6,7 +6,7 @@ hand-off and in every format that it is exported to, or of exported files. `pyth
 --config=configs/food101.py`, or `eval`: time, memory and share of the machine's peak of one step, on noise, with random
 weights. `python -m jdnet_jax.benchmark depthwise --config=configs/food101.py`: both forms of its depthwise
 convolutions. `python -m jdnet_jax.benchmark compile --config=configs/food101.py --device=v5e-8`: what the compiler of
-an accelerator that is not there says of both steps.
+an accelerator that is not there says of both steps. Each has a --help of its own: `... benchmark student --help`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from typing import Literal
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
 
 from absl import flags
 
@@ -23,15 +24,6 @@ from jdnet_jax.inference.cpus import available
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import show
-
-KINDS = (
-    "input --config=...",
-    "train_step --config=...",
-    "eval --config=...",
-    "depthwise --config=...",
-    "compile --config=...",
-    "student --from=...",
-)
 
 command_line.define_config("All but student: the config to measure, such as configs/food101.py.")
 flags.declare_key_flag("config")  # --help lists it
@@ -46,28 +38,83 @@ _DEVICE = flags.DEFINE_string(
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object instead of a table.")
 
 
+class Mode(NamedTuple):
+    """Something that can be measured.
+
+    Attributes:
+        does: in words.
+        flags: the names of those that it takes.
+    """
+
+    does: str
+    flags: tuple[str, ...]
+
+
+_STEP = ("config", "classes", "seconds", "profile", "json")
+MODES = {
+    "input": Mode(
+        "Images a second that the training input of a config reaches, stage by stage.", ("config", "seconds", "json")
+    ),
+    "train_step": Mode("Time, memory and share of the machine's peak of a train step, on noise.", _STEP),
+    "eval": Mode("Time, memory and share of the machine's peak of an evaluation step, on noise.", _STEP),
+    "depthwise": Mode(
+        "Both forms of the depthwise convolutions of a config's networks.", ("config", "classes", "seconds", "json")
+    ),
+    "compile": Mode(
+        "What the compiler of an accelerator that is not there says of both steps of a config.",
+        ("config", "device", "classes", "json"),
+    ),
+    "student": Mode(
+        "Latency, size and memory of a student, in the hand-off and in every format that it is exported to, or of "
+        "exported files.",
+        ("from", "threads", "seconds", "json"),
+    ),
+}
+
+
 def main(argv: list[str]) -> int:
     """Measures and prints, and returns the exit status."""
-    if _PROFILE.value and argv[1:] not in (["train_step"], ["eval"]):
-        raise UserError("--profile is for train_step and eval")
-    match argv[1:]:
-        case ["input"]:
+    _, *words = argv
+    if len(words) != 1 or words[0] not in MODES:
+        kinds = " or ".join(f"{name} --{mode.flags[0]}=..." for name, mode in MODES.items())
+        raise UserError(f"name what to measure: {command_line.shown('benchmark')} {kinds}")
+    _check_flags(words[0])
+    match words[0]:
+        case "input":
             _input()
-        case ["train_step" | "eval" as kind]:
+        case "train_step" | "eval" as kind:
             _step(kind)
-        case ["depthwise"]:
+        case "depthwise":
             _depthwise()
-        case ["compile"]:
+        case "compile":
             return _compile()
-        case ["student"]:
+        case "student":
             _student()
-        case _:
-            raise UserError(f"name what to measure: python -m jdnet_jax.benchmark {' or '.join(KINDS)}")
     return 0
+
+
+def _check_flags(chosen: str) -> None:
+    """Refuses a flag of another mode, which would be passed over."""
+    for name in dict.fromkeys(name for mode in MODES.values() for name in mode.flags):
+        if flags.FLAGS[name].present and name not in MODES[chosen].flags:
+            raise UserError(f"--{name} is for {' and '.join(mode for mode in MODES if name in MODES[mode].flags)}")
+
+
+def help_of(argv: Sequence[str]) -> str | None:
+    """The help of the mode that the arguments name, where they ask for help and name one."""
+    mode = next((argument for argument in argv[1:] if argument in MODES), None)
+    if mode is None or not {"--help", "-help", "-h", "--helpfull", "--helpshort"}.intersection(argv):
+        return None
+    own = flags.FlagValues()
+    for name in MODES[mode].flags:
+        own[name] = flags.FLAGS[name]
+    usage = f"{command_line.shown('benchmark')} {mode} --{MODES[mode].flags[0]}=..."
+    return f"{MODES[mode].does}\n\n  {usage}\n\nflags:\n{own.get_help(include_special_flags=False)}"
 
 
 def _input() -> None:
     config = command_line.required_config()
+    command_line.log_warnings_only()
     command_line.set_up_libraries()
 
     from jdnet_jax.benchmark import input_pipeline
@@ -126,4 +173,7 @@ def _student() -> None:
 
 
 if __name__ == "__main__":
-    command_line.run(main)
+    if (text := help_of(sys.argv)) is not None:
+        show(text)
+    else:
+        command_line.run(main)

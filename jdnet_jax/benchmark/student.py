@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import json
 import subprocess
@@ -44,9 +43,21 @@ def measure(models: Sequence[Path], threads: Sequence[int], seconds: float) -> d
     Raises:
         UserError: there is no such model, or one cannot be run.
     """
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        rows = [measure_one(path, name, threads, seconds) for path, name in _all(models, folder)]
+    jobs = [job for path in models for job in _jobs(path)]
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for number, (name, source, export) in enumerate(jobs, 1):
+            say(f"model {number} of {len(jobs)}: {name}")
+            path = source
+            if export is not None:
+                file_format, quantize = export
+                path = Path(folder) / f"{number}{formats.FORMATS[file_format].suffix}"
+                try:
+                    exporter.export(exporter.Request(source, file_format, quantize, path, allow_loss=True))
+                except UserError as error:
+                    say(f"{name} is left out: {error}")
+                    continue
+            rows.append(measure_one(path, name, threads, seconds))
     return {"machine": machine.describe(), "models": rows}
 
 
@@ -72,25 +83,13 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _all(models: Sequence[Path], folder: Path) -> Iterator[tuple[Path, str]]:
-    """Each model's path and name, its exports included."""
-    for path in models:
-        yield path, str(path)
-        if handoff.is_handoff(path):
-            yield from _exports(path, folder)
-
-
-def _exports(source: Path, folder: Path) -> Iterator[tuple[Path, str]]:
-    for name, entry in [(name, entry) for name, entry in formats.FORMATS.items() if entry.runs_here]:
-        for quantize in entry.quantizations:
-            label = name if quantize == "none" else f"{name} {quantize}"
-            output = folder / f"{name}-{quantize}{entry.suffix}"
-            try:
-                exporter.export(exporter.Request(source, name, quantize, output, allow_loss=True))
-            except UserError as error:
-                say(f"{label} is left out: {error}")
-                continue
-            yield output, label
+def _jobs(model: Path) -> Iterator[tuple[str, Path, tuple[str, str] | None]]:
+    """Of a model, and of what it is exported to: name, where it lies, and format and quantisation of the export."""
+    yield str(model), model, None
+    if handoff.is_handoff(model):
+        for name, entry in formats.FORMATS.items():
+            for quantize in entry.quantizations if entry.runs_here else ():
+                yield name if quantize == "none" else f"{name} {quantize}", model, (name, quantize)
 
 
 def measure_one(path: Path, name: str, threads: Sequence[int], seconds: float) -> dict[str, Any]:

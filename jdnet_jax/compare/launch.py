@@ -51,6 +51,7 @@ class Launcher:
         """
         self._folder, self._jobs, self._cores, self._say = folder, jobs, cores, say
         self.failed: dict[str, str] = {}  # name -> why
+        self._title: dict[str, str] = {}  # name -> `run 3 of 8, NAME`
         self._interrupted = False
         self._held: set[str] = set()  # names of runs that had to wait for another process
 
@@ -60,6 +61,7 @@ class Launcher:
         SIGTERM, SIGINT and SIGHUP end it early. What was running then is ended as `main` ends it: saved, to be
         continued.
         """
+        self._title = {run.name: f"run {i} of {len(runs)}, {run.name}" for i, run in enumerate(runs, 1)}
         waiting = [run for run in runs if run.place.finished() is None]
         finished = {run.name for run in runs} - {run.name for run in waiting}
         if finished:
@@ -81,20 +83,20 @@ class Launcher:
         for run in list(waiting):
             if broken := [name for name in run.needs if name in self.failed]:
                 self.failed[run.name] = f"needs {', '.join(broken)}"
-                self._say(f"{run.name}: left out, as it needs {', '.join(broken)}")
+                self._say(f"{self._title[run.name]}: left out, as it needs {', '.join(broken)}")
                 waiting.remove(run)
             elif not self._interrupted and len(running) < self._jobs and finished.issuperset(run.needs):
                 if run.place.is_held():
                     if run.name not in self._held:
                         self._held.add(run.name)
-                        self._say(f"{run.name}: another process is still training there; waiting for it to end")
+                        self._say(f"{self._title[run.name]}: another process still trains there; waiting for its end")
                     continue
                 waiting.remove(run)
                 slot = min(set(range(self._jobs)) - {other.slot for other in running})
                 running.append(started := self._start(run, slot))
                 if self._interrupted:  # a signal that came before it was in the list
                     started.end()
-                self._say(f"{run.name}: started; {self._log(run)}")
+                self._say(f"{self._title[run.name]}: started; {self._log(run)}")
 
     def _start(self, run: Run, slot: int) -> _Started:
         page = self._folder / "configs" / f"{run.name}.py"
@@ -129,13 +131,13 @@ class Launcher:
             summary = run.place.finished() if status == 0 else None
             if summary is not None:
                 finished.add(run.name)
-                self._say(f"{run.name}: test top-1 {summary['student']['test']['top1']:.2%}, after {took}")
+                self._say(f"{self._title[run.name]}: test top-1 {summary['student']['test']['top1']:.2%}, after {took}")
             elif status == EXIT_STATUS:
                 self.failed[run.name] = "interrupted"
-                self._say(f"{run.name}: interrupted after {took}; the same command continues it")
+                self._say(f"{self._title[run.name]}: interrupted after {took}; the same command continues it")
             else:
                 self.failed[run.name] = f"status {status}: {_last_line(self._log(run))}"
-                self._say(f"{run.name}: failed with {self.failed[run.name]}")
+                self._say(f"{self._title[run.name]}: failed with {self.failed[run.name]}")
 
     def _log(self, run: Run) -> Path:
         return self._folder / "logs" / f"{run.name}.log"

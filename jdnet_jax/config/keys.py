@@ -285,6 +285,7 @@ KEYS: Mapping[str, Key] = {
         "looks at each term's gradient into the student beside cross-entropy's, for the report; 0 = none. It compiles "
         "one more function, as large as the train step",
     ),
+    "wandb": Key("", Text(empty=True), "a project of Weights & Biases that gets the figures of the run too; '' = none"),
     "probe": Key(False, YesNo(), "say before training what the recipe probe's classifier has on val, as what to beat"),
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import shlex
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -91,7 +92,7 @@ def _exported(source: Path) -> Iterator[Path]:
         output = Path(folder) / "student.tflite"
         exporter.export(exporter.Request(source, "tflite", "none", output, outputs="probabilities+activation"))
         say(
-            f"to skip this next time: python -m jdnet_jax.export --from={source} --outputs=probabilities+activation "
-            "--output=student.tflite"
+            f"to skip this next time: {command_line.shown('export')} --from={shlex.quote(str(source))} "
+            "--outputs=probabilities+activation --output=student.tflite"
         )
         yield output

@@ -36,16 +36,12 @@ def wilson(hits: int, count: int) -> Interval:
     >>> low, high = wilson(16, 16)
     >>> f"{low:.4f} to {high:.4f}"
     '0.8064 to 1.0000'
-
-    >>> low, high = wilson(16, 16)
-    >>> round(low, 3), high
-    (0.806, 1.0)
     """
     return Interval(*map(float, stats.binomtest(hits, count).proportion_ci(LEVEL, method="wilson")))
 
 
-def share(value: float, count: int) -> str:
-    """A share of photos in words, with its Wilson interval where they are fewer than MANY_PHOTOS.
+def share(value: float, count: int, *, always: bool = False) -> str:
+    """A share of photos in words, with its Wilson interval where they are fewer than MANY_PHOTOS, or always.
 
     Args:
         value: hits / count, in [0, 1].
@@ -55,15 +51,16 @@ def share(value: float, count: int) -> str:
     '100 % of 16 (81 to 100)'
     >>> share(0.8185, 2485)
     '81.85 % of 2,485'
-
-    >>> share(1.0, 16)
-    '100 % of 16 (81 to 100)'
+    >>> share(0.8185, 2485, always=True)
+    '81.85 % of 2,485 (80 to 83)'
     """
-    if count >= MANY_PHOTOS:
-        return f"{100 * value:.2f} % of {count:,}"
+    many = count >= MANY_PHOTOS
+    text = f"{100 * value:.2f} % of {count:,}" if many else f"{100 * value:.3g} % of {count}"
+    if many and not always:
+        return text
     low, high = wilson(round(value * count), count)
     digits = 0 if high - low >= 0.02 else 1
-    return f"{100 * value:.3g} % of {count} ({100 * low:.{digits}f} to {100 * high:.{digits}f})"
+    return f"{text} ({100 * low:.{digits}f} to {100 * high:.{digits}f})"
 
 
 def advice(dataset: str) -> str:

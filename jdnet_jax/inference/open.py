@@ -21,15 +21,23 @@ _RUNNERS = {
     ".safetensors": "safetensors_runner",
 }
 _SAVED_MODEL, _SAVED_MODEL_FILE = "saved_model_runner", "saved_model.pb"
+_PUSHED_FILE = "model.safetensors"  # a folder as `push` sends it
 
 
 def open_model(path: str | os.PathLike[str]) -> Runner:
-    """Opens a workdir, a hand-off, or an exported file with its `model.json` beside it.
+    """Opens a workdir, a hand-off, an exported file with its `model.json` beside it, or a student on the hub.
+
+    Args:
+        path: of it; or `hf-hub:OWNER/NAME`.
 
     Raises:
         UserError: there is nothing, it is no model of ours, of a newer format version, damaged or changed, or what its
             format needs is not installed.
     """
+    if (source := os.fspath(path)).startswith("hf-hub:"):
+        from jdnet_jax.inference import safetensors_runner
+
+        return safetensors_runner.load_from_hub(_of_hub(source))
     path = user_files.expanded(path)
     if not path.exists():
         raise UserError(f"there is no model at {path}: name a workdir, a hand-off (student/) or an exported file")
@@ -37,11 +45,23 @@ def open_model(path: str | os.PathLike[str]) -> Runner:
         from jdnet_jax.inference import flax_runner
 
         return flax_runner.load(path)
+    if path.is_dir() and (path / _PUSHED_FILE).is_file():
+        from jdnet_jax.inference import safetensors_runner
+
+        return safetensors_runner.load_pushed(path)
     name = _SAVED_MODEL if (path / _SAVED_MODEL_FILE).is_file() else _RUNNERS.get(path.suffix)
     if name is None or (path.is_dir() and name != _SAVED_MODEL):
         raise UserError(_what_it_is(path))
     card = sums.exported_card(path)
     return importlib.import_module(f"jdnet_jax.inference.{name}").load(path, card)
+
+
+def _of_hub(source: str) -> str:
+    from jdnet_jax.models import hub
+
+    if not hub.is_id(source):
+        raise UserError(f"{source} is no repository of the hub: write hf-hub:OWNER/NAME, with @REVISION where wanted")
+    return source
 
 
 def _what_it_is(path: Path) -> str:

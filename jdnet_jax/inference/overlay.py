@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from jdnet_jax.files import atomic
 from jdnet_jax.handoff.model_card import ModelCard
-from jdnet_jax.inference import colormap
+from jdnet_jax.inference import colormap, fonts
 
 PICTURE_SIZE = 1024  # longer side of the photo in an overlay, in pixels
 
@@ -111,7 +111,8 @@ def _caption(class_name: str, probability: float, width: int) -> Image.Image:
     caption = Image.new("RGB", (width, 2 * margin + round(2.5 * size)), _PAPER)
     draw = ImageDraw.Draw(caption)
     middle = margin + size // 2
-    draw.text((margin, middle), class_name, _INK, _fitting(class_name, size, width - 2 * margin), anchor="lm")
+    name = fonts.Name(class_name)
+    draw.text((margin, middle), name.text, _INK, _fitting(name, size, width - 2 * margin), anchor="lm")
     middle += round(1.5 * size)
     draw.text((margin, middle), f"{probability:.1%}", _INK, ImageFont.load_default(size), anchor="lm")
     small = ImageFont.load_default(max(12, round(0.6 * size)))
@@ -128,7 +129,7 @@ def _caption(class_name: str, probability: float, width: int) -> Image.Image:
     return caption
 
 
-def _fitting(text: str, size: int, width: int) -> ImageFont.ImageFont | ImageFont.FreeTypeFont:
-    """The font of this size, or the largest of the smaller ones in which the text is not wider than this."""
-    fonts = (ImageFont.load_default(smaller) for smaller in range(size, _SMALLEST_FONT, -1))
-    return next((font for font in fonts if font.getlength(text) <= width), ImageFont.load_default(_SMALLEST_FONT))
+def _fitting(name: fonts.Name, size: int, width: int) -> fonts.Font:
+    """The font of this size, or the largest of the smaller ones in which the name is not wider than this."""
+    smaller = map(name.font, range(size, _SMALLEST_FONT, -1))
+    return next((font for font in smaller if font.getlength(name.text) <= width), name.font(_SMALLEST_FONT))

@@ -29,7 +29,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -195,9 +194,10 @@ def load(path: str | os.PathLike[str]) -> Student:
     """Opens a student.
 
     Args:
-        path: a workdir, a hand-off (`student/`), or an exported file with its `model.json`.
+        path: a workdir, a hand-off (`student/`), an exported file with its `model.json`, or `hf-hub:OWNER/NAME`, a
+            student that `push` sent to the Hugging Face hub.
 
     Raises:
         UserError: there is nothing, or it cannot be used; says why.
     """
-    return Student(opening.open_model(Path(path)), str(path))
+    return Student(opening.open_model(path), str(path))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,7 +15,7 @@ from jdnet_jax.figures.classification import Result
 from jdnet_jax.learning import devices, eval_loop, host_batches, step
 from jdnet_jax.learning.assembly import Assembly
 from jdnet_jax.learning.state import TrainState
-from jdnet_jax.process.progress import Progress
+from jdnet_jax.process.progress import Progress, first_compiles
 
 
 class Evaluation:
@@ -32,24 +33,36 @@ class Evaluation:
         self._config, self._dataset, self._parts, self._progress = config, dataset, parts, progress
         self._eval_step = devices.mapped(parts.eval_step())
         self._logits_step = devices.mapped(step.logits_step(parts.evaluated[STUDENT]))
+        self._compiled: set[Hashable] = set()  # which networks' evaluations are
 
     def results(self, state: TrainState, role: str, *, frozen: bool = True) -> dict[str, Result]:
         """The result of each network on a split, without the frozen ones where `frozen` is False."""
         chosen = [name for name, network in self._parts.networks.items() if frozen or network.trainable]
         variables = {name: state.variables(name) for name in chosen}
-        with self._progress.alive(f"evaluating on {role}"):
+        with self._progress.alive(work := f"evaluating on {role}") as now:
             batches = host_batches.evaluation(self._dataset, self._config, role)
-            return eval_loop.evaluate(self._eval_step, variables, batches)
+            return eval_loop.evaluate(self._told(self._eval_step, tuple(chosen), now, work), variables, batches)
 
     def student_logits(
         self, state: TrainState, roles: Iterable[str]
     ) -> dict[str, tuple[Float[np.ndarray, "n classes"], Int[np.ndarray, " n"]]]:
         """The student's logits and the labels on each split, in the split's order."""
         variables = state.variables(STUDENT)
-        with self._progress.alive("calibrating the student"):
+        with self._progress.alive(work := "calibrating the student") as now:
             return {
                 role: eval_loop.logits(
-                    self._logits_step, variables, host_batches.evaluation(self._dataset, self._config, role)
+                    self._told(self._logits_step, "logits", now, work),
+                    variables,
+                    host_batches.evaluation(self._dataset, self._config, role),
                 )
                 for role in roles
             }
+
+    def _told(
+        self, step: Callable[..., Any], what: Hashable, now: Callable[[str], None], work: str
+    ) -> Callable[..., Any]:
+        """The step, of which a first call for such networks tells that it compiles."""
+        if what in self._compiled:
+            return step
+        self._compiled.add(what)
+        return first_compiles(step, now, work)

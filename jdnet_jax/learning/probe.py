@@ -28,6 +28,7 @@ from jdnet_jax.learning import devices, eval_loop, host_batches, networks, norms
 from jdnet_jax.learning.networks import Network
 from jdnet_jax.learning.state import TrainState
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import first_compiles
 
 #: Of the penalty on the squared weights, strongest first; each fit starts where the one before ended.
 STRENGTHS = (10.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
@@ -60,7 +61,13 @@ class Probe:
     val_top1: float
 
 
-def of_student(student: Network, variables: Mapping[str, PyTree], dataset: Dataset, config: ConfigDict) -> Probe:
+def of_student(
+    student: Network,
+    variables: Mapping[str, PyTree],
+    dataset: Dataset,
+    config: ConfigDict,
+    now: Callable[[str], None] = lambda work: None,
+) -> Probe:
     """Computes the features of train and val, and fits a classifier to them.
 
     Args:
@@ -68,12 +75,15 @@ def of_student(student: Network, variables: Mapping[str, PyTree], dataset: Datas
         variables: of it.
         dataset: of the run.
         config: of the run.
+        now: is told what is done from then on.
     """
-    features_of = devices.mapped(step.logits_step(backbone(student)))
+    mapped = devices.mapped(step.logits_step(backbone(student)))
+    features_of = first_compiles(mapped, now, "computing the student's features")
     train, val = (
         eval_loop.logits(features_of, variables, host_batches.evaluation(dataset, config, role))
         for role in ("train", "val")
     )
+    now("fitting a linear classifier")
     return fit(*train, *val, len(dataset.class_names))
 
 

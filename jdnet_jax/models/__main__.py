@@ -14,6 +14,7 @@ from absl import flags
 
 from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError, unknown
+from jdnet_jax.process.progress import Progress
 
 _CLASSES = flags.DEFINE_integer("classes", 1000, "Length of the logits.", lower_bound=1)
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object for each network, a line each.")
@@ -28,9 +29,11 @@ def main(argv: list[str]) -> int:
     chosen = _matching(argv[1:], names())
     if not _JSON.value:
         print(catalogue.head())
-    for name in chosen:
-        row = catalogue.describe(name, _CLASSES.value)
-        print(json.dumps(row) if _JSON.value else catalogue.line(row), flush=True)
+    with Progress(len(chosen), 1).alive("describing") as now:
+        for number, name in enumerate(chosen, 1):
+            now(f"describing: network {number} of {len(chosen)}, {name},")
+            row = catalogue.describe(name, _CLASSES.value)
+            print(json.dumps(row) if _JSON.value else catalogue.line(row), flush=True)
     return 0
 
 

@@ -7,8 +7,10 @@ the announced size. HF_ENDPOINT names another server, HF_TOKEN is for private re
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,39 +60,87 @@ def download(source: str) -> Path:
     return Path(path)
 
 
-def _call(source: str, **options: Any) -> Any:
-    """`hf_hub_download` of the weights, its errors as one line."""
-    try:
+def download_files(source: str, names: Sequence[str]) -> Path:
+    """A folder with these files of a repository, all of one commit, downloaded where they are not in the cache.
+
+    Args:
+        source: `hf-hub:OWNER/NAME`, see `is_id`.
+        names: of the files; one that the repository lacks is left out.
+
+    Raises:
+        UserError: as `download`, but for files that are not there.
+    """
+    with explained(source):
         import huggingface_hub
-        from huggingface_hub import errors
-    except ImportError as error:
-        raise UserError(f"weights of {source} are on the Hugging Face hub: pip install 'jdnet-jax[hub]'") from error
+        from huggingface_hub.utils import disable_progress_bars
+
+        disable_progress_bars()
+        repository, revision = _parts(source)
+        with Progress(1, 1).alive(f"downloading {source}"):
+            return Path(
+                huggingface_hub.snapshot_download(
+                    repository, revision=revision, allow_patterns=list(names), token=_token()
+                )
+            )
+
+
+def _call(source: str, **options: Any) -> Any:
+    """`hf_hub_download` of the weights."""
+    with explained(source):
+        import huggingface_hub
+
+        repository, revision = _parts(source)
+        download: Callable[..., Any] = huggingface_hub.hf_hub_download
+        return download(repository, FILE_NAME, revision=revision, token=_token(), **options)
+
+
+def _parts(source: str) -> tuple[str, str | None]:
     match = _ID.fullmatch(source)
     assert match is not None
-    repository = match["any"] or match["timm"]
-    download: Callable[..., Any] = huggingface_hub.hf_hub_download
+    return match["any"] or match["timm"], match["revision"]
+
+
+def _token() -> str | bool:
+    """HF_TOKEN of the environment alone, not one that another program has left in a file."""
+    return os.environ.get("HF_TOKEN") or False
+
+
+@contextlib.contextmanager
+def explained(source: str) -> Iterator[None]:
+    """What goes wrong with the hub inside becomes one line.
+
+    Raises:
+        UserError: instead of what `huggingface_hub` and its client of HTTP raise, or where it is not installed.
+    """
     try:
-        return download(repository, FILE_NAME, revision=match["revision"], **options)
+        from huggingface_hub import constants, errors
+    except ImportError as error:
+        raise UserError(f"{source} is on the Hugging Face hub: pip install 'jdnet-jax[hub]'") from error
+    where = constants.ENDPOINT
+    try:
+        yield
     except errors.GatedRepoError as error:
         reason = "its owner gives access on request only: ask there, and set HF_TOKEN"
         raise UserError(f"{source}: {reason}") from error
     except errors.RepositoryNotFoundError as error:
-        where = huggingface_hub.constants.ENDPOINT
-        reason = f"{where} has no repository {repository}, or a private one (HF_TOKEN): is the name spelled right?"
+        reason = f"{where} has no such repository, or a private one (HF_TOKEN): is the name spelled right?"
         raise UserError(f"{source}: {reason}") from error
     except errors.RevisionNotFoundError as error:
-        raise UserError(f"{source}: the repository has no revision {match['revision']!r}") from error
+        raise UserError(f"{source}: the repository has no such revision") from error
     except errors.LocalEntryNotFoundError as error:
-        where, cause = huggingface_hub.constants.ENDPOINT, _one_line(error.__cause__ or error)
+        cause = _one_line(error.__cause__ or error)
         raise UserError(
-            f"{source}: {where} cannot be reached ({cause}) and the weights are not in the cache of this machine: "
+            f"{source}: {where} cannot be reached ({cause}) and the files are not in the cache of this machine: "
             "check the network and run again, or give the path of a file"
         ) from error
     except errors.EntryNotFoundError as error:
         raise UserError(f"{source}: the repository has no {FILE_NAME}; only that is loaded from the hub") from error
     # What a broken transfer raises depends on the HTTP client that the package uses, which is not always the same.
     except Exception as error:
-        raise UserError(f"{source} could not be downloaded: {_one_line(error)}: run again") from error
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if status in (401, 403):
+            raise UserError(f"{source}: {where} does not let HF_TOKEN do this (status {status})") from error
+        raise UserError(f"{source}: the transfer failed: {_one_line(error)}: run again") from error
 
 
 def _one_line(error: BaseException) -> str:

@@ -187,6 +187,11 @@ def _local(name: str, source: str) -> Path | None:
     )
 
 
+def package(name: str) -> str | None:
+    """The package that has the ImageNet weights of a network; None where none has."""
+    return _IMAGENET[name][0] if name in _IMAGENET else None
+
+
 def _packaged(name: str) -> Path:
     if name not in _IMAGENET:
         raise UserError(

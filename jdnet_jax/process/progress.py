@@ -6,8 +6,8 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from typing import TextIO
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TextIO
 
 from jdnet_jax.process.printable import lines, printable
 
@@ -31,6 +31,22 @@ def show(text: str) -> None:
     print(lines(text), flush=True)
 
 
+def first_compiles(step: Callable[..., Any], now: Callable[[str], None], work: str) -> Callable[..., Any]:
+    """A step whose first call compiles: that is told through `now`, see `Progress.alive`, and afterwards `work`."""
+    called = False
+
+    def told(*args: Any) -> Any:
+        nonlocal called
+        if called:
+            return step(*args)
+        now("compiling")
+        called, result = True, step(*args)
+        now(work)
+        return result
+
+    return told
+
+
 class Progress:
     """Prints lines to standard error and measures throughput between them, pauses left out."""
 
@@ -50,15 +66,23 @@ class Progress:
         # Seconds and steps that count for the ETA: all but the first window, which holds the compilation.
         self._seconds, self._steps = 0.0, 0
         self._warm = False
+        self._eta_told = float("-inf")  # when
 
     def say(self, text: str) -> None:
         """Prints one line."""
         print(printable(text), file=self._out, flush=True)
 
     @contextlib.contextmanager
-    def alive(self, work: str, every: float = SIGN_OF_LIFE) -> Iterator[None]:
-        """While the block runs, prints `still <work> after 0:30` every so many seconds."""
+    def alive(self, work: str, every: float = SIGN_OF_LIFE) -> Iterator[Callable[[str], None]]:
+        """While the block runs, prints `still <work> after 0:30` every so many seconds.
+
+        Yields what tells that the work is another from then on.
+        """
         began, done = time.monotonic(), threading.Event()
+
+        def now(other: str) -> None:
+            nonlocal work
+            work = other
 
         def beat() -> None:
             while not done.wait(every):
@@ -67,7 +91,7 @@ class Progress:
         thread = threading.Thread(target=beat, name="signs of life", daemon=True)
         thread.start()
         try:
-            yield
+            yield now
         finally:
             done.set()
             thread.join()
@@ -102,5 +126,21 @@ class Progress:
         if rate is not None:
             parts.append(f"{rate:.0f} images/s")
         if self._steps:
-            parts.append(f"ETA {duration((self._total - step) * self._seconds / self._steps)}")
+            parts.append(self._eta(step, self._seconds / self._steps))
         self.say("  ".join(parts))
+
+    def tick(self, step: int) -> None:
+        """Prints `step 2/600 (0%)  ETA 9:58` where that was never told, or not for `SIGN_OF_LIFE`.
+
+        Args:
+            step: the last one that the devices have ended.
+        """
+        steps, now = self._steps + step - self._mark, time.monotonic()
+        if not self._warm or steps <= 0 or now - self._eta_told < SIGN_OF_LIFE:
+            return
+        seconds = self._seconds + now - self._started - self._paused
+        self.say(f"step {step}/{self._total} ({step / self._total:.0%})  {self._eta(step, seconds / steps)}")
+
+    def _eta(self, step: int, seconds: float) -> str:
+        self._eta_told = time.monotonic()
+        return f"ETA {duration((self._total - step) * seconds)}"

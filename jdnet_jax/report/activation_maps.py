@@ -44,9 +44,9 @@ def _photo(run: RunRecord, i: int) -> Markup:
         rows.append(Markup('<tr><th scope="row">{}</th>{}</tr>').format(network, Markup("").join(cells)))
     return Markup(
         '<div class="maps"><figure>{0}<figcaption>{1}</figcaption></figure>'
-        '<div class="scroll" tabindex="0" role="region" aria-label="activation maps of {1}"><table>'
+        '<div class="scroll from-end" tabindex="0" role="region" aria-label="activation maps of {1}"><table>'
         '<caption class="unseen">Activation maps of {1}</caption>'
-        "<thead><tr><td></td>{2}</tr></thead><tbody>{3}</tbody></table></div></div>"
+        "<thead><tr><td></td>{2}</tr></thead><tbody>{3}</tbody></table></div></div></div>"
     ).format(html.photo(_enlarged(image), f"photo of {name}", _SIDE), name, heads, Markup("").join(rows))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -13,40 +13,55 @@ from jdnet_jax.report.run_record import RunRecord
 _STYLES = 6  # of lines in the style sheet
 
 
+# What the kinds of loss terms are called; behind it, whose it is.
+_TERMS = {
+    "ce": "cross-entropy",
+    "kl": "KL divergence",
+    "mskd": "MSKD",
+    "ial": "IAL",
+    "dist": "DIST",
+    "distill": "distillation",
+    "similarity": "block similarity",
+    "adversarial": "adversarial loss",
+}
+
+
 def section(run: RunRecord) -> Markup:
     """All curves that `metrics.jsonl` has points for."""
     styles = line_styles(run)
+    names = {key: term_name(_name(key), run.networks) for key in run.keys("loss/") if key != "loss/total"}
     shown = [
-        _figure(run, "top-1 on val", {name: f"val/{name}/top1" for name in run.networks}, styles, percent=True),
+        _figure(run, "Top-1 on val", {name: f"val/{name}/top1" for name in run.networks}, styles, percent=True),
         _figure(
             run,
-            "top-1 on the training batches, augmented",
+            "Top-1 on the training batches, augmented",
             {name: f"accuracy/{name}" for name in run.networks},
             styles,
             percent=True,
         ),
-        _figure(run, "cross-entropy on val", {name: f"val/{name}/loss" for name in run.networks}, styles),
-        _figure(run, "loss: weighted sum of all terms", {"total": "loss/total"}, {}),
-        *[
-            _figure(run, f"loss: {_name(key)}, without its weight", {_name(key): key}, {})
-            for key in run.keys("loss/")
-            if key != "loss/total"
-        ],
-        _group(run, "weight/", "weights of the terms", styles),
-        _group(run, "gradient_share/", "strength of the gradients into the student, cross-entropy 1", styles),
-        _group(run, "gradient_cosine/", "cosine of the gradients into the student with cross-entropy", styles),
-        _group(run, "learning_rate/", "learning rates", styles),
+        _figure(run, "Cross-entropy on val", {name: f"val/{name}/loss" for name in run.networks}, styles),
+        _figure(run, "Total loss, all terms weighted", {"total": "loss/total"}, {}),
+        *[_figure(run, f"{_capital(name)}, unweighted", {name: key}, {}) for key, name in names.items()],
+        _group(run, "weight/", "Weights of the terms", styles),
+        _group(run, "gradient_share/", "Strength of the gradients into the student, cross-entropy 1", styles),
+        _group(run, "gradient_cosine/", "Cosine of the gradients into the student with cross-entropy", styles),
+        _group(run, "learning_rate/", "Learning rates", styles),
     ]
     shown = [figure for figure in shown if figure]
     if not shown:
         return html.section("curves", "Curves", html.paragraph("No step was logged yet."))
     more = [
-        _group(run, "grad_norm/", "gradient norms", styles),
-        _group(run, "param_norm/", "parameter norms", styles),
-        _figure(run, "training images a second", {"images/s": "images_per_second"}, {}),
+        _group(run, "grad_norm/", "Gradient norms", styles),
+        _group(run, "param_norm/", "Parameter norms", styles),
+        _figure(run, "Training images a second", {"images/s": "images_per_second"}, {}),
     ]
     rest = html.details("Norms and speed", html.grid(filter(None, more))) if any(more) else Markup("")
-    return html.section("curves", "Curves", html.grid(shown), rest)
+    constant = [
+        html.paragraph(f"{title}, the same at every step: {values}.")
+        for prefix, title in (("weight/", "Weights of the terms"), ("learning_rate/", "Learning rates"))
+        if (values := _constants(run, prefix))
+    ]
+    return html.section("curves", "Curves", html.grid(shown), *constant, rest)
 
 
 def line_styles(run: RunRecord) -> dict[str, int]:
@@ -54,17 +69,50 @@ def line_styles(run: RunRecord) -> dict[str, int]:
     return {name: i % _STYLES for i, name in enumerate(run.networks)}
 
 
+def term_name(term: str, networks: Sequence[str]) -> str:
+    """What a person calls a loss term: `MSKD` for `mskd_teacher`; whose it is where several networks have one.
+
+    Args:
+        term: as the objective names it.
+        networks: of the run.
+    """
+    kind, _, network = term.partition("_")
+    if kind not in _TERMS or not network:
+        return term
+    if kind == "ce":
+        return f"{_TERMS[kind]} of {network}"
+    return _TERMS[kind] if len(networks) <= 2 else f"{_TERMS[kind]} with {network}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def _name(key: str) -> str:
     return key.partition("/")[2]
 
 
+def _is_constant(run: RunRecord, key: str) -> bool:
+    return len(set(run.series(key)[1])) == 1
+
+
+def _constants(run: RunRecord, prefix: str) -> str:
+    """The figures of a prefix that are the same at every step, in words."""
+    found = {key: run.series(key)[1][0] for key in run.keys(prefix) if _is_constant(run, key)}
+    return ", ".join(f"{term_name(_name(key), run.networks)} {chart.number(value)}" for key, value in found.items())
+
+
 def _group(run: RunRecord, prefix: str, title: str, styles: Mapping[str, int]) -> Markup:
-    """All figures of a prefix in one chart; lines that lie on each other are one, with both names."""
+    """All figures of a prefix that change in one chart; lines that lie on each other are one, with both names."""
     same: dict[tuple[object, ...], list[str]] = {}
     for key in run.keys(prefix):
+        if prefix in ("weight/", "learning_rate/") and _is_constant(run, key):
+            continue
         steps, values = run.series(key)
         same.setdefault((*steps, *values), []).append(key)
-    keys = {", ".join(map(_name, together)): together[0] for together in same.values()}
+    keys = {
+        ", ".join(term_name(_name(key), run.networks) for key in together): together[0] for together in same.values()
+    }
     if len(keys) == 1:
         title = f"{title}: {next(iter(keys))}"
     own = {name: styles[name] for name in keys if name in styles}

@@ -25,12 +25,16 @@ def section(run: RunRecord) -> Markup:
     return html.section(
         "figures",
         "Figures",
-        Markup('<p class="headline"><strong>{}</strong> photos of test: top-1 of the student.{}{}</p>').format(
-            _top1(run.summary["student"]["test"]),
+        Markup('<p class="headline"><strong>{}</strong> The student was right on so many test photos.{} {}</p>').format(
+            _top1(run.summary["student"]["test"], always=True),
             _ratio(run.summary),
-            " In brackets the 95 % interval." if count < intervals.MANY_PHOTOS else "",
+            "In brackets the 95 % interval.",
         ),
-        html.table(f"On {count:,} photos of test, step {run.summary['step']} of {run.summary['steps']}", heads, rows),
+        html.table(
+            f"On {count:,} test photo{'s' * (count != 1)}, step {run.summary['step']} of {run.summary['steps']}",
+            heads,
+            rows,
+        ),
         _few_photos(run, count),
         _ended_early(run.summary),
         _probe(run),
@@ -46,8 +50,8 @@ def _row(name: str, entry: Mapping[str, Any]) -> list[object]:
     return [name, entry["model"], *figures, f"{entry['params'] / 1e6:.2f} M", f"{adds / 1e6:.0f} M" if adds else "–"]
 
 
-def _top1(scores: Mapping[str, Any]) -> str:
-    return intervals.share(scores["top1"], scores["count"])
+def _top1(scores: Mapping[str, Any], *, always: bool = False) -> str:
+    return intervals.share(scores["top1"], scores["count"], always=always)
 
 
 def _ratio(summary: Mapping[str, Any]) -> str:
@@ -56,7 +60,7 @@ def _ratio(summary: Mapping[str, Any]) -> str:
         return ""
     name, entry = max(teachers.items(), key=lambda item: item[1]["params"])
     times = entry["params"] / summary["student"]["params"]
-    return f" {name}, {times:.1f} times its size: {_top1(entry['test'])}."
+    return f" The network {name}, {times:.1f} times its size, on {_top1(entry['test'], always=True)}."
 
 
 def _probe(run: RunRecord) -> Markup:
@@ -64,7 +68,7 @@ def _probe(run: RunRecord) -> Markup:
     _, top1 = run.series("val/probe/top1")
     if not top1 or run.summary is None:
         return Markup("")
-    share = intervals.share(top1[0], run.summary["student"]["val"]["count"])
+    share = intervals.share(top1[0], run.summary["student"]["val"]["count"], always=True)
     return html.paragraph(f"Before training, the student as it came with a linear classifier had {share} on val.")
 
 

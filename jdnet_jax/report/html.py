@@ -55,7 +55,7 @@ def document(title: str, subject: str, sections: Sequence[tuple[str, str, Markup
         title=title,
         path=subject,
         style=_own("style.css"),
-        script=_own("sort.js"),
+        script=_own("page.js"),
         links=Markup(" ").join(Markup('<a href="#{}">{}</a>').format(anchor, word) for anchor, word, _ in sections),
         sections=Markup("").join(content for _, _, content in sections),
     )
@@ -109,7 +109,7 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]], 
         head = Markup("").join(Markup('<th scope="col">{}</th>').format(name) for name in heads)
     body = Markup("").join(Markup("<tr>{}</tr>").format(_row(row)) for row in rows)
     return Markup(
-        '<div class="scroll" tabindex="0" role="region" aria-label="{0}"><table{1}><caption>{0}</caption>'
+        '<div class="scroll" tabindex="0" role="region" aria-label="{0}"><table{1}><caption><span>{0}</span></caption>'
         "<thead><tr>{2}</tr></thead><tbody>{3}</tbody></table></div>"
     ).format(caption, Markup(' class="sortable"') if sortable else "", head, body)
 

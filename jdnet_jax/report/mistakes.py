@@ -17,10 +17,13 @@ PHOTOS = 100
 
 _SIDE = 96  # of a photo, in CSS pixels
 _NAMED = 40  # classes of a matrix whose names are written beside it, at most
-_LETTER, _WIDEST = 0.48, 14.0  # width of a letter of a name, and of a name at most, in cells
+_LETTER = 0.48  # width of a letter of a name, in cells
+_WIDEST = (8.0, 14.0)  # a name is as wide as the matrix at most, within these limits
 _CELL = 1.5  # side of a cell where there is room, in the page's letters
 _SMALLEST, _LARGEST = 16.0, 44.0  # sides of a matrix
 _PREFIX = "confusion/"
+# How strong a cell's colour is, from where on white or black stands out on it; see `style.css`.
+_MIDDLE, _STRONG = 0.6, 0.88
 
 
 def section(run: RunRecord) -> Markup:
@@ -61,11 +64,12 @@ def _pairs(run: RunRecord, confusion: Int[np.ndarray, "classes classes"]) -> Mar
         if (label, given) in photos:
             picture = html.photo(photos[label, given], f"a photo of {truth} that the student takes for {guess}", _SIDE)
         figures.append(
-            Markup("<li>{}<p><strong>{}</strong> taken for <strong>{}</strong><br>{} of {:,} photos</p></li>").format(
-                picture, truth, guess, count, int(confusion[label].sum())
-            )
+            Markup(
+                "<li>{}<p><strong>{}</strong> taken for <strong>{}</strong><br>{:,} of {:,} of its photos</p></li>"
+            ).format(picture, truth, guess, count, int(confusion[label].sum()))
         )
-    title = Markup("<h3>The {} most confused pairs of classes</h3>").format(len(figures))
+    which = "most confused pair" if len(figures) == 1 else f"{len(figures)} most confused pairs"
+    title = Markup("<h3>The {} of classes</h3>").format(which)
     return title + Markup('<ul class="pairs">{}</ul>').format(Markup("").join(figures))
 
 
@@ -74,7 +78,8 @@ def _photos(run: RunRecord) -> Markup:
     if not found:
         return Markup("")
     shown = found[:PHOTOS]
-    caption = f"{len(found):,} photos of test that the student got wrong, the surest first"
+    photos = "photo" if len(found) == 1 else "photos"
+    caption = f"{len(found):,} test {photos} that the student got wrong, the surest first"
     if len(shown) < len(found):
         caption += f": {len(shown)} of them; mistakes.csv has all"
     heads = ["photo", "class", "taken for", "probability"]
@@ -86,7 +91,9 @@ def _matrix(counts: Int[np.ndarray, "classes classes"], classes: tuple[str, ...]
     total = np.maximum(counts.sum(axis=1), 1)
     n = len(classes)
     named = n <= _NAMED
-    margin = min(_WIDEST, _LETTER * max(map(len, classes)) + 0.6) if named else 0.0
+    widest = min(max(n, _WIDEST[0]), _WIDEST[1])
+    margin = min(widest, _LETTER * max(map(len, classes)) + 0.6) if named else 0.0
+    letters = int((margin - 0.6) / _LETTER + 1e-6)
     parts = []
     for row, column in zip(*map(np.ndarray.tolist, np.nonzero(counts)), strict=True):
         share = counts[row, column] / total[row]
@@ -105,11 +112,20 @@ def _matrix(counts: Int[np.ndarray, "classes classes"], classes: tuple[str, ...]
                 total[row],
             )
         )
-    if named:
-        for i, text in enumerate(classes):
-            parts.append(Markup('<text x="-0.3" y="{}" text-anchor="end">{}</text>').format(i + 0.75, text))
+        if named:
+            strength = "strong" if share**0.5 > _STRONG else "middle" if share**0.5 > _MIDDLE else "weak"
             parts.append(
-                Markup('<text transform="translate({} {}) rotate(-90)" x="0.3">{}</text>').format(i + 0.75, 0, text)
+                Markup('<text class="count {}" x="{}" y="{}">{}</text>').format(
+                    strength, column + 0.5, row + 0.64, _short(counts[row, column])
+                )
+            )
+    if named:
+        for i, whole in enumerate(classes):
+            text = whole if len(whole) <= letters else f"{whole[: letters - 1]}…"
+            shown = Markup("{}<title>{}</title>").format(text, whole)
+            parts.append(Markup('<text x="-0.3" y="{}" text-anchor="end">{}</text>').format(i + 0.75, shown))
+            parts.append(
+                Markup('<text transform="translate({} {}) rotate(-90)" x="0.3">{}</text>').format(i + 0.75, 0, shown)
             )
     hits = np.trace(counts) / counts.sum()
     svg = Markup(
@@ -124,7 +140,13 @@ def _matrix(counts: Int[np.ndarray, "classes classes"], classes: tuple[str, ...]
         max(_SMALLEST, _CELL * (n + margin)) if named else _LARGEST,
     )
     caption = "A row is a true class, a column what was answered; the diagonal is right. Stronger: more of the row."
+    caption += " In each cell how many photos." if named else " Point at a cell for its count."
     return html.figure(svg, caption)
+
+
+def _short(count: int) -> str:
+    """A count in three letters or four."""
+    return str(count) if count < 1000 else f"{count / 1000:.1f}k" if count < 10_000 else f"{count / 1000:.0f}k"
 
 
 def _per_class(confusion: dict[str, Int[np.ndarray, "classes classes"]], classes: tuple[str, ...]) -> Markup:

@@ -85,12 +85,26 @@ class RunWriter:
         UserError: a file could not be written; names the folder.
     """
 
-    def __init__(self, json_lines: Path, tensorboard: Path, *, is_writer: bool):
-        """Opens the files: TensorBoard events in the folder `tensorboard`, one line a step in `json_lines`."""
+    def __init__(
+        self,
+        json_lines: Path,
+        tensorboard: Path,
+        *,
+        is_writer: bool,
+        others: Sequence[metric_writers.MetricWriter] = (),
+    ):
+        """Opens the files: TensorBoard events in the folder `tensorboard`, one line a step in `json_lines`.
+
+        Args:
+            json_lines: the file.
+            tensorboard: the folder.
+            is_writer: whether this process writes.
+            others: writers that get the same.
+        """
         self._folder = json_lines.parent
         with self._failures():
             writers = [JsonLinesWriter(json_lines), metric_writers.SummaryWriter(str(tensorboard))] if is_writer else []
-        self._writer = metric_writers.MultiWriter(writers)
+        self._writer = metric_writers.MultiWriter([*writers, *others])
 
     def write_scalars(self, step: int, scalars: Mapping[str, Any]) -> None:
         """Adds scalars to those of `step`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -205,7 +206,7 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
         "  student/        the student alone, ready for export (model.json says what it is)",
         "  summary.json    these figures and more    config.json   the config they come from",
         "  metrics.jsonl   every logged step         tensorboard/  the same as curves: tensorboard --logdir "
-        + str(place.path),
+        + shlex.quote(str(place.path)),
         "  checkpoints/    the whole state at the last steps and at the best on val",
     ]
     return "\n".join(lines)

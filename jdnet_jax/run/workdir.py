@@ -37,6 +37,7 @@ _FREE = (
     "snapshots",
     "gradient_report",
     "probe",
+    "wandb",
 )
 
 # What report, comparison and the words at the end of a run count on.

@@ -66,8 +66,8 @@ def test_a_failure_ends_those_that_need_it_and_no_others(tmp_path):
     assert started.failed == {"teacher": "status 2: error: no luck", "kd": "needs teacher"}
     assert planned[2].place.finished() is not None
     assert not (tmp_path / "kd" / "started").exists()
-    assert any(line.startswith("ce: test top-1 50.00%") for line in said)
-    assert "teacher: failed with status 2: error: no luck" in said
+    assert any(line.startswith("run 3 of 3, ce: test top-1 50.00%") for line in said)
+    assert "run 1 of 3, teacher: failed with status 2: error: no luck" in said
 
 
 def test_what_is_finished_is_not_trained_again(tmp_path):
@@ -133,7 +133,7 @@ def test_a_run_that_another_process_still_trains_is_waited_for(tmp_path):
     assert started.run_all([run])
     thread.join()
     assert ended.is_set()
-    assert said[0] == "a: another process is still training there; waiting for it to end"
+    assert said[0] == "run 1 of 1, a: another process still trains there; waiting for its end"
     assert run.place.finished() is not None
 
 
@@ -154,7 +154,7 @@ def test_a_signal_while_a_run_is_being_started_ends_it_too(tmp_path, monkeypatch
 
     def saying(text):
         say(text)
-        if text.startswith("a: started"):
+        if text.startswith("run 1 of 2, a: started"):
             interrupt("line")
 
     monkeypatch.setattr(launch.subprocess, "Popen", starting)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageChops
 
-from jdnet_jax.inference import overlay
+from jdnet_jax.inference import fonts, overlay
 from jdnet_jax.process.errors import UserError
 from tests import tiny_student
 
@@ -54,8 +54,8 @@ def test_the_caption_says_the_class_and_fits():
     assert ImageChops.difference(caption("fig"), caption("egg")).getbbox()
     assert ImageChops.difference(caption("fig"), caption("fig", 0.6)).getbbox()
     name = "God-Morgon-Orange-Red-Grapefruit-Juice"
-    assert overlay._fitting(name, 30, 1000).getlength(name) > 400
-    assert 300 < overlay._fitting(name, 30, 400).getlength(name) <= 401
+    assert overlay._fitting(fonts.Name(name), 30, 1000).getlength(name) > 400
+    assert 300 < overlay._fitting(fonts.Name(name), 30, 400).getlength(name) <= 401
 
 
 def test_a_small_photo_is_enlarged_so_that_the_caption_can_be_read():

@@ -152,7 +152,7 @@ def test_half_a_file_never_looks_whole(call, server, tmp_path):
     result = call("timm/small")
     assert result.returncode == 1
     last = result.stderr.splitlines()[-1]
-    assert last.startswith("error: timm/small could not be downloaded: ")
+    assert last.startswith("error: timm/small: the transfer failed: ")
     assert last.endswith(": run again")
     assert files(tmp_path) == []
     server.behaviour = "sound"
@@ -166,8 +166,8 @@ def test_half_a_file_never_looks_whole(call, server, tmp_path):
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ("timm/absent", r"has no repository timm/absent, or a private one"),
-        ("hf-hub:some/absent", r"has no repository some/absent, or a private one"),
+        ("timm/absent", r"has no such repository, or a private one"),
+        ("hf-hub:some/absent", r"has no such repository, or a private one"),
         ("timm/other", r"the repository has no model.safetensors"),
     ],
 )
@@ -191,7 +191,7 @@ def test_a_hub_that_may_not_be_reached_is_one_line(call):
 def test_without_the_package_a_line_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     for function in (hub.check, hub.download):
-        with pytest.raises(UserError, match=r"timm/small .*: pip install 'jdnet-jax\[hub\]'"):
+        with pytest.raises(UserError, match=r"timm/small is on the Hugging Face hub: pip install 'jdnet-jax\[hub\]'"):
             function("timm/small")
 
 

@@ -63,3 +63,57 @@ def test_short_work_says_nothing():
     with bar.alive("compiling"):
         pass
     assert out.getvalue() == ""
+
+
+def test_an_eta_is_told_after_the_second_step_and_then_when_it_was_not_for_long(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    out = io.StringIO()
+    bar = progress.Progress(60, batch_size=8, out=out)
+    bar.tick(0)  # nothing is known before the first step
+    bar.restart_clock(1)
+    bar.tick(1)
+    assert out.getvalue() == ""
+    now[0] += 5
+    bar.pause(3)
+    bar.tick(2)
+    now[0] += 2
+    bar.tick(3)  # told a moment ago
+    now[0] += progress.SIGN_OF_LIFE
+    bar.tick(19)
+    now[0] += 2
+    rate = bar.rate(20)
+    bar.line(20, {"loss/total": 1.0}, rate)
+    now[0] += 3
+    bar.tick(21)  # the line told it
+    first, second, line = out.getvalue().splitlines()
+    assert first == "step 2/60 (3%)  ETA 1:56"  # 58 steps at 2 s
+    assert second == "step 19/60 (32%)  ETA 1:17"  # 41 steps at 34 s / 18
+    assert line.endswith("ETA 1:16")  # 40 at 36 s / 19
+
+
+def test_signs_of_life_tell_what_is_done_now():
+    out = Lines(wanted=1)
+    bar = progress.Progress(10, batch_size=8, out=out)
+    with bar.alive("reading", every=0.001) as now:
+        assert out.there.wait(timeout=60)
+        now("compiling")
+        before = out.getvalue().count("\n")
+        out.wanted = before + 2  # the first may have been on its way
+        out.there.clear()
+        assert out.there.wait(timeout=60)
+    lines = out.getvalue().splitlines()
+    assert lines[0] == "still reading after 0:00"
+    assert lines[-1] == "still compiling after 0:00"
+
+
+def test_a_first_call_is_told_to_compile():
+    told = []
+
+    def step(x):
+        told.append(x)
+        return x + 1
+
+    run = progress.first_compiles(step, told.append, "evaluating")
+    assert (run(1), run(2)) == (2, 3)
+    assert told == ["compiling", 1, "evaluating", 2]

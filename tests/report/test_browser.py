@@ -2,6 +2,9 @@
 
 import pytest
 
+pytest.importorskip("selenium")
+from selenium.webdriver.support.ui import WebDriverWait
+
 from jdnet_jax.report import page
 from tests.browser import console_errors, serious_faults, shown
 from tests.report import workdir
@@ -42,6 +45,43 @@ def test_a_press_on_a_head_sorts_by_that_column(browser, url):
     head = f"return {table}.querySelectorAll('thead th')[2].getAttribute('aria-sort')"
     assert browser.execute_script(head) == "ascending"
     assert console_errors(browser) == []
+
+
+def test_what_scrolls_says_so_and_shows_the_last_step_first(browser, url):
+    boxes = "[...document.querySelectorAll('.scroll')]"
+    with shown(browser, width=390):
+        browser.get(url)
+        told = browser.execute_script(
+            f"return {boxes}.map(b => [b.scrollWidth - b.clientWidth, b.previousElementSibling.hidden])"
+        )
+        assert any(rest > 1 for rest, _ in told)
+        assert all(hidden == (rest <= 1) for rest, hidden in told)
+        box = "document.querySelector('.maps .scroll')"
+        left, rest = browser.execute_script(f"const b = {box}; return [b.scrollLeft, b.scrollWidth - b.clientWidth]")
+        assert rest > 1
+        assert left == pytest.approx(rest, abs=1)
+        hint = f"return {box}.previousElementSibling.textContent"
+        assert browser.execute_script(hint) == "← Scroll sideways for the rest"
+        # The steps of all photos stand below each other.
+        edges = "[...t.tHead.rows[0].cells].map(c => Math.round(c.getBoundingClientRect().left))"
+        columns = browser.execute_script(f"return [...document.querySelectorAll('.maps table')].map(t => {edges})")
+        assert len(columns) == 2
+        assert columns[0] == columns[1]
+    assert console_errors(browser) == []
+
+
+def test_the_command_wraps_and_is_copied_by_a_press(browser, url):
+    with shown(browser, width=390):
+        browser.get(url)
+        pre = "document.querySelector('.command pre')"
+        assert browser.execute_script(f"return {pre}.scrollWidth <= {pre}.clientWidth")
+        browser.execute_cdp_cmd(
+            "Browser.grantPermissions", {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+        )
+        button = browser.find_element("css selector", ".command button")
+        assert button.text == "Copy"
+        button.click()
+        WebDriverWait(browser, 10).until(lambda _: button.text == "Copied")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

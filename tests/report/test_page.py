@@ -1,11 +1,13 @@
 import json
 import re
 from html.parser import HTMLParser
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.report import page, run_record
+from jdnet_jax.report import curves, mistakes, page, run_record
 from jdnet_jax.run.workdir import Workdir
 from tests.report import workdir
 
@@ -44,8 +46,10 @@ def finished(tmp_path_factory):
 def test_figures_of_each_network(finished):
     text = " ".join(Elements(finished[1]).text.split())
     assert "jdnet on synthetic_meals, seed 3" in text
-    assert "73.3 % of 15 (48 to 89) photos of test: top-1 of the student. teacher, 4.0 times its size: 100 %" in text
-    assert "100 % of 15 (80 to 100). In brackets the 95 % interval." in text
+    assert (
+        "73.3 % of 15 (48 to 89) The student was right on so many test photos. The network teacher, 4.0 times" in text
+    )
+    assert "its size, on 100 % of 15 (80 to 100). In brackets the 95 % interval." in text
     assert "Before training, the student as it came with a linear classifier had 20 % of 15 (7 to 45) on val." in text
     assert "2.00 M" in text
     assert "300 M" in text
@@ -53,11 +57,31 @@ def test_figures_of_each_network(finished):
 
 def test_a_curve_of_every_term(finished):
     captions = re.findall(r"<figcaption>(.*?)</figcaption>", finished[1])
-    for term in ("ce_student", "ce_teacher", "mskd_teacher", "ial_teacher"):
-        assert f"loss: {term}, without its weight" in captions
-    assert {"top-1 on val", "learning rates: student, teacher", "weights of the terms: mskd_teacher"} <= set(captions)
-    assert "strength of the gradients into the student, cross-entropy 1: mskd_teacher" in captions
-    assert "cosine of the gradients into the student with cross-entropy: mskd_teacher" in captions
+    for term in ("Cross-entropy of student", "Cross-entropy of teacher", "MSKD", "IAL"):
+        assert f"{term}, unweighted" in captions
+    assert {"Top-1 on val", "Total loss, all terms weighted", "Weights of the terms: MSKD"} <= set(captions)
+    assert "Strength of the gradients into the student, cross-entropy 1: MSKD" in captions
+    assert "Cosine of the gradients into the student with cross-entropy: MSKD" in captions
+
+
+def test_what_never_changes_is_told_and_not_drawn(finished):
+    captions = re.findall(r"<figcaption>(.*?)</figcaption>", finished[1])
+    assert not any("earning rate" in caption for caption in captions)
+    assert "Learning rates, the same at every step: student 0.001, teacher 0.001." in finished[1]
+
+
+@pytest.mark.parametrize(
+    ("term", "networks", "name"),
+    [
+        ("mskd_teacher", ("student", "teacher"), "MSKD"),
+        ("mskd_a", ("student", "a", "b"), "MSKD with a"),
+        ("ce_student", ("student",), "cross-entropy of student"),
+        ("total", ("student",), "total"),
+        ("other_teacher", ("student", "teacher"), "other_teacher"),
+    ],
+)
+def test_terms_have_plain_names(term, networks, name):
+    assert curves.term_name(term, networks) == name
 
 
 def test_maps_of_both_networks_at_every_step(finished):
@@ -71,15 +95,40 @@ def test_maps_of_both_networks_at_every_step(finished):
 def test_photos_that_the_student_got_wrong_by_file_name(finished):
     text = " ".join(Elements(finished[1]).text.split())
     # By the order of `CONFUSION`: four photos right, one wrong, three wrong, two right, five right.
-    assert "4 photos of test that the student got wrong, the surest first" in text
+    assert "4 test photos that the student got wrong, the surest first" in text
     assert [number for number in range(15) if f"photos/{number} & more.jpg" in text] == [4, 5, 6, 7]
 
 
 def test_the_most_confused_pairs_come_first_with_a_photo(finished):
     text = " ".join(Elements(finished[1]).text.split())
-    first = '<script>alert("x")</script> taken for apple pie 3 of 5 photos'
+    first = '<script>alert("x")</script> taken for apple pie 3 of 5 of its photos'
     assert first in text
-    assert text.index(first) < text.index('apple pie taken for <script>alert("x")</script> 1 of 5 photos')
+    assert text.index(first) < text.index('apple pie taken for <script>alert("x")</script> 1 of 5 of its photos')
+
+
+@pytest.mark.parametrize(
+    ("counts", "title"),
+    [([[5, 0], [1, 4]], "The most confused pair of"), ([[4, 1], [1, 4]], "The 2 most confused pairs")],
+)
+def test_one_pair_is_one(counts, title):
+    run = SimpleNamespace(
+        classes=("a", "b"), evaluation={f"confused/{key}": [] for key in ("label", "prediction", "image")}
+    )
+    assert title in mistakes._pairs(run, np.array(counts))
+
+
+def test_every_cell_of_the_matrix_has_its_count(finished):
+    matrix = finished[1].partition("Confusion matrix of the student")[2].partition("</svg>")[0]
+    found = re.findall(r'<text class="count (\w+)" x="([\d.]+)" y="([\d.]+)">(\w+)</text>', matrix)
+    cells = {(int(float(y)), int(float(x))): (kind, count) for kind, x, y, count in found}
+    assert cells == {
+        (0, 0): ("strong", "4"),  # 4 of 5, whose root is 0.89
+        (0, 1): ("weak", "1"),
+        (1, 0): ("middle", "3"),
+        (1, 1): ("middle", "2"),
+        (2, 2): ("strong", "5"),
+    }
+    assert [mistakes._short(count) for count in (7, 999, 1500, 123_456)] == ["7", "999", "1.5k", "123k"]
 
 
 def test_each_class_has_its_figures(finished):

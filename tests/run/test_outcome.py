@@ -1,3 +1,5 @@
+import shlex
+
 from jdnet_jax.learning import networks
 from jdnet_jax.run import outcome
 from tests import tiny_recipe as tiny
@@ -52,6 +54,12 @@ def test_the_words_at_the_end_by_hand(tmp_path):
     lines = outcome.conclusion(few, tmp_path).splitlines()
     assert lines[4] == "  ended early, after step 7 of 9"
     assert lines[7].startswith("  40 photos are few to test on: train with --folds=5, which tests on each photo once, ")
+
+
+def test_the_command_for_the_curves_works_as_printed(tmp_path):
+    text = outcome.conclusion(SUMMARY, tmp_path / "my food")
+    (command,) = (line.partition("the same as curves: ")[2] for line in text.splitlines() if "--logdir" in line)
+    assert shlex.split(command) == ["tensorboard", "--logdir", str(tmp_path / "my food")]
 
 
 def test_many_photos_need_no_interval(tmp_path):

@@ -69,7 +69,12 @@ async function show({ id, probabilities, activation, grid, milliseconds }) {
   const sure = probabilities[best[0]] >= model.not_sure_below;
   $("answer").textContent = sure ? name : "Not sure";
   $("doubt").hidden = sure;
-  $("top").replaceChildren(...best.map((label) => row(model.classes[label], probabilities[label])));
+  $("share").hidden = $("bar").hidden = !sure;
+  $("share").textContent = percent(probabilities[best[0]]);
+  $("filled").style.width = `${100 * probabilities[best[0]]}%`;
+  const others = sure ? best.slice(1) : best;
+  $("top").start = sure ? 2 : 1;
+  $("top").replaceChildren(...others.map((label) => row(model.classes[label], probabilities[label])));
   $("map").hidden = $("looked").hidden = !activation; // a file may give the probabilities alone
   if (activation) {
     drawMap($("map"), activation, grid, colors);

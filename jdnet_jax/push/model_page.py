@@ -1,0 +1,208 @@
+"""The page of a student on the hub, `README.md`: what it is, what it was tested on and what not, and how to use it.
+
+Metadata stand in front as YAML, by which the hub finds and sorts models.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from jdnet_jax.config.routing import STUDENT
+from jdnet_jax.data.wording import listed
+from jdnet_jax.figures import calibration, intervals
+from jdnet_jax.handoff.model_card import ModelCard
+from jdnet_jax.models import hub, pretrained
+from jdnet_jax.process.printable import printable
+
+_CLASSES = 200  # that are named
+
+
+def text(
+    repository: str,
+    card: ModelCard,
+    summary: Mapping[str, Any] | None,
+    starts: Mapping[str, tuple[str, str]] | None,
+    files: Sequence[str],
+    licence: str,
+) -> str:
+    """The page.
+
+    Args:
+        repository: `OWNER/NAME`.
+        card: of the student.
+        summary: the content of `summary.json`; None where only the hand-off is there.
+        starts: network -> its model and where its weights came from, before training; None where it is not known.
+        files: names of the exported files beside the weights.
+        licence: the hub's name of one, such as `apache-2.0`; '' where none is stated.
+
+    Raises:
+        ImportError: `huggingface_hub` is not installed.
+    """
+    name = repository.partition("/")[2]
+    parts = [
+        f"---\n{_metadata(name, card, licence)}\n---\n\n# {_escaped(name)}",
+        f"A network that tells {len(card.classes)} classes of photos apart ({_escaped(card.model)}, "
+        f"{_parameters(card)}, {card.image_size} x {card.image_size} pixels), trained with "
+        f"{_escaped(str(card.trained.get('with', 'jdnet_jax')))}.",
+        _use(repository, files),
+        "## Data",
+        _data(card),
+        "## How good it is",
+        _accuracy(card),
+        _calibration(card, summary),
+        "## What it was not tested on",
+        _untested(card),
+        "## Where its weights began, and licences",
+        _licences(starts, licence),
+        "## Classes",
+        _escaped(listed(card.classes, _CLASSES)) + ".",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _metadata(name: str, card: ModelCard, licence: str) -> str:
+    from huggingface_hub import EvalResult, ModelCardData
+
+    dataset = str(card.trained.get("dataset", "photos"))
+    found = [
+        EvalResult(
+            task_type="image-classification",
+            dataset_type=re.sub(r"[^\w.-]+", "-", dataset),
+            dataset_name=dataset,
+            dataset_split=role,
+            metric_type=kind,
+            metric_name=shown,
+            metric_value=card.accuracy[role][key],
+        )
+        for role in ("val", "test")
+        for kind, key, shown in (("accuracy", "top1", "top-1"), ("f1", "macro_f1", "macro-F1"))
+        if key in card.accuracy.get(role, {})
+    ]
+    data = ModelCardData(
+        license=licence or None,
+        library_name="jdnet_jax",
+        pipeline_tag="image-classification",
+        tags=["jax", "flax", "food", "knowledge-distillation"],
+        model_name=name if found else None,
+        eval_results=found or None,
+    )
+    return data.to_yaml().strip()
+
+
+def _parameters(card: ModelCard) -> str:
+    return "size not told" if card.parameters is None else f"{card.parameters / 1e6:.2f} M parameters"
+
+
+def _use(repository: str, files: Sequence[str]) -> str:
+    lines = [
+        "```python",
+        "import jdnet_jax  # pip install 'jdnet-jax[hub]'",
+        "",
+        f'student = jdnet_jax.load("hf-hub:{repository}")',
+        'print(student.predict("photo.jpg")[0].top)',
+        "```",
+        "",
+        "`model.safetensors` has the weights under timm's names, `model.json` says how photos reach the network, and "
+        "`SHA256SUMS` what both must be; loading checks it.",
+    ]
+    if files:
+        lines[-1] += (
+            f" For phones and browsers: {', '.join(f'`{name}`' for name in files)}; pixels (RGB, 0 to 255) go in, and "
+            "probabilities come out."
+        )
+    return "\n".join(lines)
+
+
+def _data(card: ModelCard) -> str:
+    told = [f"Trained and tested on {_escaped(str(card.trained.get('dataset', 'data that are not told')))}."]
+    if protocol := card.trained.get("protocol"):
+        told.append(f"Protocol: {_escaped(str(protocol))}.")
+    recipe = {key: card.trained[key] for key in ("recipe", "step", "seed") if key in card.trained}
+    if recipe:
+        told.append("Trained by " + ", ".join(f"{key} {_escaped(str(value))}" for key, value in recipe.items()) + ".")
+    return " ".join(told)
+
+
+def _accuracy(card: ModelCard) -> str:
+    rows = [
+        f"| {role} | {intervals.share(found['top1'], found['count'], always=True)} | {100 * found['top5']:.2f} % "
+        f"| {found['macro_f1']:.3f} |"
+        for role in ("test", "val")
+        if {"top1", "top5", "macro_f1", "count"} <= (found := card.accuracy.get(role, {})).keys()
+    ]
+    if not rows:
+        return "It was not told how good it is."
+    return "\n".join(
+        [
+            "| photos of | top-1 | top-5 | macro-F1 |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+            "In brackets the 95 % interval (Wilson): what other photos of the same kind could give. The step was "
+            "chosen, and the temperature fitted, on val; test was looked at once, at the end.",
+        ]
+    )
+
+
+def _calibration(card: ModelCard, summary: Mapping[str, Any] | None) -> str:
+    told = f"The logits are divided by the temperature {card.temperature:.3f} before the softmax"
+    found = summary and summary["student"].get("calibration")
+    if not summary or not found:
+        return f"{told}."
+    origin = calibration.origin(found, summary["student"]["val"]["count"])
+    return (
+        f"{told}; it was {origin}. Expected calibration error on test: "
+        f"{found['test']['ece_after']:.3f} ({found['test']['ece_before']:.3f} at temperature 1)."
+    )
+
+
+def _untested(card: ModelCard) -> str:
+    what = [
+        "Photos from other cameras, kitchens, days and countries than those of the data above: expect less there.",
+        f"Anything that is none of its {len(card.classes)} classes, of which it names one all the same.",
+        "Several dishes in one photo, or food that is mostly hidden.",
+        "Allergens, ingredients, calories or freshness, of which it says nothing. It is not for decisions on health.",
+    ]
+    if card.accuracy.get("test") is None:
+        what.insert(0, "A test set: none is told of.")
+    return "\n".join(f"- {line}" for line in what)
+
+
+def _licences(starts: Mapping[str, tuple[str, str]] | None, licence: str) -> str:
+    lines = [f"- {name}: {_start(*start)}" for name, start in (starts or {}).items()]
+    if STUDENT not in (starts or {}):
+        lines.insert(0, "- It is not told which weights it began with.")
+    own = f"`{licence}`" if licence else "not stated by who published it"
+    return "\n".join([*lines, f"- This model: {own}. What it began with, and the photos, may bind who uses it."])
+
+
+def _start(model: str, source: str) -> str:
+    """Where a network's weights came from, with the licence as far as it is told."""
+    if source == "random":
+        return f"{_escaped(model)}, drawn at random"
+    if hub.is_id(source):
+        repository = source.removeprefix("hf-hub:").partition("@")[0]
+        return f"{_escaped(model)} from https://huggingface.co/{repository}, which states its licence"
+    if source == "imagenet" and (package := pretrained.package(model)):
+        return f"{_escaped(model)} trained on ImageNet, from the package {package} ({_package_licence(package)})"
+    return f"{_escaped(model)} from {_escaped(Path(source).name)}, whose licence is not known here"
+
+
+def _package_licence(package: str) -> str:
+    try:
+        about = importlib.metadata.metadata(package).json
+    except importlib.metadata.PackageNotFoundError:
+        return "which is not installed here"
+    found = about.get("license_expression") or about.get("license")
+    if found and found != "UNKNOWN":
+        return f"licence {_escaped(str(found)[:100])}"
+    return f"its metadata state no licence; see {about.get('home_page') or 'https://pypi.org/project/' + package}"
+
+
+def _escaped(text: str) -> str:
+    """A name as Markdown shows it letter by letter."""
+    return re.sub(r"([\\`*_\[\]<>|&#])", r"\\\1", printable(text))
