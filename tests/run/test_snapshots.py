@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jdnet_jax.learning import devices, networks
+from jdnet_jax.learning import devices, initial_weights, networks
 from jdnet_jax.run import snapshots
 from tests import tiny_recipe as tiny
 
@@ -30,7 +30,7 @@ def test_chosen_steps_by_hand():
 @pytest.fixture(scope="module")
 def student():
     network = networks.build(tiny.config(), tiny.CLASSES)["student"]
-    return network, networks.initialize(network, 0, tiny.CLASSES)
+    return network, initial_weights.initialize(network, 0, tiny.CLASSES)
 
 
 def test_maps_and_probabilities_of_the_true_label(student, tmp_path):
