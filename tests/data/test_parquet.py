@@ -9,8 +9,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from jdnet_jax import data
-from jdnet_jax.data import parquet
-from jdnet_jax.data.parquet import Photo
+from jdnet_jax.data import parquet_photos
+from jdnet_jax.data.parquet_photos import Photo
 from jdnet_jax.process.errors import UserError
 from tests.conftest import SHARED_DATA
 from tests.data.tiny import dataset_config, encode, smooth_photo
@@ -184,7 +184,7 @@ class TestTest:
         [
             ({"test": "train"}, "must be one of test, validation, holdout"),
             ({"val_fraction": 0}, "must be above 0 and below 1"),
-            ({"val_fraction": 0.5, "test_fraction": 0.5}, "must be below 1 together"),
+            ({"val_fraction": 0.5, "test_fraction": 0.5}, "leave nothing to train on"),
             ({"split_seed": "a"}, "must be an integer"),
             ({"fold": 1}, "fold is no option of parquet; it has names, test"),
         ],
@@ -199,7 +199,7 @@ def test_the_hold_out_depends_on_the_photos_alone():
     photos[100] = photos[40]  # a copy goes where its original goes
     photos[101] = Photo(photos[41].digest, 0, True)  # under two classes: never held out
     backward = {102 - number: photo for number, photo in photos.items()}
-    one, other = (parquet.divide({"train": rows, "test": {}}, 0.1, 0.1, 0) for rows in (photos, backward))
+    one, other = (parquet_photos.divide({"train": rows, "test": {}}, 0.1, 0.1, 0) for rows in (photos, backward))
     assert {s: {p.digest for p in part.values()} for s, part in one.items()} == {
         s: {p.digest for p in part.values()} for s, part in other.items()
     }
