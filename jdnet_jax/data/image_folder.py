@@ -109,17 +109,12 @@ class ImageFolder(LocalBuilder):
     VERSION = tfds.core.Version("1.1.0")  # raised where other photos of a folder are taken, or read otherwise
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            description="A user's own photos, in a folder for each class.",
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(None, None, 3)),  # JPEG or PNG, as `photo_file` has it
-                    "label": tfds.features.ClassLabel(),  # named once the folder is read
-                    "path": tfds.features.Text(),
-                }
-            ),
-            supervised_keys=("image", "label"),
-            metadata=tfds.core.MetadataDict(),
+        return self.labelled_photos(
+            "A user's own photos, in a folder for each class.",
+            {
+                "label": tfds.features.ClassLabel(),  # named once the folder is read
+                "path": tfds.features.Text(),
+            },
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:

@@ -163,16 +163,9 @@ class Parquet(LocalBuilder):
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            description="Photos and labels in Parquet files, in the layout of the Hugging Face hub.",
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(None, None, 3)),  # JPEG or PNG, as `photo_file` has it
-                    "label": tfds.features.ClassLabel(),  # named once the files are read
-                }
-            ),
-            supervised_keys=("image", "label"),
-            metadata=tfds.core.MetadataDict(),
+        return self.labelled_photos(
+            "Photos and labels in Parquet files, in the layout of the Hugging Face hub.",
+            {"label": tfds.features.ClassLabel()},  # named once the files are read
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:

@@ -83,18 +83,13 @@ class _SegmentationMaps(LocalBuilder, skip_registration=True):  # type: ignore[c
     layout: ClassVar[Layout]
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            description=f"Photos of food with a mask for each food: {type(self).__name__}.",
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(None, None, 3)),  # JPEG or PNG, as `photo_file` has it
-                    "mask": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
-                    "label": tfds.features.ClassLabel(),  # named once the folder is read
-                    "photo": tfds.features.Text(),
-                }
-            ),
-            supervised_keys=("image", "label"),
-            metadata=tfds.core.MetadataDict(),
+        return self.labelled_photos(
+            f"Photos of food with a mask for each food: {type(self).__name__}.",
+            {
+                "mask": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
+                "label": tfds.features.ClassLabel(),  # named once the folder is read
+                "photo": tfds.features.Text(),
+            },
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
