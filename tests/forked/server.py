@@ -3,6 +3,7 @@
 python -m tests.forked.server LISTENING_SOCKET
 """
 
+import contextlib
 import gc
 import json
 import os
@@ -12,6 +13,7 @@ import signal
 import socket
 import sys
 import warnings
+from typing import TextIO
 
 _CONFIG_OF_JAX = "JAX_"
 
@@ -32,9 +34,9 @@ def import_libraries() -> bool:
 
 def next_command(listener: socket.socket) -> str:
     """The module of a command; returns in a process that is forked for it, and nowhere else."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
     while True:
         ready, _, _ = select.select([listener, sys.stdin], [], [])
+        _reap()
         if sys.stdin in ready:
             os._exit(0)
         connection, _ = listener.accept()
@@ -42,7 +44,6 @@ def next_command(listener: socket.socket) -> str:
             connection.close()
             continue
         listener.close()
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         _, outputs, _, _ = socket.recv_fds(connection, 3, 3)
         answers = connection.makefile("rw")
         request = json.loads(answers.readline())
@@ -53,15 +54,26 @@ def next_command(listener: socket.socket) -> str:
             return _become(request, outputs)
         for output in outputs:
             os.close(output)
-        answers.write(f"{process}\n")
-        answers.flush()
+        _answer(answers, process)
         ended = os.pidfd_open(process)
         if ended not in select.select([connection, ended], [], [])[0]:
             os.kill(process, signal.SIGKILL)  # as the client was
         _, status = os.waitpid(process, 0)
-        answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
-        answers.flush()
+        _answer(answers, os.waitstatus_to_exitcode(status))
         os._exit(0)
+
+
+def _answer(answers: TextIO, number: int) -> None:
+    with contextlib.suppress(OSError):  # the client was killed
+        answers.write(f"{number}\n")
+        answers.flush()
+
+
+def _reap() -> None:
+    """Waits for what has ended, so that its seconds count as this process's children's."""
+    with contextlib.suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
 
 
 def _become(request: dict, outputs: list[int]) -> str:
