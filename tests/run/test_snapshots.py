@@ -50,7 +50,9 @@ def test_maps_and_probabilities_of_the_true_label(student, tmp_path):
     photos, at_steps = snapshots.read(tmp_path / "a")
     np.testing.assert_array_equal(photos["label"], batch["label"])
     assert list(at_steps) == [0, 6]
-    np.testing.assert_allclose(at_steps[6]["student/map"], outputs.activation(jnp.asarray(batch["label"])), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        at_steps[6]["student/map"], outputs.activation(jnp.asarray(batch["label"])), rtol=1e-4, atol=1e-5
+    )
     shares = jax.nn.softmax(outputs.logits)[np.arange(3), batch["label"]]
     np.testing.assert_allclose(at_steps[0]["student/probability"], shares, rtol=1e-4)
 
