@@ -21,10 +21,8 @@ from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.data import balance
 from jdnet_jax.figures import calibration, imbalance, rejection
 from jdnet_jax.files import atomic
-from jdnet_jax.handoff.digest import sha256
-from jdnet_jax.learning import assembly, devices, evaluation, host_batches, networks, probe, run_check
+from jdnet_jax.learning import assembly, devices, evaluation, host_batches, initial_weights, networks, probe, run_check
 from jdnet_jax.process import together, unused_memory
-from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import Interrupted, Interruption
 from jdnet_jax.process.progress import Progress, duration, say
 from jdnet_jax.report import page
@@ -102,7 +100,7 @@ class _Run:
         weights = balance.weights(counts, weighing) if counts is not None and weighing else ()
         self.parts = assembly.assemble(config, len(dataset.class_names), self.steps, weights)
         self.networks = self.parts.networks
-        networks.check_frozen_teachers(self.networks, dataset.class_names, config.dataset.view)
+        initial_weights.check_frozen_teachers(self.networks, dataset.class_names, config.dataset.view)
         terms, groups = [term.name for term in self.parts.terms], list(self.parts.optimizers)
         self.train_step: Callable[..., Any] = (
             probe.train_step(self.networks[STUDENT], tuple(terms), dataset, config)
@@ -119,9 +117,8 @@ class _Run:
         if self.is_writer and config.snapshots:
             at = snapshots.chosen_steps(self.steps, self.periods.evaluate, config.snapshots)
             self.snapshots = snapshots.begin(config, dataset, self.parts.evaluated, place.snapshots, at)
-        frozen = self.parts.frozen.members
-        self.frozen = {name: sha256(jax.device_get(self.state.variables(name))) for name in frozen}
-        self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every, frozen)
+        self.frozen = self.parts.frozen.digests(self.state.variables)
+        self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every, self.frozen)
         self.non_finite = NonFinitePolicy(config, terms, groups, self.progress.say)
         self.early = early_stop.EarlyStop(
             config.patience, dataset.sizes["val"], unseen=not dataset.overlap("train", "val")
@@ -292,12 +289,7 @@ class _Run:
             self.state = self.checkpoints.restore(newest, self.state)
             notes = self.checkpoints.notes(newest)
             self.unlogged = [{key: np.float32(v) for key, v in values.items()} for values in notes[_UNLOGGED]]
-            for name, digest in self.frozen.items():
-                if notes["frozen"].get(name) != digest:
-                    raise UserError(
-                        f"config.teachers.{name}.init: the weights at {self.networks[name].init} are not those that "
-                        "this run began with: put those back to continue it, or choose another --workdir"
-                    )
+            self.parts.frozen.check_unchanged(self.frozen, notes["frozen"])
         reached = int(self.state.step)
         self.non_finite.resume(reached, notes)
         self.early.resume((notes or {}).get(_EARLY))

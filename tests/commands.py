@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import forked
 from tests.conftest import QUICK_COMPILATION
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,12 +26,15 @@ SMALL = (
 ALONE = ("--config=configs/demo.py:ce", *(flag for flag in SMALL[1:] if "teacher" not in flag))
 
 
-def command(name, *args, **env):
-    """Runs `python -m jdnet_jax.<name>` in the project's root with these variables added to the environment."""
+def command(name, *args, fresh=False, **env):
+    """Runs `python -m jdnet_jax.<name>` in the project's root with these variables added to the environment.
+
+    Where it is not to be `fresh`, it finds the libraries imported, see `tests.forked`.
+    """
     return subprocess.run(
-        [sys.executable, "-m", f"jdnet_jax.{name}", *args],
+        [*_python(fresh), "-m", f"jdnet_jax.{name}", *args],
         cwd=ROOT,
-        env=_environment(env),
+        env=environment(**env),
         capture_output=True,
         text=True,
         timeout=600,
@@ -39,12 +43,12 @@ def command(name, *args, **env):
 
 
 @contextlib.contextmanager
-def started(module, *args, **env):
+def started(module, *args, fresh=False, **env):
     """`python -m <module>` as `command` runs one, but going on beside the test, which may not outlive it."""
     process = subprocess.Popen(
-        [sys.executable, "-m", module, *args],
+        [*_python(fresh), "-m", module, *args],
         cwd=ROOT,
-        env=_environment(env),
+        env=environment(**env),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -56,8 +60,18 @@ def started(module, *args, **env):
             process.kill()
 
 
-def _environment(added):
-    return {**os.environ, "XLA_FLAGS": QUICK_COMPILATION, "PYTHONPATH": str(ROOT), **added}
+def _python(fresh):
+    return [sys.executable] if fresh else forked.python()
+
+
+def environment(**added):
+    """That of a command with one device. All that is compiled is kept: a start compiles dozens of small programs."""
+    ours = {
+        "XLA_FLAGS": QUICK_COMPILATION,
+        "PYTHONPATH": str(ROOT),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+    }
+    return {**os.environ, **ours, **added}
 
 
 def last_line(result):

@@ -113,13 +113,3 @@ def small_data(tmp_path_factory):
         patch.setenv("TFDS_DATA_DIR", folder)
         data.prepare(config)
     return folder
-
-
-@pytest.fixture(scope="session")
-def untouched_run(tmp_path_factory, small_data):
-    """The workdir of a run of `kills.SHORT` that was neither killed nor interrupted."""
-    from tests import kills
-
-    workdir = tmp_path_factory.mktemp("untouched")
-    kills.train_to_the_end(kills.SHORT, workdir, small_data)
-    return workdir

@@ -10,20 +10,20 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from jdnet_jax.run import metrics
-from tests.commands import SMALL, started
+from tests.commands import ALONE, SMALL, started
 
 MOMENTS = ("compiling", "step", "save", "evaluation")
 # Lines of the log average over checkpoints, and evaluations lie between them.
 LOG_EVERY, CHECKPOINT_EVERY, EVAL_EVERY = 3, 4, 6
-FLAGS = (
-    *SMALL,
+PERIODS = (
     f"--config.log_every={LOG_EVERY}",
     f"--config.checkpoint_every={CHECKPOINT_EVERY}",
     f"--config.eval_every={EVAL_EVERY}",
     "--config.ema_decay=0.9",
 )
-# The run of the tests; the fixture `untouched_run` is one.
-SHORT = (*FLAGS, "--config.steps=50")
+FLAGS = (*SMALL, *PERIODS)
+# The run of the tests, of which the fixture `untouched_run` is one: what is left behind does not depend on the recipe.
+SHORT = (*ALONE, *PERIODS, "--config.steps=50")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,8 @@ def kill_once(args: tuple[str, ...], workdir: Path, data: str, moment: str, rng:
         time.sleep(delay)
         if process.poll() is None:
             process.kill()
-        return process.wait() != 0
+        process.communicate()  # to the end of its output: what is forked ends a moment after its client
+        return process.returncode != 0
 
     if moment != "compiling":
         return _start(args, workdir, data, kill)
@@ -81,8 +82,7 @@ def _start(
     args: tuple[str, ...], workdir: Path, data: str, kill: Callable[[str, subprocess.Popen], bool], **env: str
 ) -> Start:
     began, first_step, resumed, reached = time.monotonic(), None, 0, 0
-    env = {"TFDS_DATA_DIR": data, "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0", **env}
-    with started("jdnet_jax.main", *args, f"--workdir={workdir}", **env) as process:
+    with started("jdnet_jax.main", *args, f"--workdir={workdir}", TFDS_DATA_DIR=data, **env) as process:
         for line in process.stderr:
             if line.startswith("continuing after step "):
                 resumed = reached = int(line.split()[3])

@@ -58,7 +58,7 @@ def test_a_step_is_timed_without_its_data_and_traced(tmp_path):
     parts = [first[part] for part in ("start", "build", "trace", "compile", "run")]
     assert min(parts) > 0
     assert first["total"] == pytest.approx(sum(parts))
-    evaluated = benchmark("eval", *args)
+    evaluated = benchmark("eval", *args, fresh=True)
     assert evaluated.returncode == 0, evaluated.stderr
     # Training is three forward passes' work by the formula; evaluation has a batch size of its own.
     forward = json.loads(evaluated.stdout)

@@ -4,6 +4,7 @@ import ast
 import itertools
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +12,15 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tests import forked
+from tests.commands import environment
+
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "colab").glob("*.ipynb"))
 HARDWARE = {"jdnet_food101_tpu": ("TPU", "V5E1"), "jdnet_your_photos": ("GPU", "T4")}  # CPUs alone for the others
 HOME = "OWNER/jdnet_jax"  # the repository on GitHub: a placeholder until it has one
+
+FROM_NOTHING = "jdnet_your_photos"  # whose commands are not forked, see `tests.forked`
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -91,11 +97,18 @@ def test_a_notebook_runs_from_its_first_cell_to_its_last(path, tmp_path, small_d
     for folder in ("colab", "configs"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     # A shell's `python` is this one, as on Colab.
-    paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    paths = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    if path.stem != FROM_NOTHING:
+        python = tmp_path / "bin" / "python"
+        python.parent.mkdir()
+        fork = f'if [ "$1" = -m ]; then exec {shlex.join(forked.python())} "$@"; fi'
+        python.write_text(f'#!/bin/sh\n{fork}\nexec {sys.executable} "$@"\n')
+        python.chmod(0o755)
+        paths.insert(0, str(python.parent))
     result = subprocess.run(
         [sys.executable, "-m", "jupyter", "execute", "--timeout=600", "--output=executed.ipynb", "small.ipynb"],
         cwd=tmp_path,
-        env={**os.environ, "PATH": paths, "PYTHONPATH": str(ROOT), "TFDS_DATA_DIR": small_data},
+        env=environment(PATH=os.pathsep.join(paths), TFDS_DATA_DIR=small_data),
         capture_output=True,
         text=True,
         check=False,

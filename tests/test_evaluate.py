@@ -66,7 +66,7 @@ def test_a_workdir_says_where_its_photos_are(tmp_path, small_data):
     config.dataset.options = {"counts": (64, 24, 41)}
     Workdir(tmp_path).claim(config)
     tiny_student.save(tmp_path / "student", classes=tuple(CLASS_NAMES))
-    result = evaluate(f"--model={tmp_path}", "--split=val", "--json", TFDS_DATA_DIR=small_data)
+    result = evaluate(f"--model={tmp_path}", "--split=val", "--json", fresh=True, TFDS_DATA_DIR=small_data)
     assert result.returncode == 0, result.stderr
     found = json.loads(result.stdout)
     assert (found["count"], found["split"]) == (24, "val")

@@ -6,8 +6,8 @@ from tests import tiny_student
 from tests.commands import command, last_line
 
 
-def export(*args):
-    return command("export", *args)
+def export(*args, **how):
+    return command("export", *args, **how)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_a_command_that_is_not_whole_is_one_line(args, message):
 def test_it_writes_a_file_with_its_card_and_says_how_it_compares(tmp_path):
     student = tiny_student.save(tmp_path / "student")
     output = tmp_path / "student.safetensors"
-    result = export(f"--from={student}", "--format=safetensors", f"--output={output}")
+    result = export(f"--from={student}", "--format=safetensors", f"--output={output}", fresh=True)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith(f"{output}: {output.stat().st_size:,} bytes\n")
     assert "the same class as the student on 100.00%" in result.stdout

@@ -124,7 +124,7 @@ def test_values_that_are_wrong(args, message, tmp_path):
 
 @pytest.mark.slow
 def test_a_run_prints_progress_results_and_what_lies_where(tmp_path, small_data):
-    result = jdnet(*SMALL, f"--workdir={tmp_path}", TFDS_DATA_DIR=small_data)
+    result = jdnet(*SMALL, f"--workdir={tmp_path}", fresh=True, TFDS_DATA_DIR=small_data)
     assert result.returncode == 0, result.stderr
     assert "step 2/2 (100%)" in result.stderr
     # 299 w^2 + 119 w + 12 parameters with 12 classes: 5,272 of width 4 and 20,100 of width 8.

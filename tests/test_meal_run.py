@@ -33,6 +33,7 @@ def config_of(teachers):
     config.dataset.options = {"counts": (64, 24, 41)}
     config.crop_fraction = 1.0
     config.steps, config.eval_every, config.log_every = 6, 3, 2
+    config.snapshots = 0  # each network's maps are one more function to compile; `test_train` has them
     return config
 
 

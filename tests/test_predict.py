@@ -56,7 +56,7 @@ def test_json_in_the_order_of_the_input_with_overlays_and_a_bad_photo(place):
 
 @pytest.mark.slow
 def test_a_table_for_people(place):
-    result = predict(f"--model={place}", str(place / "photos" / "a.jpg"))
+    result = predict(f"--model={place}", str(place / "photos" / "a.jpg"), fresh=True)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0] == str(place / "photos" / "a.jpg")

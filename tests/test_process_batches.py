@@ -4,10 +4,10 @@ import json
 import os
 import socket
 import subprocess
-import sys
 
 import pytest
 
+from tests import forked
 from tests.commands import ROOT, SMALL
 
 BATCH, STEPS = 16, 9  # 64 photos: nine batches reach into the third epoch
@@ -21,7 +21,7 @@ def examples(processes, small_data):
     flags = (*SMALL, f"--config.batch_size={BATCH}", "--config.augment.mixup=0.4", "--config.augment.repeats=2")
     started = [
         subprocess.Popen(
-            [sys.executable, "-m", "tests.process_batches", *map(str, (port, processes, i, STEPS)), *flags],
+            [*forked.python(), "-m", "tests.process_batches", *map(str, (port, processes, i, STEPS)), *flags],
             cwd=ROOT,
             env={**os.environ, "XLA_FLAGS": "", "TFDS_DATA_DIR": small_data, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,

@@ -47,7 +47,7 @@ def whole_run(**changes):
 
 def alone(**changes):
     """The student without its teacher: for what the loop does, whatever it trains, and compiled in less time."""
-    return recipes.apply_recipe(small_run(**changes), "ce")
+    return recipes.apply_recipe(small_run(**{"snapshots": 0, **changes}), "ce")
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -103,7 +103,7 @@ def test_too_small_a_val_ends_no_run(tmp_path, capsys):
 def of_a_trained_student(folder, recipe, **changes):
     """A run whose student begins with the weights of a hand-off."""
     at = tiny_student.save(folder, classes=CLASS_NAMES)
-    config = recipes.apply_recipe(small_run(**changes), recipe)
+    config = recipes.apply_recipe(small_run(snapshots=0, **changes), recipe)
     config.student = {"model": "resnet_tiny", "init": str(at), "options": {"width": 4}}
     return config
 
@@ -386,7 +386,7 @@ def test_how_often_to_log_may_change_between_starts(finished):
 
 def test_a_loss_that_is_not_finite_stops_the_run_and_names_term_and_checkpoint(tmp_path, monkeypatch):
     monkeypatch.setattr(train.run_check, "check", lambda config: None)  # which refuses such a learning rate
-    config = small_run(steps=40, checkpoint_every=1, eval_every=40, log_every=40)
+    config = small_run(steps=40, checkpoint_every=1, eval_every=40, log_every=40, snapshots=0)
     config.groups = {
         "teacher": {
             "schedule": {"name": "constant", "learning_rate": 1e18, "warmup": 0.0},
@@ -477,7 +477,7 @@ def test_the_student_alone_starts_where_jdnets_student_starts():
 
 def test_a_hand_off_becomes_a_frozen_teacher(finished, tmp_path):
     workdir, summary = finished
-    config = small_run()
+    config = small_run(snapshots=0)
     config.teachers = {"teacher": config_lib.teacher("resnet_tiny", init=str(workdir), width=4, drop_rate=0.1)}
     config = recipes.apply_recipe(config, "kd")
     kd = train.train_and_evaluate(config, tmp_path)
@@ -487,7 +487,7 @@ def test_a_hand_off_becomes_a_frozen_teacher(finished, tmp_path):
 
 
 def test_a_run_with_every_augmentation_and_a_smaller_student(tmp_path):
-    config = small_run(steps=2, eval_every=2, augment__erasing=0.5, augment__repeats=2)
+    config = small_run(steps=2, eval_every=2, augment__erasing=0.5, augment__repeats=2, snapshots=0)
     config.resolutions = {"student": 16}
     config.augment.update(mixup=0.5, cutmix=1.0, rand_augment={"layers": 2, "magnitude": 9.0})
     config.augment.color_jitter.update(brightness=0.2, hue=0.1)

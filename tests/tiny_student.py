@@ -5,7 +5,7 @@ import dataclasses
 from jdnet_jax import handoff
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.handoff.model_card import ModelCard
-from jdnet_jax.learning import networks
+from jdnet_jax.learning import initial_weights, networks
 
 CLASSES = ("apple", "bread", "corn", "dumpling", "egg", "fig", "grape")
 
@@ -30,7 +30,7 @@ def variables(of: ModelCard):
     config.image_size = of.image_size
     config.student = {"model": of.model, "init": "random", "options": dict(of.options)}
     classes = len(of.classes)
-    return networks.initialize(networks.build(config, classes)["student"], 0, classes)
+    return initial_weights.initialize(networks.build(config, classes)["student"], 0, classes)
 
 
 def save(folder, **changes):

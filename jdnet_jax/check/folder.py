@@ -11,8 +11,8 @@ from ml_collections import ConfigDict
 
 from jdnet_jax import data
 from jdnet_jax.data import Dataset, datasets, image_folder
+from jdnet_jax.data.folder_examination import Examination
 from jdnet_jax.data.folder_listing import SPLITS
-from jdnet_jax.data.image_folder import Examination
 from jdnet_jax.data.wording import counted, listed
 from jdnet_jax.figures import imbalance, intervals
 from jdnet_jax.process.errors import UserError

@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import difflib
 import hashlib
 import logging
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -26,7 +24,7 @@ from jaxtyping import Int
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import views
-from jdnet_jax.data import prepared, records, unlabelled_folder
+from jdnet_jax.data import builders, prepared, records, unlabelled_folder
 from jdnet_jax.files import lock
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
@@ -135,7 +133,7 @@ def prepare(config: ConfigDict) -> Dataset:
     view = config.get("view", views.PHOTO)  # a run of an earlier version has none
 
     def create() -> tfds.core.DatasetBuilder:
-        builder = _create_builder(config.name, config.data_dir, dict(config.options))
+        builder = builders.create(config.name, config.data_dir, dict(config.options))
         _check_view(builder, config.name, view)
         return builder
 
@@ -192,8 +190,8 @@ def with_unlabelled(dataset: Dataset, config: ConfigDict) -> Dataset:
         return dataset
 
     def create() -> tfds.core.DatasetBuilder:
-        with prepared.opening(Path(_store() or tfds.core.constants.DATA_DIR), "unlabelled_folder"):
-            return unlabelled_folder.create(folder, _store())
+        with prepared.opening(Path(builders.store() or tfds.core.constants.DATA_DIR), "unlabelled_folder"):
+            return unlabelled_folder.create(folder, builders.store())
 
     builder = _prepared(create)
     prepared.check(builder)
@@ -212,7 +210,7 @@ def _check_view(builder: tfds.core.DatasetBuilder, name: str, view: str) -> None
     if view != views.PHOTO and not has_masks:
         raise UserError(
             f"dataset.view={view!r} needs a mask for each photo, and {name} has none: choose a dataset that has "
-            f"({', '.join(_MASKED)}), or view={views.PHOTO!r}"
+            f"({', '.join(builders.MASKED)}), or view={views.PHOTO!r}"
         )
 
 
@@ -239,7 +237,7 @@ def find_prepared(config: ConfigDict) -> Dataset | None:
         config: as for `prepare`.
     """
     try:
-        is_there = _create_builder(config.name, config.data_dir, dict(config.options)).is_prepared()
+        is_there = builders.create(config.name, config.data_dir, dict(config.options)).is_prepared()
         return prepare(config) if is_there else None
     except UserError:
         return None  # its raw files have gone, say
@@ -252,140 +250,7 @@ def create(config: ConfigDict) -> tfds.core.DatasetBuilder:
     Raises:
         UserError: as `prepare`, as far as that is known before the data are looked at.
     """
-    return _create_builder(config.name, config.data_dir, dict(config.options))
-
-
-def _create_builder(name: str, data_dir: str, options: dict[str, Any]) -> tfds.core.DatasetBuilder:
-    data_dir = os.path.expanduser(data_dir)
-    if name in _OURS:
-        ours = _OURS[name]
-        for option in options:
-            if option not in ours.options:
-                has = ", ".join(ours.options) or "none"
-                raise UserError(f"dataset.options.{option} is no option of {name}; it has {has}")
-        with prepared.opening(Path(_store() or tfds.core.constants.DATA_DIR), name):
-            return ours.create(data_dir, _store(), **options)
-    if data_dir and not tf.io.gfile.isdir(data_dir):
-        raise UserError(
-            f"dataset.data_dir={data_dir!r} is not a folder: name TFDS's data directory (make it first where the data "
-            "is still to be downloaded), or leave it empty for the default"
-        )
-    try:
-        with prepared.opening(Path(data_dir or _store() or tfds.core.constants.DATA_DIR), name):
-            return tfds.builder(name, data_dir=data_dir or _store(), **options)
-    except tfds.core.DatasetNotFoundError:
-        known = [*_OURS, *tfds.list_builders(with_community_datasets=False)]
-        near = difflib.get_close_matches(name, known, n=3)
-        hint = f"; near it are {', '.join(near)}" if near else ""
-        raise UserError(
-            f"dataset.name={name!r} is neither a dataset of this project ({', '.join(_OURS)}) nor registered with "
-            f"TensorFlow Datasets, nor prepared in dataset.data_dir={data_dir!r}{hint}"
-        ) from None
-    except (TypeError, ValueError, AssertionError) as error:
-        raise UserError(
-            f"dataset.name={name!r} with options {options} cannot be opened: {_first_line(error)}"
-        ) from error
-
-
-def _grocery_store(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
-    from jdnet_jax.data import grocery_store
-
-    return grocery_store.create(raw_dir, store, **options)
-
-
-def _image_folder(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
-    from jdnet_jax.data import image_folder
-
-    return image_folder.create(raw_dir, store, **options)
-
-
-def _parquet(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
-    from jdnet_jax.data import parquet
-
-    return parquet.create(raw_dir, store, **options)
-
-
-def _imaterialist_product_2019(raw_dir: str, store: str | None) -> tfds.core.DatasetBuilder:
-    from jdnet_jax.data import imaterialist_product_2019
-
-    return imaterialist_product_2019.create(raw_dir, store)
-
-
-def _masked_folder(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
-    from jdnet_jax.data import masked_folder
-
-    return masked_folder.create(raw_dir, store, **options)
-
-
-def _segmentation_maps(name: str) -> Callable[..., tfds.core.DatasetBuilder]:
-    def create(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
-        from jdnet_jax.data import segmentation_maps
-
-        return segmentation_maps.create(name, raw_dir, store, **options)
-
-    return create
-
-
-def _synthetic_meals(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
-    from jdnet_jax.data.synthetic_meals import SyntheticMeals, SyntheticMealsConfig
-
-    if raw_dir:
-        raise UserError(f"dataset.data_dir={raw_dir!r}: synthetic_meals is drawn, not read; leave data_dir empty")
-    try:
-        config = SyntheticMealsConfig(**options)
-    except ValueError as error:
-        raise UserError(f"dataset.options: {_first_line(error)}") from error
-    # TFDS wants its own object, or the name, for a config that it knows.
-    return SyntheticMeals(
-        data_dir=store, config=config.name if config.name in SyntheticMeals.builder_configs else config
-    )
-
-
-def _uec_food(num_classes: int) -> Callable[..., tfds.core.DatasetBuilder]:
-    def create(raw_dir: str, store: str | None, **options: Any) -> tfds.core.DatasetBuilder:
-        from jdnet_jax.data import uec_food
-
-        return uec_food.create(num_classes, raw_dir, store, **options)
-
-    return create
-
-
-class _Ours(NamedTuple):
-    """A builder of this project.
-
-    Attributes:
-        create: from the path of the raw files or '', the TFDS data directory or None for its default, and the options.
-        options: names of the options.
-    """
-
-    create: Callable[..., tfds.core.DatasetBuilder]
-    options: tuple[str, ...]
-
-
-_FOLDER_OPTIONS = ("val_fraction", "test_fraction", "split_seed")
-_MAP_OPTIONS = ("val_fraction", "split_seed")
-_UEC_FOOD_OPTIONS = ("fold", "train", "crop", "margin", "dedupe")
-
-_OURS = {
-    "grocery_store": _Ours(_grocery_store, ("labels", "val", "masks")),
-    "image_folder": _Ours(_image_folder, (*_FOLDER_OPTIONS, "folds", "fold")),
-    "masked_folder": _Ours(_masked_folder, _FOLDER_OPTIONS),
-    "foodseg103": _Ours(_segmentation_maps("foodseg103"), _MAP_OPTIONS),
-    "uec_foodpix": _Ours(_segmentation_maps("uec_foodpix"), _MAP_OPTIONS),
-    "parquet": _Ours(_parquet, ("names", "test", *_FOLDER_OPTIONS, "image_column", "label_column")),
-    "imaterialist_product_2019": _Ours(_imaterialist_product_2019, ()),
-    "synthetic_meals": _Ours(_synthetic_meals, ("size", "counts", "seed")),
-    "uec_food100": _Ours(_uec_food(100), _UEC_FOOD_OPTIONS),
-    "uec_food256": _Ours(_uec_food(256), _UEC_FOOD_OPTIONS),
-}
-
-
-_MASKED = ("synthetic_meals", "masked_folder", "foodseg103", "uec_foodpix", "grocery_store with options.masks")
-
-
-def _store() -> str | None:
-    """The TFDS data directory, read when asked for: TFDS itself reads the variable once, at import."""
-    return os.path.expanduser(os.environ.get("TFDS_DATA_DIR", "")) or None
+    return builders.create(config.name, config.data_dir, dict(config.options))
 
 
 # No network, a full disk, a broken archive, a changed file at the source, a manual download that is not there.
@@ -418,7 +283,7 @@ def _prepared(create: Callable[[], tfds.core.DatasetBuilder]) -> tfds.core.Datas
         except _CANNOT_BE_HAD as error:
             if not create().is_prepared():
                 raise UserError(
-                    f"dataset {builder.name} could not be prepared in {builder.data_path}: {_first_line(error)}"
+                    f"dataset {builder.name} could not be prepared in {builder.data_path}: {builders.first_line(error)}"
                 ) from error
     return create()  # restores what the preparation wrote, whoever did it
 
@@ -436,12 +301,7 @@ def _size(builder: tfds.core.DatasetBuilder, name: str, role: str, split: str) -
     try:
         size = builder.info.splits[split].num_examples
     except (ValueError, KeyError, AssertionError) as error:
-        raise UserError(f"{what}, which has {', '.join(builder.info.splits)}: {_first_line(error)}") from error
+        raise UserError(f"{what}, which has {', '.join(builder.info.splits)}: {builders.first_line(error)}") from error
     if size <= 0:
         raise UserError(f"{what} holds no images; choose a larger split")
     return size
-
-
-def _first_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0] if lines else type(error).__name__

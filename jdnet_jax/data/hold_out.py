@@ -6,6 +6,31 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 
+from jdnet_jax.process.errors import UserError
+
+
+def check_options(builder: str, split_seed: object, **fractions: object) -> None:
+    """Checks the options of a builder that holds parts out of train.
+
+    Args:
+        builder: its name, for messages.
+        split_seed: the option of that name.
+        fractions: the options `val_fraction` and, where there is one, `test_fraction`.
+
+    Raises:
+        UserError: one is impossible.
+    """
+    shares: list[float] = []
+    for option, value in fractions.items():
+        if not isinstance(value, int | float) or not 0 < value < 1:
+            raise UserError(f"dataset.options.{option}={value!r} of {builder} must be above 0 and below 1")
+        shares.append(value)
+    if sum(shares) >= 1:
+        both = " and ".join(f"{option}={value}" for option, value in fractions.items())
+        raise UserError(f"dataset.options.{both} of {builder} leave nothing to train on: their sum must be below 1")
+    if not isinstance(split_seed, int):
+        raise UserError(f"dataset.options.split_seed={split_seed!r} of {builder} must be an integer")
+
 
 def stratified_hold_out(
     labels: Mapping[str, Hashable],

@@ -81,18 +81,13 @@ class IMaterialistProduct2019(LocalBuilder):
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            description="iMaterialist Challenge on Product Recognition (FGVC6, CVPR 2019).",
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(None, None, 3)),  # JPEG or PNG, as `photo_file` has it
-                    "label": tfds.features.ClassLabel(names=[str(number) for number in range(NUM_CLASSES)]),
-                    "path": tfds.features.Text(),
-                }
-            ),
-            supervised_keys=("image", "label"),
-            homepage="https://github.com/msight-tech/imaterialist-product-2019",
-            metadata=tfds.core.MetadataDict(),
+        return self.labelled_photos(
+            "iMaterialist Challenge on Product Recognition (FGVC6, CVPR 2019).",
+            {
+                "label": tfds.features.ClassLabel(names=[str(number) for number in range(NUM_CLASSES)]),
+                "path": tfds.features.Text(),
+            },
+            "https://github.com/msight-tech/imaterialist-product-2019",
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +41,24 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder):
         config = dataclasses.replace(config, try_download_gcs=False)
         with photo_limits.quiet_pillow(), without_talk_of_downloads():
             super().download_and_prepare(download_config=config, **options)
+
+    def labelled_photos(
+        self, description: str, features: Mapping[str, Any], homepage: str | None = None
+    ) -> tfds.core.DatasetInfo:
+        """What TFDS asks to be told of photos that are JPEG or PNG, as `photo_file` has them.
+
+        Args:
+            description: of the dataset.
+            features: beside the image, of which `label` is one.
+            homepage: of the dataset.
+        """
+        return self.dataset_info_from_configs(
+            description=description,
+            features=tfds.features.FeaturesDict({"image": tfds.features.Image(shape=(None, None, 3)), **features}),
+            supervised_keys=("image", "label"),
+            homepage=homepage,
+            metadata=tfds.core.MetadataDict(),
+        )
 
     def records(self, files: Iterable[Path]) -> Iterator[bytes]:
         """What to store of photos that were found to be readable.

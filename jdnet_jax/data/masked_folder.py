@@ -21,9 +21,8 @@ from typing import Any, NamedTuple
 import tensorflow_datasets as tfds
 from absl import logging
 
-from jdnet_jax.data import image_check, image_folder, masks, photo_file
+from jdnet_jax.data import folder_examination, image_check, image_folder, masks, photo_file
 from jdnet_jax.data.folder_listing import SPLITS, Listing, Photo, digest, read_listing
-from jdnet_jax.data.hold_out import stratified_hold_out
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.local_builder import LocalBuilder, Unchecked
 from jdnet_jax.data.parallel import in_order
@@ -58,18 +57,13 @@ class MaskedFolder(LocalBuilder):
     VERSION = tfds.core.Version("1.1.0")  # raised where other photos of a folder are taken, or read otherwise
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            description="A user's own photos with masks, in a folder for each class.",
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(None, None, 3)),  # JPEG or PNG, as `photo_file` has it
-                    "mask": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
-                    "label": tfds.features.ClassLabel(),  # named once the folder is read
-                    "path": tfds.features.Text(),
-                }
-            ),
-            supervised_keys=("image", "label"),
-            metadata=tfds.core.MetadataDict(),
+        return self.labelled_photos(
+            "A user's own photos with masks, in a folder for each class.",
+            {
+                "mask": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
+                "label": tfds.features.ClassLabel(),  # named once the folder is read
+                "path": tfds.features.Text(),
+            },
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
@@ -77,14 +71,14 @@ class MaskedFolder(LocalBuilder):
         config = self.builder_config
         root = Path(config.raw_dir)
         listing = read(root)
-        fingerprints, unreadable = image_folder.fingerprint(listing)
-        readable = image_folder.only_in(fingerprints, listing.photos)
+        fingerprints, unreadable = folder_examination.fingerprint(listing)
+        readable = folder_examination.only_in(fingerprints, listing.photos)
         masked = {
             split: [Masked(photo.path, photo.file, mask_of(root, photo)) for photo in photos]
             for split, photos in readable.items()
         }
         names, words = with_region(masked, root)
-        usable = image_folder.only_in(set().union(*names.values()), readable)
+        usable = folder_examination.only_in(set().union(*names.values()), readable)
         lost = set(listing.class_names) - {photo.class_name for photo in usable["train"]}
         if lost:
             raise UserError(
@@ -92,7 +86,10 @@ class MaskedFolder(LocalBuilder):
                 "the folder"
             )
         contents = {path: print_.content for path, print_ in fingerprints.items()}
-        divided = divide(usable, contents, config.val_fraction, config.test_fraction, config.split_seed)
+        fractions = {"test": config.test_fraction, "val": config.val_fraction}
+        # The pairs of a photo stay together, whatever their classes.
+        labels = {photo.path: photo.class_name for photo in usable["train"]}
+        divided = folder_examination.divide_labelled(usable, labels, contents, fractions, config.split_seed)
         self.info.features["label"].names = listing.class_names
         self.info.metadata["protocol"] = "; ".join(
             [
@@ -239,38 +236,6 @@ def region_share(mask_file: Path, photo: Path) -> float | str:
     except UnreadablePhotoError as error:
         return str(error)
     return float(mask.mean())
-
-
-def divide(
-    photos: Mapping[str, Sequence[Photo]],
-    contents: Mapping[str, bytes],
-    val_fraction: float,
-    test_fraction: float,
-    seed: int,
-) -> dict[str, tuple[Photo, ...]]:
-    """Holds the splits that `photos` lacks out of its train, the pairs of a photo always together.
-
-    Args:
-        photos: of train and of each split that there is.
-        contents: from a photo's path to what is equal for identical files.
-        val_fraction: share of each class.
-        test_fraction: likewise.
-        seed: of the hash that decides.
-
-    Raises:
-        UserError: a split would be empty.
-    """
-    missing = {split: share for split, share in (("test", test_fraction), ("val", val_fraction)) if split not in photos}
-    labels = {photo.path: photo.class_name for photo in photos["train"]}
-    held = stratified_hold_out(labels, missing, seed, contents)
-    split_of = {path: split for split, paths in held.items() for path in paths}
-    divided: dict[str, list[Photo]] = {split: list(photos.get(split, ())) for split in ("val", "test")} | {"train": []}
-    for photo in photos["train"]:
-        divided[split_of.get(photo.path, "train")].append(photo)
-    for split in SPLITS:
-        if not divided[split]:
-            raise UserError(f"{split} would hold no photos: no class has enough to hold one out; add some to train")
-    return {split: tuple(divided[split]) for split in SPLITS}
 
 
 def _is_divided(root: Path) -> bool:

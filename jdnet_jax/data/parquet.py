@@ -13,15 +13,15 @@ import io
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import tensorflow_datasets as tfds
 from absl import logging
 
-from jdnet_jax.data import folder_listing, image_check, parquet_files, parquet_rows, photo_file
-from jdnet_jax.data.hold_out import stratified_hold_out
-from jdnet_jax.data.local_builder import LocalBuilder, Unchecked, with_progress
+from jdnet_jax.data import folder_listing, hold_out, parquet_files, parquet_photos, parquet_rows, photo_file
+from jdnet_jax.data.local_builder import LocalBuilder, Unchecked
 from jdnet_jax.data.parallel import in_order
+from jdnet_jax.data.parquet_photos import Photos
 from jdnet_jax.data.parquet_rows import Table
 from jdnet_jax.data.photo_limits import UnreadablePhotoError
 from jdnet_jax.data.wording import counted, listed
@@ -30,18 +30,6 @@ from jdnet_jax.process.errors import UserError
 TESTS = ("test", "validation", "holdout")
 
 Tables = Mapping[str, tuple[Table, ...]]
-
-
-class Photo(NamedTuple):
-    """What is remembered of a row whose photo can be read: SHA-256 of the image file, label, and what is stored."""
-
-    digest: bytes
-    label: int
-    is_kept: bool  # byte for byte
-
-
-#: The photos of a split by the number of the row, counted through the split's files.
-Photos = Mapping[int, Photo]
 
 
 @dataclasses.dataclass(eq=False)
@@ -91,13 +79,7 @@ def create(
     """
     if test not in TESTS:
         raise UserError(f"dataset.options.test={test!r} of parquet must be one of {', '.join(TESTS)}")
-    for option, value in (("val_fraction", val_fraction), ("test_fraction", test_fraction)):
-        if not isinstance(value, int | float) or not 0 < value < 1:
-            raise UserError(f"dataset.options.{option}={value!r} of parquet must be above 0 and below 1")
-    if val_fraction + test_fraction >= 1:
-        raise UserError("dataset.options.val_fraction and test_fraction of parquet must be below 1 together")
-    if not isinstance(split_seed, int):
-        raise UserError(f"dataset.options.split_seed={split_seed!r} of parquet must be an integer")
+    hold_out.check_options("parquet", split_seed, val_fraction=val_fraction, test_fraction=test_fraction)
     files = parquet_files.find(raw_dir)
     chosen, left_out = _choose(files, test, raw_dir)
     tables = {
@@ -181,16 +163,9 @@ class Parquet(LocalBuilder):
     VERSION = tfds.core.Version("1.0.0")
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            description="Photos and labels in Parquet files, in the layout of the Hugging Face hub.",
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(None, None, 3)),  # JPEG or PNG, as `photo_file` has it
-                    "label": tfds.features.ClassLabel(),  # named once the files are read
-                }
-            ),
-            supervised_keys=("image", "label"),
-            metadata=tfds.core.MetadataDict(),
+        return self.labelled_photos(
+            "Photos and labels in Parquet files, in the layout of the Hugging Face hub.",
+            {"label": tfds.features.ClassLabel()},  # named once the files are read
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
@@ -199,9 +174,9 @@ class Parquet(LocalBuilder):
         names = config.names or _names_of_labels(config.tables["train"])
         found, skipped = {}, 0
         for split, tables in config.tables.items():
-            found[split], bad = read_photos(split, tables, names)
+            found[split], bad = parquet_photos.read_photos(split, tables, names)
             skipped += bad
-        divided = divide(found, config.val_fraction, config.test_fraction, config.split_seed)
+        divided = parquet_photos.divide(found, config.val_fraction, config.test_fraction, config.split_seed)
         self.info.features["label"].names = names
         self.info.metadata["protocol"] = "; ".join(
             [
@@ -227,89 +202,10 @@ class Parquet(LocalBuilder):
             except UnreadablePhotoError as error:
                 raise UserError(f"{where} changed while it was read ({error}): run the same command again") from error
 
-        wanted = (row for row in _rows(tables) if row[0] in photos)
+        wanted = (row for row in parquet_photos.rows(tables) if row[0] in photos)
         for number, encoded in in_order(record, wanted):
             photo = photos[number]
             yield f"{photo.digest.hex()}:{number}", {"image": io.BytesIO(encoded), "label": photo.label}
-
-
-def read_photos(split: str, tables: Sequence[Table], names: Sequence[str]) -> tuple[Photos, int]:
-    """Decodes every photo of a split; what is in those that can be read, and the number of those that cannot.
-
-    Args:
-        split: its name, for messages.
-        tables: its files.
-        names: of the classes.
-
-    Raises:
-        UserError: a label is none of a class, a row has no image, or more than 1 % of the photos cannot be read.
-    """
-    numbers = {name: number for number, name in enumerate(names)}
-
-    def look(row: tuple[int, str, bytes | None, object]) -> tuple[int, str, Photo | str]:
-        number, where, image, label = row
-        known = numbers.get(label, -1) if isinstance(label, str) else label
-        if not isinstance(known, int) or not 0 <= known < len(names):
-            raise UserError(f"{where}: {_wrong_label(label, split, names)}")
-        if image is None:
-            raise UserError(f"{where} has no image's bytes: the file must hold the images themselves")
-        try:
-            record = photo_file.to_record(image)
-            image_check.decode(record)
-        except UnreadablePhotoError as error:
-            return number, where, str(error)
-        return number, where, Photo(hashlib.sha256(image).digest(), known, record is image)
-
-    photos, bad = {}, {}
-    progress = with_progress(range(sum(table.size for table in tables)), f"reading {split} of {tables[0].file.parent}")
-    for number, where, result in in_order(look, (row for row, _ in zip(_rows(tables), progress, strict=False))):
-        if isinstance(result, str):
-            bad[where] = result
-        else:
-            photos[number] = result
-    image_check.refuse_many(bad, len(photos) + len(bad), f"{split} of {tables[0].file.parent}")
-    return photos, len(bad)
-
-
-def divide(found: Mapping[str, Photos], val_fraction: float, test_fraction: float, seed: int) -> dict[str, Photos]:
-    """Holds the splits that `found` lacks out of its train, class by class, by a hash of the photos.
-
-    Copies of a photo are never parted; those under several classes, of which all but one must be wrong, stay in train.
-
-    Args:
-        found: the photos of train, and of val and test where there are any.
-        val_fraction: share of each class.
-        test_fraction: likewise.
-        seed: of the hash that decides.
-
-    Raises:
-        UserError: a split would be empty.
-    """
-    missing = {split: f for split, f in (("test", test_fraction), ("val", val_fraction)) if split not in found}
-    labels_of = defaultdict(set)
-    for photo in found["train"].values():
-        labels_of[photo.digest.hex()].add(photo.label)
-    labels = {digest: next(iter(members)) for digest, members in labels_of.items() if len(members) == 1}
-    held = stratified_hold_out(labels, missing, seed)
-    for split, members in held.items():
-        if not members:
-            raise UserError(f"{split} would hold no photos: no class has enough to hold one out")
-    split_of = {digest: split for split, members in held.items() for digest in members}
-    divided: dict[str, dict[int, Photo]] = {split: dict(found.get(split, {})) for split in ("val", "test")}
-    divided["train"] = {}
-    for number, photo in found["train"].items():
-        divided[split_of.get(photo.digest.hex(), "train")][number] = photo
-    return dict(divided)
-
-
-def _rows(tables: Sequence[Table]) -> Iterator[tuple[int, str, bytes | None, int | str | None]]:
-    """Each row's number in the split, its place for messages, its image and its label."""
-    first = 0
-    for table in tables:
-        number = 0
-        for number, (image, label) in enumerate(parquet_rows.images_and_labels(table)):
-            yield first + number, f"{table.file}, row {number}", image, label
-        first += table.size
 
 
 def _names_of_labels(tables: Sequence[Table]) -> tuple[str, ...]:
@@ -321,14 +217,6 @@ def _names_of_labels(tables: Sequence[Table]) -> tuple[str, ...]:
     logging.warning("%s names no classes: they are known by their numbers; set dataset.options.names", tables[0].file)
     greatest = max((label for label in found if isinstance(label, int)), default=-1)
     return tuple(str(number) for number in range(greatest + 1))
-
-
-def _wrong_label(label: object, split: str, names: Sequence[str]) -> str:
-    hint = "correct it, or dataset.options.names"
-    if label == -1 and split == "test":
-        hint = "labels of a test that are kept secret are -1; set dataset.options.test='validation' or 'holdout'"
-    what = f"the numbers 0 to {len(names) - 1}" if isinstance(label, int) else f"the classes ({listed(names)})"
-    return f"label is {label!r}, which is none of {what}: {hint}"
 
 
 def _how_divided(config: ParquetConfig) -> Iterator[str]:

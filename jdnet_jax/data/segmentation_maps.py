@@ -27,7 +27,7 @@ import tensorflow_datasets as tfds
 
 from jdnet_jax.data import image_check, masks, photo_file
 from jdnet_jax.data.folder_walk import is_system_name
-from jdnet_jax.data.hold_out import stratified_hold_out
+from jdnet_jax.data.hold_out import check_options, stratified_hold_out
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.local_builder import LocalBuilder, Unchecked, with_progress
 from jdnet_jax.data.parallel import in_order
@@ -83,18 +83,13 @@ class _SegmentationMaps(LocalBuilder, skip_registration=True):  # type: ignore[c
     layout: ClassVar[Layout]
 
     def _info(self) -> tfds.core.DatasetInfo:
-        return self.dataset_info_from_configs(
-            description=f"Photos of food with a mask for each food: {type(self).__name__}.",
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(None, None, 3)),  # JPEG or PNG, as `photo_file` has it
-                    "mask": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
-                    "label": tfds.features.ClassLabel(),  # named once the folder is read
-                    "photo": tfds.features.Text(),
-                }
-            ),
-            supervised_keys=("image", "label"),
-            metadata=tfds.core.MetadataDict(),
+        return self.labelled_photos(
+            f"Photos of food with a mask for each food: {type(self).__name__}.",
+            {
+                "mask": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
+                "label": tfds.features.ClassLabel(),  # named once the folder is read
+                "photo": tfds.features.Text(),
+            },
         )
 
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
@@ -208,10 +203,7 @@ def create(
     Raises:
         UserError: an option is impossible, or the folder is not this dataset.
     """
-    if not isinstance(val_fraction, int | float) or not 0 < val_fraction < 1:
-        raise UserError(f"dataset.options.val_fraction={val_fraction!r} of {name} must be above 0 and below 1")
-    if not isinstance(split_seed, int):
-        raise UserError(f"dataset.options.split_seed={split_seed!r} of {name} must be an integer")
+    check_options(name, split_seed, val_fraction=val_fraction)
     builder = BUILDERS[name]
     root = find_root(name, Path(raw_dir), builder.layout)
     sha = hashlib.sha256()

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax import lax
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Bool, Int, PyTree, UInt8
+from jaxtyping import Array, Bool, Int, PyTree, Shaped
 
 from jdnet_jax.models import lowering
 
@@ -115,7 +115,7 @@ def rows(batch_size: int, grad_accum: int = 1) -> Int[np.ndarray, " local"]:
     return positions[:, mine].transpose(1, 0, 2).reshape(-1)
 
 
-def split(batch: Mapping[str, UInt8[np.ndarray, "local ..."]], grad_accum: int | None = None) -> Batch:
+def split(batch: Mapping[str, Shaped[np.ndarray, "local ..."]], grad_accum: int | None = None) -> Batch:
     """Cuts this process's examples over its devices and starts their transfer.
 
     Args:

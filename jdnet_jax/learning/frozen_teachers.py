@@ -10,20 +10,22 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float, Int, PRNGKeyArray
+from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 from ml_collections import ConfigDict
 
 from jdnet_jax.config.routing import ENSEMBLE
+from jdnet_jax.handoff.digest import sha256
 from jdnet_jax.learning.networks import Network
 from jdnet_jax.learning.networks import readers as block_readers
 from jdnet_jax.losses.blocks import BlockReader
 from jdnet_jax.models.outputs import Outputs
+from jdnet_jax.process.errors import UserError
 
 # Folded into a step's key, to be independent of what the numbers of micro-batches give.
 _SELECTION = 0x4D45414C
@@ -85,6 +87,27 @@ class FrozenTeachers:
             return dict(outputs)
         name = next(iter(self.members))
         return {**outputs, ENSEMBLE: self.readers[name].aligned(outputs[name])}
+
+    def digests(self, variables: Callable[[str], PyTree]) -> dict[str, str]:
+        """Member -> the digest of its weights, which `variables` has of each."""
+        return {name: sha256(jax.device_get(variables(name))) for name in self.members}
+
+    def check_unchanged(self, digests: Mapping[str, str], before: Mapping[str, str]) -> None:
+        """Checks that a run goes on with the teachers that it began with.
+
+        Args:
+            digests: of the members, as `digests` has them.
+            before: likewise, when the run began.
+
+        Raises:
+            UserError: the weights of one are others.
+        """
+        for name, digest in digests.items():
+            if before.get(name) != digest:
+                raise UserError(
+                    f"config.teachers.{name}.init: the weights at {self.members[name].init} are not those that this "
+                    "run began with: put those back to continue it, or choose another --workdir"
+                )
 
     def _forward(self, network: Network, params, batch_stats, batch, key) -> Outputs:
         variables, x = {"params": params, "batch_stats": batch_stats}, network.prepare(batch)

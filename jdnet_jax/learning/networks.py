@@ -1,33 +1,26 @@
-"""The networks of a run: built from the config, checked against each other, initialised or loaded."""
+"""The networks of a run, built from the config; `initial_weights` says what they begin with."""
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
-from absl import logging
 from jaxtyping import Array, Float, PyTree
 from ml_collections import ConfigDict
 
-from jdnet_jax import handoff, losses, models
+from jdnet_jax import losses, models
 from jdnet_jax.config import views
 from jdnet_jax.config.defaults import eval_image_size
 from jdnet_jax.config.routing import ENSEMBLE, STUDENT
-from jdnet_jax.handoff import class_names as class_names_lib
-from jdnet_jax.handoff import sums
-from jdnet_jax.learning import branches
 from jdnet_jax.learning.devices import DATA_AXIS
 from jdnet_jax.losses.blocks import BlockReader
-from jdnet_jax.models import initialization, lowering, position_embedding
+from jdnet_jax.models import initialization, lowering
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.process.errors import UserError
 
@@ -165,110 +158,6 @@ def head(network: Network) -> frozenset[tuple[str, ...]]:
     longer = dataclasses.replace(network, module=network.module.clone(num_classes=network.module.num_classes + 1))
     own, other = (flax.traverse_util.flatten_dict(shapes(one)[1]["params"]) for one in (network, longer))
     return frozenset(path for path, leaf in own.items() if leaf.shape != other[path].shape)
-
-
-def check_weights(networks: Mapping[str, Network]) -> None:
-    """Checks that each network's `init` names weights that exist; nothing is read from them yet.
-
-    Raises:
-        UserError: names the config key, and what a source may be.
-    """
-    for network in networks.values():
-        if not isinstance(network.init, str):
-            with _named(network):
-                branches.check(network.model, network.init, network.options)
-                if not network.trainable:
-                    raise UserError("weights of its branches do not make a frozen teacher: train it, name its workdir")
-            continue
-        if network.init == "random" or handoff.is_handoff(network.init):
-            continue
-        with _named(network):
-            models.check_weights(network.model, network.init)
-
-
-def check_frozen_teachers(networks: Mapping[str, Network], class_names: Sequence[str], view: str) -> None:
-    """Checks that frozen teachers that earlier runs trained know the run's classes, and see of a photo what it shows.
-
-    Args:
-        networks: of the run.
-        class_names: of its data, in the order of the labels.
-        view: of its data, one of `views.VIEWS`.
-
-    Raises:
-        UserError: a teacher was trained on other classes, on the same ones in another order, or on another view.
-    """
-    for network in networks.values():
-        folder = handoff.find(Path(network.init)) if isinstance(network.init, str) and network.init else None
-        if network.trainable or folder is None:
-            continue
-        card = sums.checked_card(folder)
-        with _named(network):
-            class_names_lib.check(tuple(class_names), card.classes, "the run's data")
-            # `views.images_for`: of a photo in two parts a network of three channels is shown the whole.
-            shown = views.PHOTO if view == views.BOTH and network.module.input_spec.channels == 3 else view
-            if card.view != shown:
-                raise UserError(f"{network.init} was trained on the view {card.view!r} and is shown {shown!r} here")
-
-
-@contextlib.contextmanager
-def _named(network: Network) -> Iterator[None]:
-    """Puts the network's config key before a message about its weights."""
-    try:
-        yield
-    except UserError as error:
-        raise UserError(f"{config_key(network.name)}.init: {error}") from error
-
-
-def initialize(network: Network, seed: int, num_classes: int) -> Variables:
-    """Parameters and batch statistics, float32: fresh, or loaded from where the network's `init` says.
-
-    Fresh values are a function of the seed and the network's name alone, so that the student of a control starts where
-    JDNet's does.
-
-    Raises:
-        UserError: weights that do not exist or do not fit the model.
-    """
-    own_seed = zlib.crc32(f"{seed} {network.name}".encode()) & 0x7FFFFFFF
-    key = jax.random.key(own_seed)
-    if network.init == "random":
-        return _fresh(network, key)
-    if not isinstance(network.init, str):
-        with _named(network):
-            return branches.load(network.model, network.init, network.options, _fresh(network, key), network.image_size)
-    with _named(network):
-        if handoff.is_handoff(network.init):
-            return _from_handoff(network, num_classes)
-        variables = models.load_pretrained(
-            network.model,
-            network.init,
-            num_classes,
-            image_size=network.image_size,
-            seed=own_seed,
-            fresh_classifier=network.trainable,
-            **network.options,
-        )
-    logging.info("%s: weights of %s loaded from %s", network.name, network.model, network.init)
-    return variables
-
-
-def _fresh(network: Network, key: Array) -> Variables:
-    variables = initialization.draw(network.module, network.image_size, key)
-    return {"params": variables["params"], "batch_stats": variables.get("batch_stats", {})}
-
-
-def _from_handoff(network: Network, num_classes: int) -> Variables:
-    variables, card = handoff.load(str(network.init), model=network.model, num_classes=num_classes)
-    own, expected = variables["params"], shapes(network)[1]["params"]
-    if position_embedding.NAME in own and position_embedding.NAME in expected:
-        shape = expected[position_embedding.NAME].shape
-        resized = position_embedding.fit(own[position_embedding.NAME], shape, len(network.module.tokens), network.model)
-        variables = {**variables, "params": {**own, position_embedding.NAME: resized}}
-    if not fits(network, variables):
-        raise UserError(
-            f"{network.init} holds {network.model} with options {dict(card.options)}, of other shapes "
-            f"than the options {dict(network.options)} of {network.name}: give it the same options"
-        )
-    return variables
 
 
 def fits(network: Network, variables: Variables) -> bool:

@@ -7,7 +7,7 @@ from ml_collections import ConfigDict
 
 from jdnet_jax.config import check as config_check
 from jdnet_jax.data import mixing
-from jdnet_jax.learning import alignment_check, networks
+from jdnet_jax.learning import alignment_check, initial_weights, networks
 from jdnet_jax.process.errors import UserError
 
 # Stands in for the number of classes while shapes are checked, before the dataset is there to tell it.
@@ -48,4 +48,4 @@ def check(config: ConfigDict, *, weights: bool = True, num_classes: int = _ANY_C
     nets = networks.build(config, num_classes)
     alignment_check.check_alignment(config, nets)
     if weights:
-        networks.check_weights(nets)
+        initial_weights.check(nets)

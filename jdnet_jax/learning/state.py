@@ -17,7 +17,7 @@ from ml_collections import ConfigDict
 from jdnet_jax import losses
 from jdnet_jax.config.defaults import group_settings, head_of
 from jdnet_jax.config.routing import DISCRIMINATORS, STUDENT
-from jdnet_jax.learning import frozen_teachers, networks, optimizers
+from jdnet_jax.learning import frozen_teachers, initial_weights, networks, optimizers
 from jdnet_jax.learning.networks import Network
 from jdnet_jax.losses.adversarial import discriminators_turn
 
@@ -97,7 +97,7 @@ def create(
     params: dict[str, Any] = {}
     batch_stats: dict[str, Any] = {}
     for name, network in nets.items():
-        variables = networks.initialize(network, config.seed, num_classes)
+        variables = initial_weights.initialize(network, config.seed, num_classes)
         params[name], batch_stats[name] = variables["params"], variables["batch_stats"]
     outputs = {
         name: jax.tree.map(lambda leaf: _copy(np.zeros(leaf.shape, leaf.dtype)), networks.shapes(network)[0])

@@ -6,7 +6,7 @@ import pytest
 
 from jdnet_jax.check import folder, page
 from jdnet_jax.config import default
-from jdnet_jax.data import image_folder
+from jdnet_jax.data import folder_examination
 from jdnet_jax.process.errors import UserError
 from tests.data.conftest import store as store
 from tests.data.test_image_folder import make_classes, write
@@ -100,8 +100,8 @@ def test_small_photos_are_named_with_their_size(photos):
 
 def test_what_was_looked_at_is_not_read_again_to_be_prepared(photos, monkeypatch):
     calls = []
-    fingerprint = image_folder.fingerprint
-    monkeypatch.setattr(image_folder, "fingerprint", lambda listing: calls.append(1) or fingerprint(listing))
+    fingerprint = folder_examination.fingerprint
+    monkeypatch.setattr(folder_examination, "fingerprint", lambda listing: calls.append(1) or fingerprint(listing))
     folder.look(config_of(photos))
     assert len(calls) == 1
 

@@ -18,7 +18,7 @@ SMALL = (
 @pytest.mark.slow
 def test_a_folder_is_looked_at_and_a_refusal_is_training_s_own_line(tmp_path):
     photos, store, page = make_classes(tmp_path / "photos", a=12, b=12), str(tmp_path / "tfds"), tmp_path / "p.html"
-    result = command("check", str(photos), *SMALL, f"--output={page}", TFDS_DATA_DIR=store)
+    result = command("check", str(photos), *SMALL, f"--output={page}", fresh=True, TFDS_DATA_DIR=store)
     assert result.returncode == 0, result.stderr
     assert result.stdout.startswith("24 photos of 2 classes\n")
     assert result.stdout.endswith(f"page: {page}\n")

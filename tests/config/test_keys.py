@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 from jdnet_jax.config import check, keys
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config.values import Choice, Number, Section, Several, Whole
-from jdnet_jax.data import datasets
+from jdnet_jax.data import builders
 from jdnet_jax.models.registry import _ZOO
 from jdnet_jax.process.errors import UserError
 
@@ -101,7 +101,7 @@ def test_values_of_another_kind_or_out_of_range(name, value, message):
 
 def test_the_options_in_the_table_are_those_that_datasets_and_networks_have():
     assert {name: set(options) for name, options in keys.DATASET_OPTIONS.items()} == {
-        name: set(ours.options) for name, ours in datasets._OURS.items() if ours.options
+        name: set(ours.options) for name, ours in builders.OURS.items() if ours.options
     }
     of_networks = {option for variant in _ZOO.values() for option in variant.options}
     assert set(keys.NETWORK_OPTIONS) <= of_networks

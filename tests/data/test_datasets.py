@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from absl import logging as absl_logging
 
 from jdnet_jax import data
-from jdnet_jax.data import datasets, records
+from jdnet_jax.data import builders, datasets, records
 from jdnet_jax.process.errors import UserError
 from tests.data.drawn_dataset import prepare_drawn
 from tests.data.tiny import TINY_SIZES, TinyPhotos, augment_config, dataset_config
@@ -19,8 +19,8 @@ FOOD101_SPLITS = {"train": "train[:90%]", "val": "train[90%:]", "test": "validat
 @pytest.fixture
 def tiny_builder(store, monkeypatch):
     """Makes `tiny_photos` one of the project's datasets."""
-    create = datasets._Ours(lambda raw_dir, store: TinyPhotos(data_dir=store), ())
-    monkeypatch.setitem(datasets._OURS, "tiny_photos", create)
+    create = builders.Ours(lambda raw_dir, store: TinyPhotos(data_dir=store), ())
+    monkeypatch.setitem(builders.OURS, "tiny_photos", create)
 
 
 @pytest.mark.usefixtures("tiny_builder")
@@ -182,12 +182,12 @@ def eval_all(dataset):
 
 PREPARE_IN_A_PROCESS = """
 from jdnet_jax import data
-from jdnet_jax.data import datasets
+from jdnet_jax.data import builders, datasets
 from tests.data.tiny import TinyPhotos, dataset_config
 from absl import logging
 
 logging.set_verbosity(logging.INFO)
-datasets._OURS["tiny_photos"] = datasets._Ours(lambda raw_dir, store: TinyPhotos(data_dir=store), ())
+builders.OURS["tiny_photos"] = builders.Ours(lambda raw_dir, store: TinyPhotos(data_dir=store), ())
 whole = TinyPhotos._generate_examples
 def counted(builder, split, size):
     print("generating", split, flush=True)
@@ -292,7 +292,7 @@ class TestSyntheticMeals:
         assert batch["image"].shape == (3, 32, 32, 3)
 
     def test_the_default_is_the_builders_own_config(self, store):
-        builder = datasets._create_builder("synthetic_meals", "", {"seed": 0})
+        builder = builders.create("synthetic_meals", "", {"seed": 0})
         assert builder.builder_config is builder.BUILDER_CONFIGS[0]
 
     def test_bad_values_are_the_users(self, store):

@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from jdnet_jax import data
-from jdnet_jax.data import folder_listing, image_folder
+from jdnet_jax.data import folder_examination, folder_listing, image_folder
 from jdnet_jax.data.folder_listing import Photo
 from jdnet_jax.process.errors import UserError
 from tests.data.test_near_duplicates import recompressed, scene
@@ -211,7 +211,7 @@ class TestDivide:
     def divide(self, photos, contents=None, val=0.1, test=0.1, seed=0):
         contents = contents or {}
         everything = {photo.path: contents.get(photo.path, photo.path.encode()) for photo in photos}
-        divided = image_folder.divide({"train": photos}, everything, val, test, seed)
+        divided = folder_examination.divide({"train": photos}, everything, val, test, seed)
         return {split: {photo.path for photo in members} for split, members in divided.items()}
 
     def test_classes_of_two_and_one(self):
@@ -347,14 +347,14 @@ class TestUnreadable:
             prepare(large)
 
     def test_a_photo_that_vanishes_meanwhile(self, folder, monkeypatch):
-        fingerprint = image_folder.fingerprint
+        fingerprint = folder_examination.fingerprint
 
         def and_lose_one(listing):
             result = fingerprint(listing)
             (folder / "apple" / "004.jpg").unlink()
             return result
 
-        monkeypatch.setattr(image_folder, "fingerprint", and_lose_one)
+        monkeypatch.setattr(folder_examination, "fingerprint", and_lose_one)
         with pytest.raises(UserError, match=r"004.jpg changed while it was read \(No such file or directory\): run"):
             prepare(folder)
 
@@ -487,8 +487,8 @@ class TestBadOptions:
 def test_the_same_split_whatever_lists_the_folder(folder, monkeypatch):
     listing = folder_listing.read_listing(folder)
     contents = {photo.path: photo.path.encode() for photo in listing.photos["train"]}
-    forward = image_folder.divide(listing.photos, contents, 0.1, 0.1, 0)
-    backward = image_folder.divide({"train": listing.photos["train"][::-1]}, contents, 0.1, 0.1, 0)
+    forward = folder_examination.divide(listing.photos, contents, 0.1, 0.1, 0)
+    backward = folder_examination.divide({"train": listing.photos["train"][::-1]}, contents, 0.1, 0.1, 0)
     assert {split: set(members) for split, members in forward.items()} == {
         split: set(members) for split, members in backward.items()
     }

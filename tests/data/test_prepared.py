@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from jdnet_jax import data
-from jdnet_jax.data import chosen, datasets
+from jdnet_jax.data import builders, chosen
 from jdnet_jax.files import checksums
 from jdnet_jax.process.errors import UserError
 from tests.data.tiny import TINY_SIZES, TinyPhotos, dataset_config, encode, smooth_photo
@@ -24,7 +24,7 @@ def sound(tmp_path_factory):
     place = tmp_path_factory.mktemp("sound")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TFDS_DATA_DIR", str(place))
-        patch.setitem(datasets._OURS, "tiny_photos", datasets._Ours(lambda _, store: TinyPhotos(data_dir=store), ()))
+        patch.setitem(builders.OURS, "tiny_photos", builders.Ours(lambda _, store: TinyPhotos(data_dir=store), ()))
         data.prepare(dataset_config("tiny_photos"))
     return place
 
@@ -32,7 +32,7 @@ def sound(tmp_path_factory):
 @pytest.fixture(params=["sealed", "without checksums"])
 def folder(request, sound, tmp_path, monkeypatch):
     """A copy of it, as this version prepares it, and as an earlier one or TFDS itself did."""
-    monkeypatch.setitem(datasets._OURS, "tiny_photos", datasets._Ours(lambda _, store: TinyPhotos(data_dir=store), ()))
+    monkeypatch.setitem(builders.OURS, "tiny_photos", builders.Ours(lambda _, store: TinyPhotos(data_dir=store), ()))
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "store"))
     shutil.copytree(sound, tmp_path / "store")
     folder = tmp_path / "store" / "tiny_photos" / "1.0.0"
@@ -185,7 +185,7 @@ class StripPhotos(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
 def test_a_strip_in_the_records_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    monkeypatch.setitem(datasets._OURS, "strips", datasets._Ours(lambda _, store: StripPhotos(data_dir=store), ()))
+    monkeypatch.setitem(builders.OURS, "strips", builders.Ours(lambda _, store: StripPhotos(data_dir=store), ()))
     dataset = data.prepare(dataset_config("strips"))
     for fit in ("crop", "pad"):
         batches = data.eval_batches(dataset, "val", batch_size=4, image_size=224, crop_fraction=0.875, fit=fit)

@@ -27,7 +27,7 @@ def test_a_mistake_is_one_line(args, message):
 def test_it_says_where_it_serves_and_a_signal_ends_it_well(tflite, runtimes, number):
     if signal.getsignal(number) is signal.SIG_IGN:
         pytest.skip(f"the tests were started without {number.name}, and so is what they start")
-    with started("jdnet_jax.demo", f"--model={tflite}", "--port=0") as process:
+    with started("jdnet_jax.demo", f"--model={tflite}", "--port=0", fresh=True) as process:
         line = process.stdout.readline()
         assert line.startswith("open http://127.0.0.1:")
         with urllib.request.urlopen(line.split()[1], timeout=10) as response:

@@ -4,7 +4,7 @@ import pytest
 
 from jdnet_jax.figures import classification
 from jdnet_jax.figures.classification import Result, macro_f1, per_class
-from jdnet_jax.learning import devices, eval_loop, networks, step
+from jdnet_jax.learning import devices, eval_loop, initial_weights, networks, step
 from jdnet_jax.process.errors import UserError
 from tests import tiny_recipe as tiny
 
@@ -54,12 +54,12 @@ def test_photos_without_a_label_are_not_scored():
     images, mask = np.zeros((3, 4, 4, 3), np.uint8), np.array([1, 0, 1], bool)
     batch = {"image": images, "label": np.array([1, -1, -1]), "mask": mask}
     with pytest.raises(UserError, match="photos without a label"):
-        eval_loop.evaluate(None, {}, [batch])
+        eval_loop.evaluate(lambda *_: pytest.fail("a step was taken"), {}, [batch])
 
 
 def test_logits_of_each_example_once_over_devices_and_padding():
     student = networks.build(tiny.config(), tiny.CLASSES)["student"]
-    variables = networks.initialize(student, 0, tiny.CLASSES)
+    variables = initial_weights.initialize(student, 0, tiny.CLASSES)
     examples = tiny.batch(size=21)
     padded = {name: np.concatenate([rows, np.zeros_like(rows[:3])]) for name, rows in examples.items()}
     padded["mask"] = np.arange(24) < 21

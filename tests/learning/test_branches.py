@@ -8,7 +8,7 @@ import pytest
 
 from jdnet_jax import handoff, models
 from jdnet_jax.config import defaults as config_lib
-from jdnet_jax.learning import networks
+from jdnet_jax.learning import initial_weights, networks
 from jdnet_jax.process.errors import UserError
 from tests import tiny_recipe as tiny
 from tests import tiny_student
@@ -42,9 +42,9 @@ def test_each_branch_has_its_own_source(tmp_path):
     context = weights(tmp_path / "context.safetensors", "deit_tiny_distilled_test", 1000)
     init = {"roi": str(tmp_path / "roi.safetensors"), "context": str(tmp_path / "context.safetensors")}
     network_ = network(init)
-    networks.check_weights({"student": network_})
-    loaded = networks.initialize(network_, 0, tiny.CLASSES)
-    fresh = networks.initialize(network("random"), 0, tiny.CLASSES)
+    initial_weights.check({"student": network_})
+    loaded = initial_weights.initialize(network_, 0, tiny.CLASSES)
+    fresh = initial_weights.initialize(network("random"), 0, tiny.CLASSES)
     assert jax.tree.structure(loaded) == jax.tree.structure(fresh)
     for branch, variables in (("roi", roi), ("context", context)):
         for group in ("params", "batch_stats"):
@@ -60,7 +60,7 @@ def test_each_branch_has_its_own_source(tmp_path):
 def test_the_integration_of_logits_takes_the_classifiers_too(tmp_path):
     context = weights(tmp_path / "context.safetensors", "deit_tiny_distilled_test", 1000)
     init = {"context": str(tmp_path / "context.safetensors")}
-    loaded = networks.initialize(network(init, integration="logits"), 0, tiny.CLASSES)
+    loaded = initial_weights.initialize(network(init, integration="logits"), 0, tiny.CLASSES)
     for head in ("head", "head_dist"):
         np.testing.assert_array_equal(loaded["params"]["context"][head]["kernel"], context["params"][head]["kernel"])
 
@@ -83,9 +83,9 @@ def hand_off(folder, size, classes):
 def test_a_hand_off_of_another_size_and_other_classes(tmp_path, capsys, integration):
     theirs = hand_off(tmp_path / "context", 64, tiny_student.CLASSES)
     network_ = network({"context": str(tmp_path / "context")}, integration=integration)
-    networks.check_weights({"student": network_})
-    loaded = networks.initialize(network_, 0, tiny.CLASSES)["params"]["context"]
-    fresh = networks.initialize(network("random", integration=integration), 0, tiny.CLASSES)["params"]["context"]
+    initial_weights.check({"student": network_})
+    loaded = initial_weights.initialize(network_, 0, tiny.CLASSES)["params"]["context"]
+    fresh = initial_weights.initialize(network("random", integration=integration), 0, tiny.CLASSES)["params"]["context"]
     said = capsys.readouterr().err
     assert "positional embeddings resized" in said
     assert theirs["pos_embed"].shape[1] > loaded["pos_embed"].shape[1] == fresh["pos_embed"].shape[1]
@@ -104,7 +104,7 @@ def test_a_frozen_teacher_is_not_made_of_branches():
     }
     message = r"config.teachers.teacher.init: weights of its branches do not make a frozen teacher: train it"
     with pytest.raises(UserError, match=message):
-        networks.check_weights(networks.build(config, tiny.CLASSES))
+        initial_weights.check(networks.build(config, tiny.CLASSES))
 
 
 @pytest.mark.parametrize(
@@ -116,11 +116,11 @@ def test_a_frozen_teacher_is_not_made_of_branches():
 )
 def test_mistakes(init, message):
     with pytest.raises(UserError, match=message):
-        networks.check_weights({"student": network(init)})
+        initial_weights.check({"student": network(init)})
 
 
 def test_a_network_without_branches_has_one_source():
     config = tiny.config()
     config.student = {"model": "resnet_tiny", "init": {"roi": "random"}, "options": {"width": 4}}
     with pytest.raises(UserError, match=r"config.student.init: resnet_tiny has no branches: name one source"):
-        networks.check_weights({"student": networks.build(config, tiny.CLASSES)["student"]})
+        initial_weights.check({"student": networks.build(config, tiny.CLASSES)["student"]})

@@ -1,4 +1,3 @@
-import dataclasses
 import os
 import subprocess
 import sys
@@ -10,10 +9,8 @@ import pytest
 
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.learning import alignment_check, networks
-from jdnet_jax.models import hub
 from jdnet_jax.process.errors import UserError
 from tests import tiny_recipe as tiny
-from tests import tiny_student
 
 
 def test_each_network_normalises_with_its_own_statistics():
@@ -68,24 +65,6 @@ def test_grids_that_do_not_align_name_the_image_size():
         UserError, match=r"activation maps of student 3x3 and teacher 2x2 do not align at config.image_size"
     ):
         alignment_check.check_alignment(config, nets)
-
-
-def test_weights_of_the_hub_are_looked_for_before_anything_is_allocated(monkeypatch):
-    def absent(source):
-        raise UserError(f"{source}: there is none")
-
-    monkeypatch.setattr(hub, "check", absent)
-    config = tiny.config()
-    config.teachers.teacher.init = "timm/resnet18.a1_in1k"
-    with pytest.raises(UserError, match=r"^config.teachers.teacher.init: timm/resnet18.a1_in1k: there is none$"):
-        networks.check_weights(networks.build(config, 3))
-
-
-def test_fresh_weights_depend_on_seed_and_name_alone():
-    one = networks.initialize(networks.build(tiny.config(), 3)["student"], 0, 3)
-    two = networks.initialize(networks.build(tiny.config(image_size=64), 3)["student"], 0, 3)
-    for a, b in zip(networks.jax.tree.leaves(one), networks.jax.tree.leaves(two), strict=True):
-        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize(
@@ -179,18 +158,6 @@ def test_an_image_size_that_patches_do_not_fill_is_named():
         alignment_check.check_alignment(*with_transformer("vit_tiny_test", image_size=34))
 
 
-def test_a_hand_off_of_a_transformer_for_another_size_is_resized(tmp_path, capsys):
-    folder = tiny_student.save(tmp_path / "student", model="vit_tiny_test", options={})
-    config = config_lib.default()
-    config.image_size = 16
-    config.student = {"model": "vit_tiny_test", "init": str(folder), "options": {}}
-    network = networks.build(config, len(tiny_student.CLASSES))["student"]
-    variables = networks.initialize(network, 0, len(tiny_student.CLASSES))
-    assert networks.fits(network, variables)
-    assert variables["batch_stats"] == {}
-    assert capsys.readouterr().err == "vit_tiny_test: positional embeddings resized from 8x8 to 4x4 patches\n"
-
-
 def test_blocks_that_do_not_match_in_number_name_both_sides():
     config = tiny.config()
     config.teachers.teacher.update(trainable=False)
@@ -209,30 +176,6 @@ def test_blocks_that_do_not_match_in_number_name_both_sides():
         alignment_check.check_alignment(config, networks.build(config, 5))
     config.blocks.stages = {"student": (1, 2), "teacher": (0, 2)}
     alignment_check.check_alignment(config, networks.build(config, 5))
-
-
-def frozen(init, classes, **options):
-    config = config_lib.default()
-    config.image_size = 32
-    config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 4}}
-    config.teachers = {"teacher": config_lib.teacher("resnet_tiny", str(init), False, width=4)}
-    return networks.build(config, classes)
-
-
-def test_a_frozen_teacher_must_know_the_classes_and_see_what_it_was_trained_on(tmp_path):
-    names = tiny_student.CLASSES
-    nets = frozen(tiny_student.save(tmp_path / "student"), len(names))
-    networks.check_frozen_teachers(nets, names, "photo")
-    networks.check_frozen_teachers(nets, names, "roi+context")  # it is shown the sum of both
-    with pytest.raises(UserError, match=r"^config.teachers.teacher.init: .*: they are in another order"):
-        networks.check_frozen_teachers(nets, names[::-1], "photo")
-    with pytest.raises(UserError, match="only the dataset has ham; only the model has grape"):
-        networks.check_frozen_teachers(nets, (*names[:-1], "ham"), "photo")
-    with pytest.raises(UserError, match="was trained on the view 'photo' and is shown 'roi' here"):
-        networks.check_frozen_teachers(nets, names, "roi")
-    # One that is trained on learns the run's own classes.
-    trained = {name: dataclasses.replace(network, trainable=True) for name, network in nets.items()}
-    networks.check_frozen_teachers(trained, names[::-1], "photo")
 
 
 def test_shapes_alone_are_had_without_a_compilation():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import optimize, special
 
-from jdnet_jax.learning import networks, probe
+from jdnet_jax.learning import initial_weights, networks, probe
 from jdnet_jax.process.errors import UserError
 from tests import tiny_recipe as tiny
 
@@ -62,7 +62,7 @@ def test_scale_and_place_of_the_features_change_no_answer(scale, place):
 
 def test_the_network_answers_what_the_probe_does():
     network = networks.build(tiny.config(), tiny.CLASSES)["student"]
-    variables = networks.initialize(network, 0, tiny.CLASSES)
+    variables = initial_weights.initialize(network, 0, tiny.CLASSES)
     rng = np.random.default_rng(0)
     images = rng.uniform(0, 1, (4, tiny.SIZE, tiny.SIZE, 3)).astype(np.float32)
     features = probe.backbone(network).module.apply(variables, images, train=False).logits

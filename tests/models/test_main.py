@@ -20,7 +20,7 @@ def test_help_names_the_flags_without_importing_jax_or_tensorflow():
 
 
 def test_the_table_has_the_networks_that_the_patterns_match():
-    result = command("models", "resnet_tiny", "mobilenetv2_03?", "--classes=5")
+    result = command("models", "resnet_tiny", "mobilenetv2_03?", "--classes=5", fresh=True)
     assert result.returncode == 0, result.stderr
     head, *rows = result.stdout.splitlines()
     assert head == catalogue.head()

@@ -1,4 +1,4 @@
-"""Signals to processes of their own, and a whole run that is interrupted."""
+"""Signals to processes of their own; `test_kills` has a whole run that is interrupted."""
 
 import signal
 import subprocess
@@ -7,7 +7,6 @@ import time
 
 import pytest
 
-from tests import kills
 from tests.commands import ROOT, started
 
 WAITS = """
@@ -82,44 +81,6 @@ def test_afterwards_signals_do_what_they_did_before():
     )
     result = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (result.returncode, result.stdout) == (-signal.SIGTERM, "as before\n")
-
-
-@pytest.mark.slow
-def test_an_interrupted_run_goes_on_to_the_same_bits_and_the_same_lines(tmp_path, small_data, untouched_run):
-    workdir = tmp_path / "run"
-
-    def run(at=None, **env):
-        """Status and standard error of the command, which gets SIGTERM after a line that begins so."""
-        env = {"TFDS_DATA_DIR": small_data, **env}
-        with started("jdnet_jax.main", *kills.SHORT, f"--workdir={workdir}", **env) as process:
-            if at is not None:
-                assert any(line.startswith(at) for line in process.stderr)
-                process.send_signal(signal.SIGTERM)
-            _, errors = process.communicate(timeout=600)
-            return process.returncode, errors.strip().splitlines()
-
-    status, lines = run("step ")  # the first that is logged is far from the end
-    assert status == 75, lines
-    assert lines[-1].startswith("interrupted: step ")
-    assert lines[-1].endswith(f"of 50 is saved in {workdir}, the same command continues from there")
-    stopped = int(lines[-1].split()[2])
-    assert 3 <= stopped < 50
-    assert (workdir / "checkpoints" / str(stopped) / "SHA256SUMS").exists()
-
-    # Python itself cannot see a signal while it waits for the compiler.
-    status, lines = run("compiling the train step", JAX_COMPILATION_CACHE_DIR=str(tmp_path / "nothing compiled"))
-    assert status == 75, lines
-    assert lines[-1] == "SIGTERM: leaving at once; the same command continues from the newest checkpoint"
-    assert not any(line.startswith("first step done") for line in lines)
-
-    # Once every step is saved a signal has nothing to wait for.
-    status, lines = run("testing the networks of step ")
-    assert status == 75, lines
-    assert lines[-1] == "SIGTERM: leaving at once; the same command continues from the newest checkpoint"
-    assert not (workdir / "summary.json").exists()
-
-    assert run()[0] == 0
-    assert kills.result(workdir) == kills.result(untouched_run)
 
 
 @pytest.mark.slow

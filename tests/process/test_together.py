@@ -62,6 +62,7 @@ def test_two_processes_with_four_devices_train_what_one_with_eight_does(tmp_path
         with joined(number, devices, tmp_path / str(number), small_data, *flags) as members:
             found = ends(members)
         assert [status for status, _ in found] == [0] * number, [text[-2000:] for _, text in found]
+        assert "compiling the train step for 8 x cpu" in found[0][1]
         speaks = ["step 4/4 (100%)" in text for _, text in found]
         assert speaks == [True, *[False] * (number - 1)]
     one, two = (metrics.read(tmp_path / name / "metrics.jsonl") for name in "12")

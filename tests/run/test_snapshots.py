@@ -1,10 +1,11 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jdnet_jax.learning import devices, networks
+from jdnet_jax.learning import devices, initial_weights, networks
 from jdnet_jax.run import snapshots
 from tests import tiny_recipe as tiny
 
@@ -30,7 +31,7 @@ def test_chosen_steps_by_hand():
 @pytest.fixture(scope="module")
 def student():
     network = networks.build(tiny.config(), tiny.CLASSES)["student"]
-    return network, networks.initialize(network, 0, tiny.CLASSES)
+    return network, initial_weights.initialize(network, 0, tiny.CLASSES)
 
 
 def test_maps_and_probabilities_of_the_true_label(student, tmp_path):
@@ -49,7 +50,9 @@ def test_maps_and_probabilities_of_the_true_label(student, tmp_path):
     photos, at_steps = snapshots.read(tmp_path / "a")
     np.testing.assert_array_equal(photos["label"], batch["label"])
     assert list(at_steps) == [0, 6]
-    np.testing.assert_allclose(at_steps[6]["student/map"], outputs.activation(batch["label"]), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        at_steps[6]["student/map"], outputs.activation(jnp.asarray(batch["label"])), rtol=1e-4, atol=1e-5
+    )
     shares = jax.nn.softmax(outputs.logits)[np.arange(3), batch["label"]]
     np.testing.assert_allclose(at_steps[0]["student/probability"], shares, rtol=1e-4)
 

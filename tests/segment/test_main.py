@@ -10,8 +10,8 @@ from tests.commands import command, last_line
 from tests.segment.test_grabcut import iou, plate
 
 
-def segment(*args):
-    return command("segment", *args)
+def segment(*args, **how):
+    return command("segment", *args, **how)
 
 
 @pytest.mark.slow
@@ -20,7 +20,7 @@ def test_a_folder_of_photos_twice_and_a_bad_one(tmp_path):
     pixels, disc = plate()
     Image.fromarray(pixels).save(tmp_path / "photos" / "fig" / "1.png")
     args = (f"--input={tmp_path / 'photos'}", f"--output={tmp_path / 'masks'}")
-    result = segment(*args)
+    result = segment(*args, fresh=True)
     assert result.returncode == 0, result.stderr
     assert "  segmented: 1, 20% of the photo in the median" in result.stdout
     assert result.stderr == f"1 photo below {tmp_path / 'photos'}: 0 have a mask, 1 to do\n"
