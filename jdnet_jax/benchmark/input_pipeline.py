@@ -173,7 +173,7 @@ def _counts(dataset: Dataset, config: ConfigDict, number: Callable[[tf.Tensor, t
     decoded = dataset.decoded
 
     def numbers(index: tf.Tensor, record: tf.Tensor) -> tf.Tensor:
-        photos = records.parse(record)[0] if decoded is None else index
+        photos = records.parse(record)[0] if decoded is None else tf.gather(decoded.places, index)
         keys = tf.stack([tf.fill(tf.shape(index), tf.constant(config.seed, tf.int64)), index], 1)
         return tf.map_fn(lambda photo: tf.cast(number(*photo), tf.int32), (photos, keys), fn_output_signature=tf.int32)
 

@@ -47,15 +47,13 @@ class DecodedPhotos:
 
     Attributes:
         pixels: uint8 [bytes], RGB, one photo behind the other, mapped from the file.
-        begins: where each photo begins there.
-        shapes: height and width of each.
-        labels: of each.
+        places: int64 [n, 3]: where each photo begins there, its height and its width.
+        labels: int32 [n].
     """
 
     pixels: tf.Tensor
-    begins: Int[np.ndarray, " n"]
-    shapes: Int[np.ndarray, "n 2"]
-    labels: Int[np.ndarray, " n"]
+    places: tf.Tensor
+    labels: tf.Tensor
 
     def numbered(self) -> tf.data.Dataset:
         """(int64 position, int32 label) of each photo: what is shuffled in place of records."""
@@ -63,16 +61,15 @@ class DecodedPhotos:
 
     def crop(
         self,
-        index: Int[tf.Tensor, ""],
+        place: Int[tf.Tensor, " 3"],
         draws: Float[tf.Tensor, "draws 4"],
         image_size: int,
         augment: ConfigDict,
     ) -> tuple[UInt8[tf.Tensor, "h w 3"], Int[tf.Tensor, " 4"]]:
-        """As `augment.crop_encoded`, of the photo at a position; the window is of its pixels here."""
-        shape = tf.gather(self.shapes, index)
-        window = augmentation.crop_window(shape, draws, augment.crop_scale, augment.crop_ratio)
-        length = tf.cast(tf.reduce_prod(shape) * 3, tf.int64)
-        photo = tf.slice(self.pixels, tf.gather(self.begins, index)[None], length[None])
+        """As `augment.crop_encoded`, of the photo at one of the places; the window is of its pixels here."""
+        shape = place[1:]
+        window = augmentation.crop_window(tf.cast(shape, tf.int32), draws, augment.crop_scale, augment.crop_ratio)
+        photo = tf.slice(self.pixels, place[:1], 3 * tf.reduce_prod(shape, keepdims=True))
         pixels = tf.reshape(photo, tf.concat([shape, [3]], 0))
         return tf.slice(pixels, tf.concat([window[:2], [0]], 0), tf.concat([window[2:], [3]], 0)), window
 
@@ -112,7 +109,7 @@ def read(folder: Path) -> DecodedPhotos | None:
         pixels = tf.raw_ops.ImmutableConst(
             dtype=tf.uint8, shape=[size], memory_region_name=os.fspath((folder / _PIXELS).absolute())
         )
-    return DecodedPhotos(pixels, **arrays)
+        return DecodedPhotos(pixels, tf.constant(arrays["places"]), tf.constant(arrays["labels"]))
 
 
 def write(folder: Path, photos: tf.data.Dataset, count: int, side: int) -> None:
@@ -131,22 +128,17 @@ def write(folder: Path, photos: tf.data.Dataset, count: int, side: int) -> None:
     try:
         with atomic.replaced_folder(folder) as new:
             with open(new / _PIXELS, "wb") as file:
-                begins, shapes, labels = [], [], []
+                places, labels = [], []
                 for pixels, label in _decoded(photos, side):
-                    begins.append(file.tell())
-                    shapes.append(pixels.shape[:2])
+                    places.append((file.tell(), *pixels.shape[:2]))
                     labels.append(label)
                     file.write(pixels.tobytes())
                     file.write(bytes(-file.tell() % _ALIGNED))
-                    if len(begins) == min(count, _SAMPLE):
-                        _check_room(folder, file.tell() * count // len(begins))
+                    if len(labels) == min(count, _SAMPLE):
+                        _check_room(folder, file.tell() * count // len(labels))
                 file.flush()
                 os.fsync(file.fileno())
-            arrays = {
-                "begins": np.array(begins, np.int64),
-                "shapes": np.array(shapes, np.int32),
-                "labels": np.array(labels, np.int32),
-            }
+            arrays = {"places": np.array(places, np.int64), "labels": np.array(labels, np.int32)}
             array_file.write(new / _PHOTOS, arrays)
             checksums.write(new)
     except OSError as error:

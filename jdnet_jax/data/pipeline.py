@@ -140,7 +140,7 @@ def train_batches(
 
     def views(seeds: tf.Tensor, numbered: tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]) -> dict[str, tf.Tensor]:
         copy, (index, record) = numbered
-        photos, label = records.parse(record) if decoded is None else (index, record)
+        photos, label = records.parse(record) if decoded is None else (tf.gather(decoded.places, index), record)
         keys = tf.stack([seeds, index * repeats + copy], 1)
         if turns is not None:
             index = index % dataset.sizes["train"]

@@ -50,12 +50,13 @@ def stream(dataset, steps, image_size=LARGE, *, start_step=0, rows=None, batch_s
 def test_photos_are_decoded_to_a_little_more_than_the_view(tiny, place):
     found = data.with_decoded(tiny, run_config(SMALL)).decoded
     assert decoded.side_for(224) == 256
-    assert found.shapes.min(1).tolist() == [decoded.side_for(SMALL)] * N
+    begins, shapes = found.places.numpy()[:, 0], found.places.numpy()[:, 1:]
+    assert shapes.min(1).tolist() == [decoded.side_for(SMALL)] * N
     encoded, labels = records.parse(tf.stack([record for _, record in tiny.records["train"]]))
     np.testing.assert_array_equal(found.labels, labels)
     for i in range(N):
-        height, width = found.shapes[i]
-        pixels = found.pixels.numpy()[found.begins[i] :][: height * width * 3].reshape(height, width, 3)
+        height, width = shapes[i]
+        pixels = found.pixels.numpy()[begins[i] :][: height * width * 3].reshape(height, width, 3)
         photo = tf.cast(tf.io.decode_image(encoded[i], expand_animations=False), tf.float32)
         expected = tf.image.resize(photo, (height, width), antialias=True).numpy()
         assert np.abs(pixels - expected).max() <= (6 if tf.io.is_jpeg(encoded[i]) else 0.51)  # another transform
@@ -171,10 +172,10 @@ def test_a_view_of_it_is_that_of_its_pixels(tiny, place):
     draws = tf.random.stateless_uniform([10, 4], key, alg="philox")
     config = augment_config()
     for i in range(N):
-        crop, window = found.crop(tf.constant(i, tf.int64), draws, LARGE, config)
+        crop, window = found.crop(found.places[i], draws, LARGE, config)
         top, left, height, width = window.numpy()
-        rows, columns = found.shapes[i]
-        photo = found.pixels.numpy()[found.begins[i] :][: rows * columns * 3].reshape(rows, columns, 3)
+        begin, rows, columns = found.places[i].numpy()
+        photo = found.pixels.numpy()[begin:][: rows * columns * 3].reshape(rows, columns, 3)
         np.testing.assert_array_equal(crop, photo[top : top + height, left : left + width])
         expected = augment.crop_window(tf.constant([rows, columns, 3]), draws, config.crop_scale, config.crop_ratio)
         np.testing.assert_array_equal(window, expected)
