@@ -15,7 +15,6 @@ from jdnet_jax.export.inference_function import InferenceFunction
 from jdnet_jax.files.plain_path import without_patterns
 from jdnet_jax.models import lowering
 
-
 # TensorFlow 2.21 reads StableHLO up to 1.13.7, and JAX from 0.11 on writes a later version.
 _STABLEHLO = "1.13.0"
 
