@@ -26,7 +26,8 @@ from jaxtyping import Int
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import views
-from jdnet_jax.data import decoded, prepared, records, unlabelled_folder
+from jdnet_jax.data import decoded as decoded_photos
+from jdnet_jax.data import prepared, records, unlabelled_folder
 from jdnet_jax.files import lock
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
@@ -102,7 +103,7 @@ class Dataset:
     view: str = views.PHOTO
     unlabelled: Unlabelled | None = None
     balance: float = 0.0
-    decoded: decoded.DecodedPhotos | None = None
+    decoded: decoded_photos.DecodedPhotos | None = None
 
     def overlap(self, one: str, other: str) -> bool:
         """Whether two roles have examples in common."""
@@ -162,7 +163,7 @@ def prepare(config: ConfigDict) -> Dataset:
     absl_logging.info("dataset %s", protocol)
     streams = {role: records.read(builder, split) for role, split in splits.items()}
     if config.cache:
-        _cached(streams, builder, splits, ("val",) if config.cache == decoded.DECODED else ("train", "val"))
+        _cached(streams, builder, splits, ("val",) if config.cache == decoded_photos.DECODED else ("train", "val"))
     return Dataset(
         name=config.name,
         class_names=tuple(features["label"].names),
@@ -218,16 +219,16 @@ def with_decoded(dataset: Dataset, config: ConfigDict) -> Dataset:
     Raises:
         UserError: a photo cannot be decoded, or the disk has no room for them.
     """
-    if config.dataset.cache != decoded.DECODED:
+    if config.dataset.cache != decoded_photos.DECODED:
         return dataset
-    split, side = dataset.splits["train"], decoded.side_for(config.image_size)
-    folder = decoded.folder_for(dataset.builder, split, side)
+    split, side = dataset.splits["train"], decoded_photos.side_for(config.image_size)
+    folder = decoded_photos.folder_for(dataset.builder, split, side)
     with _lock(folder):
-        found = decoded.read(folder)
+        found = decoded_photos.read(folder)
         if found is None:
             with prepared.explained(dataset.builder, split):
-                decoded.write(folder, dataset.records["train"], dataset.sizes["train"], side)
-            found = decoded.read(folder)
+                decoded_photos.write(folder, dataset.records["train"], dataset.sizes["train"], side)
+            found = decoded_photos.read(folder)
     return dataclasses.replace(dataset, decoded=found)
 
 

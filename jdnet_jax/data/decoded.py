@@ -138,7 +138,7 @@ def write(folder: Path, photos: tf.data.Dataset, count: int, side: int) -> None:
                         _check_room(folder, file.tell() * count // len(labels))
                 file.flush()
                 os.fsync(file.fileno())
-            arrays = {"places": np.array(places, np.int64), "labels": np.array(labels, np.int32)}
+            arrays: dict[str, np.ndarray] = {"places": np.array(places, np.int64), "labels": np.array(labels, np.int32)}
             array_file.write(new / _PHOTOS, arrays)
             checksums.write(new)
     except OSError as error:

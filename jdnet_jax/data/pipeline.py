@@ -104,9 +104,9 @@ def train_batches(
         rank, of_class, quota = map(tf.constant, turns)
         how_often, size = balance.times(rank, of_class, quota, epoch), len(turns.rank)
 
-        def several(index: tf.Tensor, serialized: tf.Tensor) -> tf.data.Dataset:
+        def several(index: tf.Tensor, record: tf.Tensor) -> tf.data.Dataset:
             numbers = tf.data.Dataset.range(how_often[index])
-            return numbers.map(lambda number: (index + number * size, serialized))
+            return numbers.map(lambda number: (index + number * size, record))
 
         return photos.flat_map(several)
 
@@ -140,10 +140,10 @@ def train_batches(
 
     def views(seeds: tf.Tensor, numbered: tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]) -> dict[str, tf.Tensor]:
         copy, (index, record) = numbered
-        photos, label = records.parse(record) if decoded is None else (tf.gather(decoded.places, index), record)
         keys = tf.stack([seeds, index * repeats + copy], 1)
         if turns is not None:
             index = index % dataset.sizes["train"]
+        photos, label = records.parse(record) if decoded is None else (tf.gather(decoded.places, index), record)
 
         def one(key: tf.Tensor, photo: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
             view = augmentation.random_view(photo, key, image_size, augment, fit=fit, mask=mask, crop_of=crop_of)
@@ -168,8 +168,8 @@ def train_batches(
     if unlabelled is not None:
         # Negative numbers, which no epoch of train has.
         others = epochs(unlabelled.records, unlabelled.size, start_step * without, lambda epoch: -1 - epoch, each_once)
-        turns = tf.data.Dataset.from_tensor_slices(_spread(without, batch_size)).repeat()
-        stream = tf.data.Dataset.choose_from_datasets([stream, others], turns)
+        whose = tf.data.Dataset.from_tensor_slices(_spread(without, batch_size)).repeat()
+        stream = tf.data.Dataset.choose_from_datasets([stream, others], whose)
     batches = _batches(stream, views, batch_size, rows, mixed if mixes else _parts(dataset.view))
     return _explained(batches, dataset, "train")
 
