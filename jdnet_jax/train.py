@@ -72,6 +72,7 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
                 page.write(place)
             return summary
         dataset = data.with_unlabelled(data.prepare(config.dataset), config.dataset)
+        dataset = data.with_decoded(dataset, config)
         beside = f"; {dataset.unlabelled.protocol}" if dataset.unlabelled else ""
         # A process that trains something else, or on other photos, would go unnoticed: all take the same steps.
         together.check_same("config", text_of(config, but="dataset.data_dir"))

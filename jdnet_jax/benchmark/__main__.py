@@ -1,12 +1,13 @@
 """Measures what this machine does with a config or a student.
 
 `python -m jdnet_jax.benchmark input --config=configs/food101.py`: images a second that the training input reaches,
-stage by stage. `python -m jdnet_jax.benchmark student --from=runs/demo`: latency, size and memory of a student, in the
-hand-off and in every format that it is exported to, or of exported files. `python -m jdnet_jax.benchmark train_step
---config=configs/food101.py`, or `eval`: time, memory and share of the machine's peak of one step, on noise, with random
-weights. `python -m jdnet_jax.benchmark depthwise --config=configs/food101.py`: both forms of its depthwise
-convolutions. `python -m jdnet_jax.benchmark compile --config=configs/food101.py --device=v5e-8`: what the compiler of
-an accelerator that is not there says of both steps. Each has a --help of its own: `... benchmark student --help`.
+stage by stage; with `--device=v5e-8` how many cores feed that accelerator. `python -m jdnet_jax.benchmark student
+--from=runs/demo`: latency, size and memory of a student, in the hand-off and in every format that it is exported to, or
+of exported files. `python -m jdnet_jax.benchmark train_step --config=configs/food101.py`, or `eval`: time, memory and
+share of the machine's peak of one step, on noise, with random weights. `python -m jdnet_jax.benchmark depthwise
+--config=configs/food101.py`: both forms of its depthwise convolutions. `python -m jdnet_jax.benchmark compile
+--config=configs/food101.py --device=v5e-8`: what the compiler of an accelerator that is not there says of both steps.
+Each has a --help of its own: `... benchmark student --help`.
 """
 
 from __future__ import annotations
@@ -30,10 +31,13 @@ flags.declare_key_flag("config")  # --help lists it
 _FROM = flags.DEFINE_multi_string("from", None, "student: a workdir, a hand-off or an exported file; may be repeated.")
 _THREADS = flags.DEFINE_list("threads", ["1"], "student: numbers of CPUs to use, such as 1,2.")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "How long each figure is measured, after a warm-up.", lower_bound=0.1)
-_CLASSES = flags.DEFINE_integer("classes", 101, "All but input and student: classes of the networks.", lower_bound=2)
+_CLASSES = flags.DEFINE_integer("classes", 101, "All but student: classes of the networks.", lower_bound=2)
 _PROFILE = flags.DEFINE_string("profile", None, "train_step, eval: a folder for a trace that TensorBoard opens.")
 _DEVICE = flags.DEFINE_string(
-    "device", "v5e-8", "compile: the accelerator, such as v5e-8, v5p-8, v6e-1, a100-8, h100-8 or h200-1."
+    "device",
+    None,
+    "compile (v5e-8), input (none): the accelerator, such as v5e-8, v5p-8, v6e-1, a100-8, h100-8 or h200-1. input "
+    "then says how many cores feed it, by its compiler.",
 )
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object instead of a table.")
 
@@ -53,7 +57,8 @@ class Mode(NamedTuple):
 _STEP = ("config", "classes", "seconds", "profile", "json")
 MODES = {
     "input": Mode(
-        "Images a second that the training input of a config reaches, stage by stage.", ("config", "seconds", "json")
+        "Images a second that the training input of a config reaches, stage by stage.",
+        ("config", "device", "classes", "seconds", "json"),
     ),
     "train_step": Mode("Time, memory and share of the machine's peak of a train step, on noise.", _STEP),
     "eval": Mode("Time, memory and share of the machine's peak of an evaluation step, on noise.", _STEP),
@@ -117,10 +122,11 @@ def _input() -> None:
     command_line.log_warnings_only()
     command_line.set_up_libraries()
 
-    from jdnet_jax.benchmark import input_pipeline
+    from jdnet_jax.benchmark import accelerators, input_pipeline
 
+    device = accelerators.parse(_DEVICE.value) if _DEVICE.value else None
     with contextlib.redirect_stdout(sys.stderr):  # where TFDS's words about a preparation belong
-        result = input_pipeline.measure(config, _SECONDS.value)
+        result = input_pipeline.measure(config, _SECONDS.value, device, _CLASSES.value)
     show(json.dumps(result) if _JSON.value else input_pipeline.table(result))
 
 
@@ -152,7 +158,7 @@ def _compile() -> int:
 
     from jdnet_jax.benchmark import accelerators, compilation
 
-    result = compilation.measure(config, accelerators.parse(_DEVICE.value), _CLASSES.value)
+    result = compilation.measure(config, accelerators.parse(_DEVICE.value or "v5e-8"), _CLASSES.value)
     show(json.dumps(result) if _JSON.value else compilation.table(result))
     return 0 if all(step["compiles"] for step in result["steps"].values()) else 1
 

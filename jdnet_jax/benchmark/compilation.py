@@ -14,6 +14,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from ml_collections import ConfigDict
@@ -24,16 +25,17 @@ from jdnet_jax.process.errors import UserError
 STEPS = ("train_step", "eval")
 
 
-def measure(config: ConfigDict, device: Device, classes: int) -> dict[str, Any]:
-    """Compiles both steps, each in a process of its own.
+def measure(config: ConfigDict, device: Device, classes: int, which: Sequence[str] = STEPS) -> dict[str, Any]:
+    """Compiles steps, each in a process of its own.
 
     Args:
         config: a run's; its batch is cut over all chips, as in a run.
         device: to compile for.
         classes: of the networks.
+        which: some of `STEPS`.
 
     Returns:
-        `device`, its `chips` and `compute_dtype`; `steps`: for each of `STEPS` what `compile_process` found, with
+        `device`, its `chips` and `compute_dtype`; `steps`: for each of them what `compile_process` found, with
         `fits` and `roofline` (seconds of `arithmetic` and `bandwidth`, and which is the `bound`); of a step that does
         not compile `compiles` False and `why`.
 
@@ -42,7 +44,7 @@ def measure(config: ConfigDict, device: Device, classes: int) -> dict[str, Any]:
     """
     check_installed(device)
     found = {}
-    for step in STEPS:
+    for step in which:
         found[step] = result = _compile(config, device, classes, step)
         if result["compiles"]:
             times = {

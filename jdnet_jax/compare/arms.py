@@ -34,7 +34,7 @@ _HELD = (
     "compute_dtype",
 )
 # Within those: where data lie and how they are read changes no result; a teacher's size is the recipe's affair.
-_FREE = ("dataset.data_dir", "dataset.cache", "dataset.shuffle_buffer")
+_FREE = ("dataset.data_dir", "dataset.shuffle_buffer")
 _SMOOTHING = "losses.*.options.label_smoothing"
 _WEIGHING = "losses.ce.options.balance"  # of the classes
 # What runs of one recipe with other seeds must share besides.
@@ -48,6 +48,8 @@ def held(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     config = filled(config, plain(default()))
     kept = {key: config[key] for key in _HELD}
+    # Decoded photos are smaller than the records; the latter are the same wherever they are kept.
+    kept["dataset"] = {**config["dataset"], "cache": config["dataset"]["cache"] == "decoded"}
     kept["resolutions"] = {STUDENT: config["resolutions"].get(STUDENT, 0)}
     kept["epochs"] = 0 if config["steps"] else config["epochs"]
     groups = {name: group for name, group in config["groups"].items() if _network_of(name) not in config["teachers"]}

@@ -44,6 +44,7 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
     _check_augment(config)
     _check_unlabelled(config)
     _check_balance(config)
+    _check_decoded(config)
     for name, size in config.resolutions.items():
         _check_network(config, "config.resolutions", name)
         fits = size <= config.image_size
@@ -122,6 +123,17 @@ def _check_balance(config: ConfigDict) -> None:
     if config.recipe == PROBE:
         for path, value in (("dataset.balance", sampling), ("losses.ce.options.balance", weighing)):
             _require(not value, f"config.{path}", "must be 0 with recipe probe, which looks at each photo once")
+
+
+def _check_decoded(config: ConfigDict) -> None:
+    path = "config.dataset.cache"
+    if config.dataset.cache != "decoded":
+        return
+    view = config.dataset.view
+    _require(view == PHOTO, path, f"'decoded' keeps no masks, which config.dataset.view={view!r} needs: set it to True")
+    _require(
+        not config.dataset.unlabelled, path, "'decoded' does not go with config.dataset.unlabelled: set it to True"
+    )
 
 
 def _check_teachers(config: ConfigDict) -> None:

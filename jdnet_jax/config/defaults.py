@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ml_collections import ConfigDict
+from ml_collections import ConfigDict, FieldReference
 
 from jdnet_jax.config.keys import KEYS, PROBE
 from jdnet_jax.config.routing import DISCRIMINATORS, STUDENT
+from jdnet_jax.config.values import YesNoOr
 
 
 def default() -> ConfigDict:
@@ -26,7 +27,8 @@ def default() -> ConfigDict:
         for section in sections:
             owner[section] = owner.get(section, ConfigDict())
             owner = owner[section]
-        owner[last] = copy.copy(key.default)
+        several = isinstance(key.values, YesNoOr)
+        owner[last] = FieldReference(key.default, field_type=object) if several else copy.copy(key.default)
     return config
 
 

@@ -11,7 +11,19 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from jdnet_jax.config.routing import ADVERSARIAL_MODES, SELECTIONS
-from jdnet_jax.config.values import Choice, Number, Options, Section, Several, Source, Text, Values, Whole, YesNo
+from jdnet_jax.config.values import (
+    Choice,
+    Number,
+    Options,
+    Section,
+    Several,
+    Source,
+    Text,
+    Values,
+    Whole,
+    YesNo,
+    YesNoOr,
+)
 from jdnet_jax.config.views import VIEWS
 
 PROBE = "probe"  # the recipe whose one step is the fit of a classifier
@@ -109,7 +121,10 @@ KEYS: Mapping[str, Key] = {
         "photos of small ones several times; 0.5 = by the square root of their sizes",
     ),
     "dataset.cache": Key(
-        False, YesNo(), "keep the encoded photos of train and val in memory; refused where they do not fit"
+        False,
+        YesNoOr(("decoded",)),
+        "True: keep the encoded photos of train and val in memory; refused where they do not fit. decoded: decode "
+        "those of train once, to 8/7 of image_size, into a file beside the prepared data that is mapped into memory",
     ),
     "augment.crop_scale": Key(
         (0.35, 1.0),

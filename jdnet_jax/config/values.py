@@ -72,6 +72,20 @@ class YesNo:
 
 
 @dataclass(frozen=True)
+class YesNoOr:
+    """True, False, or one of some names."""
+
+    names: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"True, False or {' or '.join(self.names)}"
+
+    def check(self, path: str, value: Any) -> None:
+        """See `Values`."""
+        _require(isinstance(value, bool) or (isinstance(value, str) and value in self.names), path, value, self)
+
+
+@dataclass(frozen=True)
 class Text:
     """Text without control characters; empty only where `empty` says so."""
 

@@ -35,22 +35,59 @@ _JPEG_SCALES = (1, 2, 4, 8)  # the decoder's denominators
 _LEAST_DECODED = 7 / 8  # of the view's side: enlarging by a seventh loses less than plain shrinking by nearly 2
 _TRAIN_ANTIALIAS_FROM = 3  # factor of shrinking at which plain bilinear skips one pixel of three
 
+#: From a photo, `crop_window`'s draws, the view's side and `config.augment` to the crop's pixels, and its top, left,
+#: height and width in the photo's own.
+Crop = Callable[..., tuple[tf.Tensor, tf.Tensor]]
+
+
+def crop_encoded(
+    encoded: tf.Tensor, draws: Float[tf.Tensor, "draws 4"], image_size: int, augment: ConfigDict
+) -> tuple[UInt8[tf.Tensor, "h w 3"], Int[tf.Tensor, " 4"]]:
+    """The `Crop` of a photo's bytes. Of a JPEG nothing else is decoded, and at the smallest scale that serves."""
+    # What is computed in a branch costs time even where another is taken, so the branches hold only what differs.
+    shape, pixels = tf.cond(
+        tf.io.is_jpeg(encoded),
+        lambda: (tf.io.extract_jpeg_shape(encoded), tf.zeros([0, 0, 3], tf.uint8)),
+        lambda: _decoded_with_shape(encoded),
+    )
+    window = crop_window(shape, draws, augment.crop_scale, augment.crop_ratio)
+    least = tf.constant([math.ceil(_LEAST_DECODED * image_size * scale) for scale in _JPEG_SCALES[1:]], tf.int32)
+    halvings = tf.reduce_sum(tf.cast(tf.reduce_min(window[2:]) >= least, tf.int32))
+    denominator = tf.bitwise.left_shift(1, halvings)
+    begin = window[:2] // denominator
+    end = -(-(window[:2] + window[2:]) // denominator)  # rounded up, as the decoder rounds the photo's size
+    scaled = tf.concat([begin, end - begin], 0)
+
+    def from_jpeg(ratio: int) -> Callable[[], UInt8[tf.Tensor, "h w 3"]]:
+        return lambda: tf.image.decode_and_crop_jpeg(encoded, scaled, channels=3, ratio=ratio)
+
+    def from_pixels() -> UInt8[tf.Tensor, "h w 3"]:
+        return tf.slice(pixels, [window[0], window[1], 0], [window[2], window[3], 3])
+
+    branches = [from_pixels, *map(from_jpeg, _JPEG_SCALES)]
+    is_decoded = tf.size(pixels) > 0
+    crop = tf.switch_case(tf.where(is_decoded, 0, 1 + halvings), branches)
+    top_left, bottom_right = begin * denominator, tf.minimum(end * denominator, shape[:2])
+    region = tf.where(is_decoded, window, tf.concat([top_left, bottom_right - top_left], 0))
+    return crop, region
+
 
 def random_view(
-    encoded: tf.Tensor,
+    photo: tf.Tensor,
     key: Int[tf.Tensor, " 2"],
     image_size: int,
     augment: ConfigDict,
     *,
     fit: str = framing.CROP,
     mask: tf.Tensor | None = None,
+    crop_of: Crop = crop_encoded,
 ) -> UInt8[tf.Tensor, "size size channels"]:
     """One random training view: crop, resize, shift, colours, RandAugment, erasing, flip, rounded to uint8.
 
     The crop is Inception's (Szegedy et al., CVPR 2015, section 6), drawn by `crop_window`.
 
     Args:
-        encoded: the photo's bytes, JPEG or anything that `tf.io.decode_image` reads.
+        photo: its bytes, JPEG or anything that `tf.io.decode_image` reads, or what else `crop_of` takes.
         key: the photo's own key.
         image_size: side of the result in pixels.
         augment: `crop_scale` (low, high) as fractions of the area, `crop_ratio` (low, high) width / height, `pad`
@@ -60,12 +97,13 @@ def random_view(
         fit: how the crop becomes a square: `crop` stretches it, `pad` keeps its aspect, see `framing`.
         mask: the bytes of the photo's mask, of its height and width, PNG; RandAugment and `pad`, which move pixels,
             must be off.
+        crop_of: where the crop is taken from.
 
     Returns:
         RGB, and where there is a mask as a fourth channel 1 on the region of interest and 0 elsewhere.
     """
     draws = _geometry_draws(key)
-    crop, region = _crop(encoded, draws, image_size, augment)
+    crop, region = crop_of(photo, draws[:-1], image_size, augment)
     pads = fit == framing.PAD
     shape = framing.shape_inside(tf.shape(crop)[:2], image_size) if pads else [image_size, image_size]
     image = _resize(crop, shape, antialias_from=_TRAIN_ANTIALIAS_FROM)
@@ -90,7 +128,12 @@ def random_view(
 
 
 def random_crop(
-    encoded: tf.Tensor, key: Int[tf.Tensor, " 2"], image_size: int, augment: ConfigDict
+    photo: tf.Tensor,
+    key: Int[tf.Tensor, " 2"],
+    image_size: int,
+    augment: ConfigDict,
+    *,
+    crop_of: Crop = crop_encoded,
 ) -> UInt8[tf.Tensor, "h w 3"]:
     """The part of a photo that `random_view` shows for this key.
 
@@ -98,12 +141,13 @@ def random_crop(
     or at full scale; of other formats it has the photo's own pixels. The borders are exact to a pixel of that scale.
 
     Args:
-        encoded: the photo's bytes.
+        photo: its bytes, or what else `crop_of` takes.
         key: the photo's own key.
         image_size: side of the view in pixels.
         augment: see `random_view`.
+        crop_of: as for `random_view`.
     """
-    return _crop(encoded, _geometry_draws(key), image_size, augment)[0]
+    return crop_of(photo, _geometry_draws(key)[:-1], image_size, augment)[0]
 
 
 def _geometry_draws(key: Int[tf.Tensor, " 2"]) -> Float[tf.Tensor, "draws+1 4"]:
@@ -112,38 +156,6 @@ def _geometry_draws(key: Int[tf.Tensor, " 2"]) -> Float[tf.Tensor, "draws+1 4"]:
     Together, as a draw of TensorFlow's costs a dozen operations whatever its size.
     """
     return tf.random.stateless_uniform([_CROP_DRAWS + 1, 4], key + _GEOMETRY, alg="philox")
-
-
-def _crop(
-    encoded: tf.Tensor, draws: Float[tf.Tensor, "draws+1 4"], image_size: int, augment: ConfigDict
-) -> tuple[UInt8[tf.Tensor, "h w 3"], Int[tf.Tensor, " 4"]]:
-    """The crop's pixels, and its top, left, height and width in the photo's own."""
-    # What is computed in a branch costs time even where another is taken, so the branches hold only what differs.
-    shape, pixels = tf.cond(
-        tf.io.is_jpeg(encoded),
-        lambda: (tf.io.extract_jpeg_shape(encoded), tf.zeros([0, 0, 3], tf.uint8)),
-        lambda: _decoded_with_shape(encoded),
-    )
-    window = crop_window(shape, draws[:-1], augment.crop_scale, augment.crop_ratio)
-    least = tf.constant([math.ceil(_LEAST_DECODED * image_size * scale) for scale in _JPEG_SCALES[1:]], tf.int32)
-    halvings = tf.reduce_sum(tf.cast(tf.reduce_min(window[2:]) >= least, tf.int32))
-    denominator = tf.bitwise.left_shift(1, halvings)
-    begin = window[:2] // denominator
-    end = -(-(window[:2] + window[2:]) // denominator)  # rounded up, as the decoder rounds the photo's size
-    scaled = tf.concat([begin, end - begin], 0)
-
-    def from_jpeg(ratio: int) -> Callable[[], UInt8[tf.Tensor, "h w 3"]]:
-        return lambda: tf.image.decode_and_crop_jpeg(encoded, scaled, channels=3, ratio=ratio)
-
-    def from_pixels() -> UInt8[tf.Tensor, "h w 3"]:
-        return tf.slice(pixels, [window[0], window[1], 0], [window[2], window[3], 3])
-
-    branches = [from_pixels, *map(from_jpeg, _JPEG_SCALES)]
-    is_decoded = tf.size(pixels) > 0
-    crop = tf.switch_case(tf.where(is_decoded, 0, 1 + halvings), branches)
-    top_left, bottom_right = begin * denominator, tf.minimum(end * denominator, shape[:2])
-    region = tf.where(is_decoded, window, tf.concat([top_left, bottom_right - top_left], 0))
-    return crop, region
 
 
 def crop_window(
@@ -232,6 +244,17 @@ def central_view(
         return view
     whole = framing.resize_mask(framing.decode_mask(mask), shape)
     return _with_mask(view, whole[top : top + image_size, left : left + image_size], image_size)
+
+
+def shrunk(encoded: tf.Tensor, side: int) -> UInt8[tf.Tensor, "h w 3"]:
+    """All of a photo with its shorter side shrunk to `side` pixels, antialiased; a smaller one as it is."""
+    image = _within_limits(_decode(encoded))
+    shape = tf.shape(image)[:2]
+    scale = side / tf.reduce_min(shape)  # float64: the shorter side becomes `side` exactly
+    smaller = tf.cast(tf.round(tf.cast(shape, tf.float64) * scale), tf.int32)
+    return tf.cond(
+        scale < 1.0, lambda: tf.cast(_resize(image, smaller, antialias_from=1) + 0.5, tf.uint8), lambda: image
+    )
 
 
 def _with_mask(

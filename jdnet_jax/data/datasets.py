@@ -13,7 +13,7 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,12 +25,12 @@ from ml_collections import ConfigDict
 
 from jdnet_jax.config import views
 from jdnet_jax.data import builders, prepared, records, unlabelled_folder
+from jdnet_jax.data import decoded as decoded_photos
 from jdnet_jax.files import lock
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
 
 ROLES = ("train", "val", "test")
-_CACHED_ROLES = ("train", "val")
 
 # What TFDS logs as warnings and nobody can act upon.
 _TFDS_CHATTER = ("Using custom data configuration", "Variant folder", "`FeatureConnector.dtype` is deprecated")
@@ -87,6 +87,7 @@ class Dataset:
         view: what the batches show of each photo, one of `views.VIEWS`.
         balance: how alike the classes are seen in training, see `balance`; 0 where each photo is seen once an epoch.
         unlabelled: photos without labels; None where there are none, or the dataset is not to be trained on.
+        decoded: train's photos, decoded once; None where views are made of the records.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Dataset:
     view: str = views.PHOTO
     unlabelled: Unlabelled | None = None
     balance: float = 0.0
+    decoded: decoded_photos.DecodedPhotos | None = None
 
     def overlap(self, one: str, other: str) -> bool:
         """Whether two roles have examples in common."""
@@ -159,7 +161,7 @@ def prepare(config: ConfigDict) -> Dataset:
     absl_logging.info("dataset %s", protocol)
     streams = {role: records.read(builder, split) for role, split in splits.items()}
     if config.cache:
-        _cached(streams, builder, splits)
+        _cached(streams, builder, splits, ("val",) if config.cache == decoded_photos.DECODED else ("train", "val"))
     return Dataset(
         name=config.name,
         class_names=tuple(features["label"].names),
@@ -203,6 +205,31 @@ def with_unlabelled(dataset: Dataset, config: ConfigDict) -> Dataset:
     return dataclasses.replace(dataset, unlabelled=found)
 
 
+def with_decoded(dataset: Dataset, config: ConfigDict) -> Dataset:
+    """The dataset with train's photos decoded, where its config wants them so; as it is where it does not.
+
+    They are decoded once for all runs and processes; evaluation decodes its photos itself, and sees what it saw.
+
+    Args:
+        dataset: prepared.
+        config: of the run: `dataset.cache` and `image_size`.
+
+    Raises:
+        UserError: a photo cannot be decoded, or the disk has no room for them.
+    """
+    if config.dataset.cache != decoded_photos.DECODED:
+        return dataset
+    split, side = dataset.splits["train"], decoded_photos.side_for(config.image_size)
+    folder = decoded_photos.folder_for(dataset.builder, split, side)
+    with _lock(folder):
+        found = decoded_photos.read(folder)
+        if found is None:
+            with prepared.explained(dataset.builder, split):
+                decoded_photos.write(folder, dataset.records["train"], dataset.sizes["train"], side)
+            found = decoded_photos.read(folder)
+    return dataclasses.replace(dataset, decoded=found)
+
+
 def _check_view(builder: tfds.core.DatasetBuilder, name: str, view: str) -> None:
     """Before anything is downloaded: a view of a part needs masks."""
     features = builder.info.features
@@ -214,18 +241,23 @@ def _check_view(builder: tfds.core.DatasetBuilder, name: str, view: str) -> None
         )
 
 
-def _cached(streams: dict[str, tf.data.Dataset], builder: tfds.core.DatasetBuilder, splits: Mapping[str, str]) -> None:
-    """Keeps the records of train and val in memory from their first reading on (test is read once)."""
-    needed = sum(records.stored_bytes(builder, splits[role]) for role in _CACHED_ROLES)
+def _cached(
+    streams: dict[str, tf.data.Dataset],
+    builder: tfds.core.DatasetBuilder,
+    splits: Mapping[str, str],
+    roles: Sequence[str],
+) -> None:
+    """Keeps the records of these roles in memory from their first reading on (test is read once)."""
+    needed = sum(records.stored_bytes(builder, splits[role]) for role in roles)
     room = records.room_for_cache()
-    what = f"the records of {' and '.join(_CACHED_ROLES)} take {needed / 1e9:.2f} GB of memory in each process"
+    what = f"the records of {' and '.join(roles)} take {needed / 1e9:.2f} GB of memory in each process"
     if needed > room:
         raise UserError(
             f"config.dataset.cache: {what}, and {room / 1e9:.2f} GB are there for them: set it to False, or choose "
             "smaller splits"
         )
     absl_logging.info("%s; %.2f GB are there for them", what, room / 1e9)
-    for role in _CACHED_ROLES:
+    for role in roles:
         streams[role] = streams[role].cache()
 
 

@@ -20,7 +20,8 @@ Of a dataset with masks each photo is cut up as `Dataset.view` says, behind all 
 for, the photo and its region of interest are mixed alike and the context is what is left, so that the parts add up to
 the photo exactly.
 
-Only encoded records are ever shuffled; decoded images exist for the batches in flight alone.
+Only encoded records are ever shuffled; decoded images exist for the batches in flight alone. Where a dataset's photos
+were decoded once (`decoded`), their positions are shuffled, into the same order.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def train_batches(
         ValueError: rows that part the two photos of a pair, where photos are mixed.
     """
     repeats = augment.repeats
-    unlabelled = dataset.unlabelled
+    unlabelled, decoded = dataset.unlabelled, dataset.decoded
     mixes = mixing.is_on(augment)
     if mixes:
         pairs = np.reshape(range(batch_size) if rows is None else rows, -1)
@@ -103,9 +104,9 @@ def train_batches(
         rank, of_class, quota = map(tf.constant, turns)
         how_often, size = balance.times(rank, of_class, quota, epoch), len(turns.rank)
 
-        def several(index: tf.Tensor, serialized: tf.Tensor) -> tf.data.Dataset:
+        def several(index: tf.Tensor, record: tf.Tensor) -> tf.data.Dataset:
             numbers = tf.data.Dataset.range(how_often[index])
-            return numbers.map(lambda number: (index + number * size, serialized))
+            return numbers.map(lambda number: (index + number * size, record))
 
         return photos.flat_map(several)
 
@@ -138,17 +139,17 @@ def train_batches(
         return tf.data.Dataset.range(repeats).flat_map(lambda copy: _beside(copy, photos))
 
     def views(seeds: tf.Tensor, numbered: tuple[tf.Tensor, tuple[tf.Tensor, tf.Tensor]]) -> dict[str, tf.Tensor]:
-        copy, (index, serialized) = numbered
-        encoded, label = records.parse(serialized)
+        copy, (index, record) = numbered
         keys = tf.stack([seeds, index * repeats + copy], 1)
         if turns is not None:
             index = index % dataset.sizes["train"]
+        photos, label = records.parse(record) if decoded is None else (tf.gather(decoded.places, index), record)
 
         def one(key: tf.Tensor, photo: tf.Tensor, mask: tf.Tensor | None = None) -> tf.Tensor:
-            view = augmentation.random_view(photo, key, image_size, augment, fit=fit, mask=mask)
+            view = augmentation.random_view(photo, key, image_size, augment, fit=fit, mask=mask, crop_of=crop_of)
             return _channels(view, dataset.view)
 
-        images = _each(one, keys, encoded, serialized, image_size, dataset.view)
+        images = _each(one, keys, photos, record, image_size, dataset.view)
         batch = {"image": images, "label": label, "index": index}
         if unlabelled is not None:
             batch["known"] = label != NO_LABEL
@@ -161,12 +162,14 @@ def train_batches(
 
     without = 0 if unlabelled is None else round(batch_size * unlabelled.share)
     position = start_step * (batch_size - without)
-    stream = epochs(dataset.records["train"], dataset.sizes["train"], position, lambda epoch: epoch, balanced)
+    photos = dataset.records["train"] if decoded is None else decoded.numbered()
+    crop_of = augmentation.crop_encoded if decoded is None else decoded.crop
+    stream = epochs(photos, dataset.sizes["train"], position, lambda epoch: epoch, balanced)
     if unlabelled is not None:
         # Negative numbers, which no epoch of train has.
         others = epochs(unlabelled.records, unlabelled.size, start_step * without, lambda epoch: -1 - epoch, each_once)
-        turns = tf.data.Dataset.from_tensor_slices(_spread(without, batch_size)).repeat()
-        stream = tf.data.Dataset.choose_from_datasets([stream, others], turns)
+        whose = tf.data.Dataset.from_tensor_slices(_spread(without, batch_size)).repeat()
+        stream = tf.data.Dataset.choose_from_datasets([stream, others], whose)
     batches = _batches(stream, views, batch_size, rows, mixed if mixes else _parts(dataset.view))
     return _explained(batches, dataset, "train")
 
@@ -233,7 +236,7 @@ _CHANNELS = {views_lib.BOTH: 6}
 def _each(
     one: Callable[..., tf.Tensor],
     keys: tf.Tensor,
-    encoded: tf.Tensor,
+    photos: tf.Tensor,
     serialized: tf.Tensor,
     image_size: int,
     view: str,
@@ -241,7 +244,7 @@ def _each(
     """`one(key, photo)`, or `one(key, photo, mask)` where the view needs masks, of each photo."""
     masks = () if view == views_lib.PHOTO else (records.parse_masks(serialized),)
     signature = tf.TensorSpec([image_size, image_size, _CHANNELS.get(view, 3)], tf.uint8)
-    return tf.map_fn(lambda photo: one(*photo), (keys, encoded, *masks), fn_output_signature=signature)
+    return tf.map_fn(lambda photo: one(*photo), (keys, photos, *masks), fn_output_signature=signature)
 
 
 def _channels(seen: UInt8[tf.Tensor, "size size 3_or_4"], view: str) -> UInt8[tf.Tensor, "size size channels"]:

@@ -65,6 +65,11 @@ def on_cpu() -> bool:
     return platform() == "cpu"
 
 
+def on_gpu() -> bool:
+    """Whether what is traced now is compiled for GPUs alone."""
+    return platform() in ("gpu", "cuda", "rocm")
+
+
 def cpu_forms() -> bool:
     """Whether layers are to have the CPU's own forms."""
     return on_cpu() and not is_plain()

@@ -20,7 +20,7 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Array, Float
 
-from jdnet_jax.models import initializers, position_embedding
+from jdnet_jax.models import initializers, lowering, position_embedding
 from jdnet_jax.models.layer_norm import layer_norm
 from jdnet_jax.models.layers import StochasticDepth
 from jdnet_jax.models.linear_head import classify
@@ -35,18 +35,33 @@ Tokens = Float[Array, "batch tokens channels"]
 Attention = Float[Array, "batch heads queries keys"]
 
 
+# XLA's compiler for GPUs makes one kernel of the product behind attention and the transposition before it, over all
+# images' tokens, whose tiles of 16 must end where an image ends ("Couldn't find output tile sizes").
+_GPU_TILE = 16
+
+
 def attend(
     queries: Float[Array, "batch queries heads d"],
     keys: Float[Array, "batch keys heads d"],
     values: Float[Array, "batch keys heads d"],
+    count: int | None = None,
 ) -> tuple[Float[Array, "batch queries channels"], Attention]:
     """Scaled dot-product attention with a softmax in float32.
+
+    Args:
+        queries: of the tokens that attend.
+        keys: of those that are attended to.
+        values: likewise.
+        count: how many of the keys are tokens, where those behind are padding; None for all.
 
     Returns:
         the heads' averages of the values, side by side, and the weights of these averages.
     """
     scaled = queries * jnp.asarray(queries.shape[-1] ** -0.5, queries.dtype)
-    weights = jax.nn.softmax(_scores(scaled, keys))
+    scores = _scores(scaled, keys)
+    if count is not None and count < keys.shape[1]:
+        scores = jnp.where(jnp.arange(keys.shape[1]) < count, scores, -jnp.inf)
+    weights = jax.nn.softmax(scores)
     mixed = jnp.einsum("bhqk,bkhd->bqhd", weights.astype(values.dtype), values)
     return mixed.reshape(*mixed.shape[:2], -1), weights
 
@@ -83,9 +98,12 @@ class SelfAttention(nn.Module):
     def __call__(self, x: Tokens) -> tuple[Tokens, Attention]:
         """Returns the output and the attention."""
         dense = functools.partial(nn.Dense, kernel_init=linear_init, dtype=self.dtype, dot_general=token_product)
+        count = x.shape[1]
+        if lowering.on_gpu():
+            x = jnp.pad(x, ((0, 0), (0, -count % _GPU_TILE), (0, 0)))
         qkv = dense(3 * x.shape[-1], name="qkv")(x).reshape(*x.shape[:2], 3, self.heads, -1)
-        mixed, weights = attend(qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2])
-        return dense(x.shape[-1], name="proj")(mixed), weights
+        mixed, weights = attend(qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2], count)
+        return dense(x.shape[-1], name="proj")(mixed)[:, :count], weights[..., :count, :count]
 
 
 class LayerScale(nn.Module):

@@ -12,6 +12,8 @@ from tests.compare import runs
     [
         ({}, []),
         ({"losses__mskd__weight": 3.0, "keep_checkpoints": 9, "dataset__data_dir": "/elsewhere"}, []),
+        ({"dataset__cache": True}, []),
+        ({"dataset__cache": "decoded"}, ["dataset.cache"]),  # from photos of another size
         ({"epochs": 3.0}, []),  # steps say how long it is
         ({"steps": 99}, ["steps"]),
         ({"batch_size": 16}, ["batch_size"]),

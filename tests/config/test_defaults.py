@@ -595,3 +595,25 @@ def test_jdnet_from_trained_teachers_keeps_what_they_know():
     config.teachers.teacher.trainable = False
     with pytest.raises(UserError, match=r"config.recipe is 'jdnet_trained', but these teachers"):
         check.check(config)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dataset__cache": "encoded"}, r"config.dataset.cache is 'encoded': it must be True, False or decoded"),
+        ({"dataset__cache": 1}, r"config.dataset.cache is 1: it must be True, False or decoded"),
+        (
+            {"dataset__cache": "decoded", "dataset__view": "roi"},
+            r"config.dataset.cache 'decoded' keeps no masks, which config.dataset.view='roi' needs: set it to True",
+        ),
+        (
+            {"dataset__cache": "decoded", "dataset__unlabelled": "photos"},
+            r"config.dataset.cache 'decoded' does not go with config.dataset.unlabelled: set it to True",
+        ),
+    ],
+)
+def test_caches_that_cannot_be(changes, message):
+    with pytest.raises(UserError, match=message):
+        check.check(wrong(**changes))
+    for value in (True, False, "decoded"):
+        check.check(wrong(dataset__cache=value))

@@ -267,3 +267,22 @@ def test_layer_scale():
     y, variables = LayerScale(0.5).init_with_output(jax.random.key(0), jnp.full((2, 3, 4), 2.0, jnp.bfloat16))
     np.testing.assert_array_equal(y, np.ones((2, 3, 4)))
     assert (y.dtype, variables["params"]["gamma"].shape) == (jnp.bfloat16, (4,))
+
+
+def test_attention_of_padded_tokens_is_that_of_the_tokens():
+    """GPUs have the tokens padded to whole tiles; neither values nor gradients tell."""
+    module = SelfAttention(2, jnp.float32)
+    x, g = (jax.random.normal(jax.random.key(seed), (3, 21, 8)) for seed in (1, 2))
+    variables = module.init(jax.random.key(0), x)
+
+    def run(platform):
+        with lowering.for_platform(platform):
+            (out, weights), backward = jax.vjp(lambda variables, x: module.apply(variables, x), variables, x)
+            return out, weights, backward((g, jnp.ones_like(weights)))
+
+    (out, weights, gradients), padded = run("tpu"), run("gpu")
+    assert weights.shape == (3, 2, 21, 21)
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), (out, weights, gradients), padded)
+    with lowering.for_platform("gpu"):
+        traced = str(jax.make_jaxpr(lambda x: module.apply(variables, x))(x))
+    assert "f32[3,2,32,32]" in traced  # scores of padded tokens
