@@ -29,18 +29,18 @@ _WORDS = {
     **{"validate": "val", "devel": "val", "development": "val", "minival": "val"},
     **{"tst": "test", "holdout": "test", "heldout": "test", "testdev": "test"},
 }
-_FILLERS = frozenset(
-    "set sets split data dataset image images img imgs photo photos picture pictures jpg jpeg all full new old "
-    "public private final clean raw labelled labeled label labels class classes list version v".split()
+_FILLER = re.compile(
+    r"""sets? | split | data(set)? | images? | imgs? | photos? | pictures? | jpe?g | all | full | new | old | public
+    | private | final | clean | raw | labell?ed | labels? | class(es)? | list | csv | version""",
+    re.VERBOSE,
 )
 _WORD = re.compile("[A-Z]?[a-z]+|[A-Z]+")
 
 _PART = re.compile(r"(fold|split|part|subset|batch|chunk|shard)[\W_]*\d+", re.IGNORECASE)
 
-_IMAGES = frozenset("image images img imgs photo photos picture pictures jpegimages rgb input inputs".split())
-_MASKS = frozenset(
-    "mask masks annotation annotations label labels segmentation segmentations segmentationclass segmentationobject "
-    "ground_truth groundtruth gt seg target targets".split()
+_IMAGES = re.compile(r"images? | imgs? | photos? | pictures? | jpegimages | rgb | inputs?", re.VERBOSE)
+_MASKS = re.compile(
+    r"masks? | annotations? | labels? | seg(mentation(s|class|object)?)? | ground_?truth | gt | targets?", re.VERBOSE
 )
 
 
@@ -65,7 +65,8 @@ def no_classes(folders: Collection[str]) -> str | None:
     if len(folders) > 1 and all(map(_PART.fullmatch, folders)):
         return f"{listed(sorted(folders))}, by their names parts of the data and no classes: put them into one"
     lower = {name.lower() for name in folders}
-    if lower & _IMAGES and lower & _MASKS and lower <= _IMAGES | _MASKS:
+    images, masks = (set(filter(kind.fullmatch, lower)) for kind in (_IMAGES, _MASKS))
+    if images and masks and lower == images | masks:
         return (
             f"{listed(sorted(folders))}, by their names photos with masks and no classes: dataset.name=masked_folder "
             "reads such"
@@ -82,5 +83,5 @@ def held_out_among(folders: Collection[str]) -> str | None:
 def resembled(name: str) -> str | None:
     """The split that a folder or a list of this name may be of, where nothing else is in the name."""
     words = [word.lower() for word in _WORD.findall(name)]
-    words = [word for word in words if len(word) > 1 and word not in _FILLERS]
+    words = [word for word in words if len(word) > 1 and not _FILLER.fullmatch(word)]
     return _WORDS.get(words[0]) if len(words) == 1 else None

@@ -269,5 +269,7 @@ def test_a_name_in_a_list_that_two_photos_have_is_refused(tmp_path):
         (tmp_path / path).parent.mkdir(exist_ok=True)
         (tmp_path / path).touch()
     (tmp_path / "labels.csv").write_text("filename,class\n0.jpg,apple\n1.jpg,bread\n")
-    with pytest.raises(UserError, match="a list names 0.jpg, which may be .*train/0.jpg or .*val/0.jpg: write their"):
+    with pytest.raises(
+        UserError, match=r"a list names 0\.jpg, which may be .*train/0\.jpg or .*val/0\.jpg: write their"
+    ):
         folder_listing.read_listing(tmp_path)

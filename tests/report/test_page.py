@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from html.parser import HTMLParser
 
@@ -162,3 +163,12 @@ def test_no_workdir_or_a_damaged_one(tmp_path):
     with pytest.raises(UserError, match=r"summary.json is damaged .*: delete summary.json and run the same command"):
         page.write(place)
     assert not place.report.exists()
+
+
+@pytest.mark.parametrize("name", ["config.json", "data.json", "metrics.jsonl", "command.txt", "snapshots/20.npz"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path, name):
+    place = workdir.make(tmp_path / "run", finished=False)
+    (place.path / name).unlink()
+    os.mkfifo(place.path / name)
+    with pytest.raises(UserError, match=name.replace(".", r"\.")):
+        page.write(place)
