@@ -172,3 +172,17 @@ def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path, name):
     os.mkfifo(place.path / name)
     with pytest.raises(UserError, match=name.replace(".", r"\.")):
         page.write(place)
+
+
+@pytest.mark.parametrize("kind", [KeyError, TypeError])
+def test_a_mistake_of_the_report_is_not_told_as_damage(tmp_path, monkeypatch, kind):
+    def broken(run):
+        raise kind("of the program")
+
+    monkeypatch.setattr(page, "of_run", broken)
+    place = workdir.make(tmp_path / "run")
+    with pytest.raises(UserError, match="its files do not fit together"):  # nothing vouches for them
+        page.write(place)
+    place.finish(json.loads(place.summary.read_text()))
+    with pytest.raises(kind, match="of the program"):
+        page.write(place)
