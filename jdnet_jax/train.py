@@ -296,17 +296,21 @@ class _Run:
         self.early.resume((notes or {}).get(_EARLY))
         if self.is_writer:
             metrics.rewind(self.place.metrics, -1 if newest is None else newest, (notes or {}).get("metrics"))
+            snapshots.check(self.place.snapshots, (notes or {}).get("snapshots", {}), reached)
         return reached
 
     def _notes(self, window: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         """What a checkpoint must say beside the state for the run to go on exactly."""
         unlogged = [{key: float(value) for key, value in values.items()} for values in jax.device_get(window)]
-        lines = {"metrics": metrics.digest(self.place.metrics)} if self.is_writer else {}
+        files: dict[str, Any] = {}
+        if self.is_writer:
+            files["metrics"] = metrics.digest(self.place.metrics)
+            files["snapshots"] = snapshots.digests(self.place.snapshots)
         return {
             _UNLOGGED: unlogged,
             _EARLY: self.early.notes(),
             "frozen": self.frozen,
-            **lines,
+            **files,
             **self.non_finite.notes(),
         }
 

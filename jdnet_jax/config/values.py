@@ -87,7 +87,7 @@ class YesNoOr:
 
 @dataclass(frozen=True)
 class Text:
-    """Text without control characters; empty only where `empty` says so."""
+    """Text without control characters or bytes that are no UTF-8; empty only where `empty` says so."""
 
     empty: bool = False
 
@@ -96,7 +96,8 @@ class Text:
 
     def check(self, path: str, value: Any) -> None:
         """See `Values`."""
-        fits = isinstance(value, str) and (self.empty or bool(value)) and not any(ord(c) < 32 for c in value)
+        fits = isinstance(value, str) and (self.empty or bool(value))
+        fits = fits and not any(ord(c) < 32 or 0xD800 <= ord(c) <= 0xDFFF for c in value)
         _require(fits, path, value, self)
 
 

@@ -16,7 +16,7 @@ import dataclasses
 import hashlib
 import itertools
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from absl import logging
@@ -24,22 +24,9 @@ from absl import logging
 from jdnet_jax.data import label_list, photo_file
 from jdnet_jax.data.folder_walk import files, files_below, folders, is_photo_name, printable, shown
 from jdnet_jax.data.label_list import LabelList
+from jdnet_jax.data.split_names import SPLITS, held_out_among, no_classes, resembled, split_of
 from jdnet_jax.data.wording import listed
 from jdnet_jax.process.errors import UserError
-
-SPLITS = ("train", "val", "test")
-
-_SPLIT_NAMES = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing", "eval", "evaluation"),
-}
-_SPLIT_OF = {
-    f"{name}{end}": split
-    for split, names in _SPLIT_NAMES.items()
-    for name in names
-    for end in ("", "_set", "-set", " set", "set", "_data", "_images")
-}
 
 _PROBE = 4096  # bytes
 
@@ -90,14 +77,17 @@ def read_listing(root: Path) -> Listing:
     photos: dict[str, tuple[Photo, ...]] = {}
     empty: list[str] = []
     others: list[str] = []
-    beside = LabelList()  # the lists in the root, of whichever splits
     splits = _split_folders(root)
+    beside = LabelList()  # the lists in the root, of whichever splits; `train.csv` is of one
+    if any(map(holds_photos_alone, splits.values())):
+        beside = label_list.read(file for file in files(root) if root in splits.values() or not resembled(file.stem))
     for split, folder in splits.items():
         inside = {file: shown(file, root) for file in files(folder)}
         found: list[Photo] = []
         if holds_photos_alone(folder):
-            beside = beside or label_list.read(files(root))
-            labels = label_list.read(inside) if folder != root else beside
+            labels = beside
+            if folder != root:
+                labels = label_list.read([*inside, *(file for file in files(root) if resembled(file.stem) == split)])
             for file, path in inside.items():
                 name = is_photo_name(file) and (labels.class_of(file, folder) or beside.class_of(file, folder))
                 if name:
@@ -123,6 +113,7 @@ def read_listing(root: Path) -> Listing:
                         others.append(shown(file, root))
                 if len(found) == before:
                     empty.append(shown(class_folder, root))
+            _check_classes(folder, {photo.class_name for photo in found})
         photos[split] = tuple(sorted(found, key=lambda photo: photo.path))
         _check_distinct(photos[split])
     others += _not_there(beside)
@@ -183,17 +174,18 @@ def _split_folders(root: Path) -> dict[str, Path]:
     named: dict[str, list[Path]] = {}
     classes = []
     for folder in folders(root):
-        split = _SPLIT_OF.get(folder.name.lower())
+        split = split_of(folder.name)
         if split and folders(folder):
             named.setdefault(split, []).append(folder)
         elif not split or files(folder):
             classes.append(folder)
     inside = "folders"
     if not named:
-        if not all(folder.name.lower() in _SPLIT_OF for folder in classes if _holds_photos(folder)):
+        if not all(split_of(folder.name) for folder in classes if _holds_photos(folder)):
             return {"train": root}
         for folder in filter(holds_photos_alone, classes):
-            named.setdefault(_SPLIT_OF[folder.name.lower()], []).append(folder)
+            if split := split_of(folder.name):
+                named.setdefault(split, []).append(folder)
         if not named:
             return {"train": root}
         classes, inside = [], "photos"
@@ -211,6 +203,16 @@ def _split_folders(root: Path) -> dict[str, Path]:
             "a class inside, may be there"
         )
     return {split: found[split] for split in SPLITS if split in found}
+
+
+def _check_classes(root: Path, names: Collection[str]) -> None:
+    if (reason := no_classes(names)) is not None:
+        raise UserError(f"{root} holds {reason}")
+    if (name := held_out_among(names)) is not None:
+        raise UserError(
+            f"{root / name} holds photos beside the folders of classes: a split has a folder a class inside, and train "
+            "beside it; rename it where it is a class"
+        )
 
 
 def holds_photos_alone(folder: Path) -> bool:

@@ -32,6 +32,8 @@ _SYSTEM = re.compile(
     | system\ volume\ information | found\.\d+ | msocache | config\.msi           # Windows
     | (eh)?thumbs(_\w+)?\.db.* | desktop\.ini | autorun\.inf | folder\.ini
     | __macosx | icon\r | network\ trash\ folder | temporary\ items | thevolumesettingsfolder | resource\.frk  # macOS
+    | ~snapshot | synofile_thumb.* | _gsdata_ | wpsystem | \$(extend|windows\.~\w+) | ipod\ photo\ cache
+    | .*\.(photoslibrary|aplibrary|lrdata|backupdb) | _thumbs | thumbnails       # of programs, with smaller copies
     | lost\+found | aquota\.(user|group) | __pycache__ | picasa\.ini | zbthumbnail\.info | ~\$.*
     """,
     re.IGNORECASE | re.VERBOSE | re.DOTALL,

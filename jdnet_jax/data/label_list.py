@@ -12,12 +12,15 @@ import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
+from absl import logging
+
 from jdnet_jax.data.folder_walk import printable, shown
 from jdnet_jax.files import user_files
 from jdnet_jax.process.errors import UserError
 
 _NAMES = ("filename", "file_name", "file", "image", "image_name", "image_id", "img", "photo", "path", "filepath", "id")
 _CLASSES = ("class", "class_name", "classname", "label", "label_name", "category", "category_name")
+_SPLITS = ("split", "set", "subset", "partition", "fold")
 _SEPARATORS = ",;\t"
 
 
@@ -26,7 +29,7 @@ class LabelList:
 
     def __init__(self) -> None:
         self._classes: dict[str, str] = {}
-        self._used: set[str] = set()
+        self._used: dict[str, str] = {}  # by the names in the lists, the photos that they were found to be of
 
     def class_of(self, photo: Path, folder: Path) -> str | None:
         """The class of a photo below a folder; None where no list has it.
@@ -34,17 +37,24 @@ class LabelList:
         Args:
             photo: its path.
             folder: where it lies; the names in lists may begin with this folder's.
+
+        Raises:
+            UserError: another photo has the same name in the lists.
         """
         path = PurePosixPath(shown(photo, folder))
         for name in (path, folder.name / path, path.with_suffix(""), folder.name / path.with_suffix("")):
             if str(name) in self._classes:
-                self._used.add(str(name))
+                if self._used.setdefault(str(name), str(photo)) != str(photo):
+                    raise UserError(
+                        f"a list names {name}, which may be {self._used[str(name)]} or {photo}: write their folders "
+                        "before the names in it"
+                    )
                 return self._classes[str(name)]
         return None
 
     def not_asked_for(self) -> list[str]:
         """The names for which `class_of` was never asked: there is no such photo."""
-        return sorted(self._classes.keys() - self._used)
+        return sorted(self._classes.keys() - self._used.keys())
 
     def add(self, file: Path) -> None:
         """Reads a file; one that is no such list adds nothing.
@@ -55,6 +65,10 @@ class LabelList:
         text = user_files.read_text(file)
         try:
             rows = _rows(text)
+            for column in sorted({*rows[0]} & {*_SPLITS}):
+                logging.warning(
+                    "%s has a column %s, which is not read: folders train, val and test divide", file, column
+                )
             found = [(number, *_parsed(rows[0], row)) for number, row in enumerate(rows[1:], start=2) if any(row)]
         except (csv.Error, ValueError) as error:
             raise UserError(f"{file}: {error}") from error

@@ -43,6 +43,12 @@ _OTHERS = {  # what is no photo that can be read, though a whole file
     b"<svg": "SVG",
 }
 
+_NO_PHOTOS = {  # what downloads leave in the place of a photo
+    b"<!doctype html": "a web page, not a photo: download it anew",
+    b"<html": "a web page, not a photo: download it anew",
+    b"version https://git-lfs": "a pointer of Git LFS, not the photo: git lfs pull fetches it",
+}
+
 _DNG, _SUBFILE = 50706, 254  # TIFF tags: a raw file's version; bit 0 of the other: a preview of what comes later
 
 _ORIENTATION = 0x0112  # EXIF tag; 1 is upright
@@ -200,4 +206,9 @@ def _what_it_is(content: bytes) -> str:
     for start, kind in _OTHERS.items():
         if content.startswith(start):
             return f"{kind} file: convert it to JPEG"
+    for start, what in _NO_PHOTOS.items():
+        if content[:100].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(start):
+            return what
+    if not content.strip(b"\0"):
+        return "an empty file, or one of zeros: a copy that was not finished"
     return "truncated or not an image"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import itertools
 import os
 import struct
 from collections.abc import Iterator
@@ -12,15 +14,19 @@ import tensorflow as tf
 import tensorflow_datasets as tfds
 from absl import logging
 
-from jdnet_jax.data import image_check
+from jdnet_jax.data import image_check, photo_limits
 from jdnet_jax.data.image_check import UnreadablePhotoError
-from jdnet_jax.files import checksums
+from jdnet_jax.data.parallel import in_order
+from jdnet_jax.files import atomic, checksums, user_files
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
 
 INFO = "dataset_info.json"
 
 _FRAME = 16  # bytes of a TFRecord file around each record: its length and two checksums
 _RECORDS = ".tfrecord"
+_LOOKED_AT = "PHOTOS_LOOKED_AT"  # the file that remembers it
+_SAY_EVERY = 10_000  # photos
 
 
 def seal(folder: Path) -> None:
@@ -63,6 +69,54 @@ def check(builder: tfds.core.DatasetBuilder) -> None:
             f"the records of {differing[0]} in {folder} have other sizes than {INFO} says, as if they were of another "
             f"split or dataset: {_anew(folder)}"
         )
+
+
+def check_photos(builder: tfds.core.DatasetBuilder) -> None:
+    """Checks once that the photos of a dataset that TFDS prepared are within `photo_limits`: TFDS looks at none.
+
+    A file beside the records remembers it, where one can be written there; it is of these very records.
+
+    Raises:
+        UserError: names the first photo that is not, and its record.
+    """
+    folder = Path(builder.data_path)
+    parts = [part for split in builder.info.splits.values() for part in split.file_instructions]
+    about = "".join(f"{part.filename} {_size(part.filename, folder)}\n" for part in parts)
+    place = folder.with_name(f"{folder.name}.{_LOOKED_AT}")  # in the folder itself it would be no file of the list
+    known = hashlib.sha256(about.encode()).hexdigest() + "\n"
+    with contextlib.suppress(OSError):
+        if user_files.read_bytes(place, len(known)) == known.encode():
+            return
+    total = sum(split.num_examples for split in builder.info.splits.values())
+    photos = itertools.chain.from_iterable(map(_photos, parts))
+    with photo_limits.quiet_pillow():
+        for number, fault in enumerate(in_order(_fault, photos)):
+            if number % _SAY_EVERY == 0 and total > _SAY_EVERY:
+                say(f"looking at the photos of {builder.info.full_name}, once: {number} of {total}")
+            if fault:
+                raise UserError(
+                    f"{fault}: take it out of the source, and delete the folder {folder} to prepare it anew"
+                )
+    with contextlib.suppress(UserError):
+        atomic.write_text(place, known)
+
+
+def _photos(part: tfds.core.FileInstruction) -> Iterator[tuple[str, int, bytes]]:
+    feature = {"image": tf.io.FixedLenFeature([], tf.string)}
+    try:
+        for number, record in enumerate(tf.data.TFRecordDataset(part.filename).as_numpy_iterator()):
+            yield part.filename, number, tf.io.parse_single_example(record, feature)["image"].numpy()
+    except tf.errors.OpError:
+        return  # who reads it to train or test tells
+
+
+def _fault(photo: tuple[str, int, bytes]) -> str | None:
+    file, number, content = photo
+    try:
+        photo_limits.check(content)
+    except UnreadablePhotoError as error:
+        return f"the photo of record {number} in {file} cannot be used ({error})"
+    return None
 
 
 @contextlib.contextmanager

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from jdnet_jax.files import atomic
+from jdnet_jax.files import atomic, user_files
 from jdnet_jax.process.errors import UserError
+
+LARGEST = 2**32  # bytes of a file
 
 
 def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
@@ -34,7 +36,7 @@ def read(path: Path, remedy: str = "put back a copy") -> dict[str, np.ndarray]:
         UserError: it cannot be read, or is damaged.
     """
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as arrays:
+        with np.load(io.BytesIO(user_files.read_bytes(path, LARGEST)), allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except FileNotFoundError:
         return {}

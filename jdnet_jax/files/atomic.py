@@ -8,6 +8,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from jdnet_jax.process.errors import UserError
 
@@ -48,7 +49,7 @@ def write_bytes(path: Path, content: bytes) -> None:
     """
     new = aside(path)
     try:
-        with open(new, "wb") as file:
+        with created(new) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
@@ -59,6 +60,15 @@ def write_bytes(path: Path, content: bytes) -> None:
         raise UserError(
             f"{path} could not be written ({error.strerror or error}): make room or choose another folder"
         ) from error
+
+
+def created(path: Path) -> BinaryIO:
+    """A new file in the place of what has its name, such as a link that somebody put there, which is not followed."""
+    try:
+        return open(path, "xb")
+    except FileExistsError:
+        path.unlink()
+        return open(path, "xb")
 
 
 @contextlib.contextmanager
@@ -75,6 +85,8 @@ def replaced_folder(folder: Path) -> Iterator[Path]:
     try:
         _put_back(old, folder)  # after a kill between the two moves below
         for path in (new, old):
+            if path.is_symlink() or path.is_file():
+                path.unlink()
             shutil.rmtree(path, ignore_errors=True)
         new.mkdir(parents=True)
         yield new

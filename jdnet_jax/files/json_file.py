@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from jdnet_jax.files import user_files
 from jdnet_jax.process.errors import UserError
 
 #: Kinds of values: a type or several of them (a boolean is no number), `Each`, or a dictionary of the kinds of keys, in
@@ -38,7 +39,7 @@ def read(path: Path, kinds: Kinds, remedy: str) -> dict[str, Any]:
         UserError: it cannot be read, is no JSON, or of other kinds.
     """
     try:
-        content = json.loads(path.read_bytes().decode("utf-8"))
+        content = json.loads(user_files.read_bytes(path, user_files.MAX_TEXT).decode("utf-8"))
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): {remedy}") from error
     except (ValueError, RecursionError) as error:

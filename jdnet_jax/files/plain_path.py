@@ -1,4 +1,8 @@
-"""Folders whose names hold `[`, `*` or `?`, which libraries take for patterns that match other folders or none."""
+"""Folders whose names libraries take for something else.
+
+`[`, `*`, `?` and `\\` are parts of patterns, which match other folders or none; to TensorStore `\\` also stands between
+folders, and a name must be UTF-8.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,8 @@ from pathlib import Path
 
 from etils import epath
 
+from jdnet_jax.process.errors import UserError
+
 
 class LiteralPath(type(epath.Path("/"))):  # type: ignore[misc]
     """A path as Orbax takes it, in which only what `glob` is asked for is a pattern, not the folder's own name."""
@@ -21,11 +27,31 @@ class LiteralPath(type(epath.Path("/"))):  # type: ignore[misc]
             yield self._new(found)
 
 
+def check(folder: str | os.PathLike[str]) -> None:
+    """Checks that checkpoints can be written to a folder, or lie in one.
+
+    Raises:
+        UserError: its absolute path holds a backslash, or bytes that are no UTF-8.
+    """
+    path = os.path.abspath(folder)
+    what = "a backslash" if "\\" in path else "bytes that are no UTF-8" if not _is_utf8(path) else ""
+    if what:
+        raise UserError(f"{path}: checkpoints cannot lie in a folder with {what} in its path: choose or make another")
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def without_patterns(folder: Path) -> Iterator[Path]:
     """The folder itself, or a link to it whose name is no pattern, for TensorFlow."""
     folder = folder.absolute()
-    if not glob.has_magic(str(folder)):
+    if not glob.has_magic(str(folder)) and "\\" not in str(folder) and _is_utf8(str(folder)):
         yield folder
         return
     with tempfile.TemporaryDirectory() as place:

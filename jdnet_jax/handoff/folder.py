@@ -15,7 +15,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 
-from jdnet_jax.files import atomic, user_files
+from jdnet_jax.files import atomic, plain_path, user_files
 from jdnet_jax.files.plain_path import LiteralPath
 from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.handoff.digest import sha256
@@ -41,6 +41,7 @@ def save(directory: Path, variables: Mapping[str, PyTree], card: ModelCard) -> N
     Raises:
         UserError: it could not be written; an earlier hand-off is untouched.
     """
+    plain_path.check(directory)
     try:
         with atomic.replaced_folder(directory) as aside:
             with ocp.StandardCheckpointer(multiprocessing_options=_alone()) as checkpointer:
@@ -82,6 +83,7 @@ def load(
         raise UserError(f"{directory} holds the model {card.model!r}, not {model!r}")
     if num_classes is not None and len(card.classes) != num_classes:
         raise UserError(f"{directory} was trained on {len(card.classes)} classes, not on {num_classes}")
+    plain_path.check(directory)
     checkpoint = LiteralPath(directory.absolute() / _CHECKPOINT)
     try:
         with ocp.StandardCheckpointer() as checkpointer:

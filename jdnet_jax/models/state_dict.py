@@ -91,7 +91,7 @@ def is_counter(name: str) -> bool:
 
 
 def prefix(names: Collection[str], expected: Collection[str]) -> str:
-    """What all of a file's names carry in front of the network's own: one of PREFIXES, several of them, or nothing.
+    """What all of a file's names carry in front of the network's own: PREFIXES and one other, or nothing.
 
     Args:
         names: of the file's tensors.
@@ -103,7 +103,15 @@ def prefix(names: Collection[str], expected: Collection[str]) -> str:
         if more is None or any(name.startswith(more) for name in expected):
             break
         found += more
-    return found
+    return found + _other_prefix({name.removeprefix(found) for name in names}, expected)
+
+
+def _other_prefix(names: Collection[str], expected: Collection[str]) -> str:
+    """One that nobody else uses, such as `encoder.`: without it, and not with it, most names are the network's."""
+    first = next(iter(names), "").partition(".")[0] + "."
+    if not all(name.startswith(first) for name in names) or any(name in expected for name in names):
+        return ""
+    return first if 2 * sum(name.removeprefix(first) in expected for name in names) > len(names) else ""
 
 
 def _path(checkpoint: Mapping[Any, Any], kind: type, seen: set[int], depth: int) -> list[str] | None:
@@ -115,7 +123,17 @@ def _path(checkpoint: Mapping[Any, Any], kind: type, seen: set[int], depth: int)
         path = _path(inner, kind, seen, depth - 1) if isinstance(inner, dict) else None
         if path is not None:
             return [name, *path]
-    return [] if any(isinstance(value, kind) for value in checkpoint.values()) else None
+    if not any(isinstance(value, kind) for value in checkpoint.values()):
+        # Under a name that nobody else uses: the one dictionary with tensors, where there is no other.
+        # A pickle may name one object any number of times: each is looked through once.
+        inner = {id(value): (name, value) for name, value in checkpoint.items() if isinstance(value, dict)}
+        found = [name for name, value in inner.values() if isinstance(name, str) and _holds(value, kind)]
+        return [found[0]] if len(found) == 1 else None
+    return []
+
+
+def _holds(entry: Mapping[Any, Any], kind: type) -> bool:
+    return any(isinstance(name, str) and isinstance(value, kind) for name, value in entry.items())
 
 
 def _names(entries: Collection[Any]) -> str:

@@ -44,7 +44,8 @@ def to_torch(
     aside = atomic.aside(path, f".new{path.suffix}")  # it is read by its suffix
     tensors = _tensors(variables)
     try:
-        aside.write_bytes(safetensors.numpy.save(tensors, {"format": "pt", **(metadata or {})}))
+        with atomic.created(aside) as file:
+            file.write(safetensors.numpy.save(tensors, {"format": "pt", **(metadata or {})}))
         found = torch_file.read_tensors(aside)
         if found.keys() != tensors.keys() or any(found[name].tobytes() != tensors[name].tobytes() for name in tensors):
             raise UserError(f"{path} was not written as it should be: is the disk sound?")

@@ -162,6 +162,9 @@ def mistake(error: BaseException) -> str | None:
         return f"{os.fsdecode(error.filename)}: {error.strerror}"
     if isinstance(error, ValueError) and str(error).startswith("embedded null"):
         return "a path holds a character of value 0, which none can: correct it"
+    if isinstance(error, UnicodeEncodeError) and "surrogates not allowed" in str(error):
+        near = error.object[max(0, error.start - 60) : error.end + 20]
+        return f"a path or name holds bytes that are no UTF-8 (in {near!r}), which not every library takes: rename it"
     # JAX's own error for a device, which this module cannot name.
     if type(error).__name__ == "JaxRuntimeError" and (found := re.search(r"RESOURCE_EXHAUSTED: ([^\n]*)", str(error))):
         return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jdnet_jax.files import atomic
+from jdnet_jax.files import atomic, checksums
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.report import activation_maps, curves, headline, html, mistakes, reliability, run_record, setting
 from jdnet_jax.report.run_record import RunRecord
@@ -29,6 +29,8 @@ def write(place: Workdir) -> None:
     try:
         text = of_run(run)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        if run.summary is not None and (place.path / checksums.NAME).exists():
+            raise  # its files are as it left them, so the mistake is the report's own
         # The files were read, and do not fit together: of a run that is not finished nothing else tells.
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise UserError(f"no report of {place.path}: its files do not fit together ({reason})") from error

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from jdnet_jax.config.routing import STUDENT
-from jdnet_jax.files import array_file
+from jdnet_jax.files import array_file, user_files
 from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.run import metrics, snapshots
@@ -90,6 +90,6 @@ def read(place: Workdir) -> RunRecord:
 
 def _command(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8").strip() if path.exists() else ""
+        return user_files.read_bytes(path, user_files.MAX_TEXT).decode("utf-8").strip() if path.exists() else ""
     except (OSError, UnicodeError) as error:
         raise UserError(f"{path} is no text: put back a copy, or delete it to do without") from error

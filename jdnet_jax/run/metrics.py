@@ -16,9 +16,12 @@ import tensorflow as tf
 from clu import metric_writers
 
 from jdnet_jax.figures.classification import Result
-from jdnet_jax.files import atomic
+from jdnet_jax.files import atomic, user_files
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
+
+_LARGEST = 2**32  # bytes of a file
+_LARGEST_FIGURE = 1e300
 
 
 class JsonLinesWriter(metric_writers.MetricWriter):
@@ -149,7 +152,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 def _lines(path: Path) -> list[tuple[bytes, dict[str, Any]]]:
     """The whole lines, each as it stands there and what it says."""
     try:
-        texts = path.read_bytes().split(b"\n")[:-1]
+        texts = user_files.read_bytes(path, _LARGEST).split(b"\n")[:-1]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -164,6 +167,8 @@ def _lines(path: Path) -> list[tuple[bytes, dict[str, Any]]]:
             raise _damaged(path, number, "it is of no step")
         if not all(value is None or isinstance(value, (int, float)) for value in line.values()):
             raise _damaged(path, number, "it holds more than numbers")
+        if not all(value is None or abs(value) <= _LARGEST_FIGURE for value in line.values()):
+            raise _damaged(path, number, "it holds a number that is not finite")
         found.append((text, line))
     return found
 

@@ -8,6 +8,7 @@ interrupted leaves the same files as one that was not.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,10 +23,11 @@ from ml_collections import ConfigDict
 from jdnet_jax.config import views
 from jdnet_jax.config.defaults import eval_image_size
 from jdnet_jax.data import Dataset, chosen
-from jdnet_jax.files import array_file
+from jdnet_jax.files import array_file, user_files
 from jdnet_jax.learning.networks import Network
 from jdnet_jax.models import lowering
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
 
 PHOTOS = 6  # how many photos are followed
 
@@ -130,6 +132,44 @@ def _compiled(network: Network) -> Any:
     return jax.jit(maps, compiler_options=options)
 
 
+def digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of each step's file by its name: a checkpoint has them, so that a run that goes on knows them again."""
+    return {path.name: _digest(path) for path in _files(folder)}
+
+
+def _digest(path: Path) -> str:
+    try:
+        return hashlib.sha256(user_files.read_bytes(path, array_file.LARGEST)).hexdigest()
+    except OSError:
+        return ""
+
+
+def check(folder: Path, expected: Mapping[str, str], step: int) -> None:
+    """Checks the files of a run that goes on; what is not there is told, as nothing can take it again.
+
+    Args:
+        folder: of the files.
+        expected: their `digests` at the checkpoint.
+        step: of that.
+
+    Raises:
+        UserError: one is damaged.
+    """
+    found = digests(folder)
+    for name, digest in expected.items():
+        if name not in found:
+            say(f"note: {folder / name} is not there: the run goes on from step {step}, and the report lacks it")
+        elif found[name] != digest:
+            raise UserError(f"{folder / name} is damaged: put back a copy, or delete it to go on without it")
+
+
+def _files(folder: Path) -> list[Path]:
+    """The steps' files, ascending."""
+    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    steps = sorted(int(name[:-4]) for name in names if re.fullmatch(r"(0|[1-9][0-9]*)\.npz", name))
+    return [folder / f"{step}.npz" for step in steps]
+
+
 def read(folder: Path) -> tuple[dict[str, np.ndarray], dict[int, dict[str, np.ndarray]]]:
     """The photos (`image`, `label`, `name`), and step -> arrays, ascending; both empty where there are none.
 
@@ -137,8 +177,7 @@ def read(folder: Path) -> tuple[dict[str, np.ndarray], dict[int, dict[str, np.nd
         UserError: a file is damaged, or the photos are missing.
     """
     photos = array_file.read(folder / _PHOTOS_FILE, "put back a copy, or, while the run goes on, start it again")
-    names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    steps = sorted(int(name[:-4]) for name in names if re.fullmatch(r"(0|[1-9][0-9]*)\.npz", name))
+    steps = [int(path.stem) for path in _files(folder)]
     if steps and not photos:
         raise UserError(
             f"{folder / _PHOTOS_FILE} is missing: put back a copy, or, while the run goes on, start it again"

@@ -15,7 +15,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jdnet_jax.config.defaults import default, differences, filled
-from jdnet_jax.files import atomic, checksums, json_file, user_files
+from jdnet_jax.files import atomic, checksums, json_file, plain_path, user_files
 from jdnet_jax.files.json_file import NUMBER, Each
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
@@ -80,13 +80,14 @@ def check_name(name: str) -> str:
     """The name of a workdir, as it is.
 
     Raises:
-        UserError: it is an address, which would become a folder here of that name.
+        UserError: it is an address, which would become a folder here of that name, or no checkpoint can lie there.
     """
     if "://" in name:
         raise UserError(
             f"--workdir={name} is an address and must be a folder: mount the bucket, or copy the folder to it from "
             "time to time, as colab/jdnet_food101_tpu.ipynb does"
         )
+    plain_path.check(user_files.expanded(name))
     return name
 
 

@@ -2,12 +2,14 @@ import json
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 from jdnet_jax.compare import plan
 from jdnet_jax.compare.__main__ import _overrides
-from tests.commands import ROOT, command, last_line
+from jdnet_jax.run.workdir import Workdir
+from tests.commands import ROOT, SMALL, command, last_line, started
 from tests.compare import runs
 
 CONFIG = "--config=configs/demo.py"
@@ -74,6 +76,34 @@ def test_a_comparison_that_is_ended_before_its_first_run_is_goes_on_later(tmp_pa
     assert "- missing: jdnet-0 (not begun)" in said
     assert "Traceback" not in said
     assert json.loads((tmp_path / "comparison.json").read_text())["recipes"][0]["seeds"] == []
+
+
+@pytest.mark.slow
+def test_a_comparison_that_is_killed_takes_its_training_with_it(tmp_path, small_data):
+    """By SIGKILL, at which nobody can tell it: it saves where it is, and the folder is free."""
+    flags = [flag for flag in SMALL[1:] if "teacher" not in flag and "steps" not in flag]
+    arguments = [CONFIG, *flags, "--config.steps=100000", "--recipes=ce", "--seeds=1", f"--workdir={tmp_path}"]
+    place = Workdir(tmp_path / "ce-0")
+
+    def wait_for(condition):
+        for _ in range(3000):
+            if condition():
+                return True
+            time.sleep(0.1)
+        return False
+
+    def said():
+        log = tmp_path / "logs" / "ce-0.log"
+        return log.read_text() if log.exists() else ""
+
+    with started("jdnet_jax.compare", *arguments, TFDS_DATA_DIR=small_data) as process:
+        assert wait_for(lambda: "first step done" in said() or process.poll() is not None)
+        assert place.is_held(), said()
+        process.kill()
+        process.wait()
+    assert wait_for(lambda: not place.is_held()), said()
+    assert "interrupted: step " in said()
+    assert any(place.checkpoints.iterdir())
 
 
 # ml_collections loads config files in a way that Python has deprecated.

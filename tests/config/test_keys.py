@@ -13,7 +13,7 @@ from jdnet_jax.models.registry import _ZOO
 from jdnet_jax.process.errors import UserError
 
 # Of no key: neither a number, text, a truth value, a tuple nor a section of these.
-OF_NO_KEY = (None, math.nan, math.inf, -math.inf, 10**300, -(10**300), 1j, {1}, b"1", [None], object())
+OF_NO_KEY = (None, math.nan, math.inf, -math.inf, 10**300, -(10**300), 1j, {1}, b"1", [None], object(), "R\udcff")
 # Keys that also take None: options, which their owners check.
 OPEN = [name for name in keys.KEYS if name.endswith("options") or name == "groups"]
 

@@ -70,8 +70,8 @@ class TestOneFolder:
         assert paths(folder_listing.read_listing(tmp_path / "root")) == ["apple/1.jpg", "pear/2.jpg"]
 
     def test_a_class_may_be_called_train(self, tmp_path):
-        listing = folder_listing.read_listing(touch(tmp_path, "train/1.jpg", "bus/2.jpg", "test/3.jpg"))
-        assert listing.class_names == ("bus", "test", "train")
+        listing = folder_listing.read_listing(touch(tmp_path, "train/1.jpg", "bus/2.jpg", "tram/3.jpg"))
+        assert listing.class_names == ("bus", "train", "tram")
 
 
 class TestNames:
@@ -229,3 +229,47 @@ def test_names_can_be_printed_whatever_is_in_them(tmp_path):
     photo, _ = folder_listing.read_listing(tmp_path).photos["train"]
     assert (photo.class_name, photo.path) == (r"ap\x1b[2Jple", "ap\\x1b[2Jple/caf\ufffd\\n1.jpg")
     assert photo.file.read_bytes() == b"x"
+
+
+@pytest.mark.parametrize(
+    ("folders", "message"),
+    [
+        (("train", "test1"), "test1, train, by their names parts of a division and no classes"),
+        (("train2017", "val2017"), "by their names parts of a division"),
+        (("images_train", "images_test"), "by their names parts of a division"),
+        (("trainA", "trainB", "testA", "testB"), "by their names parts of a division"),
+        (("train", "test", "unlabelled"), "by their names parts of a division"),
+        (("train.v1/apple", "train.v1/bread", "val.v1/apple", "val.v1/bread"), "by their names parts of a division"),
+        (("fold1/apple", "fold1/bread", "fold2/apple", "fold2/bread"), "fold1, fold2, by their names parts of the"),
+        (("images", "masks"), "by their names photos with masks and no classes"),
+        (("train/images", "train/labels"), "by their names photos with masks and no classes"),
+        (("apple", "bread", "test"), "test holds photos beside the folders of classes"),
+    ],
+)
+def test_folders_that_are_no_classes_by_their_names_are_refused(tmp_path, folders, message):
+    for folder in folders:
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "1.jpg").touch()
+    with pytest.raises(UserError, match=message):
+        folder_listing.read_listing(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "classes", [("bus", "car", "train"), ("test1", "test2"), ("image", "text"), ("part1", "whole")]
+)
+def test_classes_may_be_named_alike(tmp_path, classes):
+    for name in classes:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "1.jpg").touch()
+    assert folder_listing.read_listing(tmp_path).class_names == classes
+
+
+def test_a_name_in_a_list_that_two_photos_have_is_refused(tmp_path):
+    for path in ("train/0.jpg", "train/1.jpg", "val/0.jpg"):
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).touch()
+    (tmp_path / "labels.csv").write_text("filename,class\n0.jpg,apple\n1.jpg,bread\n")
+    with pytest.raises(
+        UserError, match=r"a list names 0\.jpg, which may be .*train/0\.jpg or .*val/0\.jpg: write their"
+    ):
+        folder_listing.read_listing(tmp_path)

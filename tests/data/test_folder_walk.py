@@ -24,6 +24,7 @@ SYSTEM = [
     *("@eaDir", "#recycle", "@Recycle", "#snapshot", "@Recently-Snapshot", ".@__thumb", "@__thumb", "@tmp"),
     *("@SynoResource", "photo.jpg@SynoEAStream", "lost+found", ".Trash-1000", ".thumbnails", "__pycache__", ".git"),
     *("$RECYCLE.BIN", "RECYCLER", "Recycled", "FOUND.000", "System Volume Information", "$WinREAgent", "desktop.ini"),
+    *("~snapshot", "SYNOFILE_THUMB_M.jpg", "$WINDOWS.~BT", "$Extend", "Photos Library.photoslibrary", "thumbnails"),
     *("Thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "Thumbs.db:encryptable", ".ipynb_checkpoints"),
     *("__MACOSX", ".DS_Store", "._photo.jpg", ".AppleDouble", ".Spotlight-V100", "Icon\r", "Network Trash Folder"),
 ]

@@ -92,6 +92,14 @@ class TestExport:
         assert len(classes(listing)) == 9
         assert listing.others == ("test.csv", "train.csv", "valid.csv")
 
+    def test_a_list_named_like_a_split_is_of_that_alone(self, export):
+        for split, of in (("train", "xyx"), ("valid", "yxy"), ("test", "xxx")):
+            rows = "".join(f"{name},{label}\n" for name, label in zip("abc", of, strict=True))
+            (export / f"{split}_labels.csv").write_text("id,label\n" + rows)
+        listing = folder_listing.read_listing(export)
+        found = {split: "".join(photo.class_name for photo in photos) for split, photos in listing.photos.items()}
+        assert found == {"train": "xyx", "val": "yxy", "test": "xxx"}
+
     @pytest.mark.parametrize("names", [("train", "valid", "test"), ("Train", "test"), ("training", "evaluation")])
     def test_without_a_list_they_are_refused(self, tmp_path, names):
         touch(tmp_path, *(f"{name}/{n}.jpg" for name in names for n in "abc"), "README.md", "licence/LICENCE")

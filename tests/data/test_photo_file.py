@@ -274,8 +274,14 @@ class TestUnreadable:
     @pytest.mark.parametrize(
         ("content", "reason"),
         [
-            (b"", "truncated or not an image"),
-            (b"<html>not found</html>", "truncated or not an image"),
+            (b"", "an empty file, or one of zeros: a copy that was not finished"),
+            (bytes(5000), "an empty file, or one of zeros: a copy that was not finished"),
+            (b"<html>not found</html>", "a web page, not a photo: download it anew"),
+            (b"\xef\xbb\xbf\r\n <!DOCTYPE HTML><title>404</title>", "a web page, not a photo: download it anew"),
+            (
+                b"version https://git-lfs.github.com/spec/v1\noid sha256:1",
+                "a pointer of Git LFS, not the photo: git lfs",
+            ),
             (b"\x00\x00\x00\x18ftypisom\x00\x00\x00\x00isom", "isom file: convert it to JPEG"),
             (b"%PDF-1.7", "PDF file: convert it to JPEG"),
             (b"\xff\x0a\x00", "JPEG XL file: convert it to JPEG"),
@@ -283,7 +289,7 @@ class TestUnreadable:
             (encoded(photo(), "TIFF", tiffinfo={254: 1}), "a camera's raw file: develop it"),
             (encoded(photo(), "TIFF", tiffinfo={50706: b"\1\4\0\0"}), "a camera's raw file: develop it"),
         ],
-        ids=["empty", "html", "film", "pdf", "jxl", "float", "preview", "dng"],
+        ids=["empty", "zeros", "html", "404", "lfs", "film", "pdf", "jxl", "float", "preview", "dng"],
     )
     def test_other_files(self, content, reason):
         with pytest.raises(UnreadablePhotoError, match=reason):

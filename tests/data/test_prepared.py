@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 from PIL import Image
 
 from jdnet_jax import data
-from jdnet_jax.data import builders, chosen
+from jdnet_jax.data import builders, chosen, photo_limits, prepared
 from jdnet_jax.files import checksums
 from jdnet_jax.process.errors import UserError
 from tests.data.tiny import TINY_SIZES, TinyPhotos, dataset_config, encode, smooth_photo
@@ -192,3 +192,23 @@ def test_a_strip_in_the_records_is_named(tmp_path, monkeypatch):
         message = r"the photo of record \d, number 3.png, in \S+val\S+ cannot be used \(a strip of 20000 x 1 pixels\)"
         with pytest.raises(UserError, match=message):
             list(batches)
+
+
+def test_photos_that_tfds_prepared_are_looked_at_once(tmp_path, monkeypatch):
+    builder = StripPhotos(data_dir=str(tmp_path))
+    builder.download_and_prepare()
+    message = r"the photo of record \d in \S+val\S+ cannot be used \(a strip of 20000 x 1 pixels\): take it out of the"
+    for _ in range(2):
+        with pytest.raises(UserError, match=message):
+            prepared.check_photos(builder)
+    looked_at = []
+    monkeypatch.setattr(photo_limits, "check", looked_at.append)
+    prepared.check_photos(builder)
+    assert len(looked_at) == 12
+    prepared.check_photos(builder)
+    assert len(looked_at) == 12
+    prepared.check(builder)  # what remembers it is no damage
+    file = next(tmp_path.rglob("*val.tfrecord*"))
+    file.write_bytes(file.read_bytes() * 2)
+    prepared.check_photos(builder)
+    assert len(looked_at) > 24

@@ -93,3 +93,20 @@ def test_a_folder_comes_back_after_a_kill_between_the_two_moves(tmp_path):
         fill(folder, "two", ZeroDivisionError())
     assert (folder / "file").read_text() == "one"
     assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_link_that_somebody_put_aside_is_not_followed(tmp_path):
+    """In a folder such as `/tmp` anybody may know the name that is written aside."""
+    (tmp_path / "other.txt").write_text("theirs")
+    atomic.aside(tmp_path / "a.txt").symlink_to(tmp_path / "other.txt")
+    atomic.write_text(tmp_path / "a.txt", "ours")
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "theirs" / "file").touch()
+    atomic.aside(tmp_path / "folder").symlink_to(tmp_path / "theirs")
+    with atomic.replaced_folder(tmp_path / "folder") as aside:
+        (aside / "new").touch()
+    assert (tmp_path / "other.txt").read_text() == "theirs"
+    assert (tmp_path / "a.txt").read_text() == "ours"
+    assert not (tmp_path / "a.txt").is_symlink()
+    assert [path.name for path in (tmp_path / "theirs").iterdir()] == ["file"]
+    assert [path.name for path in (tmp_path / "folder").iterdir()] == ["new"]

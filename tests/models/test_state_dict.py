@@ -58,6 +58,10 @@ def test_numbers_and_texts_among_the_tensors_are_left_out_and_it_is_said(capsys)
         (["model.backbone.a", "model.backbone.b"], ["a"], "model.backbone."),
         (["ema.module.a"], ["a"], "ema.module."),
         (["module.a", "b"], ["a"], ""),
+        (["encoder.a.weight", "encoder.b"], ["a.weight", "b", "c"], "encoder."),
+        (["module.student.a", "module.student.b"], ["a", "b"], "module.student."),
+        (["features.0.weight", "features.1.weight"], ["features.0.weight", "classifier.weight"], ""),
+        (["features.0.weight", "features.1.weight"], ["conv_stem.weight", "bn1.weight"], ""),
         (["a"], ["a"], ""),
         (["backbone.a", "backbone.b"], ["backbone.a"], ""),  # so the network's own tensors are named
         (["module.backbone.a"], ["backbone.a"], "module."),
@@ -74,3 +78,25 @@ def test_the_prefix_that_all_names_carry(names, expected, prefix):
 )
 def test_the_network_that_a_checkpoint_names(about, network):
     assert state_dict.network(about) == network
+
+
+def test_the_only_dictionary_with_tensors_is_read_whatever_its_name(capsys):
+    other = {"epoch": 3, "optimizer": {"state": {0: {"exp_avg": WEIGHT}}, "param_groups": []}}
+    assert find({**other, "my_weights": {"weight": WEIGHT}}) == {"weight": WEIGHT}
+    assert capsys.readouterr().err == "the weights file is a checkpoint: my_weights is read\n"
+    with pytest.raises(ValueError, match="is not a tensor"):
+        find({**other, "student": {"weight": WEIGHT}, "teacher": {"weight": WEIGHT}})
+
+
+def test_a_dictionary_that_is_named_often_is_looked_through_once():
+    class Counted(dict):
+        looks = 0
+
+        def items(self):
+            Counted.looks += 1
+            return super().items()
+
+    empty = Counted(epoch=3)
+    with pytest.raises(ValueError, match="is not a tensor"):
+        find({str(number): empty for number in range(1000)})
+    assert Counted.looks == 1

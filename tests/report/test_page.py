@@ -1,4 +1,5 @@
 import json
+import os
 import re
 from html.parser import HTMLParser
 from types import SimpleNamespace
@@ -211,3 +212,26 @@ def test_no_workdir_or_a_damaged_one(tmp_path):
     with pytest.raises(UserError, match=r"summary.json is damaged .*: delete summary.json and run the same command"):
         page.write(place)
     assert not place.report.exists()
+
+
+@pytest.mark.parametrize("name", ["config.json", "data.json", "metrics.jsonl", "command.txt", "snapshots/20.npz"])
+def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(tmp_path, name):
+    place = workdir.make(tmp_path / "run", finished=False)
+    (place.path / name).unlink()
+    os.mkfifo(place.path / name)
+    with pytest.raises(UserError, match=name.replace(".", r"\.")):
+        page.write(place)
+
+
+@pytest.mark.parametrize("kind", [KeyError, TypeError])
+def test_a_mistake_of_the_report_is_not_told_as_damage(tmp_path, monkeypatch, kind):
+    def broken(run):
+        raise kind("of the program")
+
+    monkeypatch.setattr(page, "of_run", broken)
+    place = workdir.make(tmp_path / "run")
+    with pytest.raises(UserError, match="its files do not fit together"):  # nothing vouches for them
+        page.write(place)
+    place.finish(json.loads(place.summary.read_text()))
+    with pytest.raises(kind, match="of the program"):
+        page.write(place)

@@ -1,3 +1,5 @@
+import os
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -5,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jdnet_jax.files import array_file
 from jdnet_jax.learning import devices, initial_weights, networks
+from jdnet_jax.process.errors import UserError
 from jdnet_jax.run import snapshots
 from tests import tiny_recipe as tiny
 
@@ -59,3 +63,24 @@ def test_maps_and_probabilities_of_the_true_label(student, tmp_path):
 
 def test_a_run_without_snapshots_has_none(tmp_path):
     assert snapshots.read(tmp_path / "nowhere") == ({}, {})
+
+
+def test_a_run_that_goes_on_knows_its_files_again(tmp_path, capsys):
+    for step in (0, 20):
+        array_file.write(tmp_path / f"{step}.npz", {"student/map": np.full((1, 2, 2), step)})
+    expected = snapshots.digests(tmp_path)
+    array_file.write(tmp_path / "40.npz", {"student/map": np.zeros((1, 2, 2))})  # after the checkpoint
+    snapshots.check(tmp_path, expected, 20)
+    assert capsys.readouterr().err == ""
+    (tmp_path / "0.npz").unlink()
+    snapshots.check(tmp_path, expected, 20)
+    assert "0.npz is not there: the run goes on from step 20, and the report lacks it" in capsys.readouterr().err
+    content = bytearray((tmp_path / "20.npz").read_bytes())
+    content[40] ^= 1
+    (tmp_path / "20.npz").write_bytes(content)
+    with pytest.raises(UserError, match=r"20\.npz is damaged: put back a copy, or delete it"):
+        snapshots.check(tmp_path, expected, 20)
+    (tmp_path / "20.npz").unlink()
+    os.mkfifo(tmp_path / "20.npz")
+    with pytest.raises(UserError, match=r"20\.npz is damaged"):
+        snapshots.check(tmp_path, expected, 20)
