@@ -153,7 +153,7 @@ def prepare(config: ConfigDict) -> Dataset:
             f"dataset {config.name} in {builder.data_path} was prepared as {file_format.value}: prepare it as tfrecord"
         )
     prepared.check(builder)
-    if config.name not in _OURS:  # ours look at each photo before they write it
+    if config.name not in builders.OURS:  # ours look at each photo before they write it
         prepared.check_photos(builder)
     splits = {role: config.splits[role] for role in ROLES}
     sizes = {role: _size(builder, config.name, role, split) for role, split in splits.items()}
