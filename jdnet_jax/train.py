@@ -6,7 +6,7 @@ import contextlib
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,27 +19,22 @@ from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config.keys import PROBE
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.data import balance
-from jdnet_jax.figures import calibration, imbalance, rejection
+from jdnet_jax.figures import imbalance
 from jdnet_jax.files import atomic
-from jdnet_jax.learning import assembly, devices, evaluation, host_batches, initial_weights, networks, probe, run_check
+from jdnet_jax.learning import assembly, devices, evaluation, host_batches, initial_weights, probe, run_check
 from jdnet_jax.process import together, unused_memory
 from jdnet_jax.process.interruption import Interrupted, Interruption
 from jdnet_jax.process.progress import Progress, duration, say
 from jdnet_jax.report import page
-from jdnet_jax.run import early_stop, introduction, metrics, outcome, snapshots, wandb_writer
+from jdnet_jax.run import early_stop, final_test, introduction, metrics, outcome, snapshots, wandb_writer
 from jdnet_jax.run.checkpoint import Checkpoints
 from jdnet_jax.run.non_finite import NonFiniteError, NonFinitePolicy
-from jdnet_jax.run.workdir import Workdir, plain, text_of
+from jdnet_jax.run.recorder import Recorder
+from jdnet_jax.run.workdir import Workdir, text_of
 
 # The note in a checkpoint with the metrics of the steps since the last logged line, which the next line averages.
 _UNLOGGED = "unlogged"
 _EARLY = "early_stop"  # likewise, see `early_stop.EarlyStop.notes`
-
-
-@contextlib.contextmanager
-def _unsaid(work: str) -> Iterator[Callable[[str], None]]:
-    """As `Progress.alive`, of work that takes a moment."""
-    yield lambda other: None
 
 
 def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "") -> dict[str, Any]:
@@ -114,13 +109,14 @@ class _Run:
         out = None if self.is_writer else open(os.devnull, "w")  # noqa: SIM115
         self.progress = Progress(self.steps, config.batch_size, out)
         self.evaluation = evaluation.Evaluation(config, dataset, self.parts, self.progress)
-        self.snapshots = None
+        taken = None
         if self.is_writer and config.snapshots:
             at = snapshots.chosen_steps(self.steps, self.periods.evaluate, config.snapshots)
-            self.snapshots = snapshots.begin(config, dataset, self.parts.evaluated, place.snapshots, at)
+            taken = snapshots.begin(config, dataset, self.parts.evaluated, place.snapshots, at)
         self.frozen = self.parts.frozen.digests(self.state.variables)
         self.checkpoints = Checkpoints(place.checkpoints, config.keep_checkpoints, config.keep_every, self.frozen)
         self.non_finite = NonFinitePolicy(config, terms, groups, self.progress.say)
+        self.recorder = Recorder(config, dataset, self.parts, self.progress, self.evaluation, self.non_finite, taken)
         self.early = early_stop.EarlyStop(
             config.patience, dataset.sizes["val"], unseen=not dataset.overlap("train", "val")
         )
@@ -135,12 +131,7 @@ class _Run:
 
     def train(self, interruption: Interruption) -> None:
         """Runs the steps that are left, with logging, evaluation and checkpoints at their periods."""
-        others = []
-        if self.config.wandb and self.is_writer:
-            others.append(wandb_writer.WandbWriter(self.config.wandb, self.place.path, plain(self.config)))
-        with metrics.RunWriter(
-            self.place.metrics, self.place.tensorboard, is_writer=self.is_writer, others=others
-        ) as writer:
+        with self.recorder.open(self.place, is_writer=self.is_writer) as writer:
             while True:
                 try:
                     self._train(writer, interruption)
@@ -154,8 +145,8 @@ class _Run:
     def _train(self, writer: metrics.RunWriter, interruption: Interruption) -> None:
         first = int(self.state.step)
         if first == 0:
-            self._probe(writer)
-            self.early.see(self._evaluate(writer, 0))
+            self.recorder.probe(writer, self.state)
+            self.early.see(self.recorder.evaluate(writer, 0, self.state))
         if self.early.is_over:  # a run that was killed between its last checkpoint and its tests
             return
         if first < self.steps and self.config.recipe != PROBE:
@@ -165,13 +156,13 @@ class _Run:
         window: list[dict[str, Any]] = list(self.unlogged)
         work = "fitting a linear classifier" if self.config.recipe == PROBE else "compiling"
         for number in range(first + 1, self.steps + 1):
-            alive = self.progress.alive if number == first + 1 else _unsaid
-            with alive("reading the first photos"):
+            is_first = number == first + 1  # the others take a moment
+            with self.progress.alive("reading the first photos") if is_first else contextlib.nullcontext():
                 batch = next(batches)
-            with alive(work) as now:
+            with self.progress.alive(work) if is_first else contextlib.nullcontext() as now:
                 self._look(writer, number, batch)
                 self.state, values = self.train_step(self.state, batch)
-                if number == first + 1:
+                if now is not None:
                     now("taking the first step")
                     jax.block_until_ready(self.state)
                     unused_memory.give_back()
@@ -180,7 +171,7 @@ class _Run:
             self.reached, interruption.unsaved = number, True
             # The step before this one has surely ended, so looking at it costs the device no pause.
             self.non_finite.check(number - 1, before)
-            if number == first + 1:
+            if is_first:
                 self.progress.say(f"first step done after {duration(time.monotonic() - began)}")
                 self.progress.restart_clock(number)
             self.progress.tick(number - 1)
@@ -188,17 +179,17 @@ class _Run:
             last = number == self.steps
             if last or number % self.config.log_every == 0:
                 self.non_finite.check(number, values)
-                self._log(writer, number, window)
+                self.recorder.log(writer, number, window)
                 window = []
             evaluates = last or number % self.periods.evaluate == 0
             if evaluates or stops or self.periods.saves(number):
                 self.non_finite.check(number, values)
                 began = time.monotonic()
-                top1 = self._evaluate(writer, number) if evaluates else None
+                top1 = self.recorder.evaluate(writer, number, self.state) if evaluates else None
                 if top1 is not None:
                     self.early.see(top1)
                 if self.early.is_over and window:
-                    self._log(writer, number, window)
+                    self.recorder.log(writer, number, window)
                     window = []
                 writer.flush()  # a line is on disk before the checkpoint that a resumed run goes on from
                 with self.progress.alive(f"saving step {number}"):  # and the save before, where it still goes on
@@ -216,15 +207,6 @@ class _Run:
             if self.early.is_over and not last:
                 self.progress.say(self.early.words(number, self.steps))
                 return
-
-    def _probe(self, writer: metrics.RunWriter) -> None:
-        """Says what the student's features are worth before it is trained, where the config wants that told."""
-        if probe.comes_first(self.networks[STUDENT], self.dataset, self.config):
-            with self.progress.alive("reading the photos for a linear classifier") as now:
-                variables = self.state.variables(STUDENT)
-                found = probe.of_student(self.networks[STUDENT], variables, self.dataset, self.config, now)
-            self.progress.say(probe.to_beat(found, self.dataset.sizes["val"]))
-            writer.write_scalars(0, {"val/probe/top1": found.val_top1})
 
     def _look(self, writer: metrics.RunWriter, number: int, batch: devices.Batch) -> None:
         """Measures the terms' gradients where it is time: for weights that follow them, and for the report."""
@@ -251,23 +233,7 @@ class _Run:
         if chosen is not None and chosen != int(self.state.step):
             self.state = self.checkpoints.restore(chosen, devices.whole(self.state))
         self.progress.say(f"testing the networks of step {chosen} (config.select = {self.config.select!r}) ...")
-        results = {role: self.evaluation.results(self.state, role) for role in ("val", "test")}
-        logits = self.evaluation.student_logits(self.state, ("val", "test"))
-        if not (unseen := not self.dataset.overlap("train", "val")):
-            self.progress.say(
-                "val is part of train: no temperature is fitted on what the student was trained on, nor a threshold"
-            )
-        calibrated = calibration.of_splits(logits, fit=unseen)
-        not_sure = rejection.of_splits(logits, calibrated["temperature"], self.config.not_sure, unseen=unseen)
-        tested = outcome.Tested(
-            step=chosen,
-            student=jax.device_get(self.state.variables(STUDENT)),
-            parameters={name: networks.parameter_count(self.state.params[name]) for name in self.networks},
-            results=results,
-            logits=logits,
-            calibration=calibrated,
-            not_sure=not_sure,
-        )
+        tested = final_test.of_networks(self.config, self.dataset, self.evaluation, self.state, self.progress)
         summary = outcome.summary(
             self.config, self.dataset, self.parts.evaluated, tested, metrics.median_throughput(self.place.metrics)
         )
@@ -331,27 +297,3 @@ class _Run:
         self.reached = self._resume()
         self.non_finite.roll_backs = roll_backs
         self.progress.say(f"{error}: back to step {int(self.state.step)}, and on with the data in another order")
-
-    def _log(self, writer: metrics.RunWriter, number: int, window: list[dict[str, Any]]) -> None:
-        means = metrics.means(jax.device_get(window))
-        rate = self.progress.rate(number)
-        self.progress.line(number, means, rate)
-        speed = {} if rate is None else {"images_per_second": rate}
-        scheduled = self.parts.scheduled(number - 1)
-        writer.write_scalars(number, {**means, **scheduled, **speed, **self.non_finite.figures()})
-
-    def _evaluate(self, writer: metrics.RunWriter, number: int) -> float:
-        """Evaluates the networks on val and returns the student's top-1; those that are frozen at step 0 only."""
-        began = time.monotonic()
-        results = self.evaluation.results(self.state, "val", frozen=number == 0)
-        accuracies = "  ".join(f"{name} {result.top1:.1%}" for name, result in results.items())
-        count = next(iter(results.values())).count
-        self.progress.say(
-            f"val at step {number}: {accuracies}  ({count} images in {duration(time.monotonic() - began)})"
-        )
-        writer.write_scalars(number, metrics.of_results("val", results))
-        writer.flush()
-        if self.snapshots is not None:
-            with self.progress.alive("drawing activation maps"):
-                self.snapshots.take(number, {name: self.state.variables(name) for name in self.networks})
-        return results[STUDENT].top1

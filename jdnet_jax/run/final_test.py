@@ -1,0 +1,37 @@
+"""The final test of a run's networks: accuracy on val and test, calibration, and the threshold for "not sure"."""
+
+from __future__ import annotations
+
+import jax
+from ml_collections import ConfigDict
+
+from jdnet_jax.config.routing import STUDENT
+from jdnet_jax.data import Dataset
+from jdnet_jax.figures import calibration, rejection
+from jdnet_jax.learning import networks
+from jdnet_jax.learning.evaluation import Evaluation
+from jdnet_jax.learning.state import TrainState
+from jdnet_jax.process.progress import Progress
+from jdnet_jax.run.outcome import Tested
+
+
+def of_networks(
+    config: ConfigDict, dataset: Dataset, evaluation: Evaluation, state: TrainState, progress: Progress
+) -> Tested:
+    """Tests the networks as they are in `state`; what is fitted, is fitted on val, if training has not seen it."""
+    results = {role: evaluation.results(state, role) for role in ("val", "test")}
+    logits = evaluation.student_logits(state, ("val", "test"))
+    if not (unseen := not dataset.overlap("train", "val")):
+        progress.say(
+            "val is part of train: no temperature is fitted on what the student was trained on, nor a threshold"
+        )
+    calibrated = calibration.of_splits(logits, fit=unseen)
+    return Tested(
+        step=int(state.step),
+        student=jax.device_get(state.variables(STUDENT)),
+        parameters={name: networks.parameter_count(state.params[name]) for name in results["val"]},
+        results=results,
+        logits=logits,
+        calibration=calibrated,
+        not_sure=rejection.of_splits(logits, calibrated["temperature"], config.not_sure, unseen=unseen),
+    )

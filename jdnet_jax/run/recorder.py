@@ -1,0 +1,93 @@
+"""The record of a run while it trains: lines for the person, figures for the files, and the evaluations on val."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+from jaxtyping import Array
+from ml_collections import ConfigDict
+
+from jdnet_jax.config.routing import STUDENT
+from jdnet_jax.data import Dataset
+from jdnet_jax.learning import probe
+from jdnet_jax.learning.assembly import Assembly
+from jdnet_jax.learning.evaluation import Evaluation
+from jdnet_jax.learning.state import TrainState
+from jdnet_jax.process.progress import Progress, duration
+from jdnet_jax.run import metrics, wandb_writer
+from jdnet_jax.run.non_finite import NonFinitePolicy
+from jdnet_jax.run.snapshots import Snapshots
+from jdnet_jax.run.workdir import Workdir, plain
+
+
+class Recorder:
+    """Writes down how a run goes."""
+
+    def __init__(
+        self,
+        config: ConfigDict,
+        dataset: Dataset,
+        parts: Assembly,
+        progress: Progress,
+        evaluation: Evaluation,
+        non_finite: NonFinitePolicy,
+        snapshots: Snapshots | None,
+    ):
+        """A recorder of one run.
+
+        Args:
+            config: of the run.
+            dataset: that it trains on.
+            parts: of the run.
+            progress: prints the lines.
+            evaluation: of the networks.
+            non_finite: the policy of the run, whose figures each line has.
+            snapshots: of the run, where this process takes them.
+        """
+        self._config, self._dataset, self._parts = config, dataset, parts
+        self._progress, self._evaluation = progress, evaluation
+        self._non_finite, self._snapshots = non_finite, snapshots
+
+    def open(self, place: Workdir, *, is_writer: bool) -> metrics.RunWriter:
+        """The writer of the run's figures, a context manager."""
+        others = []
+        if self._config.wandb and is_writer:
+            others.append(wandb_writer.WandbWriter(self._config.wandb, place.path, plain(self._config)))
+        return metrics.RunWriter(place.metrics, place.tensorboard, is_writer=is_writer, others=others)
+
+    def log(self, writer: metrics.RunWriter, number: int, window: Sequence[Mapping[str, Array | Any]]) -> None:
+        """Writes the line of a step: the means of the metrics of the steps since the last line, and the speed."""
+        means = metrics.means(jax.device_get(window))
+        rate = self._progress.rate(number)
+        self._progress.line(number, means, rate)
+        speed = {} if rate is None else {"images_per_second": rate}
+        scheduled = self._parts.scheduled(number - 1)
+        writer.write_scalars(number, {**means, **scheduled, **speed, **self._non_finite.figures()})
+
+    def evaluate(self, writer: metrics.RunWriter, number: int, state: TrainState) -> float:
+        """Evaluates the networks on val and returns the student's top-1; the frozen ones at step 0 only."""
+        began = time.monotonic()
+        results = self._evaluation.results(state, "val", frozen=number == 0)
+        accuracies = "  ".join(f"{name} {result.top1:.1%}" for name, result in results.items())
+        count = next(iter(results.values())).count
+        self._progress.say(
+            f"val at step {number}: {accuracies}  ({count} images in {duration(time.monotonic() - began)})"
+        )
+        writer.write_scalars(number, metrics.of_results("val", results))
+        writer.flush()
+        if self._snapshots is not None:
+            with self._progress.alive("drawing activation maps"):
+                self._snapshots.take(number, {name: state.variables(name) for name in self._parts.networks})
+        return results[STUDENT].top1
+
+    def probe(self, writer: metrics.RunWriter, state: TrainState) -> None:
+        """Says what the student's features are worth before it is trained, where the config wants that told."""
+        student = self._parts.networks[STUDENT]
+        if probe.comes_first(student, self._dataset, self._config):
+            with self._progress.alive("reading the photos for a linear classifier") as now:
+                fitted = probe.of_student(student, state.variables(STUDENT), self._dataset, self._config, now)
+            self._progress.say(probe.to_beat(fitted, self._dataset.sizes["val"]))
+            writer.write_scalars(0, {"val/probe/top1": fitted.val_top1})
