@@ -461,12 +461,13 @@ class TestBadOptions:
     @pytest.mark.parametrize(
         ("options", "message"),
         [
-            ({"val_fraction": 0}, "val_fraction=0 of image_folder must be above 0 and below 1"),
+            ({"val_fraction": -0.1}, "val_fraction=-0.1 of image_folder must be above 0 and below 1"),
             ({"test_fraction": 1.5}, "test_fraction=1.5 of image_folder must be above 0 and below 1"),
             ({"val_fraction": "much"}, "val_fraction='much' of image_folder"),
             ({"val_fraction": 0.5, "test_fraction": 0.5}, "leave nothing to train on"),
             ({"split_seed": 0.5}, "split_seed=0.5 of image_folder must be an integer"),
-            ({"fold": 1}, "fold is no option of image_folder; it has val_fraction, test_fraction, split_seed"),
+            ({"fold": 1}, "fold=1 of image_folder must be a whole number from 0, below folds"),
+            ({"part": 1}, "part is no option of image_folder; it has val_fraction, test_fraction, split_seed, folds"),
         ],
     )
     def test_are_refused(self, folder, options, message):
