@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from jaxtyping import PyTree
 
 from jdnet_jax.config.routing import STUDENT
-from jdnet_jax.learning.networks import Network, parameter_count
+from jdnet_jax.learning.networks import parameter_count
 
 #: Of a teacher that is smaller, in student's sizes, a student has little to learn that it could not alone (OURS).
 LARGE = 2.0
@@ -15,11 +15,11 @@ LARGE = 2.0
 FEW = 1_000
 
 
-def lines(networks: Mapping[str, Network], params: Mapping[str, PyTree], train_photos: int) -> Iterator[str]:
+def lines(networks: Collection[str], params: Mapping[str, PyTree], train_photos: int) -> Iterator[str]:
     """The advice, a line each; none where a teacher is LARGE.
 
     Args:
-        networks: of the run.
+        networks: names of the run's networks.
         params: of each network.
         train_photos: of the run.
     """

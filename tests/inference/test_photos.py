@@ -90,7 +90,8 @@ def test_what_is_wrong_is_said_and_the_others_are_read(tmp_path):
     found = list(photos.read([tmp_path / name for name in names], CARD))
     assert [photo.path for photo in found] == [tmp_path / name for name in names]
     problems = {photo.path.name: photo.problem for photo in found}
-    assert problems["cut.jpg"] == problems["note.jpg"] == problems["empty.png"] == "truncated or not an image"
+    assert problems["cut.jpg"] == problems["note.jpg"] == "truncated or not an image"
+    assert problems["empty.png"] == "an empty file, or one of zeros: a copy that was not finished"
     assert problems["cut.png"] == "damaged (image file is truncated)"
     assert problems["huge.png"] == "more than 179 megapixels"
     assert problems["strip.png"] == "a strip of 200 x 2 pixels"
