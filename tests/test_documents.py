@@ -9,7 +9,8 @@ from tests.commands import ROOT
 DOCUMENTS = sorted(
     path
     for path in ROOT.rglob("*.md")
-    if not {"node_modules", "runs", "build"} & set(path.parts) and not any(p.startswith(".") for p in path.parts[1:-1])
+    if not {"node_modules", "runs", "build"} & set(path.relative_to(ROOT).parts)
+    and not any(part.startswith(".") for part in path.relative_to(ROOT).parts[:-1])
 )
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
 
