@@ -25,13 +25,16 @@ time.sleep(600)
 
 def test_a_child_ends_with_a_parent_that_is_killed():
     read, write = os.pipe()  # closed where both have ended
-    with subprocess.Popen([sys.executable, "-c", PARENT, CHILD], cwd=ROOT, stdout=write) as parent:
+    with (
+        open(read, "rb", buffering=0) as output,
+        subprocess.Popen([sys.executable, "-c", PARENT, CHILD], cwd=ROOT, stdout=write) as parent,
+    ):
         os.close(write)
-        assert os.read(read, 100) == b"runs\n"
+        line = output.readline()
         parent.send_signal(signal.SIGKILL)
-    assert select.select([read], [], [], 60)[0]
-    assert os.read(read, 100) == b""
-    os.close(read)
+        assert line == b"runs\n"
+        assert select.select([output], [], [], 60)[0]
+        assert output.read() == b""
 
 
 def test_a_process_that_nobody_started_so_waits_for_nobody():
