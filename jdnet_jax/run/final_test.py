@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import jax
 from ml_collections import ConfigDict
 
@@ -16,9 +18,23 @@ from jdnet_jax.run.outcome import Tested
 
 
 def of_networks(
-    config: ConfigDict, dataset: Dataset, evaluation: Evaluation, state: TrainState, progress: Progress
+    config: ConfigDict,
+    dataset: Dataset,
+    names: Collection[str],
+    evaluation: Evaluation,
+    state: TrainState,
+    progress: Progress,
 ) -> Tested:
-    """Tests the networks as they are in `state`; what is fitted, is fitted on val, if training has not seen it."""
+    """Tests the networks as they are in `state`; what is fitted, is fitted on val, if training has not seen it.
+
+    Args:
+        config: of the run.
+        dataset: that it was trained on.
+        names: of its networks; an ensemble is tested as well and has no parameters.
+        evaluation: of the networks.
+        state: to be tested.
+        progress: prints what is left out.
+    """
     results = {role: evaluation.results(state, role) for role in ("val", "test")}
     logits = evaluation.student_logits(state, ("val", "test"))
     if not (unseen := not dataset.overlap("train", "val")):
@@ -29,7 +45,7 @@ def of_networks(
     return Tested(
         step=int(state.step),
         student=jax.device_get(state.variables(STUDENT)),
-        parameters={name: networks.parameter_count(state.params[name]) for name in results["val"]},
+        parameters={name: networks.parameter_count(state.params[name]) for name in names},
         results=results,
         logits=logits,
         calibration=calibrated,
