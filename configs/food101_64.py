@@ -9,8 +9,8 @@ train, and 12,621 of the official test, 64 x 64 pixels each. A stratified twenti
 score at this size is published that we know of. Of `ethz/food101` itself the official test is named `validation`:
 --config.dataset.options.test=validation.
 Networks (OURS): `resnet_tiny` of width 16 (3.5 M multiply-adds) learns from one of width 32 (13.2 M).
-Recipe: batch, epochs, schedule and couplings are ours, as in `configs/demo.py`. Six epochs are few: enough to tell recipes
-apart, in minutes each. The learning rate is the best of four on val (configs/README.md).
+Recipe: batch, epochs, schedule and couplings are ours, as in `configs/demo.py`. Six epochs are few: enough to compare
+recipes, in minutes each. The learning rate is the best of four on val (configs/README.md).
 Cost: on one idle core (AMD EPYC) 4.5 minutes for the student alone, 12 for JDNet. Score: one seed on val so far, about
 20 % for the student alone and 23 % beside a teacher that was trained before; test has not been used.
 The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`.

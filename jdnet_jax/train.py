@@ -233,9 +233,7 @@ class _Run:
         if chosen is not None and chosen != int(self.state.step):
             self.state = self.checkpoints.restore(chosen, devices.whole(self.state))
         self.progress.say(f"testing the networks of step {chosen} (config.select = {self.config.select!r}) ...")
-        tested = final_test.of_networks(
-            self.config, self.dataset, self.networks, self.evaluation, self.state, self.progress
-        )
+        tested = final_test.of_networks(self.parts, self.dataset, self.evaluation, self.state, self.progress)
         summary = outcome.summary(
             self.config, self.dataset, self.parts.evaluated, tested, metrics.median_throughput(self.place.metrics)
         )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import jax
-from ml_collections import ConfigDict
 
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.data import Dataset
 from jdnet_jax.figures import calibration, rejection
 from jdnet_jax.learning import networks
+from jdnet_jax.learning.assembly import Assembly
 from jdnet_jax.learning.evaluation import Evaluation
 from jdnet_jax.learning.state import TrainState
 from jdnet_jax.process.progress import Progress
@@ -18,19 +16,13 @@ from jdnet_jax.run.outcome import Tested
 
 
 def of_networks(
-    config: ConfigDict,
-    dataset: Dataset,
-    names: Collection[str],
-    evaluation: Evaluation,
-    state: TrainState,
-    progress: Progress,
+    parts: Assembly, dataset: Dataset, evaluation: Evaluation, state: TrainState, progress: Progress
 ) -> Tested:
     """Tests the networks as they are in `state`; what is fitted, is fitted on val, if training has not seen it.
 
     Args:
-        config: of the run.
+        parts: of the run.
         dataset: that it was trained on.
-        names: of its networks; an ensemble is tested as well and has no parameters.
         evaluation: of the networks.
         state: to be tested.
         progress: prints what is left out.
@@ -45,9 +37,9 @@ def of_networks(
     return Tested(
         step=int(state.step),
         student=jax.device_get(state.variables(STUDENT)),
-        parameters={name: networks.parameter_count(state.params[name]) for name in names},
+        parameters={name: networks.parameter_count(state.params[name]) for name in parts.networks},
         results=results,
         logits=logits,
         calibration=calibrated,
-        not_sure=rejection.of_splits(logits, calibrated["temperature"], config.not_sure, unseen=unseen),
+        not_sure=rejection.of_splits(logits, calibrated["temperature"], parts.config.not_sure, unseen=unseen),
     )
