@@ -52,7 +52,7 @@ def of_networks(recipe, *, overlap):
     out = io.StringIO()
     progress = Progress(1, 1, out)
     known = KnownEvaluation([*recipe.networks, "ensemble"])
-    tested = final_test.of_networks(recipe.config, Overlapping(overlap), recipe.networks, known, recipe.state, progress)
+    tested = final_test.of_networks(recipe.parts, Overlapping(overlap), known, recipe.state, progress)
     return tested, out.getvalue()
 
 
