@@ -80,7 +80,7 @@ def main(argv: list[str]) -> int:
         averaged = None
         if _CLASSES.value:
             labelled, averaged = labelled_photos.of_classes(labelled, _class_names(runner.card), runner.card)
-        found = robustness.conditions(
+        conditions = robustness.conditions(
             runner,
             labelled.batches,
             perturbations,
@@ -89,7 +89,11 @@ def main(argv: list[str]) -> int:
             draws=_draws(),
             averaged=averaged,
         )
-    show(json.dumps(_as_json(runner.card, labelled, found)) if _JSON.value else _table(runner.card, labelled, found))
+    show(
+        json.dumps(_as_json(runner.card, labelled, conditions))
+        if _JSON.value
+        else _table(runner.card, labelled, conditions)
+    )
     return 0
 
 
@@ -132,7 +136,7 @@ def _draws() -> int:
 def _class_names(card: ModelCard) -> list[str]:
     """The named classes; a name with a comma in it is known as one."""
     names = ([value] if value in card.classes else value.split(",") for value in _CLASSES.value or ())
-    return [name.strip() for given in names for name in given]
+    return [name.strip() for argument in names for name in argument]
 
 
 def _labelled(place: Workdir, card: ModelCard, config: ConfigDict | None) -> LabelledPhotos:
@@ -149,11 +153,11 @@ def _labelled(place: Workdir, card: ModelCard, config: ConfigDict | None) -> Lab
     return labelled
 
 
-def _as_json(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Condition]) -> dict[str, Any]:
+def _as_json(card: ModelCard, labelled: LabelledPhotos, conditions: Mapping[str, Condition]) -> dict[str, Any]:
     from jdnet_jax.figures import classification, intervals
     from jdnet_jax.inference import robustness
 
-    scores = found[robustness.CLEAN].scores
+    scores = conditions[robustness.CLEAN].scores
     figures = classification.per_class(scores.result.confusion)
     return {
         "model": _MODEL.value,
@@ -168,7 +172,7 @@ def _as_json(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Cond
         "bootstrap": {"drawings": _draws(), "level": intervals.LEVEL, "seed": robustness.BOOTSTRAP_SEED},
         "perturb_seed": _PERTURB_SEED.value,
         "perturb_on": _PERTURB_ON.value,
-        **robustness.as_json(found),
+        **robustness.as_json(conditions),
         "per_class": [
             {
                 "class": name,
@@ -186,11 +190,11 @@ def _or_none(value: float) -> float | None:
     return None if math.isnan(value) else float(value)
 
 
-def _table(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Condition]) -> str:
+def _table(card: ModelCard, labelled: LabelledPhotos, conditions: Mapping[str, Condition]) -> str:
     from jdnet_jax.figures import classification, intervals
     from jdnet_jax.inference import robustness
 
-    scores = found[robustness.CLEAN].scores
+    scores = conditions[robustness.CLEAN].scores
     figures, summary = classification.per_class(scores.result.confusion), scores.summary()
     names = [printable(name) for name in card.classes]
     width = max(len("class"), *map(len, names))
@@ -211,7 +215,7 @@ def _table(card: ModelCard, labelled: LabelledPhotos, found: Mapping[str, Condit
         f"(temperature {card.temperature:.3f})",
     ]
     if _PERTURB.value or _draws():
-        lines += ["", f"{_how()}:", robustness.table(found)]
+        lines += ["", f"{_how()}:", robustness.table(conditions)]
     return "\n".join(lines)
 
 

@@ -110,11 +110,11 @@ def help_of(argv: Sequence[str]) -> str | None:
     mode = next((argument for argument in argv[1:] if argument in MODES), None)
     if mode is None or not {"--help", "-help", "-h", "--helpfull", "--helpshort"}.intersection(argv):
         return None
-    own = flags.FlagValues()
+    mode_flags = flags.FlagValues()
     for name in MODES[mode].flags:
-        own[name] = flags.FLAGS[name]
+        mode_flags[name] = flags.FLAGS[name]
     usage = f"{command_line.shown('benchmark')} {mode} --{MODES[mode].flags[0]}=..."
-    return f"{MODES[mode].does}\n\n  {usage}\n\nflags:\n{own.get_help(include_special_flags=False)}"
+    return f"{MODES[mode].does}\n\n  {usage}\n\nflags:\n{mode_flags.get_help(include_special_flags=False)}"
 
 
 def _input() -> None:

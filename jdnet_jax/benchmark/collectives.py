@@ -29,11 +29,11 @@ class Collective:
 
 def collectives(program: str) -> list[Collective]:
     """The collective operations of a compiled program in XLA's text form (`compiled.as_text()`)."""
-    found = []
+    operations = []
     for shape, kind in _OPERATION.findall(program):
         sizes = [_bytes(bits, dimensions) for _, bits, dimensions in _ARRAY.findall(shape)]
-        found.append(Collective(kind, len(sizes), sum(sizes)))
-    return found
+        operations.append(Collective(kind, len(sizes), sum(sizes)))
+    return operations
 
 
 def _bytes(bits: str, dimensions: str) -> int:

@@ -43,9 +43,9 @@ def measure(config: ConfigDict, device: Device, classes: int, which: Sequence[st
         UserError: a mistake in the config, or the compiler is not installed.
     """
     check_installed(device)
-    found = {}
+    results = {}
     for step in which:
-        found[step] = result = _compile(config, device, classes, step)
+        results[step] = result = _compile(config, device, classes, step)
         if result["compiles"]:
             times = {
                 "arithmetic": (result["flops"] or result["formula_flops"]) / device.chip.flops,
@@ -53,7 +53,7 @@ def measure(config: ConfigDict, device: Device, classes: int, which: Sequence[st
             }
             result["fits"] = result["memory"]["total"] <= device.chip.memory
             result["roofline"] = {**times, "bound": max(times, key=lambda name: times[name])}
-    return {"device": device.name, "chips": device.count, "compute_dtype": config.compute_dtype, "steps": found}
+    return {"device": device.name, "chips": device.count, "compute_dtype": config.compute_dtype, "steps": results}
 
 
 def check_installed(device: Device) -> None:

@@ -62,13 +62,13 @@ def measure(config: ConfigDict, classes: int, seconds: float) -> dict[str, Any]:
         UserError: a mistake in the config; no network has a depthwise convolution.
     """
     networks = made_up.build(config, classes).networks
-    found: Counter[Layer] = Counter()
+    counts: Counter[Layer] = Counter()
     trained: Counter[Layer] = Counter()
     for network in networks.values():
-        own = layers(network.module, network.image_size)
-        found += own
-        trained += own if network.trainable else Counter()
-    if not found:
+        of_network = layers(network.module, network.image_size)
+        counts += of_network
+        trained += of_network if network.trainable else Counter()
+    if not counts:
         names = " and ".join(network.model for network in networks.values())
         raise UserError(f"{names}: no depthwise convolution to measure; name a config with a network for phones")
     batch = config.batch_size // jax.device_count() // config.grad_accum
@@ -80,7 +80,7 @@ def measure(config: ConfigDict, classes: int, seconds: float) -> dict[str, Any]:
             "trained": trained[layer],
             "seconds": _time(layer, batch, config, seconds),
         }
-        for layer, count in found.items()
+        for layer, count in counts.items()
     ]
     total = {
         name: {
@@ -121,20 +121,20 @@ def table(result: dict[str, Any]) -> str:
 
 def layers(module: nn.Module, image_size: int) -> Counter[Layer]:
     """The depthwise convolutions of a network, by shape, and how often each occurs; nothing is computed."""
-    found: Counter[Layer] = Counter()
+    counts: Counter[Layer] = Counter()
 
     def note(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
         layer = context.module
         if isinstance(layer, DepthwiseConv) and context.method_name == "__call__":
             height, width, channels = args[0].shape[1:]
             pads = padding.resolve(layer.padding, (height, width), layer.kernel_size, layer.stride)
-            found[Layer(height, width, channels, layer.kernel_size, layer.stride, pads)] += 1
+            counts[Layer(height, width, channels, layer.kernel_size, layer.stride, pads)] += 1
         return call(*args, **kwargs)
 
     images = module.input_spec.one_image(image_size)
     with nn.intercept_methods(note):
         jax.eval_shape(lambda x: module.init(jax.random.key(0), x), images)
-    return found
+    return counts
 
 
 def _time(layer: Layer, batch: int, config: ConfigDict, seconds: float) -> dict[str, dict[str, float]]:
@@ -148,17 +148,17 @@ def _time(layer: Layer, batch: int, config: ConfigDict, seconds: float) -> dict[
     images = [draw(key, batch, layer.height, layer.width, layer.channels) for key in keys[:together]]
     xs = [depthwise.pad(image, layer.pads) for image in images]
     kernel = draw(keys[-1], layer.kernel_size, layer.kernel_size, 1, layer.channels)
-    found = {}
+    times = {}
     for name, form in FORMS.items():
         shape = jax.eval_shape(functools.partial(form.convolve, stride=layer.stride), xs[0], kernel).shape
         gs = [draw(key, *shape) for key in keys[together:-1]]
         convolve = jax.jit(functools.partial(_convolve, form, layer.stride))
         gradients = jax.jit(functools.partial(_gradients, form, layer.stride))
-        found[name] = {
+        times[name] = {
             "forward": _median(functools.partial(convolve, xs, kernel), seconds) / together,
             "gradients": _median(functools.partial(gradients, xs, kernel, gs), seconds) / together,
         }
-    return found
+    return times
 
 
 def _convolve(form: depthwise.Form, stride: int, xs: list[Array], kernel: Array) -> list[Array]:

@@ -72,11 +72,11 @@ def timed(run: Callable[[], Any], seconds: float) -> list[float]:
     """Seconds of each run, its result waited for, after a warm-up of two runs."""
     for _ in range(_WARM_UP):
         jax.block_until_ready(run())
-    found: list[float] = []
+    seconds_each: list[float] = []
     until = time.perf_counter() + seconds
-    while len(found) < _FEWEST or time.perf_counter() < until:
-        found.append(_seconds(run))
-    return found
+    while len(seconds_each) < _FEWEST or time.perf_counter() < until:
+        seconds_each.append(_seconds(run))
+    return seconds_each
 
 
 def summary(seconds: Sequence[float]) -> dict[str, float]:
@@ -93,7 +93,7 @@ def _seconds(run: Callable[[], Any]) -> float:
 
 def _processor() -> str:
     try:
-        found = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
+        match = re.search(r"model name\s*: (.+)", Path("/proc/cpuinfo").read_text())
     except OSError:
-        found = None
-    return found[1] if found else platform.processor() or platform.machine()
+        match = None
+    return match[1] if match else platform.processor() or platform.machine()

@@ -44,8 +44,8 @@ class Instruction:
     @property
     def source(self) -> str:
         """What it was made from: the name of the operation that JAX traced; empty where XLA does not tell."""
-        found = _OP_NAME.search(self.line)
-        return found[1] if found else ""
+        match = _OP_NAME.search(self.line)
+        return match[1] if match else ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,26 +76,26 @@ class Program:
 
     def traffic(self) -> list[tuple[int, Instruction]]:
         """Bytes that each scheduled instruction reads and writes; of what it only slices, the slices."""
-        results = {one.name: one.result for own in self.computations.values() for one in own}
-        found = []
+        results = {one.name: one.result for instructions in self.computations.values() for one in instructions}
+        traffic = []
         for one, times in self.scheduled():
             read = [_sizes(results.get(name, ""))[0] for name in one.operands]
             called = _CALLED.search(one.line) if one.opcode == "fusion" else None
             for number, sliced in self._slices(called[1] if called else "").items():
                 read[number] = min(read[number], sliced)
-            found.append((times * (_sizes(one.result)[0] + sum(read)), one))
-        return found
+            traffic.append((times * (_sizes(one.result)[0] + sum(read)), one))
+        return traffic
 
     def _slices(self, computation: str) -> dict[int, int]:
         """Bytes of the slices that are taken of each argument of a fusion of which nothing else is read."""
         inside = self.computations.get(computation, ())
-        found = {}
+        sizes = {}
         for argument in inside:
             number = _ARGUMENT.search(argument.line)
             users = [one for one in inside if argument.name in one.operands]
             if number and users and all(one.opcode in ("slice", "dynamic-slice") for one in users):
-                found[int(number[1])] = sum(_sizes(one.result)[0] for one in users)
-        return found
+                sizes[int(number[1])] = sum(_sizes(one.result)[0] for one in users)
+        return sizes
 
     def padding(self) -> float:
         """Share of the bytes of all scheduled results that is padding to whole tiles, in [0, 1)."""
@@ -105,37 +105,42 @@ class Program:
 
     def copies(self, least: int) -> list[int]:
         """Bytes of each copy of at least `least` bytes, wherever it stands."""
-        sizes = [_sizes(one.result)[0] for own in self.computations.values() for one in own if one.opcode == "copy"]
+        sizes = [
+            _sizes(one.result)[0]
+            for instructions in self.computations.values()
+            for one in instructions
+            if one.opcode == "copy"
+        ]
         return [size for size in sizes if size >= least]
 
     def arguments(self) -> list[str]:
         """The types of its arguments, in their order."""
-        found = {
+        types = {
             int(number[1]): one.result.strip()
             for one in self.computations.get(self.entry, ())
             if (number := _ARGUMENT.search(one.line))
         }
-        return [found[number] for number in sorted(found)]
+        return [types[number] for number in sorted(types)]
 
 
 def read(text: str) -> Program:
     """The program of XLA's text."""
     computations: dict[str, list[Instruction]] = {}
-    entry, own = "", computations.setdefault("", [])
+    entry, current = "", computations.setdefault("", [])
     for line in text.splitlines():
         if begun := _COMPUTATION.match(line):
-            own = computations.setdefault(begun[1], [])
+            current = computations.setdefault(begun[1], [])
             entry = begun[1] if line.startswith("ENTRY") else entry
         elif name := _NAME.match(line):
             rest = line[name.end() - 1 :]
             opcode = _OPCODE.search(rest)
             if opcode:
                 operands = tuple(_OPERAND.findall(_bracket(rest[opcode.end() :])))
-                own.append(Instruction(name[1], opcode[1], rest[: opcode.start()], operands, line))
+                current.append(Instruction(name[1], opcode[1], rest[: opcode.start()], operands, line))
     header = text.partition("\n")[0]
     # input_output_alias={ {0}: (0, {}, may-alias), ... }
     aliased = frozenset(map(int, re.findall(r"\}: \((\d+), \{[\d, ]*\}, (?:may|must)-alias\)", header)))
-    return Program({name: tuple(found) for name, found in computations.items()}, entry, aliased)
+    return Program({name: tuple(instructions) for name, instructions in computations.items()}, entry, aliased)
 
 
 def _bracket(text: str) -> str:

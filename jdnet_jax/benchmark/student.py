@@ -70,8 +70,8 @@ def table(result: dict[str, Any]) -> str:
     lines = [f"{'':<{width}}  {'MB':>7}{'peak MB':>9}{head}   ms for a photo, median (90 %), share of the peak"]
     for row in rows:
         peak = "-" if row["peak_memory"] is None else f"{row['peak_memory'] / 1e6:.1f}"
-        found = [row["latency"][count] for count in counts]
-        cells = [f"{one['median']:.2f} ({one['p90']:.2f}) {one['utilization']:>4.0%}" for one in found]
+        timings = [row["latency"][count] for count in counts]
+        cells = [f"{one['median']:.2f} ({one['p90']:.2f}) {one['utilization']:>4.0%}" for one in timings]
         latencies = "".join(f"{cell:>21}" for cell in cells)
         lines.append(f"{row['model']:<{width}}  {row['bytes'] / 1e6:>7.2f}{peak:>9}{latencies}")
     networks = {(row["network"], row["image_size"], row["multiply_adds"]) for row in rows}
@@ -98,8 +98,8 @@ def measure_one(path: Path, name: str, threads: Sequence[int], seconds: float) -
     Raises:
         UserError: it cannot be run.
     """
-    found = {count: _measured(path, count, seconds) for count in threads}
-    card = model_card.parse(found[threads[0]]["card"])
+    measurements = {count: _measured(path, count, seconds) for count in threads}
+    card = model_card.parse(measurements[threads[0]]["card"])
     module = flax_runner.create(dataclasses.replace(card, dtype="float32"), card.model)
     count_of_network = multiply_adds(module, card.image_size)
     return {
@@ -110,8 +110,8 @@ def measure_one(path: Path, name: str, threads: Sequence[int], seconds: float) -
         "image_size": card.image_size,
         "multiply_adds": count_of_network,
         "bytes": size_on_disk(handoff.find(path) or path),
-        "peak_memory": found[threads[0]]["peak_memory"],
-        "latency": {str(count): _latency(result, 2 * count_of_network) for count, result in found.items()},
+        "peak_memory": measurements[threads[0]]["peak_memory"],
+        "latency": {str(count): _latency(result, 2 * count_of_network) for count, result in measurements.items()},
     }
 
 

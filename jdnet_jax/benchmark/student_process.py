@@ -65,13 +65,13 @@ def _latencies(run: Any, seconds: float) -> list[float]:
     run()
     while time.perf_counter() < until:
         run()
-    found: list[float] = []
+    latencies: list[float] = []
     until = time.perf_counter() + seconds
-    while len(found) < _FEWEST or time.perf_counter() < until:
+    while len(latencies) < _FEWEST or time.perf_counter() < until:
         began = time.perf_counter()
         run()
-        found.append(1e3 * (time.perf_counter() - began))
-    return found
+        latencies.append(1e3 * (time.perf_counter() - began))
+    return latencies
 
 
 if __name__ == "__main__":

@@ -40,10 +40,10 @@ def main(argv: list[str]) -> int:
     from jdnet_jax.learning import run_check
 
     run_check.check(config)
-    found = folder.look(config)
-    show("\n".join(folder.text(found)))
+    result = folder.look(config)
+    show("\n".join(folder.text(result)))
     output = user_files.expanded(_OUTPUT.value)
-    page.write(found, config, output)
+    page.write(result, config, output)
     show(f"page: {printable(output)}")
     return 0
 

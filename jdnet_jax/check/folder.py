@@ -78,8 +78,8 @@ def look(config: ConfigDict) -> Found:
         exactness(dataset.sizes["test"]),
         *([f"few to test on: {intervals.advice(dataset.name)}"] if few else []),
     )
-    found = [*unlike_classes(counts), *findings(examination, config.image_size)]
-    return Found(dataset, counts, facts, tuple(found))
+    suspicions = [*unlike_classes(counts), *findings(examination, config.image_size)]
+    return Found(dataset, counts, facts, tuple(suspicions))
 
 
 def unlike_classes(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:
@@ -88,22 +88,22 @@ def unlike_classes(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]
     Args:
         counts: class -> split -> photos.
     """
-    found = imbalance.of_classes(tuple(counts), np.array([row["train"] for row in counts.values()]))
-    if found.matters:
-        yield Finding(f"imbalance: {found}", imbalance.ADVICE, (found.smallest,))
+    compared = imbalance.of_classes(tuple(counts), np.array([row["train"] for row in counts.values()]))
+    if compared.matters:
+        yield Finding(f"imbalance: {compared}", imbalance.ADVICE, (compared.smallest,))
 
 
-def findings(found: Examination, image_size: int) -> Iterator[Finding]:
+def findings(examination: Examination, image_size: int) -> Iterator[Finding]:
     """What makes photos, or what a test on them says, doubtful.
 
     Args:
-        found: in the folder.
+        examination: in the folder.
         image_size: of the config; smaller photos are enlarged.
     """
-    if found.unreadable:
-        names = tuple(f"{path} ({reason})" for path, reason in sorted(found.unreadable.items()))
+    if examination.unreadable:
+        names = tuple(f"{path} ({reason})" for path, reason in sorted(examination.unreadable.items()))
         yield Finding(f"{counted(len(names), 'photo')} cannot be read", "left out of training; mend them", names)
-    if several := found.under_several_classes():
+    if several := examination.under_several_classes():
         names = tuple(" = ".join(paths) for paths in several)
         yield Finding(
             f"{counted(len(names), 'photo')} under several classes", "all but one of the labels must be wrong", names
@@ -116,16 +116,16 @@ def findings(found: Examination, image_size: int) -> Iterator[Finding]:
         ),
         (False, "in one split", "fewer different photos than it seems; a pair of two classes has a wrong label"),
     ):
-        if pairs := found.nearly_the_same(across=across):
+        if pairs := examination.nearly_the_same(across=across):
             names = tuple(f"{one} ({a}) = {other} ({b})" for (a, one), (b, other) in pairs)
             yield Finding(f"{counted(len(names), 'pair')} of nearly the same photo {where}", advice, names)
-    if others := found.listing.others:
+    if others := examination.listing.others:
         yield Finding(f"{counted(len(others), 'other file')} left out", "no photo, or in no class's folder", others)
-    if empty := found.listing.empty:
+    if empty := examination.listing.empty:
         yield Finding(f"{counted(len(empty), 'empty class folder')} left out", "put photos in, or remove them", empty)
     small = tuple(
         f"{path} ({print_.size[1]} x {print_.size[0]})"
-        for path, print_ in sorted(found.fingerprints.items())
+        for path, print_ in sorted(examination.fingerprints.items())
         if min(print_.size) < image_size
     )
     if small:
@@ -157,11 +157,11 @@ def exactness(photos: int) -> str:
     )
 
 
-def text(found: Found) -> list[str]:
+def text(check: Found) -> list[str]:
     """The lines for the screen."""
-    total = {split: sum(row[split] for row in found.counts.values()) for split in SPLITS}
-    lines = [f"{sum(total.values()):,} photos of {len(found.counts)} classes"]
-    rows = sorted(found.counts.items(), key=lambda item: sum(item[1].values()))
+    total = {split: sum(row[split] for row in check.counts.values()) for split in SPLITS}
+    lines = [f"{sum(total.values()):,} photos of {len(check.counts)} classes"]
+    rows = sorted(check.counts.items(), key=lambda item: sum(item[1].values()))
     shown = rows if len(rows) <= _ROWS else rows[: _ROWS // 2]
     width = max(len(name) for name, _ in shown)
     lines.append(f"  {'':<{width}}  {'train':>7} {'val':>7} {'test':>7}")
@@ -169,8 +169,8 @@ def text(found: Found) -> list[str]:
     if len(shown) < len(rows):
         lines.append(f"  and {len(rows) - len(shown)} classes with more photos, which the page lists")
     lines.append(f"  {'all':<{width}}  {' '.join(f'{total[split]:7,}' for split in SPLITS)}")
-    lines += found.facts
-    lines += [f"{one.what} ({one.advice}): {listed(one.names)}" for one in found.findings]
-    if not found.findings:
+    lines += check.facts
+    lines += [f"{one.what} ({one.advice}): {listed(one.names)}" for one in check.findings]
+    if not check.findings:
         lines.append("nothing suspicious was found")
     return lines

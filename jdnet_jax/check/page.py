@@ -19,11 +19,11 @@ from jdnet_jax.report import html
 _SIDE = 128  # of a photo, in CSS pixels
 
 
-def write(found: Found, config: ConfigDict, output: Path) -> None:
+def write(check: Found, config: ConfigDict, output: Path) -> None:
     """Writes the page.
 
     Args:
-        found: in the folder.
+        check: in the folder.
         config: of the run that would be.
         output: the file.
 
@@ -31,7 +31,7 @@ def write(found: Found, config: ConfigDict, output: Path) -> None:
         UserError: it could not be written.
     """
     batches = pipeline.train_batches(
-        found.dataset,
+        check.dataset,
         batch_size=config.batch_size,
         image_size=config.image_size,
         seed=config.seed,
@@ -39,22 +39,22 @@ def write(found: Found, config: ConfigDict, output: Path) -> None:
         augment=config.augment,
         fit=config.fit,
     )
-    facts = [html.paragraph(f"{_sentence(fact)}.") for fact in found.facts]
-    findings = [_finding(finding) for finding in found.findings] or [html.paragraph("Nothing suspicious.")]
+    facts = [html.paragraph(f"{_sentence(fact)}.") for fact in check.facts]
+    findings = [_finding(finding) for finding in check.findings] or [html.paragraph("Nothing suspicious.")]
     seen = html.paragraph(
         f"The first batch of training, {config.batch_size} photos of {config.image_size} pixels, cropped and changed "
         "at random as the config says, with their labels."
     )
     sections = [
-        ("classes", "classes", html.section("classes", "Classes", *facts, _classes(found))),
+        ("classes", "classes", html.section("classes", "Classes", *facts, _classes(check))),
         ("found", "found", html.section("found", "Found", *findings)),
         (
             "batch",
             "what training sees",
-            html.section("batch", "What training sees", seen, sheet(next(batches), found.dataset.class_names)),
+            html.section("batch", "What training sees", seen, sheet(next(batches), check.dataset.class_names)),
         ),
     ]
-    title = f"{sum(found.dataset.sizes.values()):,} photos of {len(found.counts)} classes"
+    title = f"{sum(check.dataset.sizes.values()):,} photos of {len(check.counts)} classes"
     atomic.write_text(output, html.document(title, config.dataset.data_dir, sections))
 
 
@@ -74,8 +74,8 @@ def sheet(batch: Mapping[str, np.ndarray], class_names: tuple[str, ...]) -> Mark
     return Markup('<div class="sheet">{}</div>').format(Markup("").join(figures))
 
 
-def _classes(found: Found) -> Markup:
-    rows = [[name, *(row[split] for split in SPLITS)] for name, row in found.counts.items()]
+def _classes(check: Found) -> Markup:
+    rows = [[name, *(row[split] for split in SPLITS)] for name, row in check.counts.items()]
     return html.table("Photos of each class; press a head to sort", ["class", *SPLITS], rows, sortable=True)
 
 

@@ -160,18 +160,18 @@ def _check_cores() -> None:
 
 def _overrides(arguments: Sequence[str]) -> list[str]:
     """The flags among `arguments` that set values of the config, each as one word."""
-    found: list[str] = []
+    overrides: list[str] = []
     takes_value = False
     for argument in arguments:
         if takes_value and not argument.startswith("-"):
-            found[-1] += f"={argument}"
+            overrides[-1] += f"={argument}"
             takes_value = False
             continue
         is_override = argument.lstrip("-").startswith(("config.", "noconfig.")) and argument.startswith("-")
         if is_override:
-            found.append(argument)
+            overrides.append(argument)
         takes_value = is_override and "=" not in argument
-    return found
+    return overrides
 
 
 if __name__ == "__main__":

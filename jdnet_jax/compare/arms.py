@@ -53,9 +53,9 @@ def held(config: Mapping[str, Any]) -> dict[str, Any]:
     kept["resolutions"] = {STUDENT: config["resolutions"].get(STUDENT, 0)}
     kept["epochs"] = 0 if config["steps"] else config["epochs"]
     groups = {name: group for name, group in config["groups"].items() if _network_of(name) not in config["teachers"]}
-    own = groups.pop(STUDENT, {})
+    student = groups.pop(STUDENT, {})
     for part in ("optimizer", "schedule"):
-        kept[part] = {**config[part], **own.get(part, {})}
+        kept[part] = {**config[part], **student.get(part, {})}
     kept["groups"] = {name: group for name, group in groups.items() if name not in OWN_GROUPS}
     smoothing = [config["losses"][term]["options"]["label_smoothing"] for term in _on(config, ("ce", "distill"))]
     kept[_SMOOTHING] = smoothing[0] if smoothing else None  # MEAL has no labels

@@ -53,12 +53,12 @@ def run(config: ConfigDict, folds: int, folder: Path, say: Callable[[str], None]
     there = [results.read(one.place, one.recipe) for one in runs if one.place.finished() is not None]
     missing = [one.name for one in runs if one.place.finished() is None]
     if there:
-        found = pooled(there)
+        figures = pooled(there)
         failed = [f"{name} ({launcher.failed.get(name, 'not begun')})" for name in missing]
-        text = markdown(found, folds, failed)
+        text = markdown(figures, folds, failed)
         show(text.removesuffix("\n"))
         atomic.write_text(folder / "folds.md", text)
-        atomic.write_text(folder / "folds.json", json.dumps({**found, "missing": failed}, indent=2) + "\n")
+        atomic.write_text(folder / "folds.json", json.dumps({**figures, "missing": failed}, indent=2) + "\n")
         say(f"{folder}: folds.md, folds.json, and of each fold its run")
     if not ended:
         return EXIT_STATUS
@@ -78,11 +78,13 @@ def make(config: ConfigDict, folds: int, folder: Path) -> list[Run]:
         raise UserError(f"--workdir={folder} is the folder of one run: name another for the folds")
     runs = []
     for fold in range(folds):
-        own = config.copy_and_resolve_references()
-        own.unlock()
-        own.dataset.options = {**config.dataset.options, "folds": folds, "fold": fold}
-        check.check(own)
-        runs.append(Run(f"fold-{fold}", own.recipe, own.seed, own, Workdir(folder / f"fold-{fold}")))
+        fold_config = config.copy_and_resolve_references()
+        fold_config.unlock()
+        fold_config.dataset.options = {**config.dataset.options, "folds": folds, "fold": fold}
+        check.check(fold_config)
+        runs.append(
+            Run(f"fold-{fold}", fold_config.recipe, fold_config.seed, fold_config, Workdir(folder / f"fold-{fold}"))
+        )
     return runs
 
 
@@ -132,25 +134,25 @@ def pooled(runs: Sequence[Finished]) -> dict[str, Any]:
     return {"folds": rows, "count": sum(row["count"] for row in rows), "networks": networks}
 
 
-def markdown(found: dict[str, Any], folds: int, missing: Sequence[str] = ()) -> str:
+def markdown(figures: dict[str, Any], folds: int, missing: Sequence[str] = ()) -> str:
     """The table, and what it means.
 
     Args:
-        found: from `pooled`.
+        figures: from `pooled`.
         folds: how many there are to be.
         missing: names of the folds that are not there, with the reason.
     """
-    names = list(found["networks"])
+    names = list(figures["networks"])
     heads = ["fold", "test photos", *(f"{name}: {what}" for name in names for what in ("top-1", "macro-F1"))]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
-    rows = [*found["folds"], {"fold": "all", "count": found["count"], "networks": found["networks"]}]
+    rows = [*figures["folds"], {"fold": "all", "count": figures["count"], "networks": figures["networks"]}]
     for row in rows:
         cells = [str(row["fold"]), f"{row['count']:,}"]
         for name in names:
             entry = row["networks"][name]
             cells += [intervals.share(entry["top1"], row["count"]), f"{entry['macro_f1']:.3f}"]
         lines.append("| " + " | ".join(cells) + " |")
-    top1 = [row["networks"][STUDENT]["top1"] for row in found["folds"]]
+    top1 = [row["networks"][STUDENT]["top1"] for row in figures["folds"]]
     lines += [
         "",
         f"Each photo was tested on once, by a student that had not seen it; {folds} trainings. In brackets the 95 % "

@@ -117,8 +117,8 @@ class Launcher:
                 **children.ending_with_this(),
             )
         if self._cores:
-            own = sorted(os.sched_getaffinity(0))[slot * self._cores : (slot + 1) * self._cores]
-            os.sched_setaffinity(process.pid, own)
+            cores = sorted(os.sched_getaffinity(0))[slot * self._cores : (slot + 1) * self._cores]
+            os.sched_setaffinity(process.pid, cores)
         return _Started(run, process, time.monotonic(), slot)
 
     def _collect(self, running: list[_Started], finished: set[str]) -> None:

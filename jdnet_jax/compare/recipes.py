@@ -40,8 +40,8 @@ def load(file: str, recipe: str, overrides: Sequence[str]) -> ConfigDict:
     argument = ",".join(filter(None, (recipe, options)))
     name = f"{path}:{argument}" if argument else path
     try:
-        own, plain = _parsed(file, []), _parsed(name, [])
-        return _parsed(name, [flag for flag in overrides if _has(plain, flag) or not _has(own, flag)])
+        of_file, plain = _parsed(file, []), _parsed(name, [])
+        return _parsed(name, [flag for flag in overrides if _has(plain, flag) or not _has(of_file, flag)])
     except (flags.Error, AttributeError, KeyError, OSError, ValueError, TypeError) as error:
         raise UserError(f"--config={name}: {' '.join(str(error).split())}") from error
 

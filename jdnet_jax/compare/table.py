@@ -36,14 +36,15 @@ def rows(
     Raises:
         UserError: two runs of one recipe and seed.
     """
-    found: dict[str, dict[int, Finished]] = {recipe: {} for recipe in recipes}
+    by_recipe: dict[str, dict[int, Finished]] = {recipe: {} for recipe in recipes}
     for run in runs:
-        if other := found[run.recipe].get(run.seed):
+        if other := by_recipe[run.recipe].get(run.seed):
             raise UserError(f"{other.path} and {run.path} are both {run.recipe} with seed {run.seed}: leave one out")
-        found[run.recipe][run.seed] = run
-    base = found.get(baseline, {})
+        by_recipe[run.recipe][run.seed] = run
+    base = by_recipe.get(baseline, {})
     return [
-        _row(recipe, found[recipe], base if recipe != baseline else {}, missing.get(recipe, ())) for recipe in recipes
+        _row(recipe, by_recipe[recipe], base if recipe != baseline else {}, missing.get(recipe, ()))
+        for recipe in recipes
     ]
 
 
@@ -53,10 +54,10 @@ def _row(
     row: dict[str, Any] = {"recipe": recipe, "seeds": sorted(runs), "missing": list(missing)}
     if not runs:
         return row
-    own = [runs[seed] for seed in sorted(runs)]
-    students = [run.summary["student"] for run in own]
+    finished = [runs[seed] for seed in sorted(runs)]
+    students = [run.summary["student"] for run in finished]
     teachers: dict[str, list[float]] = {}
-    for run in own:
+    for run in finished:
         for name, entry in run.summary["teachers"].items():
             teachers.setdefault(name, []).append(entry["test"]["top1"])
     return row | {
@@ -64,8 +65,8 @@ def _row(
         "macro_f1": _figure([student["test"]["macro_f1"] for student in students]),
         "difference": _difference(runs, base),
         "teachers_top1": {name: _figure(values) for name, values in teachers.items()},
-        "training_seconds": _mean([run.training_seconds for run in own]),
-        "images_per_second": _mean([run.summary["images_per_second"] for run in own]),
+        "training_seconds": _mean([run.training_seconds for run in finished]),
+        "images_per_second": _mean([run.summary["images_per_second"] for run in finished]),
         "parameters": students[0]["params"],
         "multiply_adds": students[0].get("multiply_adds"),
     }

@@ -58,14 +58,14 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
 
 def _values(config: ConfigDict, name: str) -> list[tuple[str, Any]]:
     """Path and value of a key of `KEYS`, of each entry where a `*` is in its name."""
-    found: list[tuple[str, Any]] = [("", config)]
+    values: list[tuple[str, Any]] = [("", config)]
     for part in name.split("."):
-        found = [
+        values = [
             (f"{path}.{key}".removeprefix("."), section[key])
-            for path, section in found
+            for path, section in values
             for key in (section if part == "*" else (part,))
         ]
-    return found
+    return values
 
 
 def _check_options(config: ConfigDict) -> None:

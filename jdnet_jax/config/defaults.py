@@ -54,8 +54,8 @@ def group_settings(config: ConfigDict, name: str) -> dict[str, Mapping[str, Any]
     Where the adversarial term is faithful, the discriminators have the student's schedule.
     """
     network = name.partition("/")[0]
-    own, head = dict(config.groups.get(network, {})), config.groups.get(name, {}) if name != network else {}
-    overrides = {part: {**own.get(part, {}), **head.get(part, {})} for part in ("optimizer", "schedule")}
+    group, head = dict(config.groups.get(network, {})), config.groups.get(name, {}) if name != network else {}
+    overrides = {part: {**group.get(part, {}), **head.get(part, {})} for part in ("optimizer", "schedule")}
     if name == DISCRIMINATORS and config.losses.adversarial.options.faithful:
         overrides["schedule"] = config.groups.get(STUDENT, {}).get("schedule", {})
     settings: dict[str, Mapping[str, Any]] = {}
@@ -117,12 +117,12 @@ def filled(config: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any
 
 def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any], prefix: str = "") -> list[str]:
     """Dotted names of the keys whose values differ between two resolved configs (nested plain mappings)."""
-    found = []
+    names = []
     for key in sorted({*ours, *theirs}):
         name = f"{prefix}{key}"
         a, b = ours.get(key), theirs.get(key)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
-            found += differences(a, b, f"{name}.")
+            names += differences(a, b, f"{name}.")
         elif a != b:
-            found.append(name)
-    return found
+            names.append(name)
+    return names

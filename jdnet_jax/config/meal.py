@@ -87,7 +87,7 @@ def parse(argument: str, default: Argument) -> Argument:
         UserError: an unknown key or stage, a stage without its model, a teacher named twice, or a pattern of hand-offs
             that is the same for two.
     """
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for part in filter(None, argument.split(",")):
         key, separator, value = part.partition("=")
         if not separator:
@@ -95,8 +95,8 @@ def parse(argument: str, default: Argument) -> Argument:
         known = [field.name for field in dataclasses.fields(Argument)]
         if key not in known:
             raise UserError(f"{argument!r}: {unknown('option', key, known)}; {_FORM}")
-        found[key] = tuple(filter(None, value.split("+"))) if key == "teachers" else value
-    read = dataclasses.replace(default, **found)
+        values[key] = tuple(filter(None, value.split("+"))) if key == "teachers" else value
+    read = dataclasses.replace(default, **values)
     if read.stage not in STAGES:
         raise UserError(f"{argument!r}: {unknown('stage', read.stage, STAGES)}; {_FORM}")
     if (read.stage == "teacher") != bool(read.model):
@@ -125,17 +125,20 @@ def configure(config: ConfigDict, argument: str, default: Argument, networks: Ma
         config.student = _student(_entry(networks, read.model))
         config.teachers = ConfigDict()
         return apply_recipe(config, "ce")
-    own = {STUDENT: _entry(networks, read.student), **{name: _entry(networks, name) for name in read.teachers}}
-    config.student = _student(own[STUDENT])
+    entries = {STUDENT: _entry(networks, read.student), **{name: _entry(networks, name) for name in read.teachers}}
+    config.student = _student(entries[STUDENT])
     config.teachers = ConfigDict(
         {
             name: teacher(
-                own[name].model, own[name].trained or read.handoffs.replace("{}", name), False, **own[name].options
+                entries[name].model,
+                entries[name].trained or read.handoffs.replace("{}", name),
+                False,
+                **entries[name].options,
             )
             for name in read.teachers
         }
     )
-    config.blocks.stages = ConfigDict({name: e.stages for name, e in own.items() if e.stages is not None})
+    config.blocks.stages = ConfigDict({name: e.stages for name, e in entries.items() if e.stages is not None})
     return apply_recipe(config, read.recipe)
 
 

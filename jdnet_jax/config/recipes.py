@@ -68,8 +68,8 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
             section[name] = value(config) if callable(value) else value
     if row.teacher_rate:
         for name in config.teachers:
-            own = {"schedule": {"learning_rate": row.teacher_rate * config.schedule.learning_rate}}
-            config.groups[name] = config.groups.get(name, own)
+            settings = {"schedule": {"learning_rate": row.teacher_rate * config.schedule.learning_rate}}
+            config.groups[name] = config.groups.get(name, settings)
     return config
 
 
@@ -124,8 +124,8 @@ def _is(config: ConfigDict, recipe: str) -> bool:
     )
 
 
-def _same(found: Any, value: Any) -> bool:
-    return len(found) == len(value) if isinstance(value, tuple) else found == value
+def _same(current: Any, value: Any) -> bool:
+    return len(current) == len(value) if isinstance(value, tuple) else current == value
 
 
 def _unwritten(key: str) -> float | None:

@@ -74,8 +74,8 @@ def weights(counts: Int[np.ndarray, " classes"], balance: float) -> tuple[float,
     >>> weights(np.array([3, 1]), 1.0)
     (0.6666666666666666, 2.0)
     """
-    own = counts / counts.sum()
-    return tuple(np.divide(shares(counts, balance), own, out=np.zeros(len(counts)), where=counts > 0).tolist())
+    proportions = counts / counts.sum()
+    return tuple(np.divide(shares(counts, balance), proportions, out=np.zeros(len(counts)), where=counts > 0).tolist())
 
 
 def turns(labels: Int[np.ndarray, " n"], balance: float) -> Turns:

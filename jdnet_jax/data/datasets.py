@@ -203,8 +203,8 @@ def with_unlabelled(dataset: Dataset, config: ConfigDict) -> Dataset:
     share = config.unlabelled_share
     protocol = f"{share:.3g} of each batch from {builder.info.full_name}: {size} photos without labels"
     protocol += f", {builder.info.metadata['protocol']}"
-    found = Unlabelled(records.read(builder, "train"), size, share, protocol)
-    return dataclasses.replace(dataset, unlabelled=found)
+    unlabelled = Unlabelled(records.read(builder, "train"), size, share, protocol)
+    return dataclasses.replace(dataset, unlabelled=unlabelled)
 
 
 def with_decoded(dataset: Dataset, config: ConfigDict) -> Dataset:
@@ -224,12 +224,12 @@ def with_decoded(dataset: Dataset, config: ConfigDict) -> Dataset:
     split, side = dataset.splits["train"], decoded_photos.side_for(config.image_size)
     folder = decoded_photos.folder_for(dataset.builder, split, side)
     with _lock(folder):
-        found = decoded_photos.read(folder)
-        if found is None:
+        photos = decoded_photos.read(folder)
+        if photos is None:
             with prepared.explained(dataset.builder, split):
                 decoded_photos.write(folder, dataset.records["train"], dataset.sizes["train"], side)
-            found = decoded_photos.read(folder)
-    return dataclasses.replace(dataset, decoded=found)
+            photos = decoded_photos.read(folder)
+    return dataclasses.replace(dataset, decoded=photos)
 
 
 def _check_view(builder: tfds.core.DatasetBuilder, name: str, view: str) -> None:

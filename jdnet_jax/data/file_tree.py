@@ -76,15 +76,15 @@ class _Archive(FileTree):
 
     def files(self, pattern: str) -> dict[str, int]:
         depth = len(PurePosixPath(pattern).parts)
-        found = {}
+        sizes = {}
         for entry in self.archive.infolist():
             path = PurePosixPath(entry.filename)
             if entry.is_dir() or not path.is_relative_to(self.prefix):
                 continue
             path = path.relative_to(self.prefix)
             if len(path.parts) == depth and path.match(pattern):
-                found[path.as_posix()] = entry.file_size
-        return dict(sorted(found.items()))
+                sizes[path.as_posix()] = entry.file_size
+        return dict(sorted(sizes.items()))
 
     def read(self, name: str) -> bytes:
         try:

@@ -83,7 +83,7 @@ def read_listing(root: Path) -> Listing:
         beside = label_list.read(file for file in files(root) if root in splits.values() or not resembled(file.stem))
     for split, folder in splits.items():
         inside = {file: shown(file, root) for file in files(folder)}
-        found: list[Photo] = []
+        labelled: list[Photo] = []
         if holds_photos_alone(folder):
             labels = beside
             if folder != root:
@@ -91,10 +91,10 @@ def read_listing(root: Path) -> Listing:
             for file, path in inside.items():
                 name = is_photo_name(file) and (labels.class_of(file, folder) or beside.class_of(file, folder))
                 if name:
-                    found.append(Photo(path, name, file))
+                    labelled.append(Photo(path, name, file))
                 else:
                     others.append(path)
-            if not found and folder != root:
+            if not labelled and folder != root:
                 raise UserError(
                     f"{folder} holds photos and no list of their classes: put the photos of each class in a folder of "
                     f"its own ({folder.name}/<class>/*.jpg), or a CSV file with the columns filename and class beside "
@@ -105,16 +105,16 @@ def read_listing(root: Path) -> Listing:
         else:
             others += inside.values()
             for name, class_folder in class_folders(folder).items():
-                before = len(found)
+                before = len(labelled)
                 for file in files_below(class_folder):
                     if is_photo_name(file):
-                        found.append(Photo(shown(file, root), name, file))
+                        labelled.append(Photo(shown(file, root), name, file))
                     else:
                         others.append(shown(file, root))
-                if len(found) == before:
+                if len(labelled) == before:
                     empty.append(shown(class_folder, root))
-            _check_classes(folder, {photo.class_name for photo in found})
-        photos[split] = tuple(sorted(found, key=lambda photo: photo.path))
+            _check_classes(folder, {photo.class_name for photo in labelled})
+        photos[split] = tuple(sorted(labelled, key=lambda photo: photo.path))
         _check_distinct(photos[split])
     others += _not_there(beside)
     if root not in splits.values():
@@ -189,9 +189,9 @@ def _split_folders(root: Path) -> dict[str, Path]:
         if not named:
             return {"train": root}
         classes, inside = [], "photos"
-    found = {split: members[0] for split, members in named.items()}
+    by_split = {split: members[0] for split, members in named.items()}
     if "train" not in named:
-        raise UserError(f"{root} has {listed(sorted(found))} with {inside} inside, but no such train: name it so")
+        raise UserError(f"{root} has {listed(sorted(by_split))} with {inside} inside, but no such train: name it so")
     for split, members in named.items():
         if len(members) > 1:
             raise UserError(
@@ -202,7 +202,7 @@ def _split_folders(root: Path) -> dict[str, Path]:
             f"{root} has {listed([folder.name for folder in classes])} beside train: only val and test, with a folder "
             "a class inside, may be there"
         )
-    return {split: found[split] for split in SPLITS if split in found}
+    return {split: by_split[split] for split in SPLITS if split in by_split}
 
 
 def _check_classes(root: Path, names: Collection[str]) -> None:

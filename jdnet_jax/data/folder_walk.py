@@ -56,13 +56,13 @@ def folders(folder: Path) -> list[Path]:
     Raises:
         UserError: the folder cannot be listed, or what must be a link to a folder leads nowhere.
     """
-    found = []
+    entries = []
     for entry in _entries(folder):
         if os.path.isdir(entry):
-            found.append(entry)
+            entries.append(entry)
         elif _leads_nowhere(entry) and not entry.suffix:
             raise UserError(f"the link {entry} leads nowhere ({os.readlink(entry)}): mend or remove it")
-    return found
+    return entries
 
 
 def files(folder: Path) -> list[Path]:
@@ -81,7 +81,7 @@ def files_below(folder: Path) -> list[Path]:
     """
     real = folder.resolve()
     seen = {_identity(above) for above in real.parents}
-    found: list[Path] = []
+    below: list[Path] = []
     links: list[Path] = []
     waiting = [folder]
     while waiting or links:
@@ -94,10 +94,10 @@ def files_below(folder: Path) -> list[Path]:
             if os.path.isdir(entry):
                 (links if entry.is_symlink() else waiting).append(entry)
                 continue
-            found.append(entry)
+            below.append(entry)
             if _leads_nowhere(entry):
                 logging.warning("the link %s leads nowhere (%s)", entry, os.readlink(entry))
-    return sorted(found)
+    return sorted(below)
 
 
 def shown(file: Path, root: Path) -> str:

@@ -100,10 +100,10 @@ def stratified_folds(
         of_label[labels[names[0]]].append(names)
     fold_of: dict[str, int] = {}
     turn = 0
-    for _, own in sorted(of_label.items(), key=lambda item: str(item[0])):
-        if len(own) == 1:
+    for _, members in sorted(of_label.items(), key=lambda item: str(item[0])):
+        if len(members) == 1:
             continue
-        for names in own:
+        for names in members:
             fold_of.update(dict.fromkeys(names, turn % folds))
             turn += 1
     return fold_of

@@ -70,17 +70,17 @@ def inspect(photos: Iterable[Name], load: Callable[[Name], bytes]) -> tuple[dict
         What is in those that can be decoded, and the reason for each that cannot.
     """
     pictures, reasons = {}, {}
-    for photo, found in _looked_at(photos, load):
-        if isinstance(found, Picture):
-            pictures[photo] = found
+    for photo, result in _looked_at(photos, load):
+        if isinstance(result, Picture):
+            pictures[photo] = result
         else:
-            reasons[photo] = found
+            reasons[photo] = result
     return pictures, reasons
 
 
 def unreadable(paths: Iterable[Path], load: Callable[[Path], bytes] = read) -> dict[Path, str]:
     """The reason for each file that cannot be decoded; takes what `inspect` takes."""
-    return {path: found for path, found in _looked_at(paths, load) if isinstance(found, str)}
+    return {path: result for path, result in _looked_at(paths, load) if isinstance(result, str)}
 
 
 def refuse_many(reasons: Mapping[Name, str], total: int, where: object, *, own: bool = False) -> None:

@@ -189,19 +189,20 @@ class ImageFolder(LocalBuilder):
     def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator]:
         del dl_manager  # nothing to download
         config = self.builder_config
-        found = examine(config)
-        self.info.features["label"].names = found.listing.class_names
+        examination = examine(config)
+        self.info.features["label"].names = examination.listing.class_names
         self.info.metadata["protocol"] = "; ".join(
             [
-                counted(len(found.listing.class_names), "class"),
-                *how_divided(found.listing, found.divided, config),
-                counted(len(found.unreadable), "unreadable photo") + " skipped",
-                *_left_out(found.listing),
-                counted(sum(not print_.is_kept for print_ in found.fingerprints.values()), "photo") + " rewritten",
-                *_suspicious(found),
+                counted(len(examination.listing.class_names), "class"),
+                *how_divided(examination.listing, examination.divided, config),
+                counted(len(examination.unreadable), "unreadable photo") + " skipped",
+                *_left_out(examination.listing),
+                counted(sum(not print_.is_kept for print_ in examination.fingerprints.values()), "photo")
+                + " rewritten",
+                *_suspicious(examination),
             ]
         )
-        return {split: self._generate_examples(found.divided[split]) for split in SPLITS}
+        return {split: self._generate_examples(examination.divided[split]) for split in SPLITS}
 
     def _generate_examples(self, photos: Sequence[Photo]) -> Iterator[tuple[str, dict[str, Any]]]:
         for photo, encoded in zip(photos, self.records([photo.file for photo in photos]), strict=True):
@@ -224,9 +225,9 @@ def examine(config: ImageFolderConfig) -> Examination:
 
 def how_divided(listing: Listing, divided: Divided, config: ImageFolderConfig) -> Iterator[str]:
     """Words on where val and test come from, and on classes of which they or train have too little."""
-    given = [split for split in SPLITS if split in listing.photos and split != "train"]
-    if given:
-        yield f"{' and '.join(given)} as the folder has {'them' if len(given) > 1 else 'it'}"
+    present = [split for split in SPLITS if split in listing.photos and split != "train"]
+    if present:
+        yield f"{' and '.join(present)} as the folder has {'them' if len(present) > 1 else 'it'}"
     for split, fraction in (("val", config.val_fraction), ("test", config.test_fraction)):
         if split == "test" and config.folds:
             part = f"part {config.fold + 1} of {config.folds} of the photos"
@@ -256,15 +257,15 @@ def _left_out(listing: Listing) -> Iterator[str]:
         yield counted(len(listing.empty), "empty class folder") + " left out"
 
 
-def _suspicious(found: Examination) -> Iterator[str]:
+def _suspicious(examination: Examination) -> Iterator[str]:
     """Photos that make the numbers of this dataset doubtful."""
-    contradictory = found.under_several_classes()
+    contradictory = examination.under_several_classes()
     if contradictory:
         logging.warning(
             "the same photo under several classes: %s", listed([" = ".join(paths) for paths in contradictory])
         )
         yield f"{counted(len(contradictory), 'photo')} under several classes"
-    pairs = found.nearly_the_same(across=True)
+    pairs = examination.nearly_the_same(across=True)
     if pairs:
         named = [f"{one} ({a}) = {other} ({b})" for (a, one), (b, other) in pairs]
         logging.warning("nearly the same photo in two splits: %s", listed(named, limit=20))

@@ -69,10 +69,10 @@ class LabelList:
                 logging.warning(
                     "%s has a column %s, which is not read: folders train, val and test divide", file, column
                 )
-            found = [(number, *_parsed(rows[0], row)) for number, row in enumerate(rows[1:], start=2) if any(row)]
+            entries = [(number, *_parsed(rows[0], row)) for number, row in enumerate(rows[1:], start=2) if any(row)]
         except (csv.Error, ValueError) as error:
             raise UserError(f"{file}: {error}") from error
-        for number, name, of_class in found:
+        for number, name, of_class in entries:
             if self._classes.setdefault(name, of_class) != of_class:
                 raise UserError(
                     f"{file}, row {number}: {name} is in the classes {self._classes[name]} and {of_class}; each photo "
@@ -85,11 +85,11 @@ class LabelList:
 
 def read(files: Iterable[Path]) -> LabelList:
     """The lists among some files, which are told by their ending `.csv` and by their first row."""
-    found = LabelList()
+    labels = LabelList()
     for file in files:
         if file.suffix.lower() in (".csv", ".tsv"):
-            found.add(file)
-    return found
+            labels.add(file)
+    return labels
 
 
 def _rows(text: str) -> list[list[str]]:

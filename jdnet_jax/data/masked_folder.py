@@ -211,8 +211,8 @@ def with_region(photos: Mapping[str, Sequence[Masked]], where: Path) -> tuple[di
     usable: dict[str, set[str]] = {}
     unreadable = empty = full = 0
     for split, members in photos.items():
-        found = in_order(lambda masked: region_share(masked.mask, masked.photo), members)
-        shares = {masked.name: share for masked, share in zip(members, found, strict=True)}
+        results = in_order(lambda masked: region_share(masked.mask, masked.photo), members)
+        shares = {masked.name: share for masked, share in zip(members, results, strict=True)}
         reasons = {name: share for name, share in shares.items() if isinstance(share, str)}
         image_check.refuse_many(reasons, len(members), f"{split} of {where}", own=True)
         without = [name for name, share in shares.items() if share == 0.0]

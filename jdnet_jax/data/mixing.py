@@ -46,8 +46,8 @@ def mix_pairs(batch: Mapping[str, tf.Tensor], augment: ConfigDict) -> dict[str, 
     inside = _rectangles(size, top, left, height, width)[:, None, :, :, None]
     # Where a rectangle is pasted `keep` is 1: the blend leaves the rest of the photo as it is.
     share = keep[:, None, None, None, None]
-    own, other = tf.cast(pairs, tf.float32), tf.cast(pairs[:, ::-1], tf.float32)
-    mixed = tf.where(inside, other, share * own + (1.0 - share) * other)
+    photo, other = tf.cast(pairs, tf.float32), tf.cast(pairs[:, ::-1], tf.float32)
+    mixed = tf.where(inside, other, share * photo + (1.0 - share) * other)
     pasted = tf.cast(height * width, tf.float32) / float(size * size)
     return {
         **batch,

@@ -40,10 +40,10 @@ def pairs_across(
         hashes: the hashes of each split.
         max_distance: 0 to 64.
     """
-    found = []
+    pairs = []
     for (first, a), (second, b) in itertools.combinations(hashes.items(), 2):
-        found += [((first, i), (second, j)) for i, j in _pairs(a, b, max_distance)]
-    return found
+        pairs += [((first, i), (second, j)) for i, j in _pairs(a, b, max_distance)]
+    return pairs
 
 
 def pairs_within(
@@ -51,7 +51,10 @@ def pairs_within(
 ) -> list[tuple[tuple[str, int], tuple[str, int]]]:
     """Photos of one split whose hashes are as near to each other; as `pairs_across`, each pair once."""
     return [
-        ((split, i), (split, j)) for split, own in hashes.items() for i, j in _pairs(own, own, max_distance) if i < j
+        ((split, i), (split, j))
+        for split, members in hashes.items()
+        for i, j in _pairs(members, members, max_distance)
+        if i < j
     ]
 
 

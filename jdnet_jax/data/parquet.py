@@ -150,11 +150,11 @@ def _read_names(names: Unchecked) -> tuple[str, ...]:
 
 def _same_names(tables: Tables) -> tuple[str, ...]:
     """The classes' names as all files have them in their metadata; () where none has any."""
-    found = {table.names: table.file for members in tables.values() for table in members if table.names}
-    if len(found) > 1:
-        one, other = list(found.values())[:2]
+    files = {table.names: table.file for members in tables.values() for table in members if table.names}
+    if len(files) > 1:
+        one, other = list(files.values())[:2]
         raise UserError(f"{one} and {other} have different names of classes in their metadata: are they of one set?")
-    return next(iter(found), None) or ()
+    return next(iter(files), None) or ()
 
 
 class Parquet(LocalBuilder):
@@ -172,11 +172,11 @@ class Parquet(LocalBuilder):
         del dl_manager  # nothing to download
         config = self.builder_config
         names = config.names or _names_of_labels(config.tables["train"])
-        found, skipped = {}, 0
+        photos, skipped = {}, 0
         for split, tables in config.tables.items():
-            found[split], bad = parquet_photos.read_photos(split, tables, names)
+            photos[split], bad = parquet_photos.read_photos(split, tables, names)
             skipped += bad
-        divided = parquet_photos.divide(found, config.val_fraction, config.test_fraction, config.split_seed)
+        divided = parquet_photos.divide(photos, config.val_fraction, config.test_fraction, config.split_seed)
         self.info.features["label"].names = names
         self.info.metadata["protocol"] = "; ".join(
             [
@@ -184,7 +184,7 @@ class Parquet(LocalBuilder):
                 *_how_divided(config),
                 *config.left_out,
                 counted(skipped, "unreadable photo") + " skipped",
-                counted(sum(not photo.is_kept for part in found.values() for photo in part.values()), "photo")
+                counted(sum(not photo.is_kept for part in photos.values() for photo in part.values()), "photo")
                 + " rewritten",
                 *_suspicious(divided, names),
             ]
@@ -210,12 +210,12 @@ class Parquet(LocalBuilder):
 
 def _names_of_labels(tables: Sequence[Table]) -> tuple[str, ...]:
     """Names of the classes where nothing else tells them: the labels of train."""
-    found = {label for table in tables for label in parquet_rows.labels(table)}
-    strings = sorted(label for label in found if isinstance(label, str))
+    labels = {label for table in tables for label in parquet_rows.labels(table)}
+    strings = sorted(label for label in labels if isinstance(label, str))
     if strings:
         return tuple(strings)
     logging.warning("%s names no classes: they are known by their numbers; set dataset.options.names", tables[0].file)
-    greatest = max((label for label in found if isinstance(label, int)), default=-1)
+    greatest = max((label for label in labels if isinstance(label, int)), default=-1)
     return tuple(str(number) for number in range(greatest + 1))
 
 
@@ -240,8 +240,8 @@ def _suspicious(divided: Mapping[str, Photos], names: Sequence[str]) -> Iterator
         for photo in photos.values():
             splits_of[photo.digest].add(split)
             labels_of[photo.digest].add(photo.label)
-    for what, found in (("in several splits", splits_of), ("under several classes", labels_of)):
-        number = sum(len(members) > 1 for members in found.values())
+    for what, occurrences in (("in several splits", splits_of), ("under several classes", labels_of)):
+        number = sum(len(members) > 1 for members in occurrences.values())
         if number:
             logging.warning("%s %s, byte for byte", counted(number, "photo"), what)
             yield f"{counted(number, 'photo')} {what}"

@@ -67,13 +67,13 @@ def read_photos(split: str, tables: Sequence[Table], names: Sequence[str]) -> tu
     return photos, len(bad)
 
 
-def divide(found: Mapping[str, Photos], val_fraction: float, test_fraction: float, seed: int) -> dict[str, Photos]:
+def divide(photos: Mapping[str, Photos], val_fraction: float, test_fraction: float, seed: int) -> dict[str, Photos]:
     """Holds the splits that `found` lacks out of its train, class by class, by a hash of the photos.
 
     Copies of a photo are never parted; those under several classes, of which all but one must be wrong, stay in train.
 
     Args:
-        found: the photos of train, and of val and test where there are any.
+        photos: the photos of train, and of val and test where there are any.
         val_fraction: share of each class.
         test_fraction: likewise.
         seed: of the hash that decides.
@@ -81,9 +81,9 @@ def divide(found: Mapping[str, Photos], val_fraction: float, test_fraction: floa
     Raises:
         UserError: a split would be empty.
     """
-    missing = {split: f for split, f in (("test", test_fraction), ("val", val_fraction)) if split not in found}
+    missing = {split: f for split, f in (("test", test_fraction), ("val", val_fraction)) if split not in photos}
     labels_of = defaultdict(set)
-    for photo in found["train"].values():
+    for photo in photos["train"].values():
         labels_of[photo.digest.hex()].add(photo.label)
     labels = {digest: next(iter(members)) for digest, members in labels_of.items() if len(members) == 1}
     held = stratified_hold_out(labels, missing, seed)
@@ -91,9 +91,9 @@ def divide(found: Mapping[str, Photos], val_fraction: float, test_fraction: floa
         if not members:
             raise UserError(f"{split} would hold no photos: no class has enough to hold one out")
     split_of = {digest: split for split, members in held.items() for digest in members}
-    divided: dict[str, dict[int, Photo]] = {split: dict(found.get(split, {})) for split in ("val", "test")}
+    divided: dict[str, dict[int, Photo]] = {split: dict(photos.get(split, {})) for split in ("val", "test")}
     divided["train"] = {}
-    for number, photo in found["train"].items():
+    for number, photo in photos["train"].items():
         divided[split_of.get(photo.digest.hex(), "train")][number] = photo
     return dict(divided)
 

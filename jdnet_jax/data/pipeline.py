@@ -297,15 +297,15 @@ def _batches(
     if not len(rows) or min(rows) < 0 or max(rows) >= batch_size:
         raise ValueError(f"rows must be positions inside a global batch of {batch_size}, got {list(rows)}")
     if list(rows) == list(range(batch_size)):
-        own = stream.batch(DECODED_TOGETHER)
+        examples = stream.batch(DECODED_TOGETHER)
     else:
         positions = tf.constant(rows, tf.int64)
 
         def pick(*batch: tf.Tensor) -> tuple[tf.Tensor, ...]:
             return tf.nest.map_structure(lambda values: tf.gather(values, positions), batch)
 
-        own = stream.batch(batch_size, drop_remainder=True).map(pick).rebatch(DECODED_TOGETHER)
-    stream = own.map(views, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+        examples = stream.batch(batch_size, drop_remainder=True).map(pick).rebatch(DECODED_TOGETHER)
+    stream = examples.map(views, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     stream = stream.rebatch(len(rows), drop_remainder=True)
     if finish is not None:
         stream = stream.map(finish, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

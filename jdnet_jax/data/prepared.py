@@ -58,9 +58,9 @@ def check(builder: tfds.core.DatasetBuilder) -> None:
         if sum(_size(str(path), folder) for path in paths) == split.num_bytes + _FRAME * split.num_examples:
             continue
         for path, expected in zip(paths, split.shard_lengths, strict=True):
-            found = _count(str(path))
-            if found != expected:
-                has = "is cut off or damaged" if found is None else f"holds {found} records"
+            count = _count(str(path))
+            if count != expected:
+                has = "is cut off or damaged" if count is None else f"holds {count} records"
                 raise UserError(f"{path} {has}, where {INFO} tells of {expected} records: {_anew(folder)}")
         differing.append(name)
     # Early versions of TFDS counted bytes otherwise, in all splits alike.

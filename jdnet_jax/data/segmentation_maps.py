@@ -97,18 +97,18 @@ class _SegmentationMaps(LocalBuilder, skip_registration=True):  # type: ignore[c
         config = self.builder_config
         root = find_root(self.name, Path(config.raw_dir), self.layout)
         names = read_names(root / self.layout.categories, self.layout.classes)
-        found: dict[str, dict[Photo, tuple[int, ...]]] = {}
+        classes: dict[str, dict[Photo, tuple[int, ...]]] = {}
         words = []
         for split in OFFICIAL:
             photos = list_photos(root, split, self.layout)
-            found[split], skipped = self._classes(photos, root / split)
-            empty = sum(not ids for ids in found[split].values())
+            classes[split], skipped = self._classes(photos, root / split)
+            empty = sum(not ids for ids in classes[split].values())
             words.append(f"official {split}: {counted(len(photos), 'photo')}, {skipped} skipped, {empty} without food")
-        held = hold_out({p.name: ids for p, ids in found["train"].items()}, config.val_fraction, config.split_seed)
+        held = hold_out({p.name: ids for p, ids in classes["train"].items()}, config.val_fraction, config.split_seed)
         divided = {
-            "train": {photo: ids for photo, ids in found["train"].items() if photo.name not in held},
-            "val": {photo: ids for photo, ids in found["train"].items() if photo.name in held},
-            "test": found["test"],
+            "train": {photo: ids for photo, ids in classes["train"].items() if photo.name not in held},
+            "val": {photo: ids for photo, ids in classes["train"].items() if photo.name in held},
+            "test": classes["test"],
         }
         for split, members in divided.items():
             if not any(members.values()):
@@ -128,7 +128,7 @@ class _SegmentationMaps(LocalBuilder, skip_registration=True):  # type: ignore[c
     def _classes(self, photos: Sequence[Photo], where: Path) -> tuple[dict[Photo, tuple[int, ...]], int]:
         """The class ids in each photo that can be read, and how many cannot."""
         reasons: dict[str, str] = {}
-        found: dict[Photo, tuple[int, ...]] = {}
+        classes: dict[Photo, tuple[int, ...]] = {}
 
         def look(photo: Photo) -> tuple[int, ...] | str:
             try:
@@ -142,9 +142,9 @@ class _SegmentationMaps(LocalBuilder, skip_registration=True):  # type: ignore[c
             if isinstance(ids, str):
                 reasons[photo.name] = ids
             else:
-                found[photo] = ids
+                classes[photo] = ids
         image_check.refuse_many(reasons, len(photos), where)
-        return found, len(reasons)
+        return classes, len(reasons)
 
     def _ids(self, photo: Photo, record: bytes) -> tuple[int, ...]:
         values = masks.read(photo.map, self.layout.channel)

@@ -86,8 +86,8 @@ def _exported(source: Path) -> Iterator[Path]:
     from jdnet_jax import handoff
     from jdnet_jax.export import exporter
 
-    if (found := handoff.find(source)) is not None:
-        _check(sums.checked_card(found), source)
+    if (handed_off := handoff.find(source)) is not None:
+        _check(sums.checked_card(handed_off), source)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "student.tflite"
         exporter.export(exporter.Request(source, "tflite", "none", output, outputs="probabilities+activation"))

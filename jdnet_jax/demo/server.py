@@ -51,8 +51,8 @@ class Server(ThreadingHTTPServer):
         """
         self.site = site
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-            self.address_family = found[0][0]
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+            self.address_family = addresses[0][0]
             super().__init__((host, port), _Handler)
         except (OSError, ValueError) as error:  # the latter for a name that can be none
             reason = error.strerror if isinstance(error, OSError) else error

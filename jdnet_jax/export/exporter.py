@@ -75,19 +75,19 @@ class Report:
     comparison: Comparison | None
 
     def __str__(self) -> str:
-        found = self.comparison
+        compared = self.comparison
         written = f"{self.output}: {self.size:,} bytes"
-        if found is None:
+        if compared is None:
             return (
                 f"{written}\nnot compared with the student, because nothing here runs it: compare it where it is to run"
             )
         lines = [
             written,
-            f"on {found.source}: the same class as the student on {found.agreement:.2%}, "
-            f"largest difference of a probability {found.largest_difference:.2g}",
+            f"on {compared.source}: the same class as the student on {compared.agreement:.2%}, "
+            f"largest difference of a probability {compared.largest_difference:.2g}",
         ]
-        if found.top1 is not None:
-            lines.append(f"top-1 there: student {found.top1[0]:.2%}, file {found.top1[1]:.2%}")
+        if compared.top1 is not None:
+            lines.append(f"top-1 there: student {compared.top1[0]:.2%}, file {compared.top1[1]:.2%}")
         return "\n".join(lines)
 
 
@@ -120,15 +120,15 @@ def export(request: Request) -> Report:
         say(f"converting {card.model} to {request.file_format} ({card.dtype}) ...")
         _write(path, request, outputs, variables, card, calibration)
         _describe(path, card)
-        size, found = size_on_disk(path), None
+        size, compared = size_on_disk(path), None
         about = {**card.export, "bytes": size}
         if chosen.runs_here:
             say("comparing the file with the student ...")
-            found = comparison.compare(student, open_model(path), _to_compare(request, dataset, card))
-            comparison.check(found, request.quantize, request.allow_loss)
-            about["comparison"] = found.summary()
+            compared = comparison.compare(student, open_model(path), _to_compare(request, dataset, card))
+            comparison.check(compared, request.quantize, request.allow_loss)
+            about["comparison"] = compared.summary()
         _describe(path, dataclasses.replace(card, export=about))
-    return Report(request.output, size, found)
+    return Report(request.output, size, compared)
 
 
 def _write(

@@ -69,14 +69,16 @@ def check(name: str, quantize: str, outputs: str = "") -> Format:
     """
     if name not in FORMATS:
         raise UserError(f"--format={name} is unknown; choose one of {', '.join(FORMATS)}")
-    found = FORMATS[name]
+    chosen = FORMATS[name]
     if quantize not in DTYPES:
         raise UserError(f"--quantize={quantize} is unknown; choose one of {', '.join(DTYPES)}")
-    if quantize not in found.quantizations:
+    if quantize not in chosen.quantizations:
         able = ", ".join(other for other, entry in FORMATS.items() if quantize in entry.quantizations)
         raise UserError(f"--format={name} has no --quantize={quantize}; {able} has, or leave it at none")
-    if outputs and outputs not in found.outputs:
-        raise UserError(f"--format={name} has no --outputs={outputs}; choose {' or '.join(found.outputs)}")
-    if any(importlib.util.find_spec(module) is None for module in found.modules):
-        raise UserError(f"--format={name} needs {' and '.join(found.modules)}: pip install 'jdnet-jax[{found.extra}]'")
-    return found
+    if outputs and outputs not in chosen.outputs:
+        raise UserError(f"--format={name} has no --outputs={outputs}; choose {' or '.join(chosen.outputs)}")
+    if any(importlib.util.find_spec(module) is None for module in chosen.modules):
+        raise UserError(
+            f"--format={name} needs {' and '.join(chosen.modules)}: pip install 'jdnet-jax[{chosen.extra}]'"
+        )
+    return chosen

@@ -60,17 +60,17 @@ def of_split(dataset: Dataset, role: str, card: ModelCard, limit: int) -> Pictur
         labels = np.array([*stored.map(lambda encoded, label, mask: label).as_numpy_iterator()])
         chosen = spread(labels.tolist(), limit)
         wanted = set(chosen)
-        found: dict[int, np.ndarray] = {}
+        images: dict[int, np.ndarray] = {}
         for position, (encoded, _, mask) in enumerate(stored):
             if position in wanted:
                 view = augment.central_view(
                     encoded, card.image_size, card.crop_fraction, fit=card.fit, mask=mask if has_mask else None
                 ).numpy()
-                found[position] = views.seen(view[..., :3], view[..., 3:], card.view)
-                if len(found) == len(wanted):
+                images[position] = views.seen(view[..., :3], view[..., 3:], card.view)
+                if len(images) == len(wanted):
                     break
     source = f"{counted(len(chosen), 'photo')} of {dataset.name}, {role}"
-    return Pictures(source, np.stack([found[index] for index in chosen]), labels[chosen])
+    return Pictures(source, np.stack([images[index] for index in chosen]), labels[chosen])
 
 
 def of_folder(folder: Path, card: ModelCard, limit: int, part: str = ALL) -> Pictures:
@@ -115,7 +115,9 @@ def of_folder(folder: Path, card: ModelCard, limit: int, part: str = ALL) -> Pic
 def drawn(card: ModelCard) -> Pictures:
     """Pictures of plates of food from the set that comes with the project, for want of photos."""
     examples = [synthetic_meals.example("val", i, card.image_size) for i in range(_DRAWN)]
-    images = [views.seen(found["image"], found["mask"][..., None].astype(np.uint8), card.view) for found in examples]
+    images = [
+        views.seen(example["image"], example["mask"][..., None].astype(np.uint8), card.view) for example in examples
+    ]
     return Pictures(f"{_DRAWN} drawn pictures", np.stack(images), None)
 
 

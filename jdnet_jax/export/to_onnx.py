@@ -116,8 +116,8 @@ class _Graph:
         if all(isinstance(operand, np.ndarray) for operand in operands):
             if name == "broadcast_in_dim":  # ONNX repeats a constant over the batch by itself
                 parameters = {**parameters, "shape": tuple(s if isinstance(s, int) else 1 for s in parameters["shape"])}
-            found = equation.primitive.bind(*operands, **parameters)
-            return [np.asarray(each) for each in (found if equation.primitive.multiple_results else [found])]
+            results = equation.primitive.bind(*operands, **parameters)
+            return [np.asarray(each) for each in (results if equation.primitive.multiple_results else [results])]
         if name == "jit" and parameters["name"] == "clip" and not any(isinstance(x, _Value) for x in operands[1:]):
             return [self.add("Clip", operands)]  # one operation, which runtimes join with the convolution before it
         if name in ("jit", "custom_jvp_call"):

@@ -42,12 +42,12 @@ def figures(
         averaged: see `classification.macro_f1`.
     """
     cells = {name: label * num_classes + classes for name, classes in predictions.items()}
-    found: dict[str, list[tuple[float, float]]] = {name: [] for name in predictions}
+    values: dict[str, list[tuple[float, float]]] = {name: [] for name in predictions}
     for weights in _drawings(len(label), draws, seed):
         for name, cell in cells.items():
             counts = np.bincount(cell, weights, num_classes**2).reshape(num_classes, num_classes)
-            found[name].append((float(np.trace(counts)) / len(label), macro_f1(counts, averaged)))
-    return {name: Figures(*np.array(rows).reshape(-1, 2).T) for name, rows in found.items()}
+            values[name].append((float(np.trace(counts)) / len(label), macro_f1(counts, averaged)))
+    return {name: Figures(*np.array(rows).reshape(-1, 2).T) for name, rows in values.items()}
 
 
 def _drawings(photos: int, draws: int, seed: int) -> Iterator[Int[np.ndarray, " n"]]:

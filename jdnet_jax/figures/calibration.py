@@ -114,9 +114,9 @@ def expected_calibration_error(confidences: Float[np.ndarray, " n"], hits: Bool[
     >>> round(expected_calibration_error(np.array([0.9, 0.9]), np.array([True, False])), 4)
     0.4
     """
-    found = bins(confidences, hits)
-    filled = found.count > 0
-    gaps = np.abs(found.confidence - found.accuracy)[filled] * found.count[filled]
+    binned = bins(confidences, hits)
+    filled = binned.count > 0
+    gaps = np.abs(binned.confidence - binned.accuracy)[filled] * binned.count[filled]
     return float(np.sum(gaps) / len(hits))
 
 

@@ -74,8 +74,8 @@ def per_class(confusion: Real[np.ndarray, "classes classes"]) -> PerClass:
     >>> per_class(np.array([[3, 1], [0, 4]])).recall.tolist()
     [0.75, 1.0]
     """
-    hits, given, count = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
-    return PerClass(_share(hits, given), _share(hits, count), _share(2 * hits, given + count), count)
+    hits, predicted, count = np.diag(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+    return PerClass(_share(hits, predicted), _share(hits, count), _share(2 * hits, predicted + count), count)
 
 
 def macro_f1(confusion: Real[np.ndarray, "classes classes"], of: Collection[int] | None = None) -> float:
@@ -119,4 +119,8 @@ def most_confused(confusion: Int[np.ndarray, "classes classes"], count: int) -> 
     mistakes = confusion - np.diag(np.diag(confusion))
     order = np.argsort(-mistakes, axis=None, kind="stable")[:count]
     cells = [tuple(map(int, np.unravel_index(cell, mistakes.shape))) for cell in order]
-    return [(label, given, int(mistakes[label, given])) for label, given in cells if mistakes[label, given]]
+    return [
+        (label, prediction, int(mistakes[label, prediction]))
+        for label, prediction in cells
+        if mistakes[label, prediction]
+    ]

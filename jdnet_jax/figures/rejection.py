@@ -76,38 +76,38 @@ def of_splits(
     photos = len(sure["val"])
     fitted_on = photos if share > 0 and unseen and photos >= FEWEST else 0
     below = fit(sure["val"], share) if fitted_on else 0.0
-    found: dict[str, Any] = {"below": below, "share": share, "fitted_on": fitted_on}
+    summary: dict[str, Any] = {"below": below, "share": share, "fitted_on": fitted_on}
     for split, (scores, labels) in logits.items():
         away, hits = sure[split] < below, scores.argmax(axis=1) == labels
         rest = hits[~away]
-        found[split] = {
+        summary[split] = {
             "count": len(labels),
             "turned_away": int(away.sum()),
             "right_turned_away": int((away & hits).sum()),
             "top1": float(rest.mean()) if len(rest) else None,
         }
-    return found
+    return summary
 
 
-def origin(found: Mapping[str, Any]) -> str:
+def origin(summary: Mapping[str, Any]) -> str:
     """Where the threshold comes from, or why there is none, in words.
 
     Args:
-        found: from `of_splits`.
+        summary: from `of_splits`.
 
     >>> origin({"below": 0.0, "share": 0.05, "fitted_on": 0, "val": {"count": 16}})
     'it is never "not sure": val has 16 photos, and a threshold takes 100'
     """
-    photos = found["val"]["count"]
-    if found["below"] > 0:
-        below, share = f"{100 * found['below']:.4g} %", f"{100 * found['share']:.3g} %"
+    photos = summary["val"]["count"]
+    if summary["below"] > 0:
+        below, share = f"{100 * summary['below']:.4g} %", f"{100 * summary['share']:.3g} %"
         return f'it is "not sure" below a probability of {below}, under which lies {share} of {photos:,} photos of val'
     never = 'it is never "not sure"'
-    if found["share"] == 0:
+    if summary["share"] == 0:
         return f"{never}: config.not_sure is 0"
     if photos < FEWEST:
         return f"{never}: val has {photos} photos, and a threshold takes {FEWEST}"
-    return f"{never}: {'no probability is as low' if found['fitted_on'] else 'val is part of train'}"
+    return f"{never}: {'no probability is as low' if summary['fitted_on'] else 'val is part of train'}"
 
 
 def cost(of_split: Mapping[str, Any]) -> str:

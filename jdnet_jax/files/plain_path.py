@@ -23,8 +23,8 @@ class LiteralPath(type(epath.Path("/"))):  # type: ignore[misc]
 
     def glob(self, pattern: str) -> Iterator[LiteralPath]:
         """The paths in this folder that match."""
-        for found in glob.glob(os.path.join(glob.escape(os.fspath(self)), pattern)):
-            yield self._new(found)
+        for path in glob.glob(os.path.join(glob.escape(os.fspath(self)), pattern)):
+            yield self._new(path)
 
 
 def check(folder: str | os.PathLike[str]) -> None:

@@ -55,7 +55,7 @@ class FlaxRunner:
             )
         self.card, self.module = card, module
         self.variables = jax.device_put(dict(variables))
-        self._forward = jax.jit(lambda own, images: forward(module, card, own, images))
+        self._forward = jax.jit(lambda weights, images: forward(module, card, weights, images))
 
     def run(self, images: UInt8[np.ndarray, "n size size channels"]) -> Prediction:
         """Predicts any number of photos; see `Runner`."""

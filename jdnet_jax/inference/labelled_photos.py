@@ -114,13 +114,13 @@ def of_classes(labelled: LabelledPhotos, names: Sequence[str], card: ModelCard) 
 
 
 def _kept(batches: Iterator[Batch], numbers: Sequence[int], names: str) -> Iterator[Batch]:
-    found = 0
+    kept_count = 0
     for batch in batches:
         kept = np.isin(batch["label"], numbers) & batch.get("mask", True)
         if kept.any():
-            found += int(kept.sum())
+            kept_count += int(kept.sum())
             yield {key: rows[kept] for key, rows in batch.items()}
-    if not found:
+    if not kept_count:
         raise UserError(f"--classes: there are no photos of {names} in this split or folder")
 
 

@@ -38,11 +38,11 @@ def explained(path: Path, format_name: str, needs: str = "") -> Iterator[None]:
         ) from error
 
 
-def check_classes(found: int, card: ModelCard) -> None:
+def check_classes(classes: int, card: ModelCard) -> None:
     """Compares the number of a file's classes with that of its card.
 
     Raises:
         ValueError: they differ.
     """
-    if found != len(card.classes):
-        raise ValueError(f"it has {found} classes, not {len(card.classes)}")
+    if classes != len(card.classes):
+        raise ValueError(f"it has {classes} classes, not {len(card.classes)}")

@@ -65,15 +65,15 @@ def destinations(photos: Sequence[Path], folder: Path) -> list[Path]:
     No destination is one of the photos.
     """
     taken = {photo.resolve() for photo in photos}
-    found = []
+    places = []
     for photo in photos:
         path, number = folder / atomic.bounded(photo.stem, SUFFIX), 1
         while path.resolve() in taken:
             number += 1
             path = folder / atomic.bounded(photo.stem, f"-{number}{SUFFIX}")
         taken.add(path.resolve())
-        found.append(path)
-    return found
+        places.append(path)
+    return places
 
 
 def save(image: Image.Image, path: Path) -> None:

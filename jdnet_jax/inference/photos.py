@@ -48,10 +48,10 @@ def find(names: Sequence[str]) -> list[Path]:
     A file that is not there and a folder without photos stand for themselves: `read` says what is wrong with them.
     Overlays of an earlier call are not taken from a folder.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in (user_files.expanded(name) for name in names):
-        found += (_below(path) if path.is_dir() else []) or [path]
-    return found
+        files += (_below(path) if path.is_dir() else []) or [path]
+    return files
 
 
 def read(

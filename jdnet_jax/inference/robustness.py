@@ -76,18 +76,19 @@ def conditions(
         parts[CLEAN].append(scoring.examples(runner, batch))
         for name, perturbation in perturbations.items():
             parts[name].append(scoring.examples(runner, perturbed(batch, perturbation, seed, on)))
-    found = {name: scoring.joined(of_batches) for name, of_batches in parts.items()}
+    predictions = {name: scoring.joined(of_batches) for name, of_batches in parts.items()}
     classes = len(runner.card.classes)
     drawn = bootstrap.figures(
-        found[CLEAN].label,
-        {name: photos.given for name, photos in found.items()},
+        predictions[CLEAN].label,
+        {name: photos.given for name, photos in predictions.items()},
         classes,
         draws,
         BOOTSTRAP_SEED,
         averaged,
     )
     return {
-        name: Condition(scoring.scores_of(photos, classes, averaged), drawn[name]) for name, photos in found.items()
+        name: Condition(scoring.scores_of(photos, classes, averaged), drawn[name])
+        for name, photos in predictions.items()
     }
 
 
@@ -119,31 +120,31 @@ def perturbed(
     return {**batch, **{name: perturb(batch[name], perturbation, seed, batch["index"]) for name in names}}
 
 
-def as_json(found: Mapping[str, Condition]) -> dict[str, Any]:
+def as_json(results: Mapping[str, Condition]) -> dict[str, Any]:
     """The intervals of the photos as they are, and everything of the perturbed ones.
 
     `lost` is clean minus perturbed, paired: photo by photo the same drawings.
     """
-    clean, *changed = found
+    clean, *changed = results
     return {
-        "intervals": _intervals(found[clean]),
+        "intervals": _intervals(results[clean]),
         "perturbed": [
             {
                 "perturbation": name,
-                **found[name].scores.summary(),
-                "intervals": _intervals(found[name]),
-                "lost": _lost(found[clean], found[name]),
+                **results[name].scores.summary(),
+                "intervals": _intervals(results[name]),
+                "lost": _lost(results[clean], results[name]),
             }
             for name in changed
         ],
     }
 
 
-def table(found: Mapping[str, Condition]) -> str:
+def table(results: Mapping[str, Condition]) -> str:
     """A line a condition: top-1, macro-F1 and what the perturbation costs, each with its interval if there is one."""
     rows = [("", "top-1, %", "lost", "macro-F1", "lost")]
-    clean = found[CLEAN]
-    for name, condition in found.items():
+    clean = results[CLEAN]
+    for name, condition in results.items():
         cells = [name]
         for figure, form in _FORMS.items():
             before, after = (one.scores.summary()[figure] for one in (clean, condition))

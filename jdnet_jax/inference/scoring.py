@@ -57,20 +57,20 @@ def score(runner: Runner, batches: Iterable[Mapping[str, np.ndarray]]) -> Scores
     return scores_of(joined(examples(runner, batch) for batch in batches), len(runner.card.classes))
 
 
-def scores_of(found: Examples, num_classes: int, averaged: Collection[int] | None = None) -> Scores:
+def scores_of(predictions: Examples, num_classes: int, averaged: Collection[int] | None = None) -> Scores:
     """The figures of photos that a model was run over.
 
     Args:
-        found: at least one photo.
+        predictions: at least one photo.
         num_classes: of the model.
         averaged: see `Scores`.
     """
     confusion = np.zeros((num_classes, num_classes), np.int64)
-    np.add.at(confusion, (found.label, found.given), 1)
-    loss = -np.mean(np.log(np.maximum(found.of_label, _SMALLEST), dtype=np.float64))
+    np.add.at(confusion, (predictions.label, predictions.given), 1)
+    loss = -np.mean(np.log(np.maximum(predictions.of_label, _SMALLEST), dtype=np.float64))
     return Scores(
-        classification.Result(confusion, int(found.top5.sum()), float(loss)),
-        calibration.expected_calibration_error(found.of_given, found.given == found.label),
+        classification.Result(confusion, int(predictions.top5.sum()), float(loss)),
+        calibration.expected_calibration_error(predictions.of_given, predictions.given == predictions.label),
         averaged,
     )
 

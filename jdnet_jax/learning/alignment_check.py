@@ -42,7 +42,7 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
     if acts(config.losses.similarity) or acts(config.losses.adversarial) or config.teacher_selection != "all":
         _check_blocks(config, networks)
     together = config.teacher_selection != "all"  # such teachers have no maps of their own
-    for teacher in (n for n, own in networks.items() if n != STUDENT and (own.trainable or not together)):
+    for teacher in (n for n, each in networks.items() if n != STUDENT and (each.trainable or not together)):
         if acts(config.losses.mskd) and config.losses.mskd.options.variant == "classifier":
             for name in (STUDENT, teacher):
                 if outputs[name].maps is None:

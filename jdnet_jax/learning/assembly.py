@@ -76,7 +76,7 @@ class Assembly:
         """What the schedules say of a step: `learning_rate/<group>` and `weight/<term>`, but of terms with a share."""
         groups = [*self.optimizers, *(head_of(n) for n in self.optimizers if head_of(n) in self.config.groups)]
         schedules = {name: group_settings(self.config, name)["schedule"] for name in groups}
-        rates = {name: optimizers.learning_rate(own, self.steps)(step) for name, own in schedules.items()}
+        rates = {name: optimizers.learning_rate(schedule, self.steps)(step) for name, schedule in schedules.items()}
         weights = {term.name: term.weight(jnp.int32(step)) for term in self.terms if not term.share}
         return {
             **{f"learning_rate/{name}": float(rate) for name, rate in rates.items()},

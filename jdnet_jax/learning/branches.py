@@ -63,20 +63,20 @@ def load(
         if source == "random":
             continue
         name = _branch_model(model, branch, options)
-        own = dict(options.get(f"{branch}_options", {}))
+        branch_options = dict(options.get(f"{branch}_options", {}))
         classes = IMAGENET_CLASSES
         if handoff.is_handoff(source):
             variables, card = handoff.load(source, model=name)
             classes = len(card.classes)
         else:
-            variables = models.load_pretrained(name, source, IMAGENET_CLASSES, image_size=image_size, **own)
+            variables = models.load_pretrained(name, source, IMAGENET_CLASSES, image_size=image_size, **branch_options)
         afresh = []
         for group, tree in flat.items():
             theirs = flax.traverse_util.flatten_dict(variables.get(group, {}))
             for path in [path for path in tree if path[0] == branch]:
                 leaf, wanted = theirs.get(path[1:]), tree[path].shape
                 if leaf is not None and path[-1] == position_embedding.NAME:
-                    tokens = models.create(name, IMAGENET_CLASSES, **own).tokens
+                    tokens = models.create(name, IMAGENET_CLASSES, **branch_options).tokens
                     leaf = position_embedding.fit(leaf, wanted, len(tokens), name)
                 if leaf is not None and leaf.shape == wanted:
                     tree[path] = leaf

@@ -112,11 +112,13 @@ def _fresh(network: Network, key: PRNGKeyArray) -> Variables:
 
 def _from_handoff(network: Network, num_classes: int) -> Variables:
     variables, card = handoff.load(str(network.init), model=network.model, num_classes=num_classes)
-    own, expected = variables["params"], networks.shapes(network)[1]["params"]
-    if position_embedding.NAME in own and position_embedding.NAME in expected:
+    params, expected = variables["params"], networks.shapes(network)[1]["params"]
+    if position_embedding.NAME in params and position_embedding.NAME in expected:
         shape = expected[position_embedding.NAME].shape
-        resized = position_embedding.fit(own[position_embedding.NAME], shape, len(network.module.tokens), network.model)
-        variables = {**variables, "params": {**own, position_embedding.NAME: resized}}
+        resized = position_embedding.fit(
+            params[position_embedding.NAME], shape, len(network.module.tokens), network.model
+        )
+        variables = {**variables, "params": {**params, position_embedding.NAME: resized}}
     if not networks.fits(network, variables):
         raise UserError(
             f"{network.init} holds {network.model} with options {dict(card.options)}, of other shapes "

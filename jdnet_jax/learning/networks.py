@@ -101,16 +101,16 @@ def evaluated(config: ConfigDict, networks: Mapping[str, Network]) -> dict[str, 
     size = eval_image_size(config)
     if size == config.image_size:
         return dict(networks)
-    found = {}
+    resized = {}
     for name, network in networks.items():
-        found[name] = dataclasses.replace(network, image_size=round(network.image_size * size / config.image_size))
-        if _shape_tree(shapes(found[name])[1]) != _shape_tree(shapes(network)[1]):
+        resized[name] = dataclasses.replace(network, image_size=round(network.image_size * size / config.image_size))
+        if _shape_tree(shapes(resized[name])[1]) != _shape_tree(shapes(network)[1]):
             raise UserError(
                 f"config.eval_image_size is {size}, and {config_key(name)} ({network.model}) has parameters of the "
                 f"shape that config.image_size = {config.image_size} gives them, such as positional embeddings: set it "
                 "to 0"
             )
-    return found
+    return resized
 
 
 def config_key(name: str) -> str:
@@ -156,8 +156,8 @@ def shapes(network: Network) -> tuple[Outputs, Variables]:
 def head(network: Network) -> frozenset[tuple[str, ...]]:
     """Where in the tree of parameters those of the classifier are: all whose shape depends on the number of classes."""
     longer = dataclasses.replace(network, module=network.module.clone(num_classes=network.module.num_classes + 1))
-    own, other = (flax.traverse_util.flatten_dict(shapes(one)[1]["params"]) for one in (network, longer))
-    return frozenset(path for path, leaf in own.items() if leaf.shape != other[path].shape)
+    leaves, other = (flax.traverse_util.flatten_dict(shapes(one)[1]["params"]) for one in (network, longer))
+    return frozenset(path for path, leaf in leaves.items() if leaf.shape != other[path].shape)
 
 
 def fits(network: Network, variables: Variables) -> bool:

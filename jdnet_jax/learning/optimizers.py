@@ -60,7 +60,9 @@ def build_apart(
         head_paths: where they are in the tree of parameters.
         steps: length of the run.
     """
-    parts = {name: optax.chain(*_descent(**own, steps=steps)) for name, own in (("body", body), ("head", head))}
+    parts = {
+        name: optax.chain(*_descent(**settings, steps=steps)) for name, settings in (("body", body), ("head", head))
+    }
 
     def split(tree: PyTree) -> dict[str, PyTree]:
         flat = flax.traverse_util.flatten_dict(tree, keep_empty_nodes=True)
@@ -80,7 +82,7 @@ def build_apart(
     def update(updates: PyTree, state: PyTree, params: PyTree = None) -> tuple[PyTree, PyTree]:
         gradients, values = split(updates), split(params)
         moved = {name: tx.update(gradients[name], state[name], values[name]) for name, tx in parts.items()}
-        return joined({name: new for name, (new, _) in moved.items()}), {name: own for name, (_, own) in moved.items()}
+        return joined({name: new for name, (new, _) in moved.items()}), {name: new for name, (_, new) in moved.items()}
 
     apart = optax.GradientTransformation(init, update)
     return optax.with_extra_args_support(optax.chain(*_clipping(body["optimizer"]), apart))

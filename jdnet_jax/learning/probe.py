@@ -136,11 +136,11 @@ def fit(
     best: tuple[float, float, np.ndarray, float] | None = None
     for strength in STRENGTHS:
         arguments, limit = (train, labels, classes, strength), {"maxiter": _ITERATIONS}
-        found = optimize.minimize(_objective, weights, arguments, "L-BFGS-B", jac=True, options=limit)
-        weights = found.x
+        result = optimize.minimize(_objective, weights, arguments, "L-BFGS-B", jac=True, options=limit)
+        weights = result.x
         loss = _cross_entropy(_scores(weights, val, classes), val_labels)
         if best is None or loss < best[0]:
-            best = loss, strength, weights, float(np.linalg.norm(found.jac))
+            best = loss, strength, weights, float(np.linalg.norm(result.jac))
     assert best is not None
     _, strength, weights, gradient = best
     scores = _scores(weights, train, classes)
@@ -188,12 +188,12 @@ def classifier_of(student: Network) -> tuple[tuple[str, ...], tuple[str, ...]]:
     Raises:
         UserError: its classifier is not one linear layer.
     """
-    own, others = (
+    paths, others = (
         traverse_util.flatten_dict(dict(networks.shapes(network)[1]["params"]))
         for network in (student, backbone(student))
     )
-    places = {path[-1]: path for path in own if path not in others}
-    if len(own) - len(others) != 2 or set(places) != {"kernel", "bias"} or len(own[places["kernel"]].shape) != 2:
+    places = {path[-1]: path for path in paths if path not in others}
+    if len(paths) - len(others) != 2 or set(places) != {"kernel", "bias"} or len(paths[places["kernel"]].shape) != 2:
         raise UserError(
             f"config.recipe: a probe needs a student whose classifier is one linear layer, and {student.model} has "
             "another: choose another student"
@@ -208,8 +208,8 @@ def with_classifier(student: Network, params: PyTree, probe: Probe) -> PyTree:
         UserError: as `classifier_of`.
     """
     kernel, bias = classifier_of(student)
-    own = traverse_util.flatten_dict(dict(params))
-    return traverse_util.unflatten_dict({**own, kernel: probe.kernel, bias: probe.bias})
+    leaves = traverse_util.flatten_dict(dict(params))
+    return traverse_util.unflatten_dict({**leaves, kernel: probe.kernel, bias: probe.bias})
 
 
 def train_step(

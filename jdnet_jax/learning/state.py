@@ -69,12 +69,12 @@ def build_optimizers(config: ConfigDict, nets: Mapping[str, Network], groups: Se
     """One optimiser for each trained group."""
     built = {}
     for name in groups:
-        own = group_settings(config, name)
+        settings = group_settings(config, name)
         if name in nets and head_of(name) in config.groups:
             head = group_settings(config, head_of(name))
-            built[name] = optimizers.build_apart(own, head, networks.head(nets[name]), steps)
+            built[name] = optimizers.build_apart(settings, head, networks.head(nets[name]), steps)
         else:
-            built[name] = optimizers.build(**own, steps=steps)
+            built[name] = optimizers.build(**settings, steps=steps)
     if DISCRIMINATORS in built and config.losses.adversarial.options.mode == "alternate":
         built[DISCRIMINATORS] = optimizers.in_turns(built[DISCRIMINATORS], discriminators_turn)
     return built
@@ -82,8 +82,8 @@ def build_optimizers(config: ConfigDict, nets: Mapping[str, Network], groups: Se
 
 def trained_groups(nets: Mapping[str, Network], terms: Sequence[losses.Term]) -> tuple[str, ...]:
     """Names of the groups that the step updates: trainable networks, then the terms' own parameters."""
-    own = dict.fromkeys(term.group for term in terms if term.group is not None)
-    return (*[name for name, network in nets.items() if network.trainable], *own)
+    term_groups = dict.fromkeys(term.group for term in terms if term.group is not None)
+    return (*[name for name, network in nets.items() if network.trainable], *term_groups)
 
 
 def create(

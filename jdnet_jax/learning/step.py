@@ -83,13 +83,13 @@ def train_step(
             outputs, updated = forward(trainable, params, batch_stats, batch, key, remat)
             outputs |= frozen(params, batch_stats, batch, step_key(state))
             of_batch = labels.of_batch(batch, outputs[STUDENT].logits.shape[-1])
-            total, values, own, figures = losses.evaluate(
+            total, values, term_stats, figures = losses.evaluate(
                 terms, params, batch_stats, outputs, of_batch, state.step, weights
             )
             accuracy = {f"accuracy/{name}": _accuracy(out, batch) for name, out in outputs.items()}
             metrics = {f"loss/{name}": value for name, value in values.items()} | {"loss/total": total}
             metrics |= accuracy | figures
-            return total, ({**batch_stats, **updated, **own}, metrics)
+            return total, ({**batch_stats, **updated, **term_stats}, metrics)
 
         trained = {name: state.params[name] for name in optimizers}
         (_, (batch_stats, metrics)), grads = jax.value_and_grad(loss, has_aux=True)(trained)
@@ -127,7 +127,7 @@ def train_step(
             # it cannot know that the backward pass has read the old value when the update overwrites it.
             grads = lax.optimization_barrier(grads)
         if not sync_batch_norm:
-            moved = {name: own for name, own in batch_stats.items() if name not in networks or name in trainable}
+            moved = {name: stats for name, stats in batch_stats.items() if name not in networks or name in trainable}
             batch_stats = {**batch_stats, **averaged(moved)}
         params, opt_state = dict(state.params), dict(state.opt_state)
         for name, tx in optimizers.items():
@@ -166,8 +166,8 @@ def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree]
         label, mask = batch["label"], batch["mask"]
         sums: Metrics = {"count": mask.sum(dtype=jnp.int32)}
         logits_of = {
-            name: networks[name].module.apply(own, networks[name].prepare(batch), train=False).scores
-            for name, own in variables.items()
+            name: networks[name].module.apply(of_network, networks[name].prepare(batch), train=False).scores
+            for name, of_network in variables.items()
         }
         teachers = [logits for name, logits in logits_of.items() if not networks[name].trainable]
         if len(teachers) > 1:

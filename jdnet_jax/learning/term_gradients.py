@@ -65,18 +65,18 @@ class TermGradients:
 
         student, pull_back = jax.vjp(of_student, state.params[STUDENT])
         of_batch = labels.of_batch(batch, student.logits.shape[-1])
-        found = {}
+        gradients = {}
         for term in (term for term in self.terms if term.name in names):
-            own = {}
+            variables = {}
             if term.group is not None:
-                own = {part: getattr(state, part)[term.group][term.name] for part in ("params", "batch_stats")}
+                variables = {part: getattr(state, part)[term.group][term.name] for part in ("params", "batch_stats")}
 
-            def value(outputs, term=term, own=own):
+            def value(outputs, term=term, variables=variables):
                 students_turn = jnp.int32(1)  # where turns are taken
-                return term.apply(own, {**others, STUDENT: outputs}, of_batch, students_turn)[0]
+                return term.apply(variables, {**others, STUDENT: outputs}, of_batch, students_turn)[0]
 
-            found[term.name] = averaged(pull_back(jax.grad(value)(student))[0])
-        return found
+            gradients[term.name] = averaged(pull_back(jax.grad(value)(student))[0])
+        return gradients
 
 
 def weights(terms: Sequence[losses.Term], norms: Norms, step: Int[Array, ""]) -> dict[str, Float[Array, ""]]:
@@ -115,15 +115,15 @@ def look(gradients: TermGradients, every: int) -> Callable[[TrainState, Batch], 
 
     def measure(state: TrainState, batch: Batch) -> tuple[Norms, Norms]:
         first = {name: values[0] for name, values in batch.items()}
-        found = gradients(state, first, names)
-        norms = {name: norm(gradient) for name, gradient in found.items()}
+        of_terms = gradients(state, first, names)
+        norms = {name: norm(gradient) for name, gradient in of_terms.items()}
         anew = state.step % every == 0
         smoothed = {name: jnp.where(anew, _smoothed(old, norms[name]), old) for name, old in state.norms.items()}
         in_use = {term.name: term.weight(state.step) for term in terms} | weights(terms, smoothed, state.step)
         figures: dict[str, Float[Array, ""]] = {}
         for name in names[1:]:
             share = _ratio(in_use[name] * norms[name], in_use[REFERENCE] * norms[REFERENCE])
-            cosine = _ratio(inner(found[name], found[REFERENCE]), norms[name] * norms[REFERENCE])
+            cosine = _ratio(inner(of_terms[name], of_terms[REFERENCE]), norms[name] * norms[REFERENCE])
             figures |= {f"gradient_share/{name}": share, f"gradient_cosine/{name}": cosine}
         return smoothed, figures
 

@@ -216,10 +216,10 @@ def evaluate(
     updated: dict[str, Any] = {}
     figures: dict[str, Float[Array, ""]] = {}
     for term in terms:
-        own = {}
+        variables = {}
         if term.group is not None:
-            own = {"params": params[term.group][term.name], "batch_stats": batch_stats[term.group][term.name]}
-        value, mutated = term.apply(own, outputs, labels, step)
+            variables = {"params": params[term.group][term.name], "batch_stats": batch_stats[term.group][term.name]}
+        value, mutated = term.apply(variables, outputs, labels, step)
         if term.group is not None:
             updated.setdefault(term.group, {})[term.name] = mutated.get("batch_stats", {})
         figures |= {f"{name}/{term.name}": figure for name, figure in mutated.get(FIGURES, {}).items()}

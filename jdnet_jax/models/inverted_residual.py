@@ -32,9 +32,9 @@ class Squeeze:
     activation: Activation
     gate: Gate
 
-    def channels(self, given: int, expanded: int) -> int:
+    def channels(self, inputs: int, expanded: int) -> int:
         """Channels between the two convolutions, for a block of so many input and expanded channels."""
-        return round(given / 4) if self.to == "input / 4" else round_channels(expanded, 0.25)
+        return round(inputs / 4) if self.to == "input / 4" else round_channels(expanded, 0.25)
 
 
 @dataclasses.dataclass(frozen=True)

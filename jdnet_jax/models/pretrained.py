@@ -91,29 +91,29 @@ def load_pretrained(
     if prefix:
         say(f"{name}: {path.name}: all names begin with {prefix!r}, which is left out")
     tensors = {file_name.removeprefix(prefix): tensor for file_name, tensor in weights.tensors.items()}
-    found, is_renamed = _match_names(name, tensors.keys(), set(names.values()))
+    file_names, is_renamed = _match_names(name, tensors.keys(), set(names.values()))
     if not is_renamed:  # other toolkits' names are of some networks only, see `weight_names`
         other_network.refuse(name, source, path, weights.network, alike)
     for key, torch_name in names.items():
-        if torch_name in found:
-            file_name = found[torch_name]
+        if torch_name in file_names:
+            file_name = file_names[torch_name]
             tensors[file_name] = torch_layout.as_convolution(tensors[file_name], expected[key])
 
     for key, torch_name in names.items():
-        if torch_name not in found:
+        if torch_name not in file_names:
             continue
-        tensor = tensors[found[torch_name]]
+        tensor = tensors[file_names[torch_name]]
         if key[-1] == position_embedding.NAME:
             tensor = position_embedding.fit(tensor, expected[key], len(module.tokens), name)
         elif key[-1] == "gamma" and tensor.shape[1:] == (1, 1):  # torchvision's layer scale, shaped for its maps
             tensor = tensor[:, 0, 0]
-        tensors[found[torch_name]] = tensor
-    absent = [key for key, torch_name in names.items() if torch_name not in found]
-    unexpected = sorted(tensors.keys() - found.values())
+        tensors[file_names[torch_name]] = tensor
+    absent = [key for key, torch_name in names.items() if torch_name not in file_names]
+    unexpected = sorted(tensors.keys() - file_names.values())
     wrong = {
-        key: found[torch_name]
+        key: file_names[torch_name]
         for key, torch_name in names.items()
-        if torch_name in found and tensors[found[torch_name]].shape != torch_layout.torch_shape(expected[key])
+        if torch_name in file_names and tensors[file_names[torch_name]].shape != torch_layout.torch_shape(expected[key])
     }
     fresh: list[torch_layout.Path] = []
     if (wrong or absent) and not unexpected:
@@ -131,7 +131,7 @@ def load_pretrained(
             f"missing: {_examples(missing, len(expected))}; "
             f"unexpected: {_examples(unexpected, len(tensors))}; "
             f"of another shape: {_examples(misshapen, len(expected))}"
-            f"{_other_networks(name, tensors.keys(), set(names.values()), len(found))}"
+            f"{_other_networks(name, tensors.keys(), set(names.values()), len(file_names))}"
         )
     if fresh:
         length = tensors[wrong[fresh[0]]].shape[0] if wrong else None
@@ -144,7 +144,7 @@ def load_pretrained(
         what = "has no classifier" if length is None else f"has {length} classes, not {num_classes}"
         drawn = " and ".join(names[key] for key in fresh)
         say(f"{name}: {path.name} {what}: {drawn} drawn afresh (seed {seed})")
-    flat = {key: _to_flax(tensors[found[names[key]]], path) for key in expected if key not in fresh}
+    flat = {key: _to_flax(tensors[file_names[names[key]]], path) for key in expected if key not in fresh}
     flat.update(_initialise(module, size, fresh, seed))
     variables = flax.traverse_util.unflatten_dict({key: flat[key] for key in expected})
     return {"batch_stats": {}, **variables}
@@ -239,11 +239,11 @@ def _match_names(name: str, file_names: Collection[str], expected: Collection[st
     return best, best is not candidates[0]
 
 
-def _other_networks(name: str, file_names: Collection[str], expected: Collection[str], found: int) -> str:
+def _other_networks(name: str, file_names: Collection[str], expected: Collection[str], matched: int) -> str:
     """The end of a message: the networks to which a naming belongs that fits better than those of this network."""
     others = [layout for layout in weight_names.LAYOUTS if not layout.networks.fullmatch(name)]
     best = max(others, key=lambda layout: len(layout.match(file_names, expected)))
-    if len(best.match(file_names, expected)) <= found:
+    if len(best.match(file_names, expected)) <= matched:
         return ""
     networks = ", ".join(other for other in registry.names() if best.networks.fullmatch(other))
     return f"; its names are those of {best.source}, for the networks {networks}"

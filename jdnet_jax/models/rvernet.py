@@ -101,8 +101,8 @@ class RveRNet(nn.Module):
         parts, begin = [], 0
         for branch in outputs:
             end = begin + branch.logits.shape[-1]
-            own: Array = dense.get_variable("params", "kernel")[begin:end]
-            parts.append(seen_through(own, slopes, branch, logits, kernel))
+            columns: Array = dense.get_variable("params", "kernel")[begin:end]
+            parts.append(seen_through(columns, slopes, branch, logits, kernel))
             begin = end
         stages = tuple(tap for branch in outputs for tap in branch.stages)
         return dataclasses.replace(parts[0], stages=stages, context=parts[1] if len(parts) == 2 else None)
@@ -133,8 +133,8 @@ def seen_through(
     maps = branch.maps if branch.hidden is None else branch.hidden.maps
     assert maps is not None
     # A classifier without an activation behind it and the integration's layer are one linear map.
-    own = integration if branch.kernel is None else jnp.matmul(branch.kernel, integration, precision=EXACT)
-    hidden = HiddenLayer(maps, own, slopes, before=branch.hidden)
+    columns = integration if branch.kernel is None else jnp.matmul(branch.kernel, integration, precision=EXACT)
+    hidden = HiddenLayer(maps, columns, slopes, before=branch.hidden)
     return Outputs(logits=logits, stages=branch.stages, kernel=kernel, hidden=hidden)
 
 

@@ -97,13 +97,13 @@ def prefix(names: Collection[str], expected: Collection[str]) -> str:
         names: of the file's tensors.
         expected: of the network's tensors; a prefix that one of them begins with is no prefix.
     """
-    found = ""
+    prefixes = ""
     while names:
-        more = next((p for p in PREFIXES if all(name.startswith(found + p) for name in names)), None)
+        more = next((p for p in PREFIXES if all(name.startswith(prefixes + p) for name in names)), None)
         if more is None or any(name.startswith(more) for name in expected):
             break
-        found += more
-    return found + _other_prefix({name.removeprefix(found) for name in names}, expected)
+        prefixes += more
+    return prefixes + _other_prefix({name.removeprefix(prefixes) for name in names}, expected)
 
 
 def _other_prefix(names: Collection[str], expected: Collection[str]) -> str:
@@ -127,8 +127,8 @@ def _path(checkpoint: Mapping[Any, Any], kind: type, seen: set[int], depth: int)
         # Under a name that nobody else uses: the one dictionary with tensors, where there is no other.
         # A pickle may name one object any number of times: each is looked through once.
         inner = {id(value): (name, value) for name, value in checkpoint.items() if isinstance(value, dict)}
-        found = [name for name, value in inner.values() if isinstance(name, str) and _holds(value, kind)]
-        return [found[0]] if len(found) == 1 else None
+        keys = [name for name, value in inner.values() if isinstance(name, str) and _holds(value, kind)]
+        return [keys[0]] if len(keys) == 1 else None
     return []
 
 

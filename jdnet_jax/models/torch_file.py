@@ -94,9 +94,9 @@ def read(path: str | os.PathLike[str]) -> Weights:
         UserError: there is no such file, it is of another kind, truncated or corrupt, or its pickle asks for anything
             but tensors (nothing is executed).
     """
-    found = _read(path)
-    kept = {name: tensor for name, tensor in found.tensors.items() if not state_dict.is_counter(name)}
-    return dataclasses.replace(found, tensors=kept)
+    weights = _read(path)
+    kept = {name: tensor for name, tensor in weights.tensors.items() if not state_dict.is_counter(name)}
+    return dataclasses.replace(weights, tensors=kept)
 
 
 def _read(path: str | os.PathLike[str]) -> Weights:

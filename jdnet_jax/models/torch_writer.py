@@ -46,8 +46,10 @@ def to_torch(
     try:
         with atomic.created(aside) as file:
             file.write(safetensors.numpy.save(tensors, {"format": "pt", **(metadata or {})}))
-        found = torch_file.read_tensors(aside)
-        if found.keys() != tensors.keys() or any(found[name].tobytes() != tensors[name].tobytes() for name in tensors):
+        read_back = torch_file.read_tensors(aside)
+        if read_back.keys() != tensors.keys() or any(
+            read_back[name].tobytes() != tensors[name].tobytes() for name in tensors
+        ):
             raise UserError(f"{path} was not written as it should be: is the disk sound?")
         aside.replace(path)
     except OSError as error:

@@ -75,7 +75,7 @@ class Layout(Naming):
             if match and place in blocks:
                 inside[name] = place, match["module"]
                 members.setdefault(place, set()).add(match["module"])
-        kinds = {place: max(self.kinds, key=lambda kind: len(kind.keys() & found)) for place, found in members.items()}
+        kinds = {place: max(self.kinds, key=lambda kind: len(kind.keys() & parts)) for place, parts in members.items()}
         renamed = {}
         for name, module in modules.items():
             new = self.outside.get(module, module)

@@ -166,9 +166,9 @@ def mistake(error: BaseException) -> str | None:
         near = error.object[max(0, error.start - 60) : error.end + 20]
         return f"a path or name holds bytes that are no UTF-8 (in {near!r}), which not every library takes: rename it"
     # JAX's own error for a device, which this module cannot name.
-    if type(error).__name__ == "JaxRuntimeError" and (found := re.search(r"RESOURCE_EXHAUSTED: ([^\n]*)", str(error))):
+    if type(error).__name__ == "JaxRuntimeError" and (match := re.search(r"RESOURCE_EXHAUSTED: ([^\n]*)", str(error))):
         return (
-            f"the device's memory does not hold it ({found[1].rstrip('.')}): lower config.batch_size or "
+            f"the device's memory does not hold it ({match[1].rstrip('.')}): lower config.batch_size or "
             "config.image_size, raise config.grad_accum, or set config.remat=True"
         )
     return None

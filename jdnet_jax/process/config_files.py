@@ -35,8 +35,8 @@ def file(value: str) -> str:
 def shortest(value: str) -> str:
     """What a person types for a file with its argument: the name of one of ours, the path of another."""
     path, colon, argument = value.partition(":")
-    own = Path(path).resolve().parent == folder() and Path(path).stem in names()
-    return f"{Path(path).stem if own else path}{colon}{argument}"
+    is_ours = Path(path).resolve().parent == folder() and Path(path).stem in names()
+    return f"{Path(path).stem if is_ours else path}{colon}{argument}"
 
 
 def suggestion(value: str) -> str:

@@ -28,10 +28,10 @@ def tunables(environ: Mapping[str, str], setting: str) -> str | None:
         environ: the environment; a value for the tunable in it stays, so that 0 keeps the small pages.
         setting: what the kernel says of transparent huge pages, such as `always [madvise] never`.
     """
-    given = environ.get("GLIBC_TUNABLES", "")
-    if _TUNABLE in given or "[madvise]" not in setting:
+    current = environ.get("GLIBC_TUNABLES", "")
+    if _TUNABLE in current or "[madvise]" not in setting:
         return None
-    return f"{given}:{_TUNABLE}=1" if given else f"{_TUNABLE}=1"
+    return f"{current}:{_TUNABLE}=1" if current else f"{_TUNABLE}=1"
 
 
 def ask() -> None:

@@ -114,11 +114,11 @@ def _gather(this: Member, timeout: float) -> dict[int, socket.socket]:
         except UserError as error:
             _refuse(this, server, [connection for connection, _ in present.values()], str(error))
             raise
-    found = {number: connection for number, (connection, _) in present.items()}
-    for connection in found.values():
+    connections = {number: connection for number, (connection, _) in present.items()}
+    for connection in connections.values():
         with contextlib.suppress(OSError):  # who has gone now is missed by the signs of life
             connection.sendall(_WELCOME)
-    return found
+    return connections
 
 
 def _receive(this: Member, server: socket.socket, present: dict[int, tuple[socket.socket, str]]) -> int | None:

@@ -46,8 +46,8 @@ def join(coordinator: str | None, processes: int | None, process: int | None) ->
         UserError: some are given and others are not, one cannot be, or the others are not there or say otherwise.
     """
     global _heartbeats
-    given = (coordinator, processes, process)
-    if any(value is not None for value in given) and None in given:
+    arguments = (coordinator, processes, process)
+    if any(value is not None for value in arguments) and None in arguments:
         raise UserError(
             "--coordinator, --processes and --process belong together: give all three, or none on a cluster"
         )
@@ -122,8 +122,8 @@ def of_the_first(value: Callable[[], int]) -> int:
     """A number as process 0 finds it, on all processes."""
     if jax.process_count() == 1:
         return value()
-    found = np.int64(value() if is_first() else 0)
-    return int(multihost_utils.broadcast_one_to_all(found))
+    number = np.int64(value() if is_first() else 0)
+    return int(multihost_utils.broadcast_one_to_all(number))
 
 
 def check_same(what: str, text: str) -> None:
@@ -134,9 +134,9 @@ def check_same(what: str, text: str) -> None:
     """
     if jax.process_count() == 1:
         return
-    own = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.int32)
-    of_the_others = np.asarray(multihost_utils.process_allgather(own))
-    if not np.array_equal(own, of_the_others[0]):
+    digest = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.int32)
+    of_the_others = np.asarray(multihost_utils.process_allgather(digest))
+    if not np.array_equal(digest, of_the_others[0]):
         raise UserError(
             f"process {jax.process_index()} has another {what} than process 0: start all with the same command, and on "
             "the same photos"

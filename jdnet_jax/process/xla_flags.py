@@ -34,18 +34,18 @@ def flags(environ: Mapping[str, str], jaxlib: str | None = None, *, accelerators
         jaxlib: its version; None for that of the one that is installed.
         accelerators: whether JAX could use anything but CPUs; None for what is installed here.
     """
-    given = environ.get("XLA_FLAGS", "")
+    current = environ.get("XLA_FLAGS", "")
     platforms = environ.get("JAX_PLATFORMS", "")
     cpu = platforms == "cpu" if platforms else not (_has_plugin() if accelerators is None else accelerators)
     if not cpu:
-        return given
+        return current
     wanted = [BARRIERS_HOLD]
     if (jaxlib or importlib.metadata.version("jaxlib")).startswith(TRIED):
         wanted.append(EIGEN_CONVOLUTIONS)
-    return " ".join([given, *(flag for flag in wanted if flag.partition("=")[0] not in given)]).strip()
+    return " ".join([current, *(flag for flag in wanted if flag.partition("=")[0] not in current)]).strip()
 
 
 def _has_plugin() -> bool:
     """Whether a package is installed by which JAX finds a GPU or TPU, be there one or not."""
-    found = any(importlib.util.find_spec(name) for name in ("jax_plugins", "libtpu"))
-    return found or bool(importlib.metadata.entry_points(group="jax_plugins"))
+    modules = any(importlib.util.find_spec(name) for name in ("jax_plugins", "libtpu"))
+    return modules or bool(importlib.metadata.entry_points(group="jax_plugins"))

@@ -56,8 +56,8 @@ def _of_run(
     source: Path, card: model_card.ModelCard
 ) -> tuple[Mapping[str, Any] | None, dict[str, tuple[str, str]] | None]:
     """The summary of the run that the student is of, and where the weights of its networks came from."""
-    found = handoff.find(source)
-    place = Workdir(source if found is None or found != source else source.absolute().parent)
+    folder = handoff.find(source)
+    place = Workdir(source if folder is None or folder != source else source.absolute().parent)
     summary = place.finished() if place.config.is_file() else None
     if summary is None or summary["student"]["sha256"] != card.sha256:
         return None, None

@@ -68,7 +68,7 @@ def _metadata(name: str, card: ModelCard, licence: str) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     dataset = str(card.trained.get("dataset", "photos"))
-    found = [
+    results = [
         EvalResult(
             task_type="image-classification",
             dataset_type=re.sub(r"[^\w.-]+", "-", dataset),
@@ -87,8 +87,8 @@ def _metadata(name: str, card: ModelCard, licence: str) -> str:
         library_name="jdnet_jax",
         pipeline_tag="image-classification",
         tags=["jax", "flax", "food", "knowledge-distillation"],
-        model_name=name if found else None,
-        eval_results=found or None,
+        model_name=name if results else None,
+        eval_results=results or None,
     )
     return data.to_yaml().strip()
 
@@ -129,10 +129,10 @@ def _data(card: ModelCard) -> str:
 
 def _accuracy(card: ModelCard) -> str:
     rows = [
-        f"| {role} | {intervals.share(found['top1'], found['count'], always=True)} | {100 * found['top5']:.2f} % "
-        f"| {found['macro_f1']:.3f} |"
+        f"| {role} | {intervals.share(figures['top1'], figures['count'], always=True)} | {100 * figures['top5']:.2f} % "
+        f"| {figures['macro_f1']:.3f} |"
         for role in ("test", "val")
-        if {"top1", "top5", "macro_f1", "count"} <= (found := card.accuracy.get(role, {})).keys()
+        if {"top1", "top5", "macro_f1", "count"} <= (figures := card.accuracy.get(role, {})).keys()
     ]
     if not rows:
         return "It was not told how good it is."
@@ -150,13 +150,13 @@ def _accuracy(card: ModelCard) -> str:
 
 def _calibration(card: ModelCard, summary: Mapping[str, Any] | None) -> str:
     told = f"The logits are divided by the temperature {card.temperature:.3f} before the softmax"
-    found = summary and summary["student"].get("calibration")
-    if not summary or not found:
+    figures = summary and summary["student"].get("calibration")
+    if not summary or not figures:
         return f"{told}."
-    origin = calibration.origin(found, summary["student"]["val"]["count"])
+    origin = calibration.origin(figures, summary["student"]["val"]["count"])
     return (
         f"{told}; it was {origin}. Expected calibration error on test: "
-        f"{found['test']['ece_after']:.3f} ({found['test']['ece_before']:.3f} at temperature 1)."
+        f"{figures['test']['ece_after']:.3f} ({figures['test']['ece_before']:.3f} at temperature 1)."
     )
 
 
@@ -176,8 +176,10 @@ def _licences(starts: Mapping[str, tuple[str, str]] | None, licence: str) -> str
     lines = [f"- {name}: {_start(*start)}" for name, start in (starts or {}).items()]
     if STUDENT not in (starts or {}):
         lines.insert(0, "- It is not told which weights it began with.")
-    own = f"`{licence}`" if licence else "not stated by who published it"
-    return "\n".join([*lines, f"- This model: {own}. What it began with, and the photos, may bind who uses it."])
+    student_licence = f"`{licence}`" if licence else "not stated by who published it"
+    return "\n".join(
+        [*lines, f"- This model: {student_licence}. What it began with, and the photos, may bind who uses it."]
+    )
 
 
 def _start(model: str, source: str) -> str:
@@ -197,9 +199,9 @@ def _package_licence(package: str) -> str:
         about = importlib.metadata.metadata(package).json
     except importlib.metadata.PackageNotFoundError:
         return "which is not installed here"
-    found = about.get("license_expression") or about.get("license")
-    if found and found != "UNKNOWN":
-        return f"licence {_escaped(str(found)[:100])}"
+    expression = about.get("license_expression") or about.get("license")
+    if expression and expression != "UNKNOWN":
+        return f"licence {_escaped(str(expression)[:100])}"
     return f"its metadata state no licence; see {about.get('home_page') or 'https://pypi.org/project/' + package}"
 
 

@@ -20,13 +20,13 @@ def token() -> str:
     Raises:
         UserError: it is not set.
     """
-    found = os.environ.get("HF_TOKEN", "")
-    if not found:
+    value = os.environ.get("HF_TOKEN", "")
+    if not value:
         raise UserError(
             "HF_TOKEN is not set: make a token that may write at https://huggingface.co/settings/tokens, and give it "
             "in the environment of this command"
         )
-    return found
+    return value
 
 
 def send(repository: str, folder: Path, token: str, *, private: bool) -> str:

@@ -98,8 +98,8 @@ def _is_constant(run: RunRecord, key: str) -> bool:
 
 def _constants(run: RunRecord, prefix: str) -> str:
     """The figures of a prefix that are the same at every step, in words."""
-    found = {key: run.series(key)[1][0] for key in run.keys(prefix) if _is_constant(run, key)}
-    return ", ".join(f"{term_name(_name(key), run.networks)} {chart.number(value)}" for key, value in found.items())
+    constants = {key: run.series(key)[1][0] for key in run.keys(prefix) if _is_constant(run, key)}
+    return ", ".join(f"{term_name(_name(key), run.networks)} {chart.number(value)}" for key, value in constants.items())
 
 
 def _group(run: RunRecord, prefix: str, title: str, styles: Mapping[str, int]) -> Markup:
@@ -115,8 +115,8 @@ def _group(run: RunRecord, prefix: str, title: str, styles: Mapping[str, int]) -
     }
     if len(keys) == 1:
         title = f"{title}: {next(iter(keys))}"
-    own = {name: styles[name] for name in keys if name in styles}
-    return _figure(run, title, keys, own)
+    styled = {name: styles[name] for name in keys if name in styles}
+    return _figure(run, title, keys, styled)
 
 
 def _figure(

@@ -88,13 +88,13 @@ def _imbalance(run: RunRecord) -> Markup:
     """How unlike the classes are, where that matters and is known."""
     if run.summary is None or "imbalance" not in run.summary:
         return Markup("")
-    found = Imbalance(**run.summary["imbalance"])
-    if not found.matters:
+    imbalance = Imbalance(**run.summary["imbalance"])
+    if not imbalance.matters:
         return Markup("")
     dataset, loss = run.config["dataset"], run.config["losses"]["ce"]["options"]
     done = dataset.get("balance") or loss.get("balance")
     said = "training made up for that" if done else ADVICE
-    return html.paragraph(f"Imbalance: {found}; {said}.")
+    return html.paragraph(f"Imbalance: {imbalance}; {said}.")
 
 
 def _speed(summary: Mapping[str, Any]) -> str:

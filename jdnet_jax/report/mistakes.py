@@ -58,11 +58,13 @@ def _pairs(run: RunRecord, confusion: Int[np.ndarray, "classes classes"]) -> Mar
     kept = zip(run.evaluation["confused/label"], run.evaluation["confused/prediction"], strict=True)
     photos = dict(zip(((int(a), int(b)) for a, b in kept), run.evaluation["confused/image"], strict=True))
     figures = []
-    for label, given, count in pairs:
-        truth, guess = run.classes[label], run.classes[given]
+    for label, prediction, count in pairs:
+        truth, guess = run.classes[label], run.classes[prediction]
         picture = Markup("")
-        if (label, given) in photos:
-            picture = html.photo(photos[label, given], f"a photo of {truth} that the student takes for {guess}", _SIDE)
+        if (label, prediction) in photos:
+            picture = html.photo(
+                photos[label, prediction], f"a photo of {truth} that the student takes for {guess}", _SIDE
+            )
         figures.append(
             Markup(
                 "<li>{}<p><strong>{}</strong> taken for <strong>{}</strong><br>{:,} of {:,} of its photos</p></li>"
@@ -74,13 +76,13 @@ def _pairs(run: RunRecord, confusion: Int[np.ndarray, "classes classes"]) -> Mar
 
 
 def _photos(run: RunRecord) -> Markup:
-    found = list(mistakes_file.read(run.evaluation, run.classes))
-    if not found:
+    mistakes = list(mistakes_file.read(run.evaluation, run.classes))
+    if not mistakes:
         return Markup("")
-    shown = found[:PHOTOS]
-    photos = "photo" if len(found) == 1 else "photos"
-    caption = f"{len(found):,} test {photos} that the student got wrong, the surest first"
-    if len(shown) < len(found):
+    shown = mistakes[:PHOTOS]
+    photos = "photo" if len(mistakes) == 1 else "photos"
+    caption = f"{len(mistakes):,} test {photos} that the student got wrong, the surest first"
+    if len(shown) < len(mistakes):
         caption += f": {len(shown)} of them; mistakes.csv has all"
     heads = ["photo", "class", "taken for", "probability"]
     return Markup("<h3>Photos</h3>") + html.table(caption, heads, [list(mistake) for mistake in shown], sortable=True)
@@ -151,16 +153,16 @@ def _short(count: int) -> str:
 
 def _per_class(confusion: dict[str, Int[np.ndarray, "classes classes"]], classes: tuple[str, ...]) -> Markup:
     figures = {name: classification.per_class(counts) for name, counts in confusion.items()}
-    own = figures[STUDENT]
+    student = figures[STUDENT]
     others = [name for name in figures if name != STUDENT]
     rows = [
         [
             name,
-            float(own.precision[i]),
-            float(own.recall[i]),
-            float(own.f1[i]),
+            float(student.precision[i]),
+            float(student.recall[i]),
+            float(student.f1[i]),
             *[float(figures[other].f1[i]) for other in others],
-            int(own.count[i]),
+            int(student.count[i]),
         ]
         for i, name in enumerate(classes)
     ]

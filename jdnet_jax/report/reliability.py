@@ -20,15 +20,15 @@ def section(run: RunRecord) -> Markup:
     name, title = "calibration", "Calibration"
     if not run.evaluation or run.summary is None:
         return html.section(name, title, html.paragraph("The temperature is fitted when the run is finished."))
-    found = run.summary["student"]["calibration"]
+    calibrated = run.summary["student"]["calibration"]
     hits = run.evaluation["test/prediction"] == run.evaluation["test/label"]
     drawn = [_line("temperature 1", run.evaluation["test/confidence"], hits, 1)]
-    if found["temperature"] != 1.0:
-        drawn.append(_line(f"temperature {found['temperature']:.2f}", run.evaluation["test/calibrated"], hits, 0))
+    if calibrated["temperature"] != 1.0:
+        drawn.append(_line(f"temperature {calibrated['temperature']:.2f}", run.evaluation["test/calibrated"], hits, 0))
     described = (
         "Reliability of the student on test. Expected calibration error "
-        f"{found['test']['ece_before']:.4f} at temperature 1, {found['test']['ece_after']:.4f} at "
-        f"{found['temperature']:.3f}."
+        f"{calibrated['test']['ece_before']:.4f} at temperature 1, {calibrated['test']['ece_after']:.4f} at "
+        f"{calibrated['temperature']:.3f}."
     )
     whole = (0.0, 1.0)
     drawing = chart.lines(
@@ -47,21 +47,21 @@ def section(run: RunRecord) -> Markup:
         html.paragraph(
             "Of the photos that the student is so sure of (across), so many are right (up). On the diagonal its "
             "probabilities can be believed; below it, it is too sure of itself. The temperature, which changes no "
-            f"answer, is {calibration.origin(found, run.summary['student']['val']['count'])}."
+            f"answer, is {calibration.origin(calibrated, run.summary['student']['val']['count'])}."
         ),
         html.grid([html.figure(drawing, described)]),
         _none_of_these(run.summary["student"].get("not_sure")),
     )
 
 
-def _none_of_these(found: Mapping[str, Any] | None) -> Markup:
+def _none_of_these(rejected: Mapping[str, Any] | None) -> Markup:
     """What the threshold on probabilities costs; nothing of a run of an earlier version."""
-    if found is None:
+    if rejected is None:
         return Markup("")
-    said = f"None of these: the student answers every photo, also one of other things; {rejection.origin(found)}."
-    if found["below"]:
+    said = f"None of these: the student answers every photo, also one of other things; {rejection.origin(rejected)}."
+    if rejected["below"]:
         said += (
-            f" What that costs, on test: {rejection.cost(found['test'])}. How many photos of other things it turns "
+            f" What that costs, on test: {rejection.cost(rejected['test'])}. How many photos of other things it turns "
             "away is not known, as there were none: give some to predict, which counts them."
         )
     return html.paragraph(said)

@@ -52,8 +52,8 @@ class RunRecord:
 
     def series(self, key: str) -> tuple[list[int], list[float]]:
         """Steps and values of a figure in `metrics.jsonl`, where it was logged and is a number."""
-        found = [(line["step"], line[key]) for line in self.lines if line.get(key) is not None]
-        return [step for step, _ in found], [value for _, value in found]
+        points = [(line["step"], line[key]) for line in self.lines if line.get(key) is not None]
+        return [step for step, _ in points], [value for _, value in points]
 
     def keys(self, prefix: str) -> list[str]:
         """Names of the figures that begin so, sorted."""

@@ -17,14 +17,14 @@ def section(run: RunRecord) -> Markup:
     """Data, command and config; the values that are not the defaults stand first."""
     default = dict(_flat(plain(config_lib.default())))
     values = dict(_flat(run.config))
-    own = {key: value for key, value in values.items() if key not in default or default[key] != value}
-    rest = {key: value for key, value in values.items() if key not in own}
+    changed = {key: value for key, value in values.items() if key not in default or default[key] != value}
+    rest = {key: value for key, value in values.items() if key not in changed}
     return html.section(
         "setting",
         "Data, config and command",
         html.paragraph(f"Data: {run.protocol or 'not prepared yet'}"),
         _command(run),
-        html.table("Values of the config that are not the defaults", ["key", "value"], _rows(own)),
+        html.table("Values of the config that are not the defaults", ["key", "value"], _rows(changed)),
         html.details(f"The other {len(rest)} values", html.table("Defaults", ["key", "value"], _rows(rest))),
     )
 

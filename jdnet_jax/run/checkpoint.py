@@ -224,9 +224,9 @@ class Checkpoints:
             elif good is None:
                 good = step
         if damages and good is None:
-            found = "; ".join(f"{step}: {damage}" for step, damage in damages.items())
+            damaged = "; ".join(f"{step}: {damage}" for step, damage in damages.items())
             raise UserError(
-                f"no checkpoint in {self.directory} is good ({found}): put back a copy of one, or delete that "
+                f"no checkpoint in {self.directory} is good ({damaged}): put back a copy of one, or delete that "
                 "folder to begin anew"
             )
         for name in self._names():

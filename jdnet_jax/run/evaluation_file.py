@@ -50,10 +50,10 @@ def of_run(
         arrays["test/path"] = np.array(paths)
     labels, predictions = arrays["test/label"], arrays["test/prediction"]
     pairs = np.array([pair[:2] for pair in classification.most_confused(results[STUDENT].confusion, CONFUSED_PAIRS)])
-    positions = [np.flatnonzero((labels == label) & (predictions == given)) for label, given in pairs]
+    positions = [np.flatnonzero((labels == label) & (predictions == prediction)) for label, prediction in pairs]
     # The counts come from another compiled step than the logits; where the two best classes are all but equal, they
     # may differ.
-    kept = [i for i, found in enumerate(positions) if len(found)]
+    kept = [i for i, members in enumerate(positions) if len(members)]
     first = [int(positions[i][0]) for i in kept]
     size = eval_image_size(config)
     images = np.zeros((0, size, size, 3), np.uint8)

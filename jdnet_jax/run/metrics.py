@@ -157,7 +157,7 @@ def _lines(path: Path) -> list[tuple[bytes, dict[str, Any]]]:
         return []
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): put back a copy") from error
-    found = []
+    lines = []
     for number, text in enumerate(texts, 1):
         try:
             line = json.loads(text.decode("utf-8"))
@@ -169,8 +169,8 @@ def _lines(path: Path) -> list[tuple[bytes, dict[str, Any]]]:
             raise _damaged(path, number, "it holds more than numbers")
         if not all(value is None or abs(value) <= _LARGEST_FIGURE for value in line.values()):
             raise _damaged(path, number, "it holds a number that is not finite")
-        found.append((text, line))
-    return found
+        lines.append((text, line))
+    return lines
 
 
 def _is_whole(value: object) -> bool:

@@ -187,11 +187,11 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
         )
     if early := summary.get("ended_early"):
         lines.append(f"  {early['why']}")
-    if found := summary["student"].get("calibration"):  # a run that an earlier version finished has none
+    if calibrated := summary["student"].get("calibration"):  # a run that an earlier version finished has none
         lines.append(
-            f"  the student's probabilities at temperature {found['temperature']:.2f}, "
-            f"{calibration.origin(found, summary['student']['val']['count'])}: calibration error "
-            f"{found['test']['ece_after']:.3f} on test ({found['test']['ece_before']:.3f} at 1)"
+            f"  the student's probabilities at temperature {calibrated['temperature']:.2f}, "
+            f"{calibration.origin(calibrated, summary['student']['val']['count'])}: calibration error "
+            f"{calibrated['test']['ece_after']:.3f} on test ({calibrated['test']['ece_before']:.3f} at 1)"
         )
     if turned_away := summary["student"].get("not_sure"):
         spent = f"; on test {rejection.cost(turned_away['test'])}" if turned_away["below"] else ""

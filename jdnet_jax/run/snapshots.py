@@ -114,8 +114,8 @@ class Snapshots:
             return
         arrays: dict[str, np.ndarray] = {}
         for name in self._maps:
-            own = jax.tree.map(lambda leaf: leaf.addressable_data(0), variables[name])
-            maps, probability = jax.device_get(self._maps[name](own, self._photos))
+            of_network = jax.tree.map(lambda leaf: leaf.addressable_data(0), variables[name])
+            maps, probability = jax.device_get(self._maps[name](of_network, self._photos))
             arrays |= {f"{name}/map": maps, f"{name}/probability": probability}
         array_file.write(self._folder / f"{step}.npz", arrays)
 
@@ -155,11 +155,11 @@ def check(folder: Path, expected: Mapping[str, str], step: int) -> None:
     Raises:
         UserError: one is damaged.
     """
-    found = digests(folder)
+    present = digests(folder)
     for name, digest in expected.items():
-        if name not in found:
+        if name not in present:
             say(f"note: {folder / name} is not there: the run goes on from step {step}, and the report lacks it")
-        elif found[name] != digest:
+        elif present[name] != digest:
             raise UserError(f"{folder / name} is damaged: put back a copy, or delete it to go on without it")
 
 

@@ -56,8 +56,10 @@ class Sam:
             chosen = sam_prompts.choose(
                 (masks[0, :, :rows, :columns] > 0).cpu().numpy(), answer.iou_scores.flatten().float().cpu().numpy()
             )
-            found = self.processor.image_processor.post_process_masks(masks[:, None, chosen : chosen + 1], sizes, shown)
-        return found[0][0, 0].cpu().numpy().astype(bool)
+            full_size = self.processor.image_processor.post_process_masks(
+                masks[:, None, chosen : chosen + 1], sizes, shown
+            )
+        return full_size[0][0, 0].cpu().numpy().astype(bool)
 
     def _prompts(self, height: int, width: int) -> dict[str, Any]:
         prompt = self.settings["prompt"]

@@ -113,17 +113,17 @@ def _segmented(photo: Path, place: Path, photos: Path, segmenter: Segmenter, set
         place.unlink(missing_ok=True)  # of the photo that was here before
         return Entry(name, FAILED, None, None, str(error))
     mask = segmenter.segment(pixels)
-    found = float(mask.mean())
-    verdict = rule.verdict(found, segmenter.given, segmenter.reach)
+    share = float(mask.mean())
+    verdict = rule.verdict(share, segmenter.given, segmenter.reach)
     if verdict != rule.SEGMENTED:
         instead = rule.replacement(settings["on_empty"], *mask.shape)
         if instead is None:
             place.unlink(missing_ok=True)  # of the photo that was here before
-            return Entry(name, verdict, found, None)
+            return Entry(name, verdict, share, None)
         mask = instead
     area = float(mask.mean())
-    mask_file.write(place, mask, Origin(settings, verdict, found, area, _size(photo)))
-    return Entry(name, verdict, found, area)
+    mask_file.write(place, mask, Origin(settings, verdict, share, area, _size(photo)))
+    return Entry(name, verdict, share, area)
 
 
 def _size(photo: Path) -> int:

@@ -64,9 +64,9 @@ def open_photos(path: Path, num_classes: int) -> Listing:
     folder = f"UECFOOD{num_classes}"
     tree = _open(path)
     for above in ("", f"{folder}/", f"*/{folder}/"):
-        found = list(tree.files(f"{above}category.txt"))
-        if found:
-            tree = tree.below(str(Path(found[0]).parent))
+        files = list(tree.files(f"{above}category.txt"))
+        if files:
+            tree = tree.below(str(Path(files[0]).parent))
             break
     else:
         raise UserError(
@@ -112,9 +112,9 @@ def open_lists(archive: Path, num_classes: int) -> FileTree:
     folder = f"uecfood{num_classes}_split"
     tree = _open(archive)
     for above in (folder, f"*/{folder}"):
-        found = list(tree.files(f"{above}/val0.txt"))
-        if found:
-            return tree.below(str(Path(found[0]).parent))
+        files = list(tree.files(f"{above}/val0.txt"))
+        if files:
+            return tree.below(str(Path(files[0]).parent))
     raise UserError(f"{archive} holds no {folder}/val0.txt; get uecfood_split.zip anew")
 
 
