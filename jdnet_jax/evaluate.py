@@ -7,9 +7,9 @@ Top-1 of fewer than 1,000 photos stands with its 95 % interval (Wilson), as in "
 
 `--perturb` shows the same photos changed as well, in the pixels that the model sees (`perturbation` has the kinds), and
 what that costs, with 95 % bootstrap intervals over the photos. `--classes` leaves only the photos of some classes; the
-model still chooses among all of its own, and macro-F1 is the mean over the named ones.
+model still chooses among all of its classes, and macro-F1 is the mean over the named ones.
 
-A workdir's figures are those of its `summary.json`. One case differs a little: a student of a resolution of its own is
+A workdir's figures are those of its `summary.json`. One case differs a little: a student with a separate resolution is
 shown photos at that size, as on a phone, and not training's view made smaller.
 """
 
@@ -65,7 +65,7 @@ _JSON = flags.DEFINE_bool("json", False, "Print one JSON object instead of table
 
 
 def main(argv: list[str]) -> int:
-    """Evaluates and prints, and returns the exit status."""
+    """Evaluates, prints the figures, and returns the exit status."""
     perturbations = _perturbations()
     place, config = _asked(argv)
     command_line.log_warnings_only()
@@ -98,7 +98,7 @@ def main(argv: list[str]) -> int:
 
 
 def _asked(argv: list[str]) -> tuple[Workdir, ConfigDict | None]:
-    """The model, which may be a workdir, and the config, after all checks that need no library."""
+    """The model (a workdir, say) and the config that the flags name, after all checks that need no library."""
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}: name the model as --model={argv[1]}")
     if not _MODEL.value:
@@ -134,7 +134,7 @@ def _draws() -> int:
 
 
 def _class_names(card: ModelCard) -> list[str]:
-    """The named classes; a name with a comma in it is known as one."""
+    """The classes that a flag names; a class name may contain a comma."""
     names = ([value] if value in card.classes else value.split(",") for value in _CLASSES.value or ())
     return [name.strip() for argument in names for name in argument]
 

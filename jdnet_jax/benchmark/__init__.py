@@ -1,1 +1,1 @@
-"""What this machine does with a config: `python -m jdnet_jax.benchmark input --config=configs/food101.py`."""
+"""Measurements of a config on this machine: `python -m jdnet_jax.benchmark input --config=configs/food101.py`."""

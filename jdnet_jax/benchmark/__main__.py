@@ -99,14 +99,14 @@ def main(argv: list[str]) -> int:
 
 
 def _check_flags(chosen: str) -> None:
-    """Refuses a flag of another mode, which would be passed over."""
+    """Refuses a flag that belongs to another mode and would be ignored."""
     for name in dict.fromkeys(name for mode in MODES.values() for name in mode.flags):
         if flags.FLAGS[name].present and name not in MODES[chosen].flags:
             raise UserError(f"--{name} is for {' and '.join(mode for mode in MODES if name in MODES[mode].flags)}")
 
 
 def help_of(argv: Sequence[str]) -> str | None:
-    """The help of the mode that the arguments name, where they ask for help and name one."""
+    """The help of one mode, if the arguments name a mode and ask for help; otherwise None."""
     mode = next((argument for argument in argv[1:] if argument in MODES), None)
     if mode is None or not {"--help", "-help", "-h", "--helpfull", "--helpshort"}.intersection(argv):
         return None

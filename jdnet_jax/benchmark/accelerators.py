@@ -1,4 +1,4 @@
-"""The accelerators that a step can be compiled for where they are not: their shapes and data sheets.
+"""Accelerators that a step can be compiled for without having one: their shapes and data sheets.
 
 Rates are their makers' (dense, bfloat16): https://cloud.google.com/tpu/docs/v5e, v5p and v6e; NVIDIA's data sheets of
 A100 (SXM, 80 GB), H100 (SXM) and H200. What XLA's compiler for GPUs asks of a card beyond that are its attributes, as
@@ -18,7 +18,7 @@ from jdnet_jax.process.errors import UserError, unknown
 
 @dataclasses.dataclass(frozen=True)
 class Chip:
-    """One chip, or card.
+    """One kind of TPU chip or GPU.
 
     Attributes:
         flops: FLOP/s in bfloat16.
@@ -59,7 +59,7 @@ ENVIRONMENT = {
 
 @dataclasses.dataclass(frozen=True)
 class Device:
-    """So many chips of one kind.
+    """A device to compile for: a number of chips of one kind.
 
     Attributes:
         name: as the maker sells them, such as `v5e-8`.

@@ -1,4 +1,4 @@
-"""What a compiled step sends between devices, counted in XLA's program for one device."""
+"""Collective operations of a compiled step: what it sends between devices, counted in XLA's program for one device."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ARRAY = re.compile(r"\b(pred|[a-z]+?(\d+)[a-z0-9]*)\[([\d,]*)\]")
 
 @dataclasses.dataclass(frozen=True)
 class Collective:
-    """One operation of the program; one inside a loop counts once.
+    """One kind of collective operation in a program; an operation inside a loop counts once.
 
     Attributes:
         kind: in XLA's words, such as `all-reduce`.

@@ -1,4 +1,4 @@
-"""What XLA's compiler for an accelerator says of a config's steps, without the accelerator.
+"""Costs of a config's steps on an accelerator that is not there, as XLA's compiler for it reports them.
 
 Memory, FLOPs and bytes are the compiler's, of one chip's share; the roofline is these over the data sheet's rates, and
 the larger of both times the least that a step can take. Nothing is run, and nothing is known of latencies. Figures
@@ -26,7 +26,7 @@ STEPS = ("train_step", "eval")
 
 
 def measure(config: ConfigDict, device: Device, classes: int, which: Sequence[str] = STEPS) -> dict[str, Any]:
-    """Compiles steps, each in a process of its own.
+    """Compiles steps, each in a separate process.
 
     Args:
         config: a run's; its batch is cut over all chips, as in a run.
@@ -35,7 +35,7 @@ def measure(config: ConfigDict, device: Device, classes: int, which: Sequence[st
         which: some of `STEPS`.
 
     Returns:
-        `device`, its `chips` and `compute_dtype`; `steps`: for each of them what `compile_process` found, with
+        `device`, its `chips` and `compute_dtype`; `steps`: for each of them the result of `compile_process`, with
         `fits` and `roofline` (seconds of `arithmetic` and `bandwidth`, and which is the `bound`); of a step that does
         not compile `compiles` False and `why`.
 
@@ -66,7 +66,7 @@ def check_installed(device: Device) -> None:
     if importlib.util.find_spec(package) is None:
         raise UserError(
             f"--device={device.name}: its compiler ({package}) is not installed: pip install jdnet-jax[aot], in an "
-            "environment of its own, as JAX looks for a TPU where it finds one"
+            "separate environment, as JAX looks for a TPU where it finds one"
         )
 
 
@@ -99,7 +99,7 @@ def table(result: dict[str, Any]) -> str:
             lines.append(f"{name}: does not compile: {step['why']}")
             continue
         need, times, sent = step["memory"], step["roofline"], step["collectives"]
-        by = "" if step["bytes_by"] == "compiler" else ", by what its kernels are given"
+        by = "" if step["bytes_by"] == "compiler" else ", by the inputs of its kernels"
         least = max(times["arithmetic"], times["bandwidth"])
         told = f"{step['flops'] / 1e9:,.1f} GFLOP, " if step["flops"] else ""  # not by the compiler for GPUs
         fits = "fits" if step["fits"] else "does not fit"

@@ -1,4 +1,4 @@
-"""One process of `compilation.measure`, which dies alone where XLA's compiler aborts.
+"""The process in which `compilation.measure` compiles one step, so that an abort of XLA's compiler ends it alone.
 
     python -m jdnet_jax.benchmark.compile_process STEP DEVICE CLASSES < CONFIG
 
@@ -79,7 +79,7 @@ def main(argv: list[str]) -> int:
         "memory": {"arguments": arguments, "temporaries": temporaries, "total": total},
         # What is not the state grows with the batch.
         "largest_batch": int(images * (device.chip.memory - fixed) / max(1, total - fixed)),
-        # XLA's compiler for GPUs tells no costs: bytes are then what its kernels are given.
+        # XLA's compiler for GPUs reports no costs: bytes are then the sizes of its kernels' inputs.
         "flops": costs["flops"] * repeats if costs else None,
         "bytes": costs["bytes accessed"] * repeats if costs else sum(size for size, _ in traffic),
         "bytes_by": "compiler" if costs else "operands",

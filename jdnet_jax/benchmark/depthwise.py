@@ -1,4 +1,4 @@
-"""Both forms of the depthwise convolution and of its gradients, on the layers of a config's networks.
+"""Timings of both forms of the depthwise convolution and of its gradients, for the layers of a config's networks.
 
 Which one is faster depends on the platform (`models.depthwise`): this says whether the choice made there holds on this
 one.
@@ -22,7 +22,7 @@ from jdnet_jax.models.layers import DepthwiseConv
 from jdnet_jax.models.padding import Pads
 from jdnet_jax.process.errors import UserError
 
-# How many convolutions are in a program that is timed, each of images of its own. To start one takes an accelerator
+# How many convolutions are in a program that is timed, each of different images. To start one takes an accelerator
 # longer than to compute one.
 _TOGETHER_ON_ACCELERATOR = 16
 
@@ -120,7 +120,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def layers(module: nn.Module, image_size: int) -> Counter[Layer]:
-    """The depthwise convolutions of a network, by shape, and how often each occurs; nothing is computed."""
+    """The depthwise convolutions of a network by shape, with how often each occurs; nothing is computed."""
     counts: Counter[Layer] = Counter()
 
     def note(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
@@ -138,7 +138,7 @@ def layers(module: nn.Module, image_size: int) -> Counter[Layer]:
 
 
 def _time(layer: Layer, batch: int, config: ConfigDict, seconds: float) -> dict[str, dict[str, float]]:
-    """By form and by what: the median in seconds."""
+    """The median seconds of each form and pass."""
     together = 1 if jax.default_backend() == "cpu" else _TOGETHER_ON_ACCELERATOR
     keys = jax.random.split(jax.random.key(config.seed), 2 * together + 1)
 

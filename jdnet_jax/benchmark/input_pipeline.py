@@ -1,4 +1,4 @@
-"""Throughput of the training input, stage by stage, and the cores that an accelerator's step wants for it."""
+"""Throughput of the training input, stage by stage, and the cores needed to keep an accelerator busy."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ STAGES = {
 
 
 class Rate(NamedTuple):
-    """How quickly images come.
+    """A throughput in images a second.
 
     Attributes:
         by_clock: images a second.

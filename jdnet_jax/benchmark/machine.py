@@ -1,4 +1,4 @@
-"""What a step is timed on, and how timings are summed up."""
+"""The machine on which a step is timed, and summaries of timings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def describe() -> dict[str, Any]:
 
 
 def matrix_product_peak(dtype: str) -> float:
-    """FLOP/s that all devices of this process reach together, by the best of a few large matrix products.
+    """Peak FLOP/s of all devices of this process together, measured as the best of a few large matrix products.
 
     2 FLOP for a multiply-add. Measured on one device and multiplied; CPU devices share one machine, so one has it all.
     """
@@ -58,7 +58,7 @@ def matrix_product_peak(dtype: str) -> float:
 
 
 def process_age() -> float | None:
-    """Seconds since this process began; None where the system does not tell (not Linux)."""
+    """Seconds since this process began; None where the system does not report it (not Linux)."""
     try:
         # Field 22 of proc(5), the second being a name in brackets: clock ticks from the system's start.
         ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])

@@ -1,4 +1,4 @@
-"""What a step takes, for a config and without its data or weights: the parts of the run, and a batch of noise."""
+"""The inputs of a step without data or weights: a run's parts with random weights, and batches of noise."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STEPS = 1000  # of a run whose length follows from its data
 
 
 def begun_at_random(config: ConfigDict) -> ConfigDict:
-    """The config with all networks beginning at random: what a step costs does not hang on their weights."""
+    """The config with all networks initialised at random: the cost of a step does not depend on the weights."""
     config = config.copy_and_resolve_references()
     for entry in (config.student, *config.teachers.values()):
         with entry.ignore_type():  # that of a network with branches may be a section
@@ -27,12 +27,12 @@ def begun_at_random(config: ConfigDict) -> ConfigDict:
 
 
 def length(config: ConfigDict) -> int:
-    """Steps of the run."""
+    """The number of steps of the run."""
     return config.steps or _STEPS
 
 
 def build(config: ConfigDict, classes: int) -> Assembly:
-    """The parts of a run whose networks all begin at random.
+    """The parts of a run whose networks are all initialised at random.
 
     Raises:
         UserError: a mistake in the config.

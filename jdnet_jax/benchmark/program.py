@@ -1,4 +1,4 @@
-"""What stands in a compiled program, read from XLA's text of it (`compiled.as_text()`)."""
+"""Instructions of a compiled program, read from XLA's text of it (`compiled.as_text()`)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FREE = ("parameter", "constant", "tuple", "get-tuple-element", "bitcast", "afte
 
 @dataclasses.dataclass(frozen=True)
 class Instruction:
-    """A line of the program.
+    """One instruction: a line of the program.
 
     Attributes:
         name: its own.
@@ -43,7 +43,7 @@ class Instruction:
 
     @property
     def source(self) -> str:
-        """What it was made from: the name of the operation that JAX traced; empty where XLA does not tell."""
+        """The name of the JAX operation that it comes from; empty where XLA does not record it."""
         match = _OP_NAME.search(self.line)
         return match[1] if match else ""
 
@@ -144,7 +144,7 @@ def read(text: str) -> Program:
 
 
 def _bracket(text: str) -> str:
-    """What stands before the bracket that closes an open one."""
+    """The text before the bracket that closes an open one."""
     depth = 1
     for i, letter in enumerate(text):
         depth += (letter == "(") - (letter == ")")

@@ -24,7 +24,7 @@ from jdnet_jax.process.progress import say
 
 
 def measure(models: Sequence[Path], threads: Sequence[int], seconds: float) -> dict[str, Any]:
-    """Measures each model in processes of its own, one photo at a time.
+    """Measures each model in separate processes, one photo at a time.
 
     Args:
         models: workdirs, hand-offs or exported files. A hand-off is also exported to every format that can be had
@@ -84,7 +84,7 @@ def table(result: dict[str, Any]) -> str:
 
 
 def _jobs(model: Path) -> Iterator[tuple[str, Path, tuple[str, str] | None]]:
-    """Of a model, and of what it is exported to: name, where it lies, and format and quantisation of the export."""
+    """The files to measure, a model and its exports: name, path, format and quantisation."""
     yield str(model), model, None
     if handoff.is_handoff(model):
         for name, entry in formats.FORMATS.items():
@@ -93,7 +93,7 @@ def _jobs(model: Path) -> Iterator[tuple[str, Path, tuple[str, str] | None]]:
 
 
 def measure_one(path: Path, name: str, threads: Sequence[int], seconds: float) -> dict[str, Any]:
-    """What `measure` returns of one model, none being exported.
+    """The measurements of one model as it is; nothing is exported.
 
     Raises:
         UserError: it cannot be run.
@@ -122,7 +122,7 @@ def _latency(result: dict[str, Any], flops: int) -> dict[str, float]:
 
 
 def _measured(path: Path, cpus: int, seconds: float) -> dict[str, Any]:
-    """What a process that is confined to some CPUs prints."""
+    """The output of a measuring process that may use only some CPUs."""
     command = [sys.executable, "-m", "jdnet_jax.benchmark.student_process", str(path), str(cpus), str(seconds)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, **children.ending_with_this())
     if done.returncode:

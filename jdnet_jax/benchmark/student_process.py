@@ -1,4 +1,4 @@
-"""One process of `student.measure`, so that neither the threads nor the memory of one model touch another's figures.
+"""The process in which `student.measure` runs one model, so that its threads and memory affect no other's figures.
 
     python -m jdnet_jax.benchmark.student_process MODEL CPUS SECONDS
 

@@ -1,1 +1,1 @@
-"""What training would make of a folder of photos, told before it: `python -m jdnet_jax.check PHOTOS`."""
+"""A check of a folder of photos before training: `python -m jdnet_jax.check PHOTOS`."""

@@ -1,4 +1,4 @@
-"""What there is to know of a folder of photos before training, from what the builder of `image_folder` finds in it."""
+"""The check of a folder of photos before training: classes, splits and problems, as the builder of `image_folder` sees them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ROWS = 20  # classes on the screen, at most; the page has all
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that the person should know of.
+    """A problem in the photos that the person should know about.
 
     Attributes:
         what: it is, with how many.
@@ -37,7 +37,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Found:
-    """What was found.
+    """The result of a check.
 
     Attributes:
         dataset: prepared, as training would have it.
@@ -83,7 +83,7 @@ def look(config: ConfigDict) -> Found:
 
 
 def unlike_classes(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:
-    """That some classes have many more photos to train on than others.
+    """The finding that some classes have many more training photos than others.
 
     Args:
         counts: class -> split -> photos.
@@ -94,7 +94,7 @@ def unlike_classes(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]
 
 
 def findings(examination: Examination, image_size: int) -> Iterator[Finding]:
-    """What makes photos, or what a test on them says, doubtful.
+    """The problems of the photos, and the reasons why a test on them would be unreliable.
 
     Args:
         examination: in the folder.
@@ -142,7 +142,7 @@ def sizes(heights_and_widths: list[tuple[int, int]]) -> str:
 
 
 def exactness(photos: int) -> str:
-    """How exactly the accuracy can be known from so many test photos, in words.
+    """The precision, in words, with which a number of test photos can measure the accuracy.
 
     >>> exactness(16)
     'test: of 16 photos 16 right would mean an accuracy of 81 to 100 %, and 13 right one of 57 to 93 %'

@@ -1,4 +1,4 @@
-"""The page of a check: the classes, what was found, and a batch as training would see it."""
+"""The page of a check: the classes, the findings, and a batch as training would see it."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Recipes against each other: trained over several seeds at one budget, in one table and one figure."""
+"""Comparison of recipes: trained over several seeds at one budget, in one table and one figure."""

@@ -106,7 +106,7 @@ def _missing(runs: Sequence[Run], recipe: str, failed: dict[str, str]) -> list[s
 
 
 def _refuse(lines: Sequence[str]) -> list[str]:
-    """The lines as notes, where it is allowed that runs differ."""
+    """Refuses differences between the runs, or prints them as notes where they are allowed."""
     if lines and not _ALLOW_DIFFERENT.value:
         more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
         raise UserError(

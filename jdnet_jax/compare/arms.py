@@ -1,4 +1,4 @@
-"""What the recipes of a comparison may differ in: what they define themselves, and nothing else unless told."""
+"""The differences that a comparison allows between its runs: what a recipe itself defines, and no more unless asked."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def held(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unlike(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What the configs differ in that a comparison must hold still, a line each; empty where they may be compared.
+    """The differences between configs that a comparison must not have, a line each; empty if they may be compared.
 
     What a recipe defines, as `apply_recipe` changes the defaults, does not count between two recipes, but between two
     seeds of one; these must share losses and teachers as well.
@@ -90,7 +90,7 @@ def unlike(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
 
 
 def described(recipe: str, config: Mapping[str, Any]) -> str:
-    """What a recipe is, in one line: teachers, terms with their weights, and what else it defines.
+    """A recipe in one line: teachers, terms with their weights, and whatever else it defines.
 
     Args:
         recipe: what the comparison calls it.
@@ -120,7 +120,7 @@ def described(recipe: str, config: Mapping[str, Any]) -> str:
 
 
 def _origin(teacher: Mapping[str, Any]) -> str:
-    """Where a teacher starts; a path, which may be another for each seed, is that of an earlier run or a file."""
+    """The initial weights of a teacher in words; a path, which may differ by seed, is `trained before`."""
     known = teacher["init"] in ("random", "imagenet") or hub.is_id(str(teacher["init"]))
     return teacher["init"] if known else "trained before"
 
@@ -136,14 +136,14 @@ def _lines(name: str, config: Mapping, other: str, theirs: Mapping, defined: set
 
 
 def _defined(recipe: str) -> list[str]:
-    """Dotted names, in `held`, of what a recipe changes; none for a recipe of another version."""
+    """The dotted names, in `held`, of the keys that a recipe changes; none for a recipe of another version."""
     if recipe not in RECIPES:
         return []
     return differences(held(plain(default())), held(plain(apply_recipe(default(), recipe))))
 
 
 def _of_recipe(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What only runs of one recipe share; where a teacher is trained first, its weights are others for each seed."""
+    """The settings that only runs of one recipe share; the weights of teachers that are trained first differ by seed."""
     config = filled(config, plain(default()))
     kept = {key: config[key] for key in _OF_RECIPE}
     kept["teachers"] = {name: {**entry, "init": ""} for name, entry in config["teachers"].items()}
@@ -151,7 +151,7 @@ def _of_recipe(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _on(config: Mapping[str, Any], terms: Sequence[str] | Mapping[str, Any]) -> list[str]:
-    """The terms among these that the objective has: couplings need a teacher."""
+    """The active ones among these terms: couplings need a teacher."""
     weights = {term: config["losses"][term]["weight"] or config["losses"][term].get("share") for term in terms}
     return [term for term, weight in weights.items() if weight and (term == "ce" or config["teachers"])]
 
@@ -161,5 +161,5 @@ def _at(config: Mapping[str, Any], key: str) -> Any:
 
 
 def _network_of(group: str) -> str:
-    """The network of a group, which may be the network's head."""
+    """The network that a group belongs to; the group may be the network's head."""
     return group.partition("/")[0]

@@ -25,7 +25,7 @@ _STYLE = """
 
 
 def draw(table: Sequence[Mapping[str, Any]], baseline: str) -> str:
-    """An SVG file of test top-1.
+    """Draws test top-1 as an SVG file.
 
     Args:
         table: from `table.rows`; recipes without a run are left out.

@@ -1,4 +1,4 @@
-"""Cross-validation of a folder of photos: as many trainings as folds, each tested on photos that it has not seen.
+"""Cross-validation of a folder of photos: one training for each fold, tested on the photos that were held out of it.
 
 Together they test every photo once, so that few photos tell as much as they can (Stone, JRSS B, 1974). What they tell
 is how well the recipe does on such photos; whoever wants one student of all of them trains it without `--folds`.
@@ -66,7 +66,7 @@ def run(config: ConfigDict, folds: int, folder: Path, say: Callable[[str], None]
 
 
 def make(config: ConfigDict, folds: int, folder: Path) -> list[Run]:
-    """The runs, one a fold; see `run` for the arguments.
+    """The runs, one for each fold; see `run` for the arguments.
 
     Raises:
         UserError: the config has no folds, or the folder is that of a run.
@@ -89,7 +89,7 @@ def make(config: ConfigDict, folds: int, folder: Path) -> list[Run]:
 
 
 def pooled(runs: Sequence[Finished]) -> dict[str, Any]:
-    """What the finished folds tell, each and together.
+    """The results of the finished folds, for each and pooled.
 
     Args:
         runs: at least one.
@@ -135,7 +135,7 @@ def pooled(runs: Sequence[Finished]) -> dict[str, Any]:
 
 
 def markdown(figures: dict[str, Any], folds: int, missing: Sequence[str] = ()) -> str:
-    """The table, and what it means.
+    """The table of the folds with an explanation, as Markdown.
 
     Args:
         figures: from `pooled`.
@@ -164,5 +164,5 @@ def markdown(figures: dict[str, Any], folds: int, missing: Sequence[str] = ()) -
 
 
 def _photos(run: Finished) -> str:
-    """The digest of the folder that a fold was trained on, which its dataset's name ends in."""
+    """The digest of the photos that a fold was trained on, from the end of its dataset's name."""
     return run.protocol.partition(":")[0].rpartition("_")[2]

@@ -1,4 +1,4 @@
-"""Runs trainings as `python -m jdnet_jax.main`, each in a process of its own, some beside each other."""
+"""Runs trainings as `python -m jdnet_jax.main`, each in a separate process, several at a time."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ class _Started:
     told_to_end: bool = False
 
     def end(self) -> None:
-        """Has it save and end; once, as at a second signal it would leave at once."""
+        """Asks it, once, to save and end; a second signal would end it at once."""
         if not self.told_to_end:
             self.told_to_end = True
             self.process.terminate()
 
 
 class Launcher:
-    """Starts what can be started, `jobs` at a time; a failure ends that run and those that need it, no others."""
+    """A launcher of runs, `jobs` at a time; a failure ends that run and those that need it, no others."""
 
     def __init__(self, folder: Path, jobs: int, cores: int, say: Callable[[str], None]):
-        """Says where and how.
+        """Sets the folder and the options; starts nothing.
 
         Args:
             folder: of the comparison; `configs/` and `logs/` are made in it.
             jobs: how many runs beside each other.
-            cores: that each may use, of its own; 0 for all, shared.
+            cores: that each may use alone; 0 for all, shared.
             say: takes a line for the person who waits.
         """
         self._folder, self._jobs, self._cores, self._say = folder, jobs, cores, say
@@ -56,7 +56,7 @@ class Launcher:
         self._held: set[str] = set()  # names of runs that had to wait for another process
 
     def run_all(self, runs: Sequence[Run]) -> bool:
-        """Runs all that are not finished, in order, and says whether it came to the end.
+        """Runs all unfinished runs in order; returns False if it was interrupted.
 
         SIGTERM, SIGINT and SIGHUP end it early. What was running then is ended as `main` ends it: saved, to be
         continued.
@@ -159,7 +159,7 @@ class Launcher:
         try:
             yield
         finally:
-            for started in running:  # only after an error of our own
+            for started in running:  # only after an error in this function
                 started.end()
             for number, handler in before.items():
                 signal.signal(number, handler)

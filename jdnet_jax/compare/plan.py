@@ -1,4 +1,4 @@
-"""Which runs a comparison needs: every recipe with every seed, and before them the teachers that they start from."""
+"""The runs of a comparison: every recipe with every seed, and before them the teachers that they start from."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jdnet_jax.run.workdir import Workdir
 
 @dataclass(frozen=True)
 class Run:
-    """A training of a comparison.
+    """One training run of a comparison.
 
     Attributes:
         name: also of its folder.
@@ -35,7 +35,7 @@ class Run:
 
 
 def make(file: str, names: Sequence[str], seeds: int, overrides: Sequence[str], folder: Path) -> list[Run]:
-    """The runs, each after those that it needs, seed by seed.
+    """The runs seed by seed, each after the runs that it needs.
 
     A recipe that wants its teacher trained, and whose teacher is not, gets one that is: the same network, trained alone
     with cross-entropy at the same budget and seed, handed over by `config.teachers.*.init`.
@@ -78,7 +78,7 @@ def make(file: str, names: Sequence[str], seeds: int, overrides: Sequence[str], 
 
 
 def claim(runs: Sequence[Run]) -> None:
-    """Takes the folder of each run, or finds that it is of this very run already.
+    """Claims the folder of each run, or checks that it already belongs to this run.
 
     Raises:
         UserError: a folder belongs to another run, or a process trains in it.

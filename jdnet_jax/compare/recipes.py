@@ -1,4 +1,4 @@
-"""A config file, read once for each recipe that is compared, with the same values changed by flags in all."""
+"""The configs of the recipes that are compared: one config file, read once for each recipe, with the same flags."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def load(file: str, recipe: str, overrides: Sequence[str]) -> ConfigDict:
     """The config of a file for a recipe, with the values that `overrides` set.
 
     Args:
-        file: of the config; where it has options of its own, with them: `configs/food101.py:pair=NAME`.
+        file: of the config, with its options if it has any: `configs/food101.py:pair=NAME`.
         recipe: goes into its argument, before the options; '' for the file's own.
         overrides: flags such as `--config.steps=100`. Those of keys that the file's own config has and this recipe has
             not, as `ce` has none of teachers, are left out.
@@ -47,7 +47,7 @@ def load(file: str, recipe: str, overrides: Sequence[str]) -> ConfigDict:
 
 
 def of_teacher(config: ConfigDict, name: str) -> ConfigDict:
-    """The config that trains one teacher of a config alone, with cross-entropy, as that config's student is trained.
+    """The config that trains one teacher of a config alone with cross-entropy, on the student's schedule and data.
 
     Args:
         config: with the teacher, of any recipe.
@@ -68,7 +68,7 @@ def of_teacher(config: ConfigDict, name: str) -> ConfigDict:
 
 
 def untrained(config: ConfigDict) -> list[str]:
-    """Teachers that the recipe wants trained and that start at random or from ImageNet, not from the task."""
+    """The teachers to train first: the recipe needs trained ones, and these start at random or from ImageNet."""
     all_of_them = config.recipe in TRAINED_BEFORE
     return [
         name
@@ -84,7 +84,7 @@ def page(config: ConfigDict, about: str) -> str:
 
 
 def check(config: ConfigDict, recipe: str) -> None:
-    """`config_check.check`, naming the recipe.
+    """Checks a config as `config_check.check` does; the error names the recipe.
 
     Raises:
         UserError: a key or value of the config is wrong.

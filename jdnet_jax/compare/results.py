@@ -1,4 +1,4 @@
-"""Finished runs, as a comparison reads them."""
+"""The results of finished runs, as a comparison reads them."""
 
 from __future__ import annotations
 
@@ -46,20 +46,20 @@ class Finished:
 
     @property
     def training_seconds(self) -> float | None:
-        """Steps x batch / median images a second: without compiling, evaluating and saving."""
+        """Seconds of training, without compilation, evaluation and saving: steps x batch / median images a second."""
         rate = self.summary["images_per_second"]
         taken = self.summary.get("ended_early", {}).get("step", self.summary["steps"])
         return taken * self.config["batch_size"] / rate if rate else None
 
     def shares_photos_with(self, other: Finished) -> bool:
-        """Whether the photos of test are those of the other run, one by one, so that hits can be paired."""
+        """Whether the test photos are the other run's, one by one, so that hits can be paired."""
         if self.labels is None or other.labels is None or not np.array_equal(self.labels, other.labels):
             return False
         return _photos(self.config) == _photos(other.config)
 
 
 def _photos(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What chooses the photos of test; masks and views change how they are shown."""
+    """The settings that choose the test photos; masks and views only change how they are shown."""
     dataset = config["dataset"]
     options = {key: value for key, value in dataset["options"].items() if key != "masks"}
     return {"name": dataset["name"], "test": dataset["splits"]["test"], "options": options}
@@ -97,7 +97,7 @@ def read(place: Workdir, recipe: str | None = None) -> Finished:
 
 
 def unlike_runs(runs: Sequence[Finished]) -> list[str]:
-    """As `unlike`, of finished runs: also the data that they had and the steps that they took."""
+    """The differences between finished runs: those of `unlike`, and differences of data and of steps taken."""
     lines = arms.unlike({str(run.path): run.config for run in runs})
     for run in runs[1:]:
         if run.protocol != runs[0].protocol:

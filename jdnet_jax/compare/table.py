@@ -19,7 +19,7 @@ from jdnet_jax.process.printable import printable
 def rows(
     runs: Sequence[Finished], recipes: Sequence[str], baseline: str, missing: Mapping[str, Sequence[str]]
 ) -> list[dict[str, Any]]:
-    """What there is to say of each recipe, as JSON holds it.
+    """The rows of the table, one for each recipe, as JSON holds them.
 
     Args:
         runs: finished.
@@ -83,7 +83,7 @@ def _mean(values: Sequence[float | None]) -> float | None:
 
 
 def _difference(runs: Mapping[int, Finished], base: Mapping[int, Finished]) -> dict[str, Any] | None:
-    """Of top-1, recipe less baseline, paired by seed; None where they share none."""
+    """The difference of top-1, recipe less baseline, paired by seed; None if they share no seed."""
     shared = sorted(runs.keys() & base.keys())
     if not shared:
         return None
@@ -102,7 +102,7 @@ def _difference(runs: Mapping[int, Finished], base: Mapping[int, Finished]) -> d
 
 
 def _by_photo(pairs: Sequence[tuple[Finished, Finished]]) -> Float[np.ndarray, "seeds photos"] | None:
-    """The difference of hits of each seed on each photo of test; None where the photos are not the same."""
+    """The difference of hits for each seed and test photo; None where the photos are not the same."""
     of_seeds: list[np.ndarray] = []
     for ours, theirs in pairs:
         if ours.hits is None or theirs.hits is None or not ours.shares_photos_with(theirs):
@@ -174,7 +174,7 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    """A name, or what a file says, as Markdown shows it letter by letter."""
+    """Text from outside, escaped so that Markdown shows it letter by letter."""
     return re.sub(r"([\\`*\[\]<>|&])", r"\\\1", printable(text))
 
 

@@ -1,4 +1,4 @@
-"""What several config files have in common: configs to begin with, each value of which a file may change.
+"""Base configs that several config files start from; a file may change every value.
 
 Where nothing else is said the values are ours.
 """
@@ -12,7 +12,7 @@ from jdnet_jax.config.defaults import default
 
 
 def drawn_food() -> ConfigDict:
-    """Small networks from scratch on the embedded set of drawn food: 64 pixels, minutes on two CPU cores."""
+    """The base for the embedded set of drawn food: small networks from scratch, 64 pixels, minutes on two CPU cores."""
     config = default()
     config.dataset.name = "synthetic_meals"
     config.dataset.options = {"size": 96, "counts": (4000, 600, 1200), "seed": 0}  # counts of train, val and test
@@ -30,7 +30,7 @@ def drawn_food() -> ConfigDict:
 
 
 def food_from_scratch(pair: str) -> ConfigDict:
-    """Server and mobile networks from scratch on tens of thousands of photos of food, on a TPU or GPU.
+    """The base for tens of thousands of photos of food: server and mobile networks from scratch, on a TPU or GPU.
 
     After the usual practice for training these networks: SGD with momentum, cosine, inception crops.
 

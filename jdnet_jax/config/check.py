@@ -57,7 +57,7 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
 
 
 def _values(config: ConfigDict, name: str) -> list[tuple[str, Any]]:
-    """Path and value of a key of `KEYS`, of each entry where a `*` is in its name."""
+    """The path and value of a key of `KEYS`; one pair for each entry if its name has a `*`."""
     values: list[tuple[str, Any]] = [("", config)]
     for part in name.split("."):
         values = [
@@ -69,7 +69,7 @@ def _values(config: ConfigDict, name: str) -> list[tuple[str, Any]]:
 
 
 def _check_options(config: ConfigDict) -> None:
-    """The options of datasets and networks that `keys` knows; the others are checked by whom they belong to."""
+    """Checks the options of datasets and networks that `keys` knows; their builders check the others."""
     known = DATASET_OPTIONS.get(config.dataset.name, {})
     for option, value in config.dataset.options.items():
         if option in known:
@@ -186,7 +186,7 @@ def _check_share(path: str, name: str, config: ConfigDict) -> None:
 
 
 def _check_blocks(config: ConfigDict) -> None:
-    """The blocks, and the weights of the terms that compare them."""
+    """Checks the blocks and the weights of the terms that compare them."""
     what = "blocks (config.blocks.lengths, then the logits)"
     for term, key in (("similarity", "gammas"), ("adversarial", "etas")):
         weights = config.losses[term].options[key]
@@ -202,7 +202,7 @@ def _check_weights(path: str, weights: Any, count: int, what: str) -> None:
 
 
 def _check_frozen_teachers(config: ConfigDict) -> None:
-    """That the terms which need frozen teachers, and those which need others, have some."""
+    """Checks that the terms have teachers to work on: MEAL's need frozen ones, MSKD and IAL separate ones."""
     losses = config.losses
     frozen = [name for name, entry in config.teachers.items() if not entry.trainable]
     for name in ("similarity", "adversarial"):
@@ -259,7 +259,7 @@ def _same_keys(
             raise UserError(f"{path}.{key} is {config[key]!r}: it must be {expected}")
         if is_section and key not in open_keys and key not in ("options", "routing") and not partial:
             _same_keys(config[key], reference[key], f"{path}.{key}", open_keys)
-    # Loss options are closed: each term knows its own.
+    # Loss options are closed: each term knows which it has.
     if path.startswith("config.losses."):
         _same_open(config, reference, path)
 

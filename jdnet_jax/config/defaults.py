@@ -1,4 +1,4 @@
-"""The config of a run and what follows from it; `keys` has the keys, `recipes` the recipes, `check` the checks.
+"""The default config, and values derived from a config; `keys` has the keys, `recipes` the recipes, `check` the checks.
 
 This module imports neither JAX nor TensorFlow, so that `--help` answers at once.
 """
@@ -38,7 +38,7 @@ def teacher(model: str, init: str = "random", trainable: bool = True, **options:
 
 
 def acts(entry: Mapping[str, Any]) -> bool:
-    """Whether the entry of a term in `config.losses` has the term act where there is a teacher for it."""
+    """Whether an entry of `config.losses` turns its term on, given a teacher for it."""
     return (entry["weight"] > 0 or entry["share"] > 0) and entry["options"].get("mode") != "none"
 
 
@@ -48,7 +48,7 @@ def head_of(network: str) -> str:
 
 
 def group_settings(config: ConfigDict, name: str) -> dict[str, Mapping[str, Any]]:
-    """`optimizer` and `schedule` of one network or group: the config's own, overridden by `config.groups[name]`.
+    """`optimizer` and `schedule` of one network or group: the config's, overridden by `config.groups[name]`.
 
     A classifier's (`head_of`) are its network's, overridden likewise.
     Where the adversarial term is faithful, the discriminators have the student's schedule.
@@ -78,7 +78,7 @@ def total_steps(config: ConfigDict, train_size: int) -> int:
 
 @dataclass(frozen=True)
 class Periods:
-    """How often a run does what it does from time to time, in steps.
+    """The periods of a run, in steps: logging, evaluation, checkpoints.
 
     Attributes:
         evaluate: between two evaluations on val.
@@ -102,7 +102,7 @@ def periods(config: ConfigDict, train_size: int) -> Periods:
 
 
 def filled(config: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
-    """A config of an earlier version with the keys that it lacks; what names networks is not filled.
+    """A config of an earlier version, completed with the defaults of new keys, except sections that name networks.
 
     Args:
         config: resolved, as nested plain mappings.

@@ -1,4 +1,4 @@
-"""The table of every key of a config: its default, the type and range of its values, and what it means.
+"""The table of every key of a config: default, type and range of its values, and meaning.
 
 `defaults.default` makes the config of it, `check.check` holds a config against it, and a reference of all keys can be
 printed from it. In a name, `*` stands for a name that the config chooses, such as a network's. This module imports

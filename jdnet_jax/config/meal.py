@@ -1,4 +1,4 @@
-"""What MEAL's configs share: their argument, the names of their networks, and the paper's recipe for small images.
+"""Shared parts of MEAL's configs: their argument, the names of their networks, and the paper's recipe for small images.
 
     --config=configs/meal_cifar10.py:stage=teacher,model=vgg19_bn      # a teacher; then the others
     --config=configs/meal_cifar10.py                                   # the student, from all of them
@@ -26,7 +26,7 @@ _FORM = "form: RECIPE,teachers=A+B,handoffs=PATTERN,student=NAME, or stage=teach
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """A network under the name that a config's argument has for it.
+    """A network that a config's argument can name.
 
     Attributes:
         model: its name in the zoo.
@@ -61,7 +61,7 @@ FIVE_TEACHERS = ("vgg19_bn", "dpn92", "resnet18", "preactresnet18", "densenet_ci
 
 @dataclasses.dataclass(frozen=True)
 class Argument:
-    """What a config's argument says.
+    """The parsed argument of a config.
 
     Attributes:
         stage: one of `STAGES`: what is trained.
@@ -81,7 +81,7 @@ class Argument:
 
 
 def parse(argument: str, default: Argument) -> Argument:
-    """Reads `RECIPE,key=value,...`, each part of which may be left out.
+    """Parses an argument `RECIPE,key=value,...`; every part is optional.
 
     Raises:
         UserError: an unknown key or stage, a stage without its model, a teacher named twice, or a pattern of hand-offs
@@ -161,7 +161,7 @@ def small_images() -> ConfigDict:
     PAPER (released code): SGD 0.1 with momentum 0.9 and weight decay 5e-4, batch 128, the learning rate times 0.1 after
     150 and 250 of 350 epochs, 1e-3 for the discriminators; five blocks with the weights 0.001, 0.01, 0.05, 0.1 and 1.
     OURS: the lengths of the blocks (the released ones, 10000, 5000, 1000 and 500, are more than a map has positions);
-    no decay on biases and batch norm; the same schedule for the discriminators, from their own rate.
+    no decay on biases and batch norm; the same schedule for the discriminators, from a separate rate.
     """
     config = default()
     config.image_size = 32

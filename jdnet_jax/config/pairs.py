@@ -1,4 +1,4 @@
-"""Teachers and students that go together, for configs that offer several.
+"""Pairs of teacher and student, for configs that offer several.
 
     --config=configs/food101.py:jdnet,pair=efficientnet_b4-b0
 
@@ -19,7 +19,7 @@ from jdnet_jax.process.errors import UserError, unknown
 
 @dataclasses.dataclass(frozen=True)
 class Pair:
-    """A teacher and a student; the choices of pairs and of what follows are OURS.
+    """A teacher and a student; the pairs and their settings are OURS.
 
     Attributes:
         teacher: its name in the zoo.
@@ -77,7 +77,7 @@ def parse(argument: str) -> tuple[str, str]:
 
 
 def apply(config: ConfigDict, name: str) -> None:
-    """Sets student, teacher and what depends on them. To be called before `recipes.apply_recipe`.
+    """Sets student, teacher and the settings that depend on them. Call it before `recipes.apply_recipe`.
 
     Args:
         config: to be changed; as `config.default()` makes it.

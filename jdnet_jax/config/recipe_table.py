@@ -1,4 +1,4 @@
-"""The table of the recipes: of each its networks, its terms with their weights, its options and its routing.
+"""The table of the recipes: networks, terms with their weights, options and routing of each.
 
 `recipes` applies a row to a config, checks a config against it, and prints the table. This module imports neither JAX
 nor TensorFlow.

@@ -1,4 +1,4 @@
-"""The recipes: a config is turned into one, and a config is checked to be the one that it says.
+"""Recipes: applying one to a config, and checking that a config still is the recipe it names.
 
 What each of them is stands in `recipe_table`. This module imports neither JAX nor TensorFlow, so that `--help` answers
 at once.
@@ -24,7 +24,7 @@ MEAL_RECIPES = tuple(name for name in RECIPES if name.startswith("meal"))
 
 
 def text() -> str:
-    """The recipes by name, each with one line on what it is."""
+    """The list of the recipes: names, each with a one-line description."""
     widest = max(map(len, RECIPES))
     return "\n".join(f"  {name:<{widest}}  {row.what}" for name, row in RECIPES.items())
 
@@ -74,10 +74,10 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
 
 
 def check(config: ConfigDict, *, weights: bool = True) -> None:
-    """The recipe's name goes into tables, so it must be what is trained: it is applied when the config is made.
+    """Checks that a config is the recipe that it names, because tables show that name.
 
     Args:
-        config: with teachers, losses and routing of its own.
+        config: with its teachers, losses and routing.
         weights: whether the networks that need to be trained must be.
 
     Raises:
@@ -129,13 +129,13 @@ def _same(current: Any, value: Any) -> bool:
 
 
 def _unwritten(key: str) -> float | None:
-    """The value of a key that a config need not have: the routing table's."""
+    """The default of a key that a config may lack: the routing table's value."""
     _, term, section, *_ = (*key.split("."), "", "")
     return ROUTING[term][TEACHER] if section == "routing" else None
 
 
 def _places(config: ConfigDict, key: str) -> Iterator[tuple[Any, str]]:
-    """The section and the name of a dotted key; of one that ends in `*` those of each teacher."""
+    """The section and name of a dotted key; for a key that ends in `*`, those of each teacher."""
     *path, last = key.split(".")
     section = config
     for part in path:

@@ -1,4 +1,4 @@
-"""The kinds of values that a key of a config can have: each says what it allows, and refuses the rest by name.
+"""Kinds of config values: each describes what it allows, and refuses other values with an error that names the key.
 
 This module imports neither JAX nor TensorFlow.
 """
@@ -17,7 +17,7 @@ from jdnet_jax.process.errors import UserError, unknown
 
 @runtime_checkable
 class Values(Protocol):
-    """A kind of value. As text it is the type and the range, as error messages and the reference of keys say them."""
+    """A kind of config value. Its text is type and range, as error messages and the reference of keys show them."""
 
     def check(self, path: str, value: Any) -> None:
         """Raises a UserError that names `path` where the value is of another type or out of range."""
@@ -41,7 +41,7 @@ class Whole:
 
 @dataclass(frozen=True)
 class Number:
-    """Finite numbers from `low` to `high`, either of which can be left out itself."""
+    """Finite numbers from `low` to `high`; each end can be included or excluded."""
 
     low: float
     high: float
@@ -154,7 +154,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Options:
-    """Plain values that another part of the project knows: options of a network or of a dataset's builder."""
+    """Options of a network or of a dataset's builder: plain values, checked there."""
 
     def __str__(self) -> str:
         return "text, a finite number, True, False, None, or a tuple or section of these"

@@ -1,4 +1,4 @@
-"""What of a photo is looked at: all of it, the region of interest (ROI), its surroundings, or both apart.
+"""Views of a photo: all of it, the region of interest (ROI), its surroundings, or the last two side by side.
 
 PAPER (RveRNet, Jin, 2024, arXiv 2407.08257): the ROI is the food with everything else black, the context its
 complement. So ROI + context = photo, exactly, in integers. This module imports neither JAX nor TensorFlow; `cut` works
@@ -17,7 +17,7 @@ VIEWS = (PHOTO, ROI, CONTEXT, BOTH)
 
 
 def cut(photo: Any, mask: Any, view: str) -> dict[str, Any]:
-    """The arrays of a batch, or of one photo, that a view consists of.
+    """The arrays that a view consists of, for a batch or one photo.
 
     Args:
         photo: RGB [..., height, width, 3].
@@ -61,13 +61,13 @@ def images_for(channels: int, batch: Mapping[str, Any]) -> Any:
 
 
 def seen(photo: Any, mask: Any, view: str) -> Any:
-    """What a network that was trained on a view takes: the view's one image, or its two side by side."""
+    """The input of a network for a view: the view's one image, or its two images side by side."""
     parts = cut(photo, mask, view)
     return side_by_side(parts["image"], parts["context"]) if "context" in parts else parts["image"]
 
 
 def photo_and_mask(images: Any) -> tuple[Any, Any]:
-    """A photo and a mask (1 and 0) that `seen` would make these six channels of.
+    """A photo and a mask (1 and 0) from which `seen` would make these six channels.
 
     Where the photo is black either value of the mask gives the same, and it is 0.
     """
@@ -81,5 +81,5 @@ def side_by_side(roi: Any, context: Any) -> Any:
 
 
 def apart(images: Any) -> tuple[Any, Any]:
-    """The two halves of six channels: what `side_by_side` put there."""
+    """The two images that `side_by_side` joined to six channels."""
     return images[..., :3], images[..., 3:]

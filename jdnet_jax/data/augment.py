@@ -1,10 +1,10 @@
-"""From one encoded photo to the pixels that a network sees: random views for training, the central view for evaluation.
+"""Views of an encoded photo: random ones (augmentation) for training, the central one for evaluation.
 
 Every function is a pure function of the encoded bytes and, for training, of a key, so a photo is augmented alike
 however it is reached: after a resume, on another host, in another batch.
 
 Resampling is bilinear. Evaluation shrinks with antialiasing (the filter widens with the factor), as a phone's camera
-pipeline does. Training must be quick: a JPEG is decoded at the smallest of its own scales (1, 1/2, 1/4, 1/8: fewer
+pipeline does. Training must be quick: a JPEG is decoded at the smallest of the format's scales (1, 1/2, 1/4, 1/8: fewer
 coefficients of each block) that is at least 7/8 of the view, which averages pixels and saves time, and what is left to
 shrink, a factor below 1.75 on the shorter side, is plain bilinear. From a factor of 3 on, which only other formats and
 narrow crops reach, training is antialiased too.
@@ -36,7 +36,7 @@ _LEAST_DECODED = 7 / 8  # of the view's side: enlarging by a seventh loses less 
 _TRAIN_ANTIALIAS_FROM = 3  # factor of shrinking at which plain bilinear skips one pixel of three
 
 #: From a photo, `crop_window`'s draws, the view's side and `config.augment` to the crop's pixels, and its top, left,
-#: height and width in the photo's own.
+#: height and width in the photo's pixels.
 Crop = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
 
@@ -135,10 +135,10 @@ def random_crop(
     *,
     crop_of: Crop = crop_encoded,
 ) -> UInt8[tf.Tensor, "h w 3"]:
-    """The part of a photo that `random_view` shows for this key.
+    """The window of a photo that `random_view` shows for this key.
 
     Of a JPEG nothing else is decoded, and at the smallest scale at which both sides are at least 7/8 of `image_size`,
-    or at full scale; of other formats it has the photo's own pixels. The borders are exact to a pixel of that scale.
+    or at full scale; of other formats it has the photo's pixels. The borders are exact to a pixel of that scale.
 
     Args:
         photo: its bytes, or what else `crop_of` takes.
@@ -151,7 +151,7 @@ def random_crop(
 
 
 def _geometry_draws(key: Int[tf.Tensor, " 2"]) -> Float[tf.Tensor, "draws+1 4"]:
-    """Draws for `crop_window`, and one more row, whose first number decides about the flip.
+    """The random numbers for `crop_window`, and one more row whose first number decides the flip.
 
     Together, as a draw of TensorFlow's costs a dozen operations whatever its size.
     """
@@ -192,7 +192,7 @@ def crop_window(
 
 
 def shift(image: Float[tf.Tensor, "h w 3"], key: Int[tf.Tensor, " 2"], pad: int) -> Float[tf.Tensor, "h w 3"]:
-    """A random part, of the view's own size, of the view with black around it: CIFAR's customary augmentation.
+    """A randomly shifted view, filled with black at its borders: CIFAR's customary augmentation.
 
     The place is uniform among the (2 pad + 1)^2 that there are. (He et al., CVPR 2016, section 4.2, pad by 4.)
 
@@ -247,7 +247,7 @@ def central_view(
 
 
 def shrunk(encoded: tf.Tensor, side: int) -> UInt8[tf.Tensor, "h w 3"]:
-    """All of a photo with its shorter side shrunk to `side` pixels, antialiased; a smaller one as it is."""
+    """The photo with its shorter side shrunk to `side` pixels, antialiased; a smaller photo stays as it is."""
     image = _within_limits(_decode(encoded))
     shape = tf.shape(image)[:2]
     scale = side / tf.reduce_min(shape)  # float64: the shorter side becomes `side` exactly
@@ -260,7 +260,7 @@ def shrunk(encoded: tf.Tensor, side: int) -> UInt8[tf.Tensor, "h w 3"]:
 def _with_mask(
     view: UInt8[tf.Tensor, "size size 3"], mask: UInt8[tf.Tensor, "h w 1"], image_size: int
 ) -> UInt8[tf.Tensor, "size size 4"]:
-    """The mask behind the view's channels; one that is smaller is padded as the view was, with what is no region."""
+    """The view with the mask as its last channel; a smaller mask is padded with 0 (no region), as the view was."""
     mask = framing.pad_to_square(mask, image_size, 0)
     return tf.concat([view, tf.ensure_shape(mask, [image_size, image_size, 1])], -1)
 
@@ -301,7 +301,7 @@ def change_colors(
     saturation: Float[tf.Tensor, ""],
     hue: Float[tf.Tensor, ""],
 ) -> Float[tf.Tensor, "h w 3"]:
-    """The colour change of `color_jitter` for given factors and a given hue in turns."""
+    """The colour change of `color_jitter` for known factors and a known hue, in turns."""
     identity = tf.eye(3)
     to_grey = tf.tile(tf.constant([LUMA]), [3, 1])  # every output channel is the pixel's luma
     cosine, sine = tf.cos(2.0 * math.pi * hue), tf.sin(2.0 * math.pi * hue)
@@ -315,7 +315,7 @@ def change_colors(
 
 
 def _decode(encoded: tf.Tensor) -> UInt8[tf.Tensor, "h w 3"]:
-    """All of a photo; a JPEG by the accurate transform, as Pillow and browsers decode it."""
+    """The decoded photo; a JPEG uses the accurate transform, as in Pillow and browsers."""
     image = tf.cond(
         tf.io.is_jpeg(encoded),
         lambda: tf.io.decode_jpeg(encoded, channels=3, dct_method="INTEGER_ACCURATE"),
@@ -326,7 +326,7 @@ def _decode(encoded: tf.Tensor) -> UInt8[tf.Tensor, "h w 3"]:
 
 
 def _within_limits(image: UInt8[tf.Tensor, "h w 3"]) -> UInt8[tf.Tensor, "h w 3"]:
-    """The photo itself, where it is no strip, which would be blown up: a dataset that TFDS prepared may hold one."""
+    """The photo, once it is known to be no strip: TFDS's datasets may hold some, which resizing would blow up."""
     sides = tf.shape(image)[:2]
     ratio = [tf.reduce_max(sides), photo_limits.MAX_RATIO * tf.reduce_min(sides)]
     with tf.control_dependencies([tf.debugging.assert_less_equal(*ratio, message="a strip of a photo")]):
@@ -341,7 +341,7 @@ def _decoded_with_shape(encoded: tf.Tensor) -> tuple[Int[tf.Tensor, " 3"], UInt8
 def _resize(
     image: UInt8[tf.Tensor, "h w 3"], shape: Sequence[int] | tf.Tensor, antialias_from: int
 ) -> Float[tf.Tensor, "new_h new_w 3"]:
-    """Bilinear; antialiased, which takes several times as long, where a side shrinks by this factor or more."""
+    """Bilinear resizing; antialiased, several times slower, where a side shrinks by this factor or more."""
     image = tf.cast(image, tf.float32)  # TensorFlow's kernel for float32 is vectorised, the one for uint8 is not
     return tf.cond(
         tf.reduce_all(tf.shape(image)[:2] < antialias_from * tf.convert_to_tensor(shape)),

@@ -1,4 +1,4 @@
-"""How often each photo of train is seen in an epoch where classes are to be seen alike.
+"""Balancing of classes: how often each training photo is seen in an epoch if classes are to be seen equally often.
 
 Of a class with n photos a share proportional to n ** (1 - balance) of an epoch's positions is drawn (Kang et al.,
 "Decoupling Representation and Classifier", ICLR 2020, equation 1): by 0 every photo is seen once, by 1 every class as
@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 
 
 class Turns(NamedTuple):
-    """What decides how often a photo is seen in an epoch, of each photo of train in file order.
+    """The numbers that decide how often each training photo is seen in an epoch, in file order.
 
     Attributes:
         rank: the how-manieth of its class it is, from 0.
@@ -31,7 +31,7 @@ class Turns(NamedTuple):
 
 
 def shares(counts: Int[np.ndarray, " classes"], balance: float) -> Float[np.ndarray, " classes"]:
-    """The share of an epoch that each class has; 0 of a class without photos.
+    """The share of each class in an epoch; 0 for a class without photos.
 
     Args:
         counts: photos of each class, one of them at least 1.
@@ -45,7 +45,7 @@ def shares(counts: Int[np.ndarray, " classes"], balance: float) -> Float[np.ndar
 
 
 def quotas(counts: Int[np.ndarray, " classes"], balance: float) -> Int[np.ndarray, " classes"]:
-    """Positions of each class in an epoch of as many as there are photos; the largest remainders are rounded up.
+    """The number of positions of each class in an epoch as long as the photos; the largest remainders are rounded up.
 
     Args:
         counts: see `shares`.
@@ -63,7 +63,7 @@ def quotas(counts: Int[np.ndarray, " classes"], balance: float) -> Int[np.ndarra
 
 
 def weights(counts: Int[np.ndarray, " classes"], balance: float) -> tuple[float, ...]:
-    """The weight of a photo of each class where all are seen once: `shares` over the share that a class has of itself.
+    """The loss weight of a photo of each class if all are seen once: `shares` over the class's share of the photos.
 
     It is proportional to n ** -balance, and 1 in the mean over the photos.
 
@@ -79,7 +79,7 @@ def weights(counts: Int[np.ndarray, " classes"], balance: float) -> tuple[float,
 
 
 def turns(labels: Int[np.ndarray, " n"], balance: float) -> Turns:
-    """How the photos of train take turns.
+    """The turns of the training photos.
 
     Args:
         labels: of each photo, in file order.
@@ -99,7 +99,7 @@ def times(
     quota: Int[tf.Tensor, " n"],
     epoch: Int[tf.Tensor, ""],
 ) -> Int[tf.Tensor, " n"]:
-    """How often photos are seen in an epoch.
+    """The number of times that photos are seen in an epoch.
 
     Each of a class of n is seen quota // n times, and quota % n of them once more: those whose turn it is, beginning
     where the epoch before ended.

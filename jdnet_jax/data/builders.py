@@ -1,4 +1,4 @@
-"""The TFDS builder of a dataset's name: one of the project's own, or one of TFDS's."""
+"""TFDS builders by the dataset's name: this project's and TFDS's."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from jdnet_jax.process.errors import UserError
 
 
 def create(name: str, data_dir: str, options: dict[str, Any]) -> tfds.core.DatasetBuilder:
-    """The builder of a dataset; it has neither downloaded nor prepared anything.
+    """The builder of a dataset; nothing is downloaded or prepared.
 
     Args:
         name: as `config.dataset` has it, like the others.
-        data_dir: our own builders: the raw files, '' for the public source; TFDS's: the TFDS data directory, '' for
+        data_dir: our builders: the raw files, '' for the public source; TFDS's: the TFDS data directory, '' for
             the default.
         options: of the builder.
 
@@ -106,7 +106,7 @@ def _synthetic_meals(raw_dir: str, store: str | None, **options: Any) -> tfds.co
         config = SyntheticMealsConfig(**options)
     except ValueError as error:
         raise UserError(f"dataset.options: {first_line(error)}") from error
-    # TFDS wants its own object, or the name, for a config that it knows.
+    # TFDS wants its config object, or the name, for a config that it knows.
     return SyntheticMeals(
         data_dir=store, config=config.name if config.name in SyntheticMeals.builder_configs else config
     )

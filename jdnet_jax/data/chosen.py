@@ -1,4 +1,4 @@
-"""Single photos of a split, for whoever looks at a few of them rather than at all."""
+"""Selected photos of a split, read without reading the others."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def spread_over_classes(dataset: Dataset, role: str, count: int, seed: int) -> I
 
 
 def paths(dataset: Dataset, role: str) -> list[str] | None:
-    """The file that each photo of a split was, in the split's file order; None of a dataset that does not record it.
+    """The original file of each photo of a split, in file order; None if the dataset does not record it.
 
     Args:
         dataset: prepared.

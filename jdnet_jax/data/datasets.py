@@ -1,6 +1,6 @@
 """From a dataset's name in a config to a prepared TFDS dataset with its splits, sizes and class names.
 
-Our own builders read raw files that the user names (or fetch them from their public source); every other name is
+Our builders read raw files that the user names (or fetch them from their public source); every other name is
 TFDS's. Either way the prepared records live in the TFDS data directory: the environment variable TFDS_DATA_DIR, or
 TFDS's default.
 """
@@ -38,7 +38,7 @@ _TFDS_CHATTER = ("Using custom data configuration", "Variant folder", "`FeatureC
 
 @contextlib.contextmanager
 def _quiet_tfds() -> Iterator[None]:
-    """Keeps TFDS's running commentary out of the log; its progress bars, other warnings and errors stay."""
+    """Keeps TFDS's informational messages out of the log; progress bars, other warnings and errors stay."""
 
     def worth_logging(record: logging.LogRecord) -> bool:
         if "tensorflow_datasets" not in record.pathname:
@@ -55,7 +55,7 @@ def _quiet_tfds() -> Iterator[None]:
 
 @dataclasses.dataclass(frozen=True)
 class Unlabelled:
-    """Photos without labels that training sees beside those of train.
+    """Unlabelled photos that training uses in addition to the labelled ones.
 
     Attributes:
         records: as `Dataset.records` has them.
@@ -113,16 +113,16 @@ class Dataset:
             return records.labels(self.records[role])
 
     def counts(self, role: str) -> Int[np.ndarray, " classes"]:
-        """How many photos of each class a role has; reads as `labels` does."""
+        """The number of photos of each class in a role; reads all of its records, as `labels` does."""
         return np.bincount(self.labels(role), minlength=len(self.class_names))
 
 
 @_quiet_tfds()
 def prepare(config: ConfigDict) -> Dataset:
-    """Finds the dataset's builder, downloads and prepares the data where that is still to do, and checks the splits.
+    """Finds the dataset's builder, downloads and prepares the data if necessary, and checks the splits.
 
     Args:
-        config: `name`; `data_dir` (our own builders: the raw files, '' for the public source; TFDS's: the
+        config: `name`; `data_dir` (our builders: the raw files, '' for the public source; TFDS's: the
             TFDS data directory, '' for the default); `splits` {train, val, test: TFDS split strings}; `options` of
             the builder; `shuffle_buffer` in records; `cache`: whether to keep train's and val's in memory; `balance`:
             of the classes in training; `view`: one of `views.VIEWS`, of which all but the whole photo need a dataset
@@ -180,7 +180,7 @@ def prepare(config: ConfigDict) -> Dataset:
 
 @_quiet_tfds()
 def with_unlabelled(dataset: Dataset, config: ConfigDict) -> Dataset:
-    """The dataset with the photos without labels that its config names, prepared; as it is where it names none.
+    """The dataset with the unlabelled photos that its config names, if any, prepared.
 
     Args:
         dataset: prepared.
@@ -208,7 +208,7 @@ def with_unlabelled(dataset: Dataset, config: ConfigDict) -> Dataset:
 
 
 def with_decoded(dataset: Dataset, config: ConfigDict) -> Dataset:
-    """The dataset with train's photos decoded, where its config wants them so; as it is where it does not.
+    """The dataset with the training photos decoded, if its config asks for that.
 
     They are decoded once for all runs and processes; evaluation decodes its photos itself, and sees what it saw.
 
@@ -233,7 +233,7 @@ def with_decoded(dataset: Dataset, config: ConfigDict) -> Dataset:
 
 
 def _check_view(builder: tfds.core.DatasetBuilder, name: str, view: str) -> None:
-    """Before anything is downloaded: a view of a part needs masks."""
+    """Checks, before any download, that a dataset has the masks that the view needs."""
     features = builder.info.features
     has_masks = "mask" in features and isinstance(features["mask"], tfds.features.Image)
     if view != views.PHOTO and not has_masks:
@@ -265,7 +265,7 @@ def _cached(
 
 @_quiet_tfds()
 def find_prepared(config: ConfigDict) -> Dataset | None:
-    """The dataset where `prepare` would find it prepared; None where there is anything to download or to prepare.
+    """The dataset if it is already prepared; None if anything must be downloaded or prepared.
 
     Args:
         config: as for `prepare`.
@@ -279,7 +279,7 @@ def find_prepared(config: ConfigDict) -> Dataset | None:
 
 @_quiet_tfds()
 def create(config: ConfigDict) -> tfds.core.DatasetBuilder:
-    """The builder that `prepare` would use; it has neither downloaded nor prepared anything.
+    """The builder that `prepare` would use; nothing is downloaded or prepared.
 
     Raises:
         UserError: as `prepare`, as far as that is known before the data are looked at.

@@ -1,4 +1,4 @@
-"""Photos of a split that are decoded once: uint8, a little larger than the views, in a file mapped into memory.
+"""Decoded photos of a split: uint8, a little larger than the views, decoded once into a memory-mapped file.
 
 Views are then cropped and resized from pixels, which takes a fraction of the time of decoding. What is not in the
 memory that is free is read from the disk; processes of one machine share both. The file is named by all that it was
@@ -56,7 +56,7 @@ class DecodedPhotos:
     labels: tf.Tensor
 
     def numbered(self) -> tf.data.Dataset:
-        """(int64 position, int32 label) of each photo: what is shuffled in place of records."""
+        """(int64 position, int32 label) of each photo; the pipeline shuffles these instead of records."""
         return tf.data.Dataset.from_tensor_slices(self.labels).enumerate()
 
     def crop(
@@ -66,7 +66,7 @@ class DecodedPhotos:
         image_size: int,
         augment: ConfigDict,
     ) -> tuple[UInt8[tf.Tensor, "h w 3"], Int[tf.Tensor, " 4"]]:
-        """As `augment.crop_encoded`, of the photo at one of the places; the window is of its pixels here."""
+        """The `Crop` of the photo at a position, as `augment.crop_encoded` gives it; its window is in decoded pixels."""
         shape = place[1:]
         window = augmentation.crop_window(tf.cast(shape, tf.int32), draws, augment.crop_scale, augment.crop_ratio)
         photo = tf.slice(self.pixels, place[:1], 3 * tf.reduce_prod(shape, keepdims=True))
@@ -75,12 +75,12 @@ class DecodedPhotos:
 
 
 def side_for(image_size: int) -> int:
-    """The shorter side in pixels of the photos that are kept for views of this size."""
+    """The shorter side, in pixels, of decoded photos for views of this size."""
     return round(image_size * 8 / 7)
 
 
 def folder_for(builder: tfds.core.DatasetBuilder, split: str, side: int) -> Path:
-    """Where the decoded photos of a split belong, beside the records; its name is a digest of what they are made of."""
+    """The folder of a split's decoded photos, beside the records; its name is a digest of the sources."""
     place = Path(builder.data_path)
     parts = [str(_FORMAT), tf.__version__, builder.info.full_name, str(side)]
     for part in builder.info.splits[split].file_instructions:
@@ -92,7 +92,7 @@ def folder_for(builder: tfds.core.DatasetBuilder, split: str, side: int) -> Path
 
 
 def read(folder: Path) -> DecodedPhotos | None:
-    """The photos of a folder; None where it is not there, or not as it was written, which is told."""
+    """The decoded photos in a folder; None if it is absent or damaged, and damage is reported."""
     if not folder.is_dir():
         return None
     if (damage := checksums.damage(folder)) is not None:
@@ -113,7 +113,7 @@ def read(folder: Path) -> DecodedPhotos | None:
 
 
 def write(folder: Path, photos: tf.data.Dataset, count: int, side: int) -> None:
-    """Decodes photos into a folder, which is whole or not there.
+    """Decodes photos into a folder, completely or not at all.
 
     Args:
         folder: to be made.

@@ -1,4 +1,4 @@
-"""The files below a folder or inside a zip archive, read alike: a dataset need not be unpacked to be prepared."""
+"""File trees: the files below a folder or in a zip archive behind one interface, so that archives need no unpacking."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a folder of photos holds, before anything is written: every photo read once, and divided into the splits."""
+"""The examination of a folder of photos before anything is written: every photo is read once and put into a split."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Divided = dict[str, tuple[Photo, ...]]
 
 @dataclasses.dataclass(frozen=True)
 class Fingerprint:
-    """What is remembered of a photo that was read.
+    """The digests of a photo that was read.
 
     Attributes:
         content: SHA-256 of the file.
@@ -42,7 +42,7 @@ class Fingerprint:
 
 @dataclasses.dataclass(frozen=True)
 class Examination:
-    """What is found in a folder before anything is written.
+    """The result of examining a folder.
 
     Attributes:
         listing: what lies there.
@@ -57,7 +57,7 @@ class Examination:
     unreadable: Mapping[str, str]
 
     def under_several_classes(self) -> list[list[str]]:
-        """Paths of identical files that lie under several classes, all but one of which must be wrong."""
+        """Paths of identical files that lie under several classes, of which at most one can be right."""
         classes_of = defaultdict(set)
         paths_of = defaultdict(list)
         for photos in self.divided.values():
@@ -87,7 +87,7 @@ def examine(
     folds: int = 0,
     fold: int = 0,
 ) -> Examination:
-    """Reads all photos of a folder and divides them; who looks and then prepares has them read once.
+    """Reads all photos of a folder and divides them; cached, so that check and preparation together read them once.
 
     Args:
         name: tells a changed folder from what it was.
@@ -107,12 +107,12 @@ def examine(
 
 
 def only_in(fingerprints: Container[str], photos: Mapping[str, Sequence[Photo]]) -> dict[str, tuple[Photo, ...]]:
-    """Of each split the photos whose paths are among `fingerprints`."""
+    """The photos of each split whose paths are among `fingerprints`."""
     return {split: tuple(photo for photo in members if photo.path in fingerprints) for split, members in photos.items()}
 
 
 def fingerprint(listing: Listing) -> tuple[dict[str, Fingerprint], dict[str, str]]:
-    """Reads and decodes every photo; the fingerprints by path of those that can be read, the reason of each other.
+    """Fingerprints of the readable photos by path, and the reason for each unreadable one; decodes every photo.
 
     Raises:
         UserError: many of a split's photos cannot be read, see `image_check.refuse_many`, or all of a class in train.

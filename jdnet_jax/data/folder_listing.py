@@ -7,7 +7,7 @@
 
 A divided layout is told by a folder `train` that holds folders, or by folders of such names that alone hold photos;
 `training`, `valid`, `validation`, `testing` and the like will do as names, in any case. Photos in folders below a
-class's own, as cameras and download tools make them, belong to that class.
+class's folder, as cameras and download tools make them, belong to that class.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def read_listing(root: Path) -> Listing:
 
 
 def digest(listing: Listing) -> str:
-    """Tells a changed folder from an unchanged one: 12 hexadecimal digits.
+    """A digest that changes when the folder changes: 12 hexadecimal digits.
 
     Of the paths, sizes and the first, middle and last 4 KB of each photo, so that it does not take the time to read
     them all; a copy of the folder has the same digest whenever it was made.
@@ -170,7 +170,7 @@ def probe(file: Path) -> bytes:
 
 
 def _split_folders(root: Path) -> dict[str, Path]:
-    """The folders of train, val and test as far as they exist, or the root itself as train."""
+    """The existing folders of train, val and test, or the root as train if there are none."""
     named: dict[str, list[Path]] = {}
     classes = []
     for folder in folders(root):
@@ -229,7 +229,7 @@ def _not_there(labels: LabelList) -> list[str]:
 
 
 def class_folders(folder: Path) -> dict[str, Path]:
-    """The classes' folders by the classes' names, whose blanks are single: TFDS's file of names strips them.
+    """The folders of the classes by class name, with single blanks in names because TFDS's file of names strips others.
 
     Raises:
         UserError: two names cannot be told apart, or the folder cannot be listed.

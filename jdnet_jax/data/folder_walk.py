@@ -1,4 +1,4 @@
-"""The files below a folder that a person made: what systems leave there is passed over, and links are followed."""
+"""Walks over folders that people made: files of operating systems are skipped, and links are followed."""
 
 from __future__ import annotations
 
@@ -41,17 +41,17 @@ _SYSTEM = re.compile(
 
 
 def is_photo_name(file: Path) -> bool:
-    """Whether a file is a photo by its name."""
+    """Whether a file's name is that of a photo."""
     return file.suffix.lower() in _SUFFIXES
 
 
 def is_system_name(name: str) -> bool:
-    """Whether a file or folder of this name is a system's or a program's, and none that a person put there."""
+    """Whether a file or folder name belongs to an operating system or a program rather than to a person."""
     return _SYSTEM.fullmatch(name) is not None
 
 
 def folders(folder: Path) -> list[Path]:
-    """The folders in a folder, sorted, those that are links among them.
+    """The folders in a folder, including links to folders, sorted.
 
     Raises:
         UserError: the folder cannot be listed, or what must be a link to a folder leads nowhere.
@@ -66,7 +66,7 @@ def folders(folder: Path) -> list[Path]:
 
 
 def files(folder: Path) -> list[Path]:
-    """What is in a folder and is none, sorted."""
+    """The entries of a folder that are not folders, sorted."""
     return [entry for entry in _entries(folder) if not os.path.isdir(entry)]
 
 
@@ -101,7 +101,7 @@ def files_below(folder: Path) -> list[Path]:
 
 
 def shown(file: Path, root: Path) -> str:
-    """A file's path below a folder, with slashes, as it can be printed and written whatever bytes are in it."""
+    """A file's path below a folder, with slashes, made printable whatever bytes it has."""
     return printable(PurePath(file.relative_to(root)).as_posix())
 
 

@@ -1,4 +1,4 @@
-"""How a photo of any shape and its mask become squares: stretched or cut out, or whole with its aspect kept and padded.
+"""Framing: how a photo of any shape and its mask become squares, stretched, cropped, or padded with the aspect kept.
 
 `crop` is the custom of classification. `pad` is PAPER (RveRNet, Jin, 2024, as released): the longer side becomes the
 view's and the rest is grey 125. OURS: the photo lies in the middle, and it is padded before the region of interest is
@@ -35,5 +35,5 @@ def decode_mask(encoded: tf.Tensor) -> UInt8[tf.Tensor, "h w 1"]:
 
 
 def resize_mask(mask: UInt8[tf.Tensor, "h w 1"], shape: Int[tf.Tensor, " 2"]) -> UInt8[tf.Tensor, "new_h new_w 1"]:
-    """Resized to the nearest pixel, so that it stays 0 and 1, about the centres that bilinear resizing has too."""
+    """A mask resized by nearest neighbour, so that it stays 0 and 1, with the pixel centres of bilinear resizing."""
     return tf.image.resize(mask, shape, method="nearest")

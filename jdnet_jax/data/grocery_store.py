@@ -161,7 +161,7 @@ class GroceryStore(tfds.core.GeneratorBasedBuilder):
 def with_region(
     root: Path, folder: Path, photos: Mapping[str, tuple[Photo, ...]]
 ) -> tuple[dict[str, tuple[Photo, ...]], str]:
-    """The photos whose masks have a region of interest, and what the protocol says of them; see `masked_folder`.
+    """The photos whose masks have a region of interest, and the protocol's words on them; see `masked_folder`.
 
     Raises:
         UserError: many masks of a split cannot be used.
@@ -180,7 +180,7 @@ def _mask_of(folder: Path, photo: Photo) -> Path:
 
 
 def _masks_digest(listing: Listing, folder: Path) -> str:
-    """Of the masks, which must be there for all photos."""
+    """A digest of the masks; every photo must have one."""
     photos = [photo for members in listing.photos.values() for photo in members]
     files = [_mask_of(folder, photo) for photo in photos]
     masked_folder.refuse_without(files, [photo.path for photo in photos])
@@ -275,7 +275,7 @@ def _read_split(path: Path, num_fine: int, num_coarse: int) -> tuple[Photo, ...]
 
 
 def _digest(listing: Listing) -> str:
-    """Of the listing and its photos' sizes: tells a changed folder from an unchanged one without reading the photos."""
+    """A digest of the listing and the photos' sizes, which notices a changed folder without reading the photos."""
     sha = hashlib.sha256(repr((listing.fine, listing.coarse)).encode())
     for split, photos in listing.photos.items():
         for photo in photos:

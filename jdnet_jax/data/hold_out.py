@@ -1,4 +1,4 @@
-"""Seeded parts of the training photos, held out for tuning and testing."""
+"""Held-out parts of the training photos for tuning and testing, chosen by a seed."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def stratified_hold_out(
     seed: int = 0,
     groups: Mapping[str, Hashable] | None = None,
 ) -> dict[str, set[str]]:
-    """Takes one or several parts out of the photos, stratified by label, and never parts the photos of a group.
+    """Holds one or several parts of the photos out, stratified by label, keeping the photos of a group together.
 
     Of each label every part gets its share, rounded; at least one photo, but never the last one, and no more than
     leaves one for training and one for each part still to come. The parts are filled one after the other; where photos
@@ -55,7 +55,7 @@ def stratified_hold_out(
         fractions: for each part its share of the photos of each label; their sum is below 1.
         seed: another seed takes others.
         groups: tells which photos must stay together, as copies of a picture must: those that it maps to the same
-            value. None where each may go its own way.
+            value. None if there are no groups.
 
     Returns:
         The names of the photos in each part. What is in none is left for training.
@@ -120,7 +120,7 @@ def _shuffled(labels: Mapping[str, Hashable], seed: int, groups: Mapping[str, Ha
 def _choose(
     groups: Sequence[Sequence[str]], labels: Mapping[str, Hashable], wanted: Mapping[Hashable, int]
 ) -> set[int]:
-    """Positions of the groups to take, earlier ones first, see `stratified_hold_out`.
+    """The positions of the groups to take, earlier ones first; see `stratified_hold_out`.
 
     Args:
         groups: names of the photos of each group.

@@ -26,7 +26,7 @@ Name = TypeVar("Name")
 
 
 class Picture(NamedTuple):
-    """What was found in a photo that can be decoded: SHA-256 of its bytes, height and width in pixels."""
+    """A photo that can be decoded: SHA-256 of its bytes, height and width in pixels."""
 
     sha256: bytes
     height: int
@@ -46,7 +46,7 @@ def read(path: Path) -> bytes:
 
 
 def decode(encoded: bytes) -> UInt8[np.ndarray, "height width 3"]:
-    """Decodes a photo in full: a truncated JPEG has a sound header, so nothing short of that finds it.
+    """Decodes a photo in full, since the header of a truncated JPEG is sound.
 
     Raises:
         UnreadablePhotoError: it is damaged, no photo, or beyond what a photo may be.
@@ -79,12 +79,12 @@ def inspect(photos: Iterable[Name], load: Callable[[Name], bytes]) -> tuple[dict
 
 
 def unreadable(paths: Iterable[Path], load: Callable[[Path], bytes] = read) -> dict[Path, str]:
-    """The reason for each file that cannot be decoded; takes what `inspect` takes."""
+    """The reason for each file that cannot be decoded; the arguments are those of `inspect`."""
     return {path: result for path, result in _looked_at(paths, load) if isinstance(result, str)}
 
 
 def refuse_many(reasons: Mapping[Name, str], total: int, where: object, *, own: bool = False) -> None:
-    """Warns of each photo that is left out because it is unreadable, and refuses data of which many are.
+    """Warns about each unreadable photo that is left out, and refuses data with many of them.
 
     Args:
         reasons: the unreadable photos, and why they are.
@@ -110,7 +110,7 @@ def refuse_many(reasons: Mapping[Name, str], total: int, where: object, *, own: 
 
 
 def _looked_at(photos: Iterable[Name], load: Callable[[Name], bytes]) -> Iterator[tuple[Name, Picture | str]]:
-    """Each photo with what is in it or the reason why it is unreadable."""
+    """Each photo with its `Picture`, or the reason why it is unreadable."""
 
     def look(photo: Name) -> tuple[Name, Picture | str]:
         try:

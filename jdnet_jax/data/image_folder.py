@@ -89,7 +89,7 @@ def create(
 
 
 def share_of(role: str, photos: int) -> float:
-    """The share of a folder's photos that is held out where nobody says another.
+    """The default share of a folder's photos that is held out.
 
     A tenth. Of fewer than 1,000 photos more, so that there are ENOUGH to test on, though never more than a fifth; for
     val, on which what takes ENOUGH photos is fitted, only where a fifth is ENOUGH (OURS).
@@ -153,7 +153,7 @@ def check_options(
     test_fraction: Unchecked,
     split_seed: Unchecked,
 ) -> None:
-    """Checks what `create` is given.
+    """Checks the arguments of `create`.
 
     Args:
         name: of the builder, for messages.
@@ -211,7 +211,7 @@ class ImageFolder(LocalBuilder):
 
 
 def examine(config: ImageFolderConfig) -> Examination:
-    """What `folder_examination.examine` finds in the folder of a config."""
+    """The examination of a config's folder by `folder_examination.examine`."""
     return folder_examination.examine(
         config.name,
         config.raw_dir,
@@ -224,7 +224,7 @@ def examine(config: ImageFolderConfig) -> Examination:
 
 
 def how_divided(listing: Listing, divided: Divided, config: ImageFolderConfig) -> Iterator[str]:
-    """Words on where val and test come from, and on classes of which they or train have too little."""
+    """Sentences on where val and test come from, and on classes with too few photos in a split."""
     present = [split for split in SPLITS if split in listing.photos and split != "train"]
     if present:
         yield f"{' and '.join(present)} as the folder has {'them' if len(present) > 1 else 'it'}"
@@ -258,7 +258,7 @@ def _left_out(listing: Listing) -> Iterator[str]:
 
 
 def _suspicious(examination: Examination) -> Iterator[str]:
-    """Photos that make the numbers of this dataset doubtful."""
+    """Sentences on photos that make results on this dataset unreliable."""
     contradictory = examination.under_several_classes()
     if contradictory:
         logging.warning(

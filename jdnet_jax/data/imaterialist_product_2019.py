@@ -183,7 +183,7 @@ def _sizes(folder: Path) -> dict[str, int]:
 
 
 def _digest(root: Path) -> str:
-    """Of the JSON files and of the photos' names and sizes: a changed folder is told without reading the photos."""
+    """A digest of the JSON files and of the photos' names and sizes; it notices changes without reading photos."""
     sha = hashlib.sha256()
     for split in OFFICIAL:
         sha.update(hashlib.sha256((root / f"{split}.json").read_bytes()).digest())

@@ -25,11 +25,11 @@ _SEPARATORS = ",;\t"
 
 
 class LabelList:
-    """The classes of photos by the names that lists give them."""
+    """The classes of photos as lists of files name them."""
 
     def __init__(self) -> None:
         self._classes: dict[str, str] = {}
-        self._used: dict[str, str] = {}  # by the names in the lists, the photos that they were found to be of
+        self._used: dict[str, str] = {}  # by the names in the lists, the photos that they belong to
 
     def class_of(self, photo: Path, folder: Path) -> str | None:
         """The class of a photo below a folder; None where no list has it.
@@ -53,11 +53,11 @@ class LabelList:
         return None
 
     def not_asked_for(self) -> list[str]:
-        """The names for which `class_of` was never asked: there is no such photo."""
+        """The listed names that `class_of` never used: there is no such photo."""
         return sorted(self._classes.keys() - self._used.keys())
 
     def add(self, file: Path) -> None:
-        """Reads a file; one that is no such list adds nothing.
+        """Adds a file; a file that is not a list of labels adds nothing.
 
         Raises:
             UserError: it cannot be read, has a row without a class, or gives a photo two of them.
@@ -84,7 +84,7 @@ class LabelList:
 
 
 def read(files: Iterable[Path]) -> LabelList:
-    """The lists among some files, which are told by their ending `.csv` and by their first row."""
+    """The label lists among some files, recognised by the ending `.csv` and the first row."""
     labels = LabelList()
     for file in files:
         if file.suffix.lower() in (".csv", ".tsv"):
@@ -93,7 +93,7 @@ def read(files: Iterable[Path]) -> LabelList:
 
 
 def _rows(text: str) -> list[list[str]]:
-    """The rows of a list, the first of which names the columns in lower case; none of another file."""
+    """The rows of a list, the first with the column names in lower case; none for another file."""
     for separator in _SEPARATORS:
         reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
         header = [cell.strip() for cell in next(reader, [])]

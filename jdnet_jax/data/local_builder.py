@@ -1,4 +1,4 @@
-"""What the builders of a user's own files have in common."""
+"""Base class of the builders for a user's files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder):
     """A builder that downloads nothing."""
 
     def download_and_prepare(self, **options: Any) -> None:
-        """Prepares the records, if that is still to do, without asking TFDS's public bucket; takes TFDS's options."""
+        """Prepares the records if necessary, without asking TFDS's public bucket; takes TFDS's options."""
         config = options.pop("download_config", None) or tfds.download.DownloadConfig()
         config = dataclasses.replace(config, try_download_gcs=False)
         with photo_limits.quiet_pillow(), without_talk_of_downloads():
@@ -45,7 +45,7 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder):
     def labelled_photos(
         self, description: str, features: Mapping[str, Any], homepage: str | None = None
     ) -> tfds.core.DatasetInfo:
-        """What TFDS asks to be told of photos that are JPEG or PNG, as `photo_file` has them.
+        """The `DatasetInfo` for labelled photos that are JPEG or PNG, as `photo_file` makes them.
 
         Args:
             description: of the dataset.
@@ -61,7 +61,7 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder):
         )
 
     def records(self, files: Iterable[Path]) -> Iterator[bytes]:
-        """What to store of photos that were found to be readable.
+        """The records to store for readable photos.
 
         Raises:
             UserError: one of them is no longer.
@@ -79,7 +79,7 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder):
 
 @contextlib.contextmanager
 def without_talk_of_downloads() -> Iterator[None]:
-    """Keeps back what TFDS prints of a download, and its bars: nothing is fetched, and `with_progress` says more."""
+    """Suppresses TFDS's messages and bars about downloads: nothing is fetched, and `with_progress` reports more."""
     tfds.disable_progress_bar()
     try:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -89,7 +89,7 @@ def without_talk_of_downloads() -> Iterator[None]:
 
 
 def with_progress(items: Collection[T], what: str) -> Iterator[T]:
-    """The items, while a line every 1,000 of them says how far the work is."""
+    """The items unchanged, with a line of progress every 1,000 items."""
     for number, item in enumerate(items):
         if number % _SAY_EVERY == 0:
             say(f"{what}, once: photo {number} of {len(items)}")

@@ -1,4 +1,4 @@
-"""A user's own photos with the masks of their food, each in a folder for each class.
+"""A user's photos with the masks of their food, photos and masks each in one folder per class.
 
     root/photos/<class>/<name>.jpg      root/masks/<class>/<name>.png
     root/{train,val,test}/photos/...    root/{train,val,test}/masks/...      divided already
@@ -58,7 +58,7 @@ class MaskedFolder(LocalBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.labelled_photos(
-            "A user's own photos with masks, in a folder for each class.",
+            "A user's photos with masks, in a folder for each class.",
             {
                 "mask": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
                 "label": tfds.features.ClassLabel(),  # named once the folder is read
@@ -150,12 +150,12 @@ _LEFT_OUT = ("empty", "others")  # of a listing
 def mask_of(root: Path, photo: Photo) -> Path:
     """Where the mask of a photo lies."""
     split = PurePosixPath(photo.path).parts[0] if _is_divided(root) else ""
-    # By the file's own name: that in `path` has its accents in one writing.
+    # By the file's name on disk: that in `path` has its accents in one writing.
     return root / split / "masks" / photo.file.relative_to(root / split / "photos").with_suffix(".png")
 
 
 def check_complete(root: Path, listing: Listing) -> None:
-    """Checks that each photo has a mask, and none shares it with another of another ending.
+    """Checks that each photo has a mask of its own: two photos that differ only in the ending would share one.
 
     Raises:
         UserError: counts those that have none.
@@ -169,7 +169,7 @@ def check_complete(root: Path, listing: Listing) -> None:
 
 
 def refuse_without(files: Sequence[Path], photos: Sequence[str]) -> None:
-    """Refuses photos without a mask in one line that counts them.
+    """Refuses photos without a mask, with a message that counts them.
 
     Args:
         files: of the masks.
@@ -196,7 +196,7 @@ class Masked(NamedTuple):
 
 
 def with_region(photos: Mapping[str, Sequence[Masked]], where: Path) -> tuple[dict[str, set[str]], tuple[str, ...]]:
-    """The names of each split's photos whose mask has a region of interest, and what to say of the others.
+    """The names of each split's photos whose mask has a region of interest, and sentences on the others.
 
     A mask without any region leaves nothing to look at: its photo is left out and counted. One that covers the whole
     photo is counted and kept: its context is black.
@@ -243,6 +243,6 @@ def _is_divided(root: Path) -> bool:
 
 
 def _digest(root: Path, listing: Listing) -> str:
-    """Of the photos and of their masks: a changed folder is prepared anew."""
+    """A digest of the photos and their masks, so that a changed folder is prepared again."""
     files = [mask_of(root, photo) for members in listing.photos.values() for photo in members]
     return hashlib.sha256(f"{digest(listing)} {masks.digest(files)}".encode()).hexdigest()[:12]

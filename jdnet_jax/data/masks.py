@@ -1,4 +1,4 @@
-"""Masks as files: reading, checking against their photos, and what of them a record holds."""
+"""Mask files: reading them, checking them against their photos, and encoding them for records."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def read(file: Path, channel: int | None = None) -> Integer[np.ndarray, "height 
 
 
 def digest(files: Iterable[Path]) -> str:
-    """Tells changed masks from unchanged ones: 12 hexadecimal digits of their contents, in their order."""
+    """A digest of the contents of masks, in order: 12 hexadecimal digits."""
     sha = hashlib.sha256()
     for file in files:
         sha.update(hashlib.sha256(file.read_bytes()).digest())

@@ -1,4 +1,4 @@
-"""Mixup and CutMix: two photos of a batch become two mixtures, each with a share of both labels.
+"""Mixup and CutMix: two photos of a batch become two mixtures with shares of both labels.
 
 Mixup (Zhang, Cisse, Dauphin, Lopez-Paz, ICLR 2018) blends the pixels; CutMix (Yun et al., ICCV 2019) pastes a
 rectangle. The partners are positions 2i and 2i + 1 of the global batch, so the pairs, like the batch, do not depend on
@@ -13,7 +13,7 @@ import tensorflow as tf
 from jaxtyping import Float, Int
 from ml_collections import ConfigDict
 
-# Added to the key of a pair's first photo: draws independent of each other and of the photo's own (`augment`).
+# Added to the key of a pair's first photo: draws independent of each other and of the photo's augmentation (`augment`).
 _WHETHER, _WHICH, _MIXUP, _CUTMIX, _PLACE = ((16 + i, 0) for i in range(5))
 
 
@@ -33,7 +33,7 @@ def mix_pairs(batch: Mapping[str, tf.Tensor], augment: ConfigDict) -> dict[str, 
 
     Returns:
         the batch with mixed images, `mixed_label` [n]: the partner's label, and `share` float32 [n] in [0, 1]: how much
-        of the photo is its own, the rest being the partner's; 1 where nothing was mixed.
+        of the mixture is the photo itself, the rest the partner; 1 where nothing was mixed.
     """
     images, keys = batch["image"], batch["key"]
     size, channels = images.shape[1], images.shape[3]

@@ -1,4 +1,4 @@
-"""Finds photos of different splits that are nearly the same picture: a test on them measures memory.
+"""Near-duplicates: photos of different splits that are nearly the same picture, on which a test measures memory.
 
 Each photo is reduced to 64 bits that tell where it becomes brighter from left to right (the "difference hash" of
 N. Krawetz, hackerfactor.com, 2013). Measured on the photos of the Grocery Store Dataset: more than 99 % of the copies
@@ -49,7 +49,7 @@ def pairs_across(
 def pairs_within(
     hashes: Mapping[str, UInt64[np.ndarray, " n"]], max_distance: int = MAX_DISTANCE
 ) -> list[tuple[tuple[str, int], tuple[str, int]]]:
-    """Photos of one split whose hashes are as near to each other; as `pairs_across`, each pair once."""
+    """Photos of one split whose hashes differ in at most `max_distance` bits, each pair once."""
     return [
         ((split, i), (split, j))
         for split, members in hashes.items()

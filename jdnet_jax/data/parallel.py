@@ -1,4 +1,4 @@
-"""Runs a function over many files in threads: decoders release Python's lock."""
+"""Parallel work on many files in threads: decoders release Python's lock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ R = TypeVar("R")
 def in_order(function: Callable[[T], R], items: Iterable[T], threads: int | None = None) -> Iterator[R]:
     """Results of `function` in the order of `items`, computed at most two a thread ahead of the one asked for.
 
-    The executor's own `map` starts on everything at once, so that its results, whole photos perhaps, pile up in memory
+    The executor's `map` starts on everything at once, so that its results, whole photos perhaps, pile up in memory
     where they are taken more slowly than they are made.
 
     Args:

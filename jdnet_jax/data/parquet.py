@@ -108,7 +108,7 @@ def create(
 
 
 def _choose(files: parquet_files.Files, test: str, raw_dir: str) -> tuple[dict[str, tuple[Path, ...]], tuple[str, ...]]:
-    """The files of train, val and test, without those that are to be held out, and words on what is left out."""
+    """The files of train, val and test, without the splits that are to be held out, and sentences on files left out."""
     there = dict(files.splits)
     chosen = {"train": there.pop("train")}
     if test != "holdout":
@@ -149,7 +149,7 @@ def _read_names(names: Unchecked) -> tuple[str, ...]:
 
 
 def _same_names(tables: Tables) -> tuple[str, ...]:
-    """The classes' names as all files have them in their metadata; () where none has any."""
+    """The class names in the metadata of the files, which must agree; () if no file has any."""
     files = {table.names: table.file for members in tables.values() for table in members if table.names}
     if len(files) > 1:
         one, other = list(files.values())[:2]
@@ -209,7 +209,7 @@ class Parquet(LocalBuilder):
 
 
 def _names_of_labels(tables: Sequence[Table]) -> tuple[str, ...]:
-    """Names of the classes where nothing else tells them: the labels of train."""
+    """The class names taken from the labels of train, if nothing else names the classes."""
     labels = {label for table in tables for label in parquet_rows.labels(table)}
     strings = sorted(label for label in labels if isinstance(label, str))
     if strings:
@@ -229,7 +229,7 @@ def _how_divided(config: ParquetConfig) -> Iterator[str]:
 
 
 def _suspicious(divided: Mapping[str, Photos], names: Sequence[str]) -> Iterator[str]:
-    """What makes the numbers of this dataset doubtful: classes without photos, and copies of photos."""
+    """Sentences on what makes results on this dataset unreliable: classes without photos, and copies of photos."""
     for split, photos in divided.items():
         absent = set(range(len(names))) - {photo.label for photo in photos.values()}
         if absent:

@@ -1,4 +1,4 @@
-"""Which Parquet files a user means, and of which split each is: the layouts of data sets of the Hugging Face hub.
+"""Finds a user's Parquet files and the split of each, in the layouts of the Hugging Face hub.
 
 `train-00000-of-00003.parquet`, `data/train-*.parquet`, `train.parquet`, `default/train/0000.parquet` (how the hub
 itself converts data sets) and `train/anything.parquet`: a file's name tells its split, or else the folder in which it
@@ -32,7 +32,7 @@ _WORD = re.compile(r"[a-z]+")
 
 @dataclasses.dataclass(frozen=True)
 class Files:
-    """The files of each split that there is, by name, and those that are of no split where others are of one."""
+    """The files of each split, and the files that belong to no split although others do."""
 
     splits: Mapping[str, tuple[Path, ...]]
     others: tuple[Path, ...] = ()
@@ -83,7 +83,7 @@ def _divided(files: list[Path], root: Path | None, data_dir: str) -> Files:
 
 
 def _split_of(file: Path, root: Path | None) -> str:
-    """The split that the name of a file or of the folder in which it lies tells; '' for none."""
+    """The split that a file's name or folder names; '' if none."""
     folder = "" if file.parent == root else file.parent.name
     for name in (file.stem, folder):
         told = {_WORDS[word] for word in _WORD.findall(name.lower()) if word in _WORDS}
@@ -95,7 +95,7 @@ def _split_of(file: Path, root: Path | None) -> str:
 
 
 def _refuse_several(root: Path, files: list[Path]) -> None:
-    """A data set of the hub may come in several configurations, each in a folder that holds all splits."""
+    """Refuses several configurations: a data set of the hub may have some, each in a folder with all splits."""
     folders = set()
     for file in files:
         parts = file.relative_to(root).parts[:-1]

@@ -18,7 +18,7 @@ from jdnet_jax.process.errors import UserError
 
 
 class Photo(NamedTuple):
-    """What is remembered of a row whose photo can be read: SHA-256 of the image file, label, and what is stored."""
+    """A row whose photo can be read: SHA-256 of the image file, label, and the bytes to store."""
 
     digest: bytes
     label: int
@@ -30,7 +30,7 @@ Photos = Mapping[int, Photo]
 
 
 def read_photos(split: str, tables: Sequence[Table], names: Sequence[str]) -> tuple[Photos, int]:
-    """Decodes every photo of a split; what is in those that can be read, and the number of those that cannot.
+    """Decodes every photo of a split; returns the readable ones and the number of the others.
 
     Args:
         split: its name, for messages.
@@ -68,7 +68,7 @@ def read_photos(split: str, tables: Sequence[Table], names: Sequence[str]) -> tu
 
 
 def divide(photos: Mapping[str, Photos], val_fraction: float, test_fraction: float, seed: int) -> dict[str, Photos]:
-    """Holds the splits that `found` lacks out of its train, class by class, by a hash of the photos.
+    """Holds the splits that `photos` lacks out of its train, class by class, by a hash of the photos.
 
     Copies of a photo are never parted; those under several classes, of which all but one must be wrong, stay in train.
 

@@ -25,7 +25,7 @@ _READ_TOGETHER = 1 << 20  # bytes: a row group may be the whole file, and is nev
 
 @dataclasses.dataclass(frozen=True)
 class Table:
-    """What is known of a file before its rows are read; made by `inspect`.
+    """The schema of a file, read before its rows; made by `inspect`.
 
     Attributes:
         file: where it is.
@@ -80,7 +80,7 @@ def inspect(file: Path, image: str, label: str) -> Table:
 
 
 def images_and_labels(table: Table) -> Iterator[tuple[bytes | None, int | str | None]]:
-    """The image, as the bytes of an image file, and the label of each row, in order; None where there is none.
+    """The image, as the bytes of an image file, and the label of each row, in order; None for a missing one.
 
     Raises:
         UserError: the file is damaged.
@@ -125,7 +125,7 @@ def _field(struct: pyarrow.StructType, name: str) -> pyarrow.DataType | None:
 
 
 def _class_names(metadata: dict[bytes, bytes] | None, label: str) -> tuple[str, ...] | None:
-    """The names in the metadata of the label's column; None where it has none in the form that the hub writes."""
+    """The class names in the metadata of the label's column; None if it has none in the hub's form."""
     try:
         names = json.loads((metadata or {})[b"huggingface"])["info"]["features"][label]["names"]
     except (KeyError, TypeError, ValueError):

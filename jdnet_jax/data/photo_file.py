@@ -1,11 +1,11 @@
-"""From a photo file of any common format to the bytes of a record, which TensorFlow decodes to the right pixels.
+"""Conversion of photo files of any common format to bytes for a record, which TensorFlow decodes to the right pixels.
 
 TensorFlow's decoders know nothing of EXIF, drop transparency and differ in the formats that they read from release to
 release; so what they would get wrong is put right here with Pillow, once, when a dataset is prepared:
 
 - Upright RGB and greyscale JPEG files, and upright PNG files without transparency, are kept byte for byte.
 - The EXIF orientation is applied: the record holds the photo as a viewer shows it.
-- A CMYK JPEG becomes sRGB by its own colour profile; without one, each of R, G, B is (1 - C)(1 - K) and so on. The
+- A CMYK JPEG becomes sRGB by its colour profile; without one, each of R, G, B is (1 - C)(1 - K) and so on. The
   profiles of RGB and greyscale photos are ignored, as they are wherever TensorFlow decodes a phone's photo later.
 - Of 16-bit PNG the high byte of each value counts, as it does for TensorFlow.
 - What is transparent is laid on white, the paper of most product photos.
@@ -78,7 +78,7 @@ def record_of_pixels(pixels: np.ndarray) -> bytes:
 
 
 def record_of(file: Path) -> bytes:
-    """`to_record` of a file's content.
+    """The record of a photo file: `to_record` of its content.
 
     Raises:
         UnreadablePhotoError: as `to_record`, or the file is not there.
@@ -165,7 +165,7 @@ def _without_alpha(image: Image.Image) -> Image.Image:
     """The pixels as 8-bit `L` or `RGB`."""
     if image.mode == "CMYK":
         return _cmyk_to_rgb(image)
-    if image.mode.startswith("I"):  # 16-bit greys: Pillow's own conversion would clip them to 255
+    if image.mode.startswith("I"):  # 16-bit greys: Pillow's conversion would clip them to 255
         return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.has_transparency_data:
         white = Image.new("RGBA", image.size, "white")
@@ -186,7 +186,7 @@ def _cmyk_to_rgb(image: Image.Image) -> Image.Image:
 
 
 def _check_tiff(image: Image.Image) -> None:
-    """The container of TIFF also holds what a camera's sensor saw, before which a small preview stands."""
+    """Refuses raw sensor data in a TIFF container, where the first image is only a small preview."""
     tags = image.tag_v2  # type: ignore[attr-defined]
     if _DNG in tags or tags.get(_SUBFILE, 0) & 1:
         raise UnreadablePhotoError("a camera's raw file: develop it, and save it as JPEG")

@@ -1,4 +1,4 @@
-"""What a photo may be: the one place for every reader, whether it prepares, trains, evaluates, predicts or segments.
+"""The limits on photos, the same for every reader: size, shape and complexity.
 
 The demo's page (`demo/web/page/photo_header.js`) holds a photo's pixels and sides to the same numbers.
 """
@@ -33,14 +33,14 @@ class UnreadablePhotoError(Exception):
 
 @contextlib.contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Keeps Pillow's warnings, which name no file, from the user, in all threads; wrap the reading of many files."""
+    """Suppresses Pillow's warnings, which name no file, in all threads; for reading many files."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"PIL\.")
         yield
 
 
 def opened(content: bytes, formats: tuple[str, ...] | None = None) -> Image.Image:
-    """The photo, of which only the header was read, once it is known to be within the limits; to be closed.
+    """The opened photo after a check of the limits; only its header was read. The caller closes it.
 
     Args:
         content: of a file.
@@ -83,7 +83,7 @@ def check(content: bytes) -> None:
 
 
 def damaged(error: BaseException) -> UnreadablePhotoError:
-    """What to say of a decoder's complaint."""
+    """The message for a decoder's error."""
     return UnreadablePhotoError(f"damaged ({str(error).splitlines()[0] if str(error) else type(error).__name__})")
 
 
@@ -100,7 +100,7 @@ def _check(image: Image.Image, content: bytes) -> None:
 
 
 def _scans(content: bytes) -> int:
-    """The scans of a JPEG's first picture, as far as MAX_SCANS is passed."""
+    """The number of scans of a JPEG's first picture, counted until it exceeds MAX_SCANS."""
     count, position = 0, 2
     for _ in range(_MAX_SEGMENTS):
         marker = _MARKER.search(content, position)

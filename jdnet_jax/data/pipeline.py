@@ -1,12 +1,12 @@
 """Batches for training and evaluation, as tf.data pipelines that hand out NumPy arrays.
 
 The training stream is the concatenation of one permutation of the split for each epoch. What it holds at position p is
-a function of (seed, p) alone (given the dataset's shuffle buffer), and global batch t is [t * batch_size,
+a function of (seed, p) alone (for one shuffle buffer), and global batch t is [t * batch_size,
 (t + 1) * batch_size) of it, so:
 
 - the position of a run is one integer, its step; resuming there skips encoded records, decoding nothing;
-- any number of processes sees the same global batches: each decodes only its own rows;
-- photos without labels are a stream of their own, of the same kind; their places in a batch are spread evenly;
+- any number of processes sees the same global batches: each decodes only its rows;
+- photos without labels are a separate stream of the same kind; their places in a batch are spread evenly;
 - an example's augmentation, keyed by (seed, epoch, index), is the same however it is reached; where photos are mixed,
   its partner is its neighbour in the global batch.
 
@@ -14,7 +14,7 @@ With repeated augmentation (Hoffer et al., CVPR 2020) each photo of the permutat
 row, each time with another augmentation, and an epoch's positions are filled by as many times fewer photos.
 
 Where classes are to be seen alike (`Dataset.balance`), an epoch's positions are filled by copies of the photos of small
-classes, each with an augmentation of its own, and by some of those of large ones, which take turns: see `balance`.
+classes, each with another augmentation, and by some of those of large ones, which take turns: see `balance`.
 
 Of a dataset with masks each photo is cut up as `Dataset.view` says, behind all augmentation; where both parts are asked
 for, the photo and its region of interest are mixed alike and the context is what is left, so that the parts add up to
@@ -224,7 +224,7 @@ def eval_batches(
 
 
 def _spread(count: int, total: int) -> Int[np.ndarray, " total"]:
-    """`count` ones among zeros, as evenly as can be: any of n equal parts has as many, where n divides both numbers."""
+    """`count` ones spread evenly among zeros: n equal parts have equally many, if n divides both numbers."""
     reached = np.arange(total + 1, dtype=np.int64) * count // total
     return np.diff(reached)
 
@@ -241,14 +241,14 @@ def _each(
     image_size: int,
     view: str,
 ) -> UInt8[tf.Tensor, "n size size channels"]:
-    """`one(key, photo)`, or `one(key, photo, mask)` where the view needs masks, of each photo."""
+    """Maps each photo by `one(key, photo)`, or `one(key, photo, mask)` if the view needs masks."""
     masks = () if view == views_lib.PHOTO else (records.parse_masks(serialized),)
     signature = tf.TensorSpec([image_size, image_size, _CHANNELS.get(view, 3)], tf.uint8)
     return tf.map_fn(lambda photo: one(*photo), (keys, photos, *masks), fn_output_signature=signature)
 
 
 def _channels(seen: UInt8[tf.Tensor, "size size 3_or_4"], view: str) -> UInt8[tf.Tensor, "size size channels"]:
-    """What a view needs of a photo with its mask behind it: its one image, or the photo and the region of interest."""
+    """The channels that a view needs of a photo with its mask: one image, or the photo and the region of interest."""
     if view == views_lib.PHOTO:
         return seen
     photo, mask = seen[..., :3], seen[..., 3:]
@@ -269,7 +269,7 @@ def _parted(batch: dict[str, tf.Tensor], view: str) -> dict[str, tf.Tensor]:
 
 
 def _beside(value: tf.Tensor | np.int64 | bool, elements: tf.data.Dataset) -> tf.data.Dataset:
-    """(value, element) for each element. Costs nothing, which a map does for each element."""
+    """(value, element) for each element; unlike a map it costs nothing for each element."""
     return tf.data.Dataset.zip((tf.data.Dataset.from_tensors(value).repeat(), elements))
 
 
@@ -291,7 +291,7 @@ def _batches(
 ) -> Iterator[Batch]:
     """Picks `rows` of each global batch, decodes them in parallel, keeps their order, batches and finishes them.
 
-    `views` is given several records at a time, joined; `finish` whole batches.
+    `views` takes several records at a time, joined; `finish` whole batches.
     """
     rows = range(batch_size) if rows is None else rows
     if not len(rows) or min(rows) < 0 or max(rows) >= batch_size:

@@ -1,4 +1,4 @@
-"""Whether what TFDS prepared is whole: its files, their records, and what `dataset_info.json` tells of them."""
+"""Integrity of prepared datasets: their files, their records, and `dataset_info.json`."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _SAY_EVERY = 10_000  # photos
 
 
 def seal(folder: Path) -> None:
-    """Writes the checksums of what was just prepared, as far as it lies where this process can write."""
+    """Writes the checksums of a newly prepared dataset, if this process can write there."""
     with contextlib.suppress(OSError):
         checksums.write(folder)
 
@@ -38,7 +38,7 @@ def seal(folder: Path) -> None:
 def check(builder: tfds.core.DatasetBuilder) -> None:
     """Checks a prepared dataset without reading its records: the other files, the number and size of the records.
 
-    The records have checksums of their own, which their reader compares; `explained` tells what it finds.
+    The records have separate checksums, which their reader compares; `explained` tells what it finds.
 
     Raises:
         UserError: names the file that is missing, damaged or another one, and says how it is made anew.
@@ -72,7 +72,7 @@ def check(builder: tfds.core.DatasetBuilder) -> None:
 
 
 def check_photos(builder: tfds.core.DatasetBuilder) -> None:
-    """Checks once that the photos of a dataset that TFDS prepared are within `photo_limits`: TFDS looks at none.
+    """Checks once that the photos of a dataset that TFDS prepared are within `photo_limits`, since TFDS checks none.
 
     A file beside the records remembers it, where one can be written there; it is of these very records.
 
@@ -121,7 +121,7 @@ def _fault(photo: tuple[str, int, bytes]) -> str | None:
 
 @contextlib.contextmanager
 def explained(builder: tfds.core.DatasetBuilder, split: str) -> Iterator[None]:
-    """Wraps the reading of a split's records, and tells what a reader stumbles over.
+    """Wraps the reading of a split's records, and explains errors.
 
     Raises:
         UserError: names the file or the photo that cannot be read, and says how it is made anew.
@@ -141,7 +141,7 @@ def explained(builder: tfds.core.DatasetBuilder, split: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def opening(store: Path, name: str) -> Iterator[None]:
-    """Wraps the making of a builder, which reads what it prepared before.
+    """Wraps the creation of a builder, which reads what it prepared before.
 
     Args:
         store: TFDS's data directory.
@@ -171,7 +171,7 @@ def _anew(folder: Path) -> str:
 
 
 def _damage(folder: Path) -> str | None:
-    """What the checksums say, of all files but the records, which have their own; None where they say nothing."""
+    """The damage that checksums show in files other than the records, which have their own; None if there is none."""
     if not (folder / checksums.NAME).is_file():
         return None
     damage = checksums.damage(folder, lambda name: _RECORDS not in name)
@@ -201,7 +201,7 @@ def _size(path: str, folder: Path) -> int:
 
 
 def _count(path: str) -> int | None:
-    """Records of a file, by their lengths alone; None where they do not end with the file."""
+    """The number of records in a file, counted by their lengths; None if they do not end with the file."""
     with tf.io.gfile.GFile(path, "rb") as file:
         size, position, count = file.size(), 0, 0
         while position < size:

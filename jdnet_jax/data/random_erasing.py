@@ -14,7 +14,7 @@ _DRAWS = 10  # before the view is left as it is
 
 
 def erase(image: Float[tf.Tensor, "h w 3"], key: Int[tf.Tensor, " 2"], probability: float) -> Float[tf.Tensor, "h w 3"]:
-    """With this probability covers a random rectangle with noise uniform in [0, 255].
+    """Covers a random rectangle with uniform noise in [0, 255], with the probability `probability`.
 
     Its area is uniform in `AREA` and the logarithm of its ratio in `RATIO`; the first of ten draws that fits counts.
 
@@ -36,6 +36,6 @@ def erase(image: Float[tf.Tensor, "h w 3"], key: Int[tf.Tensor, " 2"], probabili
     begin = tf.floor(draws[first, 2:] * (shape - size + 1.0))
     rows, columns = tf.range(shape[0])[:, None], tf.range(shape[1])[None]
     inside = (rows >= begin[0]) & (rows < begin[0] + size[0]) & (columns >= begin[1]) & (columns < begin[1] + size[1])
-    # Drawn beside the rectangle's own numbers, which the second part of the key tells apart.
+    # The inverted key makes the noise independent of the rectangle's numbers.
     noise = tf.random.stateless_uniform(tf.shape(image), tf.bitwise.invert(key), 0.0, 255.0, alg="philox")
     return tf.where(inside[..., None], noise, image)

@@ -1,6 +1,6 @@
-"""The records of a prepared TFDS dataset as they lie on disk, read in file order and parsed many at a time.
+"""Readers for the records of a prepared TFDS dataset: in file order, parsed many at a time.
 
-TFDS's own reader parses each record for itself, which takes longer than reading it.
+TFDS's reader parses records one by one, which takes longer than reading it.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def parse_masks(serialized: tf.Tensor) -> tf.Tensor:
 
 
 def labels(stream: tf.data.Dataset) -> Int[np.ndarray, " n"]:
-    """The labels of all records of a stream as `read` gives them; no photo is decoded."""
+    """The labels of all records of a stream from `read`; no photo is decoded."""
     parsed = stream.map(lambda _, record: record).batch(_PARSED_TOGETHER).map(lambda batch: parse(batch)[1])
     return np.concatenate(list(parsed.as_numpy_iterator()))
 
 
 def stored_bytes(builder: tfds.core.DatasetBuilder, split: str) -> int:
-    """Size of the split's records; where it takes part of a file, that part of the file's size."""
+    """Bytes of the split's records; of a file that it uses in part, the same part of the file's size."""
     return sum(
         round(tf.io.gfile.stat(part.filename).length * _taken(part) / part.examples_in_shard)
         for part in builder.info.splits[split].file_instructions
@@ -68,7 +68,7 @@ def overlap(builder: tfds.core.DatasetBuilder, one: str, other: str) -> bool:
 
 
 def room_for_cache() -> int:
-    """Bytes that cached records may take: a share of the memory that is free, in this container if it has a limit."""
+    """Bytes that cached records may take: a share of the free memory, of this container's if it has a limit."""
     return int(_CACHE_SHARE * min(_free_in_machine(), _free_in_container()))
 
 
@@ -77,7 +77,7 @@ def _taken(part: tfds.core.FileInstruction) -> int:
 
 
 def _free_in_machine() -> float:
-    """What Linux could hand out without swapping; elsewhere the pages that are free now."""
+    """Bytes that Linux could allocate without swapping; elsewhere the pages that are free now."""
     try:
         lines = dict(line.split(":") for line in Path("/proc/meminfo").read_text().splitlines())
         return int(lines["MemAvailable"].split()[0]) * 1024
@@ -86,7 +86,7 @@ def _free_in_machine() -> float:
 
 
 def _free_in_container(group: Path = Path("/sys/fs/cgroup")) -> float:
-    """Limit less use of the control group (version 2) that the process runs in; no limit: infinite."""
+    """Limit minus use of the process's control group (version 2); infinite without a limit."""
     try:
         limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
         return float("inf") if limit == "max" else max(0, int(limit) - int(used))

@@ -1,4 +1,4 @@
-"""Datasets whose photos come with a map of class ids: one example for each class of a photo, with the class's mask.
+"""Datasets with segmentation maps (class ids): one example for each class of a photo, with the class's mask.
 
 RveRNet (Jin, 2024) cuts one region of interest out for each pair of a photo and a class in it. Here as there a pair is
 known by (photo, class): the same photo stands in the data once for each food in it, and all its pairs are in one split.
@@ -60,7 +60,7 @@ class Layout:
 
 @dataclasses.dataclass(frozen=True)
 class Photo:
-    """A photo with its map: `name` is `<official split>/<stem>`, by which it is known."""
+    """A photo with its map, identified by its `name`, `<official split>/<stem>`."""
 
     name: str
     file: Path

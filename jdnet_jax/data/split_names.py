@@ -1,4 +1,4 @@
-"""How people name the folders of train, val and test, and folders that are no classes."""
+"""Usual names of the folders of train, val and test, and of folders that are not classes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def split_of(folder: str) -> str | None:
 
 
 def no_classes(folders: Collection[str]) -> str | None:
-    """Why folders of these names are not classes, as a phrase that begins with their names; None where they may be.
+    """The reason why folders of these names are not classes, a phrase that begins with the names; None if they may be.
 
     Args:
         folders: names of all folders in which there are photos.
@@ -75,13 +75,13 @@ def no_classes(folders: Collection[str]) -> str | None:
 
 
 def held_out_among(folders: Collection[str]) -> str | None:
-    """The name of val or test among folders that are classes, where nobody would name a class so."""
+    """A name of val or test among the folders of classes that nobody would use for a class."""
     kept = sorted(name for name in folders if split_of(name) in ("val", "test") and name.lower() not in ("dev", "eval"))
     return kept[0] if kept and len(kept) < len(folders) else None
 
 
 def resembled(name: str) -> str | None:
-    """The split that a folder or a list of this name may be of, where nothing else is in the name."""
+    """The split that the name of a folder or list resembles, if the name says nothing else."""
     words = [word.lower() for word in _WORD.findall(name)]
     words = [word for word in words if len(word) > 1 and not _FILLER.fullmatch(word)]
     return _WORDS.get(words[0]) if len(words) == 1 else None

@@ -1,4 +1,4 @@
-"""Photos without labels, in a folder and the folders below it, of which a share of each training batch is made."""
+"""Photos without labels, in a folder and the folders below it, for a share of each training batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names in messages."""
+"""Wording of lists and counts in messages."""
 
 from __future__ import annotations
 

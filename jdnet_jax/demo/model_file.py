@@ -1,4 +1,4 @@
-"""From what a person names as their model to a file that a browser runs."""
+"""The model file for the browser, from the model that a person names."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
 
-#: What runs a file, and what is found in its bytes, from where on; ONNX has no such mark.
+#: The runtime for a file, and the mark in its bytes with its offset; ONNX has no such mark.
 _RUNTIMES = {".tflite": ("litert", 4, b"TFL3"), ".onnx": ("onnxruntime", 0, b"")}
 
 

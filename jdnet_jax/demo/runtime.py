@@ -1,4 +1,4 @@
-"""What runs a model in the browser, fetched once from the npm registry at the versions of `web/package-lock.json`."""
+"""The browser's runtimes for models, fetched once from the npm registry at the versions of `web/package-lock.json`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _IMPORTS = {"litert.js": (b'"@litertjs/wasm-utils"', b'"./litert_wasm_utils.js"'
 
 
 def find_or_build() -> Path:
-    """The folder of the runtimes; it is fetched where it is not there.
+    """The folder of the runtimes, fetched if it is not there.
 
     Raises:
         UserError: it cannot be fetched.
@@ -54,7 +54,7 @@ def find_or_build() -> Path:
 
 
 def build() -> Path:
-    """Fetches the runtimes and returns their folder, in which each file lies as it is and compressed (`.gz`).
+    """Fetches the runtimes and returns their folder, with each file also compressed (`.gz`).
 
     Raises:
         UserError: there is no npm, the registry cannot be reached, or the folder cannot be written.
@@ -90,7 +90,7 @@ def _place(built: Path, folder: Path) -> None:
 
 
 def _folder() -> Path:
-    """In the user's cache, as an installed package may not be writable; by all that its content hangs on."""
+    """The folder in the user's cache (a package may not be writable), named by a digest of what decides its content."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     content = (WEB / "package-lock.json").read_bytes() + repr((FILES, _IMPORTS)).encode()
     version = hashlib.sha256(content).hexdigest()[:12]
@@ -98,7 +98,7 @@ def _folder() -> Path:
 
 
 def _install(npm: str, folder: Path) -> None:
-    """Runs npm for what the page needs; it checks the files' digests, and runs no script of theirs."""
+    """Installs the page's packages with npm, which checks the files' digests and runs no scripts of theirs."""
     for name in _LOCK:
         shutil.copy(WEB / name, folder)
     command = [npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]

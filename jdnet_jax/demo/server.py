@@ -67,7 +67,7 @@ class Server(ThreadingHTTPServer):
     def answers_to(self, host: str) -> bool:
         """Whether the Host header of a request names this server.
 
-        A page of another site could otherwise have its own name resolved to this machine (DNS rebinding) and read what
+        A page of another site could otherwise have its name resolved to this machine (DNS rebinding) and read what
         is served here. Addresses are safe from that: they are resolved by nobody.
         """
         try:
@@ -81,11 +81,11 @@ class Server(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Says nothing: a browser hangs up where a person leaves the page."""
+        """Ignores the error: a browser hangs up when a person leaves the page."""
 
 
 def serve_until_interrupted(server: Server) -> None:
-    """Serves until Ctrl-C or SIGTERM, each of which ends it well."""
+    """Serves until Ctrl-C or SIGTERM, which end it normally."""
     with _sigterm_interrupts(), contextlib.suppress(KeyboardInterrupt):
         server.serve_forever(poll_interval=0.2)
     server.server_close()
@@ -100,7 +100,7 @@ def _is_address(host: str, kind: str = "version") -> bool:
 
 
 def _own_address() -> str:
-    """The address by which others in the network reach this machine; its name where it has none."""
+    """This machine's address in the network; its name if it has no address."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("192.0.2.1", 9))  # an address of documentation (RFC 5737); nothing is sent
@@ -129,14 +129,14 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(body=True)
 
     def do_HEAD(self) -> None:
-        """Answers as to GET, without the content."""
+        """Answers as for GET, without the content."""
         self._answer(body=False)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Says nothing of each request."""
+        """Logs nothing for a request."""
 
     def end_headers(self) -> None:
-        """Every answer, errors included, has the same safeguards."""
+        """Adds the security headers to every answer, errors included."""
         for name, value in _HEADERS.items():
             self.send_header(name, value)
         super().end_headers()

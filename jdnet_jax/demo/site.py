@@ -1,4 +1,4 @@
-"""The page with a student: every file that it is made of, by its address."""
+"""The demo page of a student: all of its files by address."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ INDEX = "index.html"
 DESCRIPTION = "site.json"  # what the page is told of its student
 RUNTIME = "runtime"  # the folder of what runs it
 
-#: What the page may do: run its own scripts and WebAssembly, and ask its own server.
+#: The page may run scripts and WebAssembly from its server, and send requests to that server only.
 POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -94,7 +94,7 @@ def _asset(name: str, content: bytes, compressed: bytes | None = None) -> Asset:
 
 
 def _description(model: ModelFile, files: list[str]) -> Mapping[str, Any]:
-    """The card without what concerns only those who trained: where the photos lie, say."""
+    """The card without entries for those who trained only, such as the photos' path."""
     card = model.card
     about = {
         "file": model.name,

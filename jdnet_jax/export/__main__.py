@@ -40,7 +40,7 @@ _LICENCE = flags.DEFINE_string("license", "", "The licence that the file's metad
 
 
 def main(argv: list[str]) -> int:
-    """Exports and prints what was found, and returns the exit status."""
+    """Exports, prints the report, and returns the exit status."""
     if len(argv) > 1:
         raise UserError(f"unexpected argument {argv[1]!r}: options begin with --, such as --from={argv[1]}")
     if not _FROM.value:
@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
     if _APP.value:
         _check_app()
     if _APP.value == "web":
-        # A process of its own: the page's command exports by itself what it shows.
+        # A separate process: the page's command exports by itself what it shows.
         page = [sys.executable, "-m", "jdnet_jax.demo", f"--model={_FROM.value}", f"--export={_OUTPUT.value}"]
         return subprocess.run(page, check=False).returncode
     formats.check(_FORMAT.value, _QUANTIZE.value, _OUTPUTS.value)
@@ -81,7 +81,7 @@ def main(argv: list[str]) -> int:
 
 
 def _check_app() -> None:
-    """An app has one format, with the activation map that it draws."""
+    """Refuses flags that an app does not allow: it has one format, with the activation map that it draws."""
     for name in ("format", "outputs", *(("quantize", "calibrate", "allow_loss") if _APP.value == "web" else ())):
         if flags.FLAGS[name].present:
             raise UserError(f"--app={_APP.value} chooses --{name} by itself: leave it out")

@@ -1,4 +1,4 @@
-"""How a written file compares with the student that it was made from."""
+"""Comparison of an exported file with the student that it was made from."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_DIFFERENCE = 0.01  # of a probability: what arithmetic in another order may 
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """File and student on the same pictures.
+    """The agreement of file and student on the same pictures.
 
     Attributes:
         source: which pictures.
@@ -34,7 +34,7 @@ class Comparison:
     top1: tuple[float, float] | None
 
     def summary(self) -> dict[str, Any]:
-        """What `model.json` says of it."""
+        """The entry of `model.json`."""
         figures = {
             "pictures": self.source,
             "count": self.count,
@@ -64,7 +64,7 @@ def compare(student: Runner, file: Runner, pictures: Pictures) -> Comparison:
 
 
 def check(comparison: Comparison, quantize: str, allow_loss: bool) -> None:
-    """Decides whether a file may be handed out.
+    """Refuses a file that differs too much from the student.
 
     Args:
         comparison: of the file.

@@ -1,4 +1,4 @@
-"""From the hand-off to one file that was tried before it was put in place."""
+"""The export of a hand-off to one file, which is tested before it is put in place."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FEW = 100  # photos to calibrate with, below which a person is warned
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """What to export, and how.
+    """A request for an export: source, format and options.
 
     Attributes:
         source: a workdir or a hand-off.
@@ -62,7 +62,7 @@ class Request:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What was exported.
+    """The report of an export.
 
     Attributes:
         output: where it lies.
@@ -92,7 +92,7 @@ class Report:
 
 
 def export(request: Request) -> Report:
-    """Writes the file, runs it beside the student, and puts it in place if it is as good.
+    """Writes the file, compares its answers with the student's, and puts it in place if they agree.
 
     Raises:
         UserError: a mistake in the request, a network that the format cannot express, no calibration pictures, or a
@@ -182,7 +182,7 @@ def _describe(path: Path, card: ModelCard) -> None:
 
 
 def _dataset_of(source: Path, card: ModelCard) -> Dataset | None:
-    """The dataset of the run that the hand-off is of, where it is prepared on this machine."""
+    """The dataset of the hand-off's run, if it is prepared on this machine."""
     for folder in (source, source.absolute().parent):
         place = Workdir(folder)
         if place.config.is_file():

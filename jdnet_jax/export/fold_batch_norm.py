@@ -1,7 +1,7 @@
-"""BatchNorm folded into the convolutions before it: the same network for inference, with fewer operations.
+"""Folding of BatchNorm into the convolutions before it: the same network for inference, with fewer operations.
 
 (conv(x, kernel) + b - mean) * factor + bias == conv(x, kernel * factor) + (b - mean) * factor + bias
-with factor = scale / sqrt(var + epsilon), and b the convolution's own bias where it has one
+with factor = scale / sqrt(var + epsilon), and b the convolution's bias where it has one
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Folded:
     Attributes:
         module: the network.
         params: its parameters. Where a convolution's output goes to a BatchNorm and nowhere else, its kernel has the
-            factors in it, and the offset is the BatchNorm's `bias`, or the convolution's own where that has one. Any
+            factors in it, and the offset is the BatchNorm's `bias`, or the convolution's where that has one. Any
             other BatchNorm has its factors as `scale` and its offset as `bias`.
     """
 
@@ -83,9 +83,9 @@ def fold(module: nn.Module, variables: Mapping[str, PyTree]) -> Folded:
 
 
 def _batch_norms(module: nn.Module, variables: Mapping[str, PyTree]) -> dict[_Path, tuple[float, _Path | None]]:
-    """For the path of each BatchNorm its epsilon, and the path of the convolution that it can be folded into, if any.
+    """The path of each BatchNorm -> its epsilon, and the path of the convolution that it can be folded into, if any.
 
-    What a convolution's output goes to is read from the traced operations, where an identity with a name of its own
+    What a convolution's output goes to is read from the traced operations, where an identity with a name
     stands behind each convolution and before each BatchNorm.
     """
     convs: list[_Path] = []
@@ -118,7 +118,7 @@ def _batch_norms(module: nn.Module, variables: Mapping[str, PyTree]) -> dict[_Pa
 
 
 def _only_uses(jaxpr: Any) -> Iterator[tuple[int, int]]:
-    """The numbers of each marked convolution whose output is used once, and of the marked BatchNorm that uses it.
+    """Pairs of numbers: each marked convolution whose output is used once, and the marked BatchNorm that uses it.
 
     That this BatchNorm's slope is asked for too is no other use.
     """

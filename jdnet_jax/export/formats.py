@@ -1,4 +1,4 @@
-"""What can be exported: the formats, and how each can be quantised.
+"""The export formats, and how each can be quantised.
 
 This module imports neither JAX nor TensorFlow, so that `--help` and a mistyped flag answer at once.
 """
@@ -14,7 +14,7 @@ from jdnet_jax.process.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """A kind of exported file.
+    """An export format.
 
     Attributes:
         suffix: of the file's name; '' for a folder of any name.

@@ -18,7 +18,7 @@ from jdnet_jax.inference import flax_runner
 
 @dataclasses.dataclass(frozen=True, eq=False)  # known by identity: jit wants to hash it
 class InferenceFunction:
-    """What `flax_runner.forward` computes, of a network without BatchNorm.
+    """The function of `flax_runner.forward`, for a network without BatchNorm.
 
     Attributes:
         card: what the model says of itself.
@@ -55,7 +55,7 @@ class InferenceFunction:
 
     @property
     def inputs(self) -> dict[str, int]:
-        """What it takes: names of its arguments, with their channels."""
+        """The names of its arguments, with their channels."""
         return {"image": 3, "mask": 1} if self.card.view == views.BOTH else {"image": 3}
 
 

@@ -1,4 +1,4 @@
-"""The pictures that an export looks at: to find the ranges of activations, and to compare file and student."""
+"""The pictures of an export: for the ranges of activations, and for the comparison of file and student."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Pictures(NamedTuple):
 
 
 def of_split(dataset: Dataset, role: str, card: ModelCard, limit: int) -> Pictures:
-    """Photos of a prepared dataset, spread over its classes where it has more than the limit.
+    """Photos of a prepared dataset; if it has more than the limit, spread over its classes.
 
     Args:
         dataset: prepared.
@@ -74,7 +74,7 @@ def of_split(dataset: Dataset, role: str, card: ModelCard, limit: int) -> Pictur
 
 
 def of_folder(folder: Path, card: ModelCard, limit: int, part: str = ALL) -> Pictures:
-    """Photos below a folder, spread over the folders in it where it has more than the limit.
+    """Photos below a folder; if it has more than the limit, spread over the folders in it.
 
     Photos that cannot be read are passed over. Labels are known where every photo lies in a folder with a class's name.
 
@@ -113,7 +113,7 @@ def of_folder(folder: Path, card: ModelCard, limit: int, part: str = ALL) -> Pic
 
 
 def drawn(card: ModelCard) -> Pictures:
-    """Pictures of plates of food from the set that comes with the project, for want of photos."""
+    """Drawn plates of food, from the set that comes with the project, for use where there are no photos."""
     examples = [synthetic_meals.example("val", i, card.image_size) for i in range(_DRAWN)]
     images = [
         views.seen(example["image"], example["mask"][..., None].astype(np.uint8), card.view) for example in examples
@@ -122,9 +122,9 @@ def drawn(card: ModelCard) -> Pictures:
 
 
 def spread(groups: Sequence[Hashable], limit: int) -> list[int]:
-    """Positions of at most `limit` members such that each group has as many as another, as far as they go.
+    """The positions of at most `limit` members, chosen as evenly from all groups as their sizes allow.
 
-    Groups take turns, in an order of their own for each turn; which member comes first is drawn, from a fixed seed.
+    Groups take turns, in another order for each turn; which member comes first is drawn, from a fixed seed.
 
     Args:
         groups: the group of each position.

@@ -1,4 +1,4 @@
-"""Puts a finished export in its place: everything is written and tried aside, and moved when it is whole."""
+"""Placement of exports: everything is written and tested in a temporary place, and moved when it is complete."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FOLDERS = {"": "saved_model.pb", ".mlpackage": "Manifest.json"}  # what lies in
 
 @contextlib.contextmanager
 def placed(output: Path, suffix: str) -> Iterator[Path]:
-    """Gives a path aside to write to, and afterwards moves what is there to `output`, its card and list with it.
+    """Yields a temporary path to write to, then moves the files there to `output`, with model card and checksums.
 
     Where the code inside raises an exception, what was at `output` before stays as it is and nothing new is left.
 

@@ -1,4 +1,4 @@
-"""The last touches to a converted TFLite model: softmax, names, metadata, and no byte twice."""
+"""Post-processing of a converted TFLite model: softmax, names, metadata, and sharing of equal buffers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ INPUT, MASK = "image", "mask"
 
 
 def finish(converted: bytes, card: ModelCard, author: str, licence: str, outputs: Sequence[str]) -> bytes:
-    """The file to hand out, from a converter's.
+    """The final file, from the converter's.
 
     Args:
         converted: a model from images to logits and, where it is an output, the activation map.
@@ -100,7 +100,7 @@ def _metadata(model: schema.ModelT, content: bytes) -> schema.MetadataT:
 
 
 class _SharingBuilder(flatbuffers.Builder):
-    """Writes equal vectors once.
+    """A builder that writes equal vectors once.
 
     A tensor that is quantised channel by channel has a zero point for each channel, eight bytes that are zero; there
     are as many of them as biases, and again as many for the biases themselves.
@@ -111,7 +111,7 @@ class _SharingBuilder(flatbuffers.Builder):
         self._written: dict[tuple[str, bytes], int] = {}
 
     def CreateNumpyVector(self, x: np.ndarray) -> int:
-        """The place of a vector with this content."""
+        """The offset of a vector with this content."""
         key = (x.dtype.str, x.tobytes())
         if key not in self._written:
             self._written[key] = super().CreateNumpyVector(x)

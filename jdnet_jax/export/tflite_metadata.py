@@ -1,7 +1,7 @@
-"""The metadata that tools for TFLite read from inside a model file, written by the public schema.
+"""TFLite metadata inside a model file, for tools that read it, written by the public schema.
 
 Schema: `metadata_schema.fbs` of the TensorFlow Lite Support library, version 1.1.0, file identifier M001. It is a
-flatbuffer of its own in a buffer of the model that is named `TFLITE_METADATA`; the files that it refers to are a zip
+separate flatbuffer in a buffer of the model that is named `TFLITE_METADATA`; the files that it refers to are a zip
 archive, not compressed, behind the model. The packages that write it are no longer maintained, so the few tables that a
 classifier needs are written here, field by field; the numbers are the fields' places in the schema.
 """
@@ -104,10 +104,10 @@ def _how_resized(card: ModelCard) -> str:
 
 
 def append_labels(model: bytes, classes: Sequence[str]) -> bytes:
-    """The model file with the names of the classes behind it, one a line."""
+    """The model file with the class names appended, one per line."""
     content = io.BytesIO(model)
     with zipfile.ZipFile(content, "a", zipfile.ZIP_STORED) as archive:
-        # A date of its own would make every export another file.
+        # A date would make every export a different file.
         archive.writestr(zipfile.ZipInfo(LABELS), "".join(f"{printable(name)}\n" for name in classes))
     return content.getvalue()
 
@@ -133,7 +133,7 @@ def _offset_of(field: _Field) -> int:
 
 
 def _table(builder: flatbuffers.Builder, fields: Mapping[int, _Field]) -> _Field:
-    """Writes a table of which these fields are set."""
+    """Writes a table with these fields."""
     builder.StartObject(max(fields, default=-1) + 1)
     for place, (kind, value) in fields.items():
         if kind is number_types.UOffsetTFlags:
@@ -181,7 +181,7 @@ def _tensor(
     stats: _Field | None = None,
     files: Sequence[_Field] = (),
 ) -> _Field:
-    """A TensorMetadata."""
+    """Writes a TensorMetadata."""
     fields = {
         0: _string(builder, name),
         1: _string(builder, description),

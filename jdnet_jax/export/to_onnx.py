@@ -74,7 +74,7 @@ def convert(function: InferenceFunction, author: str, licence: str) -> bytes:
 
 @dataclasses.dataclass(frozen=True)
 class _Value:
-    """A value that the graph computes, by its name there."""
+    """A value of the graph, by its name."""
 
     name: str
 
@@ -84,20 +84,20 @@ _Operand = np.ndarray | _Value
 
 
 class _Graph:
-    """Nodes and constants, written down one after the other."""
+    """A graph being built: nodes and constants in order."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
     def add(self, op: str, inputs: Sequence[str | _Value | np.ndarray], outputs: Sequence[str] = (), **attributes: Any):
-        """Writes a node down and returns its value. Constants among its inputs are in ONNX's layout."""
+        """Appends a node and returns its value. Constants among its inputs are in ONNX's layout."""
         names = list(outputs) or [f"v{len(self.nodes)}"]
         self.nodes.append(helper.make_node(op, [self._name(value) for value in inputs], names, **attributes))
         return _Value(names[0])
 
     def run(self, jaxpr: Any, constants: Sequence[Any], arguments: Sequence[_Operand]) -> list[_Operand]:
-        """Writes down what a traced function computes, and returns its results."""
+        """Appends the operations of a traced function, and returns its results."""
         known: dict[Any, _Operand] = {}
 
         def value(atom: Any) -> _Operand:
@@ -205,7 +205,7 @@ def _max_pool(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
 
 
 def _sum_pool(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
-    """A sum over windows, which is their mean times what they hold."""
+    """A sum over windows: their mean times their size."""
     parameters = equation.params
     window, strides, padding = (parameters[key] for key in ("window_dimensions", "window_strides", "padding"))
     mean = graph.add(
@@ -263,7 +263,7 @@ def _argmax(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
 
 
 def _product(graph: _Graph, equation: Any, operands: list[_Operand]) -> _Value:
-    """A sum over products of any axes, which ONNX writes as NumPy's einsum."""
+    """A sum over products of any axes, as ONNX's Einsum."""
     (left_sum, right_sum), (left_batch, right_batch) = equation.params["dimension_numbers"]
     letters = iter("abcdefghijkl")
     left = [next(letters) for _ in range(_rank(equation, 0))]

@@ -51,7 +51,7 @@ def write(function: InferenceFunction, folder: Path) -> None:
 
 
 def _of_older_version(program: bytes) -> bytes:
-    """A portable artifact of StableHLO as a version writes it that TensorFlow reads."""
+    """A portable artifact of StableHLO in an older version that TensorFlow reads."""
     with ir.Context() as context:
         stablehlo.register_dialect(context)
         module = stablehlo.deserialize_portable_artifact_str(program)

@@ -1,4 +1,4 @@
-"""Figures on bootstrap drawings of the photos, of several conditions at once: `intervals.percentiles` takes them.
+"""Bootstrap: figures on random drawings of the photos, for several conditions at once; for `intervals.percentiles`.
 
 Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics, 1979: the photos are drawn anew with
 replacement, as many as there are, and the figures are computed on each drawing. What they tell is of the photos alone,

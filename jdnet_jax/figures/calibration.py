@@ -1,4 +1,4 @@
-"""How far the probabilities of a network can be believed, and the one number that puts them right.
+"""Calibration: how far a network's probabilities agree with its accuracy, and the temperature that corrects them.
 
 A network trained to the end is often too sure of itself: of the photos that it gives 90 %, fewer than 90 % are right.
 Dividing the logits by a temperature, fitted on photos that it was not trained on, mends that and changes no prediction
@@ -30,7 +30,7 @@ def fit_temperature(logits: Float[np.ndarray, "n classes"], labels: Int[np.ndarr
     """The temperature at which the mean cross-entropy is lowest.
 
     Cross-entropy is convex in b = 1 / temperature; its derivative, mean(sum_c p_c z_c - z_label) with
-    p = softmax(b z), is found to be zero by Brent's method on log(temperature).
+    p = softmax(b z), is solved for zero by Brent's method on log(temperature).
 
     Args:
         logits: of a network on photos that it was not trained on.
@@ -68,7 +68,7 @@ def fit_temperature(logits: Float[np.ndarray, "n classes"], labels: Int[np.ndarr
 
 @dataclass(frozen=True)
 class Bins:
-    """Photos by how sure the network is of them, as a reliability diagram shows them.
+    """The bins of a reliability diagram: photos by the network's confidence.
 
     Attributes:
         confidence: mean probability of the answers in each bin; nan where it is empty.
@@ -102,7 +102,7 @@ def bins(confidences: Float[np.ndarray, " n"], hits: Bool[np.ndarray, " n"]) -> 
 
 
 def expected_calibration_error(confidences: Float[np.ndarray, " n"], hits: Bool[np.ndarray, " n"]) -> float:
-    """Mean distance between how sure a network is and how often it is right, in [0, 1].
+    """The expected calibration error: mean distance between confidence and accuracy, in [0, 1].
 
     The distances |mean probability - share of right ones| of `bins` are averaged with the bins' numbers of photos as
     weights (Guo et al., 2017, equation 3).
@@ -157,7 +157,7 @@ def of_splits(
 
 
 def origin(calibration: Mapping[str, Any], val_photos: int) -> str:
-    """Where a temperature comes from, in words.
+    """The origin of a temperature in words.
 
     Args:
         calibration: from `of_splits`; of an earlier version without `fitted_on`.

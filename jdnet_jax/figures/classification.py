@@ -1,4 +1,4 @@
-"""Figures of a classifier: what is read from how many examples of each class were given which class."""
+"""Figures of a classifier, computed from its confusion matrix."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from jdnet_jax.figures import intervals
 
 @dataclass(frozen=True)
 class Result:
-    """One network on one split.
+    """The counts of one network on one split.
 
     Attributes:
-        confusion: how many examples of each label (row) were given each class (column).
+        confusion: how many examples of each label (row) were predicted as each class (column).
         top5_count: how many have their label among the five best classes.
         loss: mean cross-entropy in nats.
     """
@@ -28,7 +28,7 @@ class Result:
 
     @property
     def count(self) -> int:
-        """How many examples were counted."""
+        """The number of examples."""
         return int(self.confusion.sum())
 
     @property
@@ -56,8 +56,8 @@ class PerClass:
     """Figures of each class, in [0, 1]; nan where there is none.
 
     Attributes:
-        precision: of the examples that were given the class, how many are of it.
-        recall: of the examples of the class, how many were given it.
+        precision: of the examples predicted as the class, the share that are of it.
+        recall: of the examples of the class, the share predicted as it.
         f1: 2 TP / (2 TP + FP + FN), the harmonic mean of the two.
         count: how many examples are of the class.
     """
@@ -82,7 +82,7 @@ def macro_f1(confusion: Real[np.ndarray, "classes classes"], of: Collection[int]
     """Mean F1 over the classes that occur as a label or a prediction, in [0, 1].
 
     F1 = 2 TP / (2 TP + FP + FN). A class that neither occurs nor is predicted has no F1 and is left out, as
-    scikit-learn does with the labels found in the data.
+    scikit-learn does with the labels in the data.
 
     Args:
         confusion: see `Result`.

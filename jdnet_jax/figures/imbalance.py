@@ -1,4 +1,4 @@
-"""How unlike the classes of a dataset are in size, and what can be done about it."""
+"""Class imbalance: how much the classes of a dataset differ in size, and advice."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class Imbalance(NamedTuple):
 
     @property
     def matters(self) -> bool:
-        """Whether a person should know: LARGE or more times as many."""
+        """Whether the imbalance is worth a warning: a factor of LARGE or more."""
         return self.most >= LARGE * self.fewest
 
     def __str__(self) -> str:
-        """In words, with how often as many; what to do about it is `ADVICE`."""
+        """The imbalance in words, with the factor; `ADVICE` says what to do."""
         ratio = f"{self.most / self.fewest:.3g}"
         return f"{self.largest} has {self.most:,} photos to train on, {ratio} times as many as {self.smallest}"
 
 
 def of_classes(class_names: Sequence[str], counts: Int[np.ndarray, " classes"]) -> Imbalance:
-    """How unlike the classes are.
+    """The imbalance of these classes.
 
     Args:
         class_names: of all.

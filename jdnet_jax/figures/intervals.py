@@ -20,7 +20,7 @@ RESAMPLES = 10_000
 
 
 class Interval(NamedTuple):
-    """The two ends."""
+    """An interval by its two ends."""
 
     low: float
     high: float
@@ -64,7 +64,7 @@ def share(value: float, count: int, *, always: bool = False) -> str:
 
 
 def advice(dataset: str) -> str:
-    """What to do where there are fewer than ENOUGH_PHOTOS to test on.
+    """Advice if there are fewer than ENOUGH_PHOTOS test photos; '' otherwise.
 
     Args:
         dataset: its name in the config.
@@ -74,7 +74,7 @@ def advice(dataset: str) -> str:
 
 
 def percentiles(values: Float[np.ndarray, " draws"]) -> Interval:
-    """What holds the middle 95 % of a figure's values on bootstrap drawings, ends interpolated linearly.
+    """The percentile interval: the middle 95 % of a figure's values on bootstrap drawings, ends interpolated linearly.
 
     >>> low, high = percentiles(np.arange(101.0))
     >>> round(float(low), 1), round(float(high), 1)

@@ -1,4 +1,4 @@
-"""When a network should say "not sure", and what that costs: a threshold on the probability of its answer.
+"""Rejection: a threshold on the probability below which a network answers "not sure", and its cost.
 
 A classifier has an answer to every photo, also to one of none of its classes. The usual remedy is to believe it only
 where the most probable class has a high probability (Hendrycks, Gimpel, ICLR 2017). How many photos of other things
@@ -33,7 +33,7 @@ _DIGITS = 4
 
 
 def fit(confidences: Float[np.ndarray, " n"], share: float) -> float:
-    """The threshold: a photo whose answer has a lower probability is turned away.
+    """The threshold: photos whose prediction has a lower probability are rejected.
 
     Args:
         confidences: the probability of the most probable class of each photo of val.
@@ -59,7 +59,7 @@ def of_splits(
     *,
     unseen: bool,
 ) -> dict[str, Any]:
-    """The threshold and what it does on each split.
+    """The threshold and its effect on each split.
 
     Args:
         logits: split -> logits and labels; `val` is the one that it is fitted on.
@@ -90,7 +90,7 @@ def of_splits(
 
 
 def origin(summary: Mapping[str, Any]) -> str:
-    """Where the threshold comes from, or why there is none, in words.
+    """The origin of the threshold, or the reason why there is none, in words.
 
     Args:
         summary: from `of_splits`.
@@ -111,7 +111,7 @@ def origin(summary: Mapping[str, Any]) -> str:
 
 
 def cost(of_split: Mapping[str, Any]) -> str:
-    """What the threshold does on a split, in words.
+    """The effect of the threshold on a split, in words.
 
     Args:
         of_split: an entry of `of_splits`.

@@ -1,4 +1,4 @@
-"""How files are written and read back: whole or not at all, and with checksums.
+"""Reading and writing of files: completely or not at all, and with checksums.
 
 What a file says belongs to the room that it is about.
 """

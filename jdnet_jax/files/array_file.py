@@ -1,4 +1,4 @@
-"""Arrays with names in one `.npz` file that is whole or not there."""
+"""Files of named arrays (`.npz`), written completely or not at all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
 
 
 def read(path: Path, remedy: str = "put back a copy") -> dict[str, np.ndarray]:
-    """The arrays; none where the file is not there, as of a run that goes on.
+    """The arrays; none if there is no file, as in a run that is not finished.
 
     Args:
         path: of the file.

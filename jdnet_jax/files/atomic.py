@@ -1,4 +1,4 @@
-"""Files and folders that are whole or not there: written aside, then renamed."""
+"""Atomic writing of files and folders: written under a temporary name, then renamed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST_NAME = 255  # bytes, of a file or folder, on the file systems that ther
 
 
 def bounded(stem: str, suffix: str = "") -> str:
-    """`stem + suffix`, or a name as long as a file system allows: the stem's beginning and a digest of all of it."""
+    """The name `stem + suffix`; if it is too long for file systems, the stem's beginning and a digest of all of it."""
     room = _LONGEST_NAME - len(os.fsencode(suffix))
     name = os.fsencode(stem)
     if len(name) <= room:
@@ -28,7 +28,7 @@ def bounded(stem: str, suffix: str = "") -> str:
 
 
 def aside(path: Path, suffix: str = ".new") -> Path:
-    """Where a file or folder is written before it gets its name: beside it, the same place every time."""
+    """The temporary path of a file or folder before it gets its name: beside it, the same every time."""
     return path.with_name(bounded(f".{path.name}", suffix))
 
 
@@ -63,7 +63,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
 
 def created(path: Path) -> BinaryIO:
-    """A new file in the place of what has its name, such as a link that somebody put there, which is not followed."""
+    """A new file that replaces whatever has its name, such as a link, which is not followed."""
     try:
         return open(path, "xb")
     except FileExistsError:
@@ -73,7 +73,7 @@ def created(path: Path) -> BinaryIO:
 
 @contextlib.contextmanager
 def replaced_folder(folder: Path) -> Iterator[Path]:
-    """Gives an empty folder aside to fill, and afterwards puts it in the place of `folder`, whole.
+    """Yields an empty temporary folder to fill, then puts it in the place of `folder`.
 
     Where the code inside raises an exception, what was at `folder` before stays as it is and nothing new is left.
 

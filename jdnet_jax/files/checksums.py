@@ -1,4 +1,4 @@
-"""SHA-256 of files, kept beside them: `sha256sum --check SHA256SUMS` verifies it by hand."""
+"""Checksums (SHA-256) of files, kept beside them: `sha256sum --check SHA256SUMS` verifies it by hand."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def write(
 def damage(
     directory: Path, where: Callable[[str], bool] | None = None, *, exact: bool = True, list_name: str = NAME
 ) -> str | None:
-    """What is wrong with the folder; None where every file is as it was listed.
+    """The damage of a folder in words; None if every file has its listed checksum.
 
     Args:
         directory: a folder that `write` has listed.

@@ -1,4 +1,4 @@
-"""JSON files of ours, whose content has the kinds that who reads them counts on."""
+"""JSON files of this project, read with a check of the types of their content."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NUMBER = (int, float)
 
 @dataclasses.dataclass(frozen=True)
 class Each:
-    """A dictionary whose keys are any names.
+    """The type of a dictionary with any keys.
 
     Attributes:
         kinds: of each value.
@@ -50,7 +50,7 @@ def read(path: Path, kinds: Kinds, remedy: str) -> dict[str, Any]:
 
 
 def _misfit(value: Any, kinds: Kinds, name: str) -> str | None:
-    """What is of another kind; None where nothing is."""
+    """The first entry of another type, in words; None if there is none."""
     if not isinstance(kinds, (dict, Each)):
         is_kind = isinstance(value, kinds) and (not isinstance(value, bool) or kinds is bool)
         return None if is_kind else f"{name} is {_shown(value)}"

@@ -1,4 +1,4 @@
-"""A lock that processes of one user hold one after the other, as a file in a folder where others may write too."""
+"""A lock between processes of one user: a file in a folder where others may write too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders whose names libraries take for something else.
+"""Folders whose names libraries would misread as patterns.
 
 `[`, `*`, `?` and `\\` are parts of patterns, which match other folders or none; to TensorStore `\\` also stands between
 folders, and a name must be UTF-8.
@@ -19,7 +19,7 @@ from jdnet_jax.process.errors import UserError
 
 
 class LiteralPath(type(epath.Path("/"))):  # type: ignore[misc]
-    """A path as Orbax takes it, in which only what `glob` is asked for is a pattern, not the folder's own name."""
+    """A path for Orbax whose `glob` takes only its argument as a pattern, not the folder's name."""
 
     def glob(self, pattern: str) -> Iterator[LiteralPath]:
         """The paths in this folder that match."""
@@ -28,7 +28,7 @@ class LiteralPath(type(epath.Path("/"))):  # type: ignore[misc]
 
 
 def check(folder: str | os.PathLike[str]) -> None:
-    """Checks that checkpoints can be written to a folder, or lie in one.
+    """Checks that Orbax can use a folder for checkpoints.
 
     Raises:
         UserError: its absolute path holds a backslash, or bytes that are no UTF-8.

@@ -1,4 +1,4 @@
-"""How large a model is."""
+"""The size of a model on disk."""
 
 from __future__ import annotations
 

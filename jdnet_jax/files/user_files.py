@@ -1,4 +1,4 @@
-"""Files that a user names or made: where they lie, and how they are read, which may neither hang nor fill the memory.
+"""Files that a user names: their paths, and reading that neither hangs nor fills the memory.
 
 A name that looks like a photo's or a list's may stand for a pipe, a device or a link to one.
 """

@@ -80,7 +80,7 @@ def conditions(
     classes = len(runner.card.classes)
     drawn = bootstrap.figures(
         predictions[CLEAN].label,
-        {name: photos.given for name, photos in predictions.items()},
+        {name: photos.predicted for name, photos in predictions.items()},
         classes,
         draws,
         BOOTSTRAP_SEED,

@@ -38,12 +38,12 @@ class Scores:
 
 
 class Examples(NamedTuple):
-    """Of each photo: its label, the class it was given, whether the label is among the five best, and probabilities."""
+    """The outcome for each photo: label, predicted class, whether the label is in the top 5, and two probabilities."""
 
     label: Int[np.ndarray, " n"]
-    given: Int[np.ndarray, " n"]
+    predicted: Int[np.ndarray, " n"]
     top5: Bool[np.ndarray, " n"]
-    of_given: Float[np.ndarray, " n"]
+    of_predicted: Float[np.ndarray, " n"]
     of_label: Float[np.ndarray, " n"]
 
 
@@ -58,7 +58,7 @@ def score(runner: Runner, batches: Iterable[Mapping[str, np.ndarray]]) -> Scores
 
 
 def scores_of(predictions: Examples, num_classes: int, averaged: Collection[int] | None = None) -> Scores:
-    """The figures of photos that a model was run over.
+    """The figures of a model from its predictions.
 
     Args:
         predictions: at least one photo.
@@ -66,11 +66,11 @@ def scores_of(predictions: Examples, num_classes: int, averaged: Collection[int]
         averaged: see `Scores`.
     """
     confusion = np.zeros((num_classes, num_classes), np.int64)
-    np.add.at(confusion, (predictions.label, predictions.given), 1)
+    np.add.at(confusion, (predictions.label, predictions.predicted), 1)
     loss = -np.mean(np.log(np.maximum(predictions.of_label, _SMALLEST), dtype=np.float64))
     return Scores(
         classification.Result(confusion, int(predictions.top5.sum()), float(loss)),
-        calibration.expected_calibration_error(predictions.of_given, predictions.given == predictions.label),
+        calibration.expected_calibration_error(predictions.of_predicted, predictions.predicted == predictions.label),
         averaged,
     )
 

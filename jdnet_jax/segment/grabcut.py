@@ -65,7 +65,7 @@ class GrabCut:
         return {"opencv": _opencv().__version__}
 
     @property
-    def given(self) -> float:
+    def least(self) -> float:
         """See `Segmenter`: the small ellipse's share."""
         return ellipse.share(_FOOD)
 

@@ -23,15 +23,15 @@ LARGEST = 0.95  # share of what the backend may mark; a mask with as much is cal
 _CENTRE_SIDE = 0.7
 
 
-def verdict(share: float, given: float, reach: float) -> str:
+def verdict(share: float, least: float, reach: float) -> str:
     """Whether a mask is `segmented`, `empty` or `full`.
 
     Args:
         share: of the photo that a backend marked, in [0, 1].
-        given: the backend's; see `Segmenter`.
+        least: the backend's; see `Segmenter`.
         reach: likewise.
     """
-    if share - given < SMALLEST:
+    if share - least < SMALLEST:
         return EMPTY
     return FULL if share >= LARGEST * reach else SEGMENTED
 

@@ -32,7 +32,7 @@ class Sam:
     processor: Any
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
-    given: float = 0.0
+    least: float = 0.0
     reach: float = 1.0
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 

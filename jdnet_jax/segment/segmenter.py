@@ -27,13 +27,13 @@ class Segmenter(Protocol):
         ...
 
     @property
-    def given(self) -> float:
+    def least(self) -> float:
         """Which share of a photo it marks whatever is there, in [0, 1)."""
         ...
 
     @property
     def reach(self) -> float:
-        """Which share it may mark at most, in (given, 1]."""
+        """Which share it may mark at most, in (least, 1]."""
         ...
 
     def segment(self, pixels: Pixels) -> Mask:

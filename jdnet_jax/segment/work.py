@@ -114,7 +114,7 @@ def _segmented(photo: Path, place: Path, photos: Path, segmenter: Segmenter, set
         return Entry(name, FAILED, None, None, str(error))
     mask = segmenter.segment(pixels)
     share = float(mask.mean())
-    verdict = rule.verdict(share, segmenter.given, segmenter.reach)
+    verdict = rule.verdict(share, segmenter.least, segmenter.reach)
     if verdict != rule.SEGMENTED:
         instead = rule.replacement(settings["on_empty"], *mask.shape)
         if instead is None:

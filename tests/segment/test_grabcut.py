@@ -52,7 +52,7 @@ def test_nothing_lies_beyond_the_rectangle_and_the_middle_is_food_always():
     outside[10:-10, 10:-10] = False
     assert not mask[outside].any()
     assert mask[38:62, 50].all()
-    assert segmenter.given - 0.01 < mask.mean() <= segmenter.reach
+    assert segmenter.least - 0.01 < mask.mean() <= segmenter.reach
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
@@ -66,4 +66,4 @@ def test_a_photo_too_small_for_colour_models_is_empty():
     for shape in ((7, 30, 3), (4000, 60, 3), (1, 1, 3)):
         mask = segmenter.segment(np.zeros(shape, np.uint8))
         assert mask.shape == shape[:2]
-        assert rule.verdict(mask.mean(), segmenter.given, segmenter.reach) == rule.EMPTY
+        assert rule.verdict(mask.mean(), segmenter.least, segmenter.reach) == rule.EMPTY

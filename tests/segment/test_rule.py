@@ -5,7 +5,7 @@ from jdnet_jax.segment import rule
 
 
 @pytest.mark.parametrize(
-    ("share", "given", "reach", "expected"),
+    ("share", "least", "reach", "expected"),
     [
         (0.0, 0.0, 1.0, "empty"),
         (0.0099, 0.0, 1.0, "empty"),
@@ -16,8 +16,8 @@ from jdnet_jax.segment import rule
         (0.77, 0.05, 0.8, "full"),  # 0.95 * 0.8 = 0.76
     ],
 )
-def test_verdicts(share, given, reach, expected):
-    assert rule.verdict(share, given, reach) == expected
+def test_verdicts(share, least, reach, expected):
+    assert rule.verdict(share, least, reach) == expected
 
 
 def test_what_stands_in():

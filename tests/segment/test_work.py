@@ -16,7 +16,7 @@ from jdnet_jax.segment import work
 class Bright:
     """Marks pixels above a level; a `Segmenter` that counts its photos and may fail at one of them."""
 
-    given, reach, versions = 0.0, 1.0, {"none": "1"}
+    least, reach, versions = 0.0, 1.0, {"none": "1"}
 
     def __init__(self, level=128, fails_at=None):
         self.settings = {"backend": "bright", "level": level}

@@ -14,7 +14,7 @@ from jdnet_jax.data.synthetic_meals.shading import Light
 
 @dataclasses.dataclass(frozen=True)
 class Shot:
-    """How one picture is taken; drawn from its own random stream, so it never depends on the label.
+    """How one picture is taken; drawn from a separate random stream, so it never depends on the label.
 
     Attributes:
         light: sun and sky.
@@ -90,7 +90,7 @@ def _blurred(
 
 
 def expose(field: Float[np.ndarray, "channels samples samples"], shot: Shot) -> Float[np.ndarray, "channels side side"]:
-    """What the lens and the sensor make of the supersampled light: pixels, with the shot's blur."""
+    """The exposure of the supersampled light by lens and sensor: pixels, with the shot's blur."""
     pairs = field[:, 0::2] + field[:, 1::2]
     picture = (pairs[:, :, 0::2] + pairs[:, :, 1::2]) * np.float32(0.25)
     scale = picture.shape[1] / UNITS

@@ -1,4 +1,4 @@
-"""What else lies on the table: cutlery, chopsticks, cups, napkins, crumbs, spots and stray bowls."""
+"""Clutter on the table: cutlery, chopsticks, cups, napkins, crumbs, spots and stray bowls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _KINDS = {"cutlery": 0.36, "cup": 0.16, "napkin": 0.16, "bowl": 0.14, "crumbs": 
 
 
 def _strip(canvas: Canvas, x: float, y: float, angle: float, start: float, stop: float, width: float) -> Window:
-    """The window, around (x, y), of what lies from `start` to `stop` units along `angle` and `width` to its sides."""
+    """The window around (x, y) of a strip from `start` to `stop` units along `angle`, `width` to each side."""
     off_x, off_y = (start + stop) / 2 * np.cos(angle), (start + stop) / 2 * np.sin(angle)
     window = canvas.slanted(x + off_x, y + off_y, angle, (stop - start) / 2, width)
     return dataclasses.replace(window, dx=window.dx + np.float32(off_x), dy=window.dy + np.float32(off_y))

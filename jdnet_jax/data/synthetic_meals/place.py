@@ -1,4 +1,4 @@
-"""Where food lies and from where the camera looks at it."""
+"""The place where food lies, seen from the camera."""
 
 from __future__ import annotations
 

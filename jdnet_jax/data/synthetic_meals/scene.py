@@ -1,4 +1,4 @@
-"""Which food is served on what, beside what: the scenes of the twelve classes."""
+"""Scenes of the twelve classes: which food is served on which dish, beside what."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Side dishes: what shares a plate with the food of the label without being it."""
+"""Side dishes: food that shares a plate with the food of the label."""
 
 from __future__ import annotations
 

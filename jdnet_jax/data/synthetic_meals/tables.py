@@ -167,7 +167,7 @@ TABLES: dict[str, Callable[[Canvas, np.random.Generator], None]] = {
 
 
 def lay(canvas: Canvas, rng: np.random.Generator, weights: dict[str, float]) -> None:
-    """Covers the canvas with a table drawn with the given relative weights."""
+    """Covers the canvas with a table drawn with these relative weights."""
     ground = Canvas(canvas.side // 2, supersampling=1)
     TABLES[pick(rng, weights)](ground, rng)
     canvas.lay(ground)

@@ -17,7 +17,7 @@ had the files):
 2. A photo of several foods is stored in the folder of each of them: the same picture under several labels, which may
    lie in train under one and in the test list under another. Copies are found by the SHA-256 of the files. Photos of
    train whose picture is in the test list are dropped, whatever their label (option `dedupe`), and listed under
-   `duplicates` in the metadata of the prepared dataset. Inside one split copies stay: each is an example of its own
+   `duplicates` in the metadata of the prepared dataset. Inside one split copies stay: each is a separate example
    label, as the lists count them. With `crop='full'` no network can be right on all of them; the protocol line says
    how many they are.
 3. Boxes may exceed the picture: they are clipped. A photo that has no box, or none with any area once clipped, is kept
@@ -30,7 +30,7 @@ had the files):
 6. The papers train on all that is not tested, and report the test list. Here `val` is a tenth of that, held out by
    class and by picture, so that no picture is in two splits (`jdnet_jax.data.hold_out`); `train+val` is the whole.
 
-`crop='full'` is the default because a phone that is to recognise a dish is given no box. `crop='box'` stores the box
+`crop='full'` is the default because a phone that recognises a dish gets no box. `crop='box'` stores the box
 alone, encoded anew as JPEG of quality 95 without chroma subsampling. On 60 photos of the Grocery Store Dataset that
 took three times the bytes for each pixel and left a mean PSNR of 41 dB (quality 100: six times, 42 dB; PNG: nine
 times). A photo whose box is the whole picture keeps its bytes.

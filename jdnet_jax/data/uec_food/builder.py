@@ -94,14 +94,14 @@ def create(
 
 
 class UecFood(tfds.core.GeneratorBasedBuilder):
-    """What the builders of the two sets share; made by `create`."""
+    """Base class of the builders of the two sets; made by `create`."""
 
     VERSION = tfds.core.Version("1.0.0")
 
     @property
     @abc.abstractmethod
     def num_classes(self) -> int:
-        """Of the set."""
+        """The number of classes of the set."""
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.dataset_info_from_configs(

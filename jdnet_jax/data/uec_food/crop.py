@@ -43,7 +43,7 @@ def window(boxes: Iterable[Box], margin: float, height: int, width: int) -> Wind
 
 
 def cut(encoded: bytes, part: Window) -> bytes:
-    """The part of an encoded photo as JPEG, of quality 95 without chroma subsampling; the bytes given, if it is all."""
+    """The part of an encoded photo as JPEG of quality 95 without chroma subsampling; the same bytes if it is all."""
     image = tf.io.decode_image(encoded, channels=3, expand_animations=False)
     if part == (0, 0, *image.shape[:2]):
         return encoded

@@ -166,7 +166,7 @@ def read_boxes(tree: FileTree, num_classes: int) -> dict[Photo, list[Box]]:
 
 
 def digest(listing: Listing, lists: FileTree | None) -> str:
-    """Of the texts and of the photos' sizes: tells changed files from unchanged ones without reading the photos.
+    """A digest of the texts and the photos' sizes, which notices changed files without reading the photos.
 
     The same files packed and unpacked have the same digest.
     """

@@ -1,4 +1,4 @@
-"""Which photo of UECFood is in which split."""
+"""The splits of UECFood."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def hold_out(train: Collection[Photo], contents: Mapping[Photo, bytes]) -> froze
 
 
 def under_several_classes(photos: Collection[Photo], contents: Mapping[Photo, bytes]) -> int:
-    """How many of the photos show a picture that is among them under another class too."""
+    """The number of photos whose picture also occurs under another class."""
     labels = defaultdict(set)
     for photo in photos:
         labels[contents[photo]].add(photo.label)
