@@ -1,4 +1,4 @@
-"""The check of a folder of photos before training: classes, splits and problems, as the builder of `image_folder` sees them."""
+"""The check of a folder of photos before training: classes, splits and problems, as `image_folder` sees them."""
 
 from __future__ import annotations
 

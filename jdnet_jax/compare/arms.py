@@ -143,7 +143,7 @@ def _defined(recipe: str) -> list[str]:
 
 
 def _of_recipe(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings that only runs of one recipe share; the weights of teachers that are trained first differ by seed."""
+    """The settings that only runs of one recipe share; weights of teachers that are trained first differ by seed."""
     config = filled(config, plain(default()))
     kept = {key: config[key] for key in _OF_RECIPE}
     kept["teachers"] = {name: {**entry, "init": ""} for name, entry in config["teachers"].items()}

@@ -66,7 +66,7 @@ class DecodedPhotos:
         image_size: int,
         augment: ConfigDict,
     ) -> tuple[UInt8[tf.Tensor, "h w 3"], Int[tf.Tensor, " 4"]]:
-        """The `Crop` of the photo at a position, as `augment.crop_encoded` gives it; its window is in decoded pixels."""
+        """The `Crop` of the photo at a position, as `augment.crop_encoded` gives it; the window is of its pixels."""
         shape = place[1:]
         window = augmentation.crop_window(tf.cast(shape, tf.int32), draws, augment.crop_scale, augment.crop_ratio)
         photo = tf.slice(self.pixels, place[:1], 3 * tf.reduce_prod(shape, keepdims=True))

@@ -64,7 +64,7 @@ def share(value: float, count: int, *, always: bool = False) -> str:
 
 
 def advice(dataset: str) -> str:
-    """Advice if there are fewer than ENOUGH_PHOTOS test photos; '' otherwise.
+    """Advice for tests on fewer than ENOUGH_PHOTOS photos.
 
     Args:
         dataset: its name in the config.

@@ -1,4 +1,4 @@
-"""The hand-off: a folder with one network alone, and all that inference and export must know of it.
+"""The hand-off: a folder with one network and everything that inference and export need to know about it.
 
 How it is run belongs to `inference`, other formats to `export`.
 """

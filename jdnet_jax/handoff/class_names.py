@@ -1,4 +1,4 @@
-"""Whether the labels of a dataset are the classes that a model knows."""
+"""The check that a dataset has the classes of a model."""
 
 from __future__ import annotations
 

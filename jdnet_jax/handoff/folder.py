@@ -1,4 +1,4 @@
-"""The hand-off: a folder with one network alone, all that evaluation, prediction and export need.
+"""The folder of a hand-off: one network, with everything that evaluation, prediction and export need.
 
 `model.json` says what the network is and how photos reach it; `checkpoint/` is an Orbax checkpoint of `{"params",
 "batch_stats"}`; `SHA256SUMS` has the sums of both. Adapters, teachers and optimisers are never in it.
@@ -31,7 +31,7 @@ def is_handoff(path: str | os.PathLike[str]) -> bool:
 
 
 def save(directory: Path, variables: Mapping[str, PyTree], card: ModelCard) -> None:
-    """Writes a hand-off aside and puts it in place whole, instead of any earlier one.
+    """Writes a hand-off to a temporary folder, then puts it in place of any earlier one.
 
     Args:
         directory: the folder to make.
@@ -103,13 +103,13 @@ def load(
 
 
 def _alone() -> ocp.options.MultiprocessingOptions:
-    """Of several processes the one that writes must not wait for the others."""
+    """Options of Orbax for one writing process among several, which must not wait for the others."""
     this = jax.process_index()
     return ocp.options.MultiprocessingOptions(primary_host=this, active_processes={this})
 
 
 def find(path: Path) -> Path | None:
-    """The hand-off's own folder: `path`, or `student/` in it; None where there is none."""
+    """The folder of the hand-off: `path`, or `student/` in it; None where there is none."""
     path = user_files.expanded(path)
     for candidate in (path, path / "student"):
         if (candidate / model_card.FILE_NAME).is_file() and (candidate / _CHECKPOINT).is_dir():

@@ -1,4 +1,4 @@
-"""`model.json`: what a model says of itself, so that whoever has the file needs neither its trainer nor its config.
+"""`model.json`: the description that goes with a model, so that nobody needs its training run or config.
 
 The hand-off holds one, and every exported file has one of the same format beside it. This is the one place that reads,
 checks and writes it.
@@ -41,12 +41,12 @@ _RULES = {"crop": {"crop": "center", **_RESAMPLING}, "pad": {"pad": 125, **_RESA
 
 
 class BadModelCardError(Exception):
-    """A text is no model card of ours; the message says why."""
+    """A text is not a model card of this project; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ModelCard:
-    """What `model.json` says.
+    """The content of `model.json`.
 
     Attributes:
         model: name of the network in the zoo.
@@ -67,7 +67,7 @@ class ModelCard:
         trained: where the model comes from: versions, device, recipe, dataset, protocol, step, seed.
         accuracy: the entries of `summary.json` by split, of the network before any export.
         sha256: of the network's weights, as `digest.sha256`; '' where it is not told.
-        export: what the export found out about its file; empty for a hand-off.
+        export: the export's facts about its file; empty for a hand-off.
         view: what of a photo the model looks at, one of `views.VIEWS`: all but `photo` need a mask. An exported file of
             `roi+context` takes photo and mask; one of `roi` or `context` takes what was cut out.
         fit: `crop`, or `pad`: the longer side is resized to `image_size`, and the rest of the square is grey.
@@ -94,7 +94,7 @@ class ModelCard:
 
     @property
     def channels(self) -> int:
-        """Channels of what the network takes: 3, or 6 for `roi+context`."""
+        """Channels of the network's input: 3, or 6 for `roi+context`."""
         return len(self.mean)
 
     @property
@@ -103,7 +103,7 @@ class ModelCard:
         return self.image_size / self.shorter_side
 
     def is_sure(self, probability: float) -> bool | None:
-        """Whether a photo whose most probable class has this probability is answered; None where nobody knows."""
+        """Whether a photo whose most probable class has this probability gets an answer; None without a threshold."""
         return probability >= self.not_sure_below if self.not_sure_below else None
 
     def to_json(self) -> str:
@@ -134,7 +134,7 @@ class ModelCard:
 
 
 def card_path(model: Path) -> Path:
-    """Where the card of a model lies: in its folder, or beside the file (`student.tflite.model.json`)."""
+    """The path of a model's card: in its folder, or beside the file (`student.tflite.model.json`)."""
     return model / FILE_NAME if model.is_dir() else model.with_name(f"{model.name}.{FILE_NAME}")
 
 
@@ -297,7 +297,7 @@ def _leaves(value: object) -> Iterator[object]:
 
 
 def _size(value: object, depth: int) -> int:
-    """How many values there are; one that nests deeper than this counts as too many."""
+    """The number of values; a value that nests deeper than this counts as too many."""
     if not isinstance(value, (dict, list)):
         return 1
     if depth == 0:

@@ -1,4 +1,4 @@
-"""Whether a model is as it was written: a hand-off holds `SHA256SUMS`, an exported file has `<file>.SHA256SUMS` beside.
+"""Checksums of models: a hand-off holds `SHA256SUMS`, an exported file has `<file>.SHA256SUMS` beside it.
 
 Models of earlier versions have no list; they are read, and a line says that nothing vouches for them.
 """
@@ -17,12 +17,12 @@ from jdnet_jax.process.progress import say
 
 
 def list_path(model: Path) -> Path:
-    """Where the list of a model lies: in its folder, or beside the file (`student.tflite.SHA256SUMS`)."""
+    """The path of a model's list: in its folder, or beside the file (`student.tflite.SHA256SUMS`)."""
     return model / checksums.NAME if model.is_dir() else model.with_name(f"{model.name}.{checksums.NAME}")
 
 
 def seal(model: Path) -> None:
-    """Writes the list: of a folder of all that is in it, of a file of itself and its card.
+    """Writes the list: for a folder of all its files, for a file of itself and its card.
 
     Raises:
         OSError: a file could not be read.
@@ -39,7 +39,7 @@ def check(model: Path, where: Callable[[str], bool] | None = None) -> bool:
     What others put beside it, such as a README, is no damage.
 
     Args:
-        model: the hand-off's own folder, or the exported file or folder.
+        model: the hand-off's folder, or the exported file or folder.
         where: which of its files to read; None for all.
 
     Returns:
@@ -62,7 +62,7 @@ def check(model: Path, where: Callable[[str], bool] | None = None) -> bool:
 
 
 def exported_card(file: Path) -> ModelCard:
-    """What the card of an exported file or folder says, after checking that both are as they were written.
+    """The card of an exported file or folder, after checking that both are as they were written.
 
     Raises:
         UserError: it is not there, damaged, of a newer format version, or one of the two was changed.
@@ -73,7 +73,7 @@ def exported_card(file: Path) -> ModelCard:
 
 
 def checked_card(model: Path) -> ModelCard:
-    """What `model.json` says, after checking that it is as it was written; the weights are not read.
+    """The content of `model.json`, after checking that it is as it was written; the weights are not read.
 
     Raises:
         UserError: it is not there, damaged, of a newer format version, or was changed.

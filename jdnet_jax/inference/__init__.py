@@ -1,1 +1,1 @@
-"""From a finished student to answers about photos: what a model says of itself, and runners of every format."""
+"""Inference: from a finished student to answers about photos, with runners for every format."""

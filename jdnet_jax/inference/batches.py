@@ -1,4 +1,4 @@
-"""Photos in batches of two sizes only, because a compiler starts anew for each size."""
+"""Batches of two sizes only, because each size is compiled separately."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run_in_batches(
     call: Callable[[UInt8[np.ndarray, "batch size size channels"]], Any],
     images: UInt8[np.ndarray, "n size size channels"],
 ) -> Prediction:
-    """Runs a compiled function over any number of photos: one alone, or 32 at a time, filled up with black ones.
+    """Runs a compiled function over any number of photos: one alone, or 32 at a time, padded with black photos.
 
     Args:
         call: returns probabilities and activation maps.

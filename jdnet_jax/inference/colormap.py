@@ -1,4 +1,4 @@
-"""A colour map for activations that orders values for everyone, with and without colour vision."""
+"""The colour map for activations; its order is clear with and without colour vision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many CPUs a runner may use."""
+"""The number of CPUs for a runner."""
 
 from __future__ import annotations
 

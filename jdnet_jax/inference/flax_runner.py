@@ -73,7 +73,7 @@ def load(path: str | os.PathLike[str]) -> FlaxRunner:
 
 
 def create(card: ModelCard, name: object, *, backbone: bool = False) -> nn.Module:
-    """The network that a card describes, for inference.
+    """The network that a card describes, built for inference.
 
     Args:
         card: what the model says of itself.
@@ -97,7 +97,7 @@ def create(card: ModelCard, name: object, *, backbone: bool = False) -> nn.Modul
 def forward(
     module: nn.Module, card: ModelCard, variables: Mapping[str, PyTree], images: UInt8[Array, "n size size channels"]
 ) -> tuple[Float[Array, "n classes"], Float[Array, "n h w"]]:
-    """Everything between pixels and answer: normalisation, network, temperature, softmax, activation map.
+    """The whole forward pass from pixels to answer: normalisation, network, temperature, softmax, activation map.
 
     Args:
         module: as `create` makes it.

@@ -1,4 +1,4 @@
-"""Fonts for class names in any script: Pillow's own, which has English letters, or one that lies on this machine."""
+"""Fonts for class names in any script: Pillow's, which has English letters, or one installed on this machine."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _UNSEEN = ("Mn", "Me", "Cf", "Zs")  # categories of characters that add to other
 
 
 class Name:
-    """A text as it can be drawn here.
+    """A text with a font of this machine that can draw it.
 
     Attributes:
         text: itself; where no font has all of its characters, with some as plain letters (e for è) or as `\\u62c9`, so
@@ -53,7 +53,7 @@ class Name:
 
 @functools.cache
 def _file_for(text: str) -> tuple[Path | None, frozenset[str]]:
-    """The font's file, None for Pillow's own, and which characters it cannot draw."""
+    """The font's file (None: Pillow's) and the characters that it cannot draw."""
     missing = _missing(None, text)
     if not missing:
         return None, missing
@@ -69,7 +69,7 @@ def _file_for(text: str) -> tuple[Path | None, frozenset[str]]:
 
 @functools.cache
 def _files() -> tuple[Path, ...]:
-    """All fonts, those for running text first."""
+    """All fonts of this machine, those for running text first."""
 
     def found() -> Iterator[Path]:
         for folder in FOLDERS:
@@ -82,13 +82,13 @@ def _files() -> tuple[Path, ...]:
 
 
 def _missing(file: Path | None, text: str) -> frozenset[str]:
-    """The characters of a text that a font has not; all where it cannot be opened."""
+    """The characters of a text that a font lacks; all of them if it cannot be opened."""
     letters = frozenset(letter for letter in text if unicodedata.category(letter) not in _UNSEEN)
     try:
         font = _opened(file)
         none = _drawn(font, _NO_CHARACTER)
         return frozenset(letter for letter in letters if _drawn(font, letter) == none)
-    except (OSError, ValueError):  # no font, or one of pictures, which have their own sizes
+    except (OSError, ValueError):  # no font, or one of pictures, which has fixed sizes
         return letters or frozenset(text)
 
 

@@ -1,4 +1,4 @@
-"""Photos whose classes are known, as a model sees them: a split of a dataset, or a folder of classes' folders."""
+"""Labelled photos as a model sees them: a split of a dataset, or a folder with a folder for each class."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LabelledPhotos(NamedTuple):
 
 
 def of_dataset(config: ConfigDict, role: str, card: ModelCard) -> LabelledPhotos:
-    """A split of a dataset, prepared where that is still to do, in the views that training evaluates on.
+    """The photos of a dataset's split, prepared if necessary, in the views that training evaluates on.
 
     Args:
         config: the section `dataset` of a run's config.
@@ -95,7 +95,7 @@ def of_folder(root: Path, card: ModelCard) -> LabelledPhotos:
 
 
 def of_classes(labelled: LabelledPhotos, names: Sequence[str], card: ModelCard) -> tuple[LabelledPhotos, list[int]]:
-    """Only the photos of some classes, and the numbers of these classes in the model.
+    """The photos of some classes, and the numbers of these classes in the model.
 
     Args:
         labelled: the photos.

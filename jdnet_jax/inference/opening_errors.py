@@ -1,4 +1,4 @@
-"""What can be wrong with an exported file when it is opened, each as one line."""
+"""Errors of opening an exported file, each as one line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jdnet_jax.process.errors import UserError
 
 @contextlib.contextmanager
 def explained(path: Path, format_name: str, needs: str = "") -> Iterator[None]:
-    """Errors inside become one line each.
+    """A context that turns errors into one line each.
 
     Args:
         path: of the file or folder that is opened inside.
@@ -29,7 +29,7 @@ def explained(path: Path, format_name: str, needs: str = "") -> Iterator[None]:
         if not needs:
             raise
         raise UserError(f"{path}: running it needs {needs}") from error
-    except Exception as error:  # parsers raise anything at a damaged file; the runtimes' own have no common class
+    except Exception as error:  # parsers raise anything at a damaged file; the runtimes' errors have no common class
         if isinstance(error, OSError) and error.strerror:
             raise UserError(f"{path} cannot be read ({error.strerror})") from error
         reason = " ".join(str(error).split())[:200]

@@ -1,4 +1,4 @@
-"""A photo with what the model saw in it: its activation map in colours, the class and the probability below."""
+"""Overlays: a photo with the activation map in colours, and class and probability below."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SUFFIX = ".overlay.jpg"  # of the files
 
 _SHORTEST = 480  # a smaller photo is enlarged to this width, so that the caption can be read
 _OPACITY = 0.5  # of the map, everywhere, so that a colour means one value
-_GREY = 0.5  # how much of the photo's own colour is taken away below the map
+_GREY = 0.5  # how much of the photo's colour is taken away below the map
 _PAPER, _INK = (24, 24, 24), (255, 255, 255)
 _SMALLEST_FONT = 8  # pixels
 _COLORS = colormap.table()
@@ -29,7 +29,7 @@ _COLORS = colormap.table()
 def draw(
     picture: Image.Image, activation: Float[np.ndarray, "h w"], class_name: str, probability: float, card: ModelCard
 ) -> Image.Image:
-    """Draws the map over the part of a photo that the model saw, framed, and a caption below.
+    """Draws the map over the part of a photo that the model saw, with a frame and a caption.
 
     The map is drawn relative to its highest value, so the colours of two photos cannot be compared. Each value lies
     over its cell of the grid; a network that pads unevenly looks up to half a cell beside it.
@@ -59,7 +59,7 @@ def draw(
 
 
 def destinations(photos: Sequence[Path], folder: Path) -> list[Path]:
-    """Where to put the overlay of each photo: `folder/<name>.overlay.jpg`, numbered where several share the name;
+    """The path of each photo's overlay: `folder/<name>.overlay.jpg`, numbered where several share the name;
     a name that would be too long is cut off, see `atomic.bounded`.
 
     No destination is one of the photos.
@@ -88,7 +88,7 @@ def save(image: Image.Image, path: Path) -> None:
 
 
 def colored(seen: Image.Image, activation: Float[np.ndarray, "h w"]) -> Image.Image:
-    """The map, upsampled smoothly, over the pixels that it belongs to.
+    """The pixels with the smoothly upsampled map in colours over them.
 
     Args:
         seen: the square that the model saw, RGB.
@@ -130,6 +130,6 @@ def _caption(class_name: str, probability: float, width: int) -> Image.Image:
 
 
 def _fitting(name: fonts.Name, size: int, width: int) -> fonts.Font:
-    """The font of this size, or the largest of the smaller ones in which the name is not wider than this."""
+    """The font in this size, or in the largest smaller size in which the name fits the width."""
     smaller = map(name.font, range(size, _SMALLEST_FONT, -1))
     return next((font for font in smaller if font.getlength(name.text) <= width), name.font(_SMALLEST_FONT))

@@ -1,4 +1,4 @@
-"""Changes of photos that a robust network should not mind: what `evaluate --perturb` does to them.
+"""Perturbations: changes of photos that should not change a robust network's answer, for `evaluate --perturb`.
 
 Each works on the pixels that the network sees, after the crop of evaluation, and is a pure function of these, of a seed
 and of the photo's number in its split: the same photo is changed alike for every model and format, whichever others are
@@ -50,7 +50,7 @@ class Perturbation(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Permutation:
-    """Cuts the view into patches and puts them back in an order that is drawn uniformly.
+    """Permutation of patches: the view is cut into patches, which are put back in a uniformly random order.
 
     Attributes:
         patch: side of the patches in pixels.
@@ -59,7 +59,7 @@ class Permutation:
     patch: int
 
     def check(self, size: int) -> None:
-        """Refuses a size that is no multiple of the patch's side, or not more than it."""
+        """Refuses a size that is not a multiple of the patch's side, or not larger than it."""
         if size % self.patch or size == self.patch:
             fitting = ", ".join(str(side) for side in range(2, size // 2 + 1) if size % side == 0)
             raise UserError(
@@ -74,7 +74,7 @@ class Permutation:
 
 @dataclasses.dataclass(frozen=True)
 class Translocation:
-    """Moves the view's content; what it leaves behind is grey, and what leaves the view is lost.
+    """Translocation: the view's content moves; the area that it leaves is grey, and what leaves the view is lost.
 
     Attributes:
         right: in pixels; negative to the left.
@@ -165,7 +165,7 @@ class Jpeg:
 
 @dataclasses.dataclass(frozen=True)
 class _Kind:
-    """How a perturbation is written: its form, an example, and what makes it."""
+    """A kind of perturbation as flags write it: its form, an example, and its constructor."""
 
     form: str
     example: str
@@ -189,7 +189,7 @@ EXAMPLES = tuple(kind.example for kind in _KINDS.values())
 
 
 def parse(texts: list[str]) -> dict[str, Perturbation]:
-    """The perturbations that flags name, by what they are written as, in their order; twice the same is one.
+    """The perturbations that flags name, by their text, in order, without repetitions.
 
     Args:
         texts: each one perturbation or several, with commas between them: `permutation:16,translocation:60,-85`.
@@ -215,7 +215,7 @@ def _one(name: str) -> Perturbation:
 def perturb(
     views: UInt8[np.ndarray, "n size size 3"], perturbation: Perturbation, seed: int, numbers: Int[np.ndarray, " n"]
 ) -> UInt8[np.ndarray, "n size size 3"]:
-    """Changed views; the given ones are left as they are.
+    """Perturbed copies of views.
 
     Args:
         views: RGB, of one input of the model. Where it has two, both are changed by the same draws.
@@ -231,7 +231,7 @@ def perturb(
 
 
 def permuted(view: View, patch: int, order: Int[np.ndarray, " patches"]) -> View:
-    """The view whose k-th patch, row by row, is the order[k]-th of the given one.
+    """The view whose k-th patch, row by row, is the order[k]-th of `view`.
 
     `permuted(permuted(view, patch, order), patch, np.argsort(order))` is the view again.
     """

@@ -1,4 +1,4 @@
-"""Photos as a person names them, files and folders, and what a model sees of each."""
+"""Photos that a person names as files and folders, and the views of them that a model sees."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from jdnet_jax.process.errors import UserError
 
 @dataclass(frozen=True)
 class Photo:
-    """A photo that was read, or could not be.
+    """A photo that was read, or the reason why it could not be.
 
     Attributes:
         path: as the person named it, or below the folder that they named.
@@ -89,7 +89,7 @@ def read(
 
 
 def view(record: bytes, card: ModelCard, mask: Path | None = None) -> UInt8[np.ndarray, "size size channels"]:
-    """What a model sees of a record of `photo_file`, the very pixels of its evaluation during training.
+    """The view of a record of `photo_file` for a model, the same pixels as in training's evaluation.
 
     Args:
         record: of the photo.
@@ -116,7 +116,7 @@ def view(record: bytes, card: ModelCard, mask: Path | None = None) -> UInt8[np.n
 def view_of(
     photo: str | os.PathLike[str] | UInt8[np.ndarray, "height width 3"], card: ModelCard
 ) -> UInt8[np.ndarray, "size size 3"]:
-    """What a model of whole photos sees of a file, or of pixels as a viewer shows them.
+    """The view of a file, or of pixels as a viewer shows them, for a model of whole photos.
 
     Raises:
         UserError: it cannot be read.
@@ -131,7 +131,7 @@ def view_of(
 
 
 def _mask_of(photo: Path, masks: Path) -> Path:
-    """The mask at the longest end of the photo's path that the folder has; masks of one photo's name lie apart."""
+    """The mask of a photo: the one whose path shares the longest end with the photo's path."""
     if not masks.is_dir():
         return masks
     parts = photo.absolute().with_suffix(".png").parts[1:]

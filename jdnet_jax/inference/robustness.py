@@ -1,4 +1,4 @@
-"""A model on the same photos as they are and perturbed: its figures, how sure they are, and what each change costs."""
+"""Robustness of a model: its figures on the same photos, unchanged and perturbed, with intervals and losses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FORMS: Mapping[str, Callable[[float], str]] = {"top1": lambda x: f"{100 * x:.2f
 
 @dataclasses.dataclass(frozen=True)
 class Condition:
-    """The photos as they are, or perturbed in one way.
+    """The figures on the photos unchanged, or perturbed in one way.
 
     Attributes:
         scores: the model's figures on them.
@@ -52,7 +52,7 @@ def conditions(
     draws: int,
     averaged: Collection[int] | None = None,
 ) -> dict[str, Condition]:
-    """Runs a model over photos as they are and under each perturbation; each photo is decoded once.
+    """Runs a model over photos, unchanged and under each perturbation; each photo is decoded once.
 
     Args:
         runner: the model.
@@ -108,7 +108,7 @@ def _check(card: ModelCard, perturbations: Mapping[str, Perturbation], on: str |
 def perturbed(
     batch: Mapping[str, np.ndarray], perturbation: Perturbation, seed: int, on: str | None
 ) -> dict[str, np.ndarray]:
-    """A batch whose inputs are perturbed, all of a photo by the same draws.
+    """A batch with perturbed inputs; all inputs of a photo get the same random draws.
 
     Args:
         batch: as for `conditions`.
@@ -121,7 +121,7 @@ def perturbed(
 
 
 def as_json(results: Mapping[str, Condition]) -> dict[str, Any]:
-    """The intervals of the photos as they are, and everything of the perturbed ones.
+    """The entries for JSON: the intervals of the unchanged photos, and all figures of the perturbed ones.
 
     `lost` is clean minus perturbed, paired: photo by photo the same drawings.
     """
@@ -141,7 +141,7 @@ def as_json(results: Mapping[str, Condition]) -> dict[str, Any]:
 
 
 def table(results: Mapping[str, Condition]) -> str:
-    """A line a condition: top-1, macro-F1 and what the perturbation costs, each with its interval if there is one."""
+    """A line for each condition: top-1, macro-F1 and what the perturbation costs, each with its interval if there is one."""
     rows = [("", "top-1, %", "lost", "macro-F1", "lost")]
     clean = results[CLEAN]
     for name, condition in results.items():

@@ -1,4 +1,4 @@
-"""What every format can do once it is opened: photos in, probabilities and perhaps an activation map out."""
+"""The interface of runners of every format: photos in, probabilities and perhaps an activation map out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jdnet_jax.handoff.model_card import ModelCard
 
 
 class Prediction(NamedTuple):
-    """What a model says of a batch of photos.
+    """The predictions of a model for a batch of photos.
 
     Attributes:
         probabilities: after the temperature; each row adds up to 1, up to the format's precision.
@@ -25,18 +25,18 @@ class Prediction(NamedTuple):
     activation: Float32[np.ndarray, "n h w"] | None
 
     def each(self) -> Iterator[tuple[Float32[np.ndarray, " classes"], Float32[np.ndarray, "h w"] | None]]:
-        """Probabilities and activation map of one photo after the other."""
+        """The probabilities and the activation map of each photo."""
         maps = itertools.repeat(None) if self.activation is None else self.activation
         yield from zip(self.probabilities, maps, strict=False)
 
 
 @runtime_checkable
 class Runner(Protocol):
-    """A model that is open, of whatever format; `open.open_model` makes one."""
+    """An opened model of any format; `open.open_model` makes one."""
 
     @property
     def card(self) -> ModelCard:
-        """What the model says of itself."""
+        """The model's card."""
         ...
 
     def run(self, images: UInt8[np.ndarray, "n size size channels"]) -> Prediction:

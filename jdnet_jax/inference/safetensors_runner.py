@@ -35,7 +35,7 @@ def load(path: Path, card: ModelCard) -> FlaxRunner:
 
 
 def is_pushed(folder: Path) -> bool:
-    """Whether a folder is a student as `push` sends it."""
+    """Whether a folder holds a student as `push` sends it."""
     return all((folder / name).is_file() for name in (WEIGHTS, model_card.FILE_NAME))
 
 

@@ -1,4 +1,4 @@
-"""How good a model of any format is on photos whose classes are known."""
+"""Scoring of a model of any format on labelled photos."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SMALLEST = np.finfo(np.float32).tiny  # stands in for a probability that was ro
 
 @dataclasses.dataclass(frozen=True)
 class Scores:
-    """A model's figures.
+    """The scores of a model.
 
     Attributes:
         result: counts, and as its loss the negative log-likelihood of the labels in nats, after the temperature.
@@ -76,7 +76,7 @@ def scores_of(predictions: Examples, num_classes: int, averaged: Collection[int]
 
 
 def joined(parts: Iterable[Examples]) -> Examples:
-    """The photos of several batches, at least one, as one."""
+    """The outcomes of several batches (at least one photo) as one."""
     return Examples(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 

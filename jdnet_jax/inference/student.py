@@ -55,7 +55,7 @@ _BATCH = 32  # photos that are in memory at once
 
 @dataclass(frozen=True)
 class Answer:
-    """What a student says of one photo.
+    """The answer of a student for one photo.
 
     Attributes:
         top: the most probable classes with their probabilities, the best first.
@@ -81,7 +81,7 @@ class Student:
     """A trained network with its classes; `load` opens one."""
 
     def __init__(self, runner: Runner, name: str):
-        """The student that a runner runs.
+        """Wraps a runner.
 
         Args:
             runner: of any format.
@@ -91,7 +91,7 @@ class Student:
 
     @property
     def card(self) -> ModelCard:
-        """What the model says of itself: network, classes, image size, how it was trained, its accuracy."""
+        """The model card: network, classes, image size, how it was trained, its accuracy."""
         return self._runner.card
 
     @property
@@ -118,7 +118,7 @@ class Student:
         return self._flax.variables
 
     def predict(self, photos: Photo | Sequence[Photo], *, top: int = 5) -> list[Answer]:
-        """What the student sees in each photo.
+        """The answers for photos.
 
         Args:
             photos: a sequence of them, or one.
@@ -144,7 +144,7 @@ class Student:
         return self._apply(lambda outputs: outputs.scores, self._flax.module, photos)
 
     def features(self, photos: Sequence[Photo]) -> Float32[np.ndarray, "n features"]:
-        """What the last layer, the classifier, is given for each photo.
+        """The features of each photo: the inputs of the classifier, the last layer.
 
         Raises:
             UserError: as `logits`.
@@ -153,7 +153,7 @@ class Student:
         return self._apply(lambda outputs: outputs.logits, backbone, photos)
 
     def views(self, photos: Sequence[Photo]) -> UInt8[np.ndarray, "n size size 3"]:
-        """The pixels that the network sees of photos: upright, resized and cropped as in its evaluation.
+        """The views of photos that the network sees: upright, resized and cropped as in its evaluation.
 
         Raises:
             UserError: as `predict`.
@@ -163,7 +163,7 @@ class Student:
         return np.stack([photos_lib.view_of(photo, self.card) for photo in photos])
 
     def normalised(self, photos: Sequence[Photo]) -> Float[Array, "n size size 3"]:
-        """`views` less the mean of the network's training images, divided by their deviation: what `module` takes."""
+        """The input of `module`: `views` minus the network's mean, divided by its standard deviation."""
         mean, std = np.asarray(self.card.mean, np.float32), np.asarray(self.card.std, np.float32)
         return (jnp.asarray(self.views(photos), jnp.float32) - mean) / std
 

@@ -1,4 +1,4 @@
-"""What to tell a person of a choice of networks before the run, where another choice may serve them better."""
+"""Advice before a run, if another choice of networks may be better."""
 
 from __future__ import annotations
 

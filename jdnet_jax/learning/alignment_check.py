@@ -41,7 +41,7 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
         )
     if acts(config.losses.similarity) or acts(config.losses.adversarial) or config.teacher_selection != "all":
         _check_blocks(config, networks)
-    together = config.teacher_selection != "all"  # such teachers have no maps of their own
+    together = config.teacher_selection != "all"  # such teachers have no separate maps
     for teacher in (n for n, each in networks.items() if n != STUDENT and (each.trainable or not together)):
         if acts(config.losses.mskd) and config.losses.mskd.options.variant == "classifier":
             for name in (STUDENT, teacher):
@@ -91,7 +91,7 @@ def _check_blocks(config: ConfigDict, networks: Mapping[str, Network]) -> None:
 
 
 def _blocks(config: ConfigDict, network: Network) -> str:
-    """The blocks of a network before its logits, in words."""
+    """The number of blocks of a network before its logits, in words."""
     stages = network.module.stages
     chosen = [stages[i] for i in config.blocks.stages.get(network.name, range(len(stages)))]
     names = ", ".join(f"{stage.name} at stride {stage.stride}" for stage in chosen)

@@ -1,4 +1,4 @@
-"""What a config makes of the parts: networks, loss terms and optimisers, the steps over them, and the first state."""
+"""Assembly of a run from its config: networks, loss terms and optimisers, the steps, and the initial state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jdnet_jax.learning.term_gradients import TermGradients
 
 @dataclass(frozen=True)
 class Assembly:
-    """The parts of a run; nothing of it is allocated.
+    """The parts of a run; nothing is allocated.
 
     Attributes:
         config: of the run.
@@ -73,7 +73,7 @@ class Assembly:
         return step.eval_step(self.evaluated)
 
     def scheduled(self, step: int) -> dict[str, float]:
-        """What the schedules say of a step: `learning_rate/<group>` and `weight/<term>`, but of terms with a share."""
+        """The scheduled values at a step: `learning_rate/<group>` and `weight/<term>`, except for terms with a share."""
         groups = [*self.optimizers, *(head_of(n) for n in self.optimizers if head_of(n) in self.config.groups)]
         schedules = {name: group_settings(self.config, name)["schedule"] for name in groups}
         rates = {name: optimizers.learning_rate(schedule, self.steps)(step) for name, schedule in schedules.items()}
@@ -93,7 +93,7 @@ class Assembly:
 
 
 def assemble(config: ConfigDict, num_classes: int, steps: int, class_weights: tuple[float, ...] = ()) -> Assembly:
-    """The parts of a resolved config.
+    """Builds the parts of a run from a resolved config.
 
     Args:
         config: has been checked.

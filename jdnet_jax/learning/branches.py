@@ -1,4 +1,4 @@
-"""Weights for the branches of a network that is made of two others (RveRNet), each from a source of its own."""
+"""Initial weights of the branches of a two-branch network (RveRNet), each from a separate source."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def load(
     fresh: Mapping[str, PyTree],
     image_size: int,
 ) -> dict[str, PyTree]:
-    """The variables of a network with the weights of its branches loaded; the rest of it stays fresh.
+    """The variables of a network with loaded branches; the rest stays freshly initialised.
 
     A branch of the integration of features has no classifier, and the source's is left out. The integration of logits
     takes the classifier of 1,000 classes; where the source's is another, ours stays fresh, and a line says so.

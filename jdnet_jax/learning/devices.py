@@ -1,4 +1,4 @@
-"""Devices: how a step is mapped over them, and how its arguments lie on them.
+"""Devices: mapping a step over them, and placing its arguments on them.
 
 The only module that knows how many there are. What a step sums over them, it sums itself, over the axis `DATA_AXIS`.
 """
@@ -24,13 +24,13 @@ Batch = Mapping[str, Array]
 
 @runtime_checkable
 class Mapped(Protocol):
-    """A step for all devices at once: what `jax.pmap` makes of it."""
+    """The type of a step that is mapped over all devices."""
 
     def __call__(self, *args: Any) -> Any:
         """Takes the step."""
 
     def lower(self, *args: Any) -> jax.stages.Lowered:
-        """The step for such arguments, before XLA compiles it."""
+        """Lowers the step for such arguments."""
 
 
 def mapped(
@@ -66,12 +66,12 @@ def in_order() -> list[jax.Device]:
 
 
 def averaged(tree: PyTree) -> PyTree:
-    """The mean over all devices, inside a mapped step. For one device XLA would copy every value."""
+    """The mean over all devices, inside a mapped step; nothing is done for one device, where XLA would copy every value."""
     return lax.pmean(tree, DATA_AXIS) if lax.axis_size(DATA_AXIS) > 1 else tree
 
 
 def anywhere(value: bool) -> Bool[Array, ""]:
-    """Whether any process says so, the same on all; computed on the devices, without waiting for it."""
+    """Whether the value is true on any process, the same answer on all; computed on the devices without waiting."""
     here = split({"value": np.full(jax.local_device_count(), value)})["value"]
     return _any_device(here)
 
@@ -83,14 +83,14 @@ def shardings(devices: Sequence[jax.Device] | None = None) -> tuple[NamedShardin
 
 
 def place(tree: PyTree) -> PyTree:
-    """Puts a whole state on every device, as the mapped steps take it."""
+    """Replicates a state on every device, as the mapped steps take it."""
     return jax.device_put(tree, shardings()[0])
 
 
 def whole(tree: PyTree) -> PyTree:
-    """What a mapped step returned, as arrays of all processes, which a checkpoint of several is made of.
+    """The result of a mapped step as global arrays over all processes, for checkpoints of several processes.
 
-    The mapped steps give each process arrays of its own devices, with the same values on all; nothing is copied.
+    The mapped steps give each process arrays on its local devices, with the same values on all; nothing is copied.
     """
     if jax.process_count() == 1:
         return tree

@@ -22,7 +22,7 @@ class Evaluation:
     """The mapped evaluation steps of a run, over its dataset."""
 
     def __init__(self, config: ConfigDict, dataset: Dataset, parts: Assembly, progress: Progress):
-        """Nothing is compiled yet.
+        """Maps the evaluation steps; nothing is compiled yet.
 
         Args:
             config: of the run.
@@ -61,7 +61,7 @@ class Evaluation:
     def _told(
         self, step: Callable[..., Any], what: Hashable, now: Callable[[str], None], work: str
     ) -> Callable[..., Any]:
-        """The step, of which a first call for such networks tells that it compiles."""
+        """The step, which announces its compilation at the first call for these networks."""
         if what in self._compiled:
             return step
         self._compiled.add(what)

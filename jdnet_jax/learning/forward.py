@@ -25,7 +25,7 @@ def forward(
     key: PRNGKeyArray,
     remat: bool = False,
 ) -> tuple[dict[str, Outputs], dict[str, Any]]:
-    """What these networks make of a batch, and their batch statistics after it.
+    """The outputs of the networks for a batch, and their updated batch statistics.
 
     Args:
         networks: those to compute.
@@ -48,10 +48,10 @@ def forward(
 
 
 def dropout_key(key: PRNGKeyArray, network: str) -> PRNGKeyArray:
-    """The key of what a network drops in a step: its own, as peers of one architecture would drop the same units."""
+    """The dropout key of a network in a step; it differs by network, or peers of one architecture would drop the same units."""
     return jax.random.fold_in(key, zlib.crc32(network.encode()) & 0x7FFFFFFF)
 
 
 def step_key(state: TrainState) -> PRNGKeyArray:
-    """The key of a step: of the run's key and the number of steps that were taken before."""
+    """The random key of a step, from the run's key and the number of earlier steps."""
     return jax.random.fold_in(jax.random.wrap_key_data(state.rng), state.step)

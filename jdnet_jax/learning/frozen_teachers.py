@@ -1,4 +1,4 @@
-"""The forward pass of the teachers that are not trained: each of them, one that is drawn for the step, or their mean.
+"""The forward pass of the teachers that are not trained: all of them, one drawn for the step, or their mean.
 
 PAPER (MEAL: Shen, He, Xue, AAAI 2019, and MEAL V2; their released code): V1 draws one teacher, each as likely as the
 others, for a batch; V2 takes the mean of all teachers' softmax. OURS: the draw is a function of the run's seed and the
@@ -55,7 +55,7 @@ class FrozenTeachers:
         batch: Mapping[str, Array],
         key: PRNGKeyArray,
     ) -> dict[str, Outputs]:
-        """What the terms see of the teachers: the outputs of each, or those of `ENSEMBLE`.
+        """The outputs of the teachers for the terms: those of each, or those of `ENSEMBLE`.
 
         Args:
             params: network -> its parameters.
@@ -89,11 +89,11 @@ class FrozenTeachers:
         return {**outputs, ENSEMBLE: self.readers[name].aligned(outputs[name])}
 
     def digests(self, variables: Callable[[str], PyTree]) -> dict[str, str]:
-        """Member -> the digest of its weights, which `variables` has of each."""
+        """The digest of the weights of each member."""
         return {name: sha256(jax.device_get(variables(name))) for name in self.members}
 
     def check_unchanged(self, digests: Mapping[str, str], before: Mapping[str, str]) -> None:
-        """Checks that a run goes on with the teachers that it began with.
+        """Checks that a resumed run has the teachers that it began with.
 
         Args:
             digests: of the members, as `digests` has them.
@@ -128,7 +128,7 @@ def build(config: ConfigDict, networks: Mapping[str, Network]) -> FrozenTeachers
 
 
 def mean(outputs: list[Outputs]) -> Outputs:
-    """The mean of aligned outputs: of each block, and of the softmaxes, whose logarithm are the logits."""
+    """The mean of aligned outputs: of each block, and of the softmaxes (as logits: their logarithm)."""
     stages = tuple(jnp.mean(jnp.stack(blocks), 0) for blocks in zip(*(one.stages for one in outputs), strict=True))
     return Outputs(logits=mean_softmax([one.logits for one in outputs]), stages=stages)
 

@@ -1,4 +1,4 @@
-"""The batches of a config's dataset that this process puts on its devices."""
+"""Batches of the config's dataset on this process, and their transfer to its devices."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def training(
 
 
 def on_devices(dataset: Dataset, config: ConfigDict, *, seed: int, start_step: int = 0) -> Iterator[devices.Batch]:
-    """The batches of `training`, cut over the devices, one on its way there while the step works on another."""
+    """The batches of `training`, split over the devices; the next one is transferred during a step."""
     queue: deque[devices.Batch] = deque()
     for batch in training(dataset, config, seed=seed, start_step=start_step):
         examples = {name: values for name, values in batch.items() if name != "index"}

@@ -1,4 +1,4 @@
-"""The weights that the networks of a run begin with: drawn, or loaded from where the config says."""
+"""Initial weights of the networks of a run: random, or loaded from the config's `init`."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def check(nets: Mapping[str, Network]) -> None:
 
 
 def check_frozen_teachers(nets: Mapping[str, Network], class_names: Sequence[str], view: str) -> None:
-    """Checks that frozen teachers that earlier runs trained know the run's classes, and see of a photo what it shows.
+    """Checks that frozen teachers from earlier runs have the run's classes and the run's view of a photo.
 
     Args:
         nets: of the run.
@@ -74,7 +74,7 @@ def _named(network: Network) -> Iterator[None]:
 
 
 def initialize(network: Network, seed: int, num_classes: int) -> Variables:
-    """Parameters and batch statistics, float32: fresh, or loaded from where the network's `init` says.
+    """Initial parameters and batch statistics, float32: random, or loaded from the network's `init`.
 
     Fresh values are a function of the seed and the network's name alone, so that the student of a control starts where
     JDNet's does.

@@ -1,4 +1,4 @@
-"""The networks of a run, built from the config; `initial_weights` says what they begin with."""
+"""The networks of a run, built from the config; `initial_weights` has their weights."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Network:
     image_size: int
 
     def prepare(self, batch: Mapping[str, Array | np.ndarray]) -> Float[Array, "batch size size channels"]:
-        """A batch's images as this network takes them, float32: at its own size, with its own mean and deviation.
+        """A batch's images as this network takes them, float32: at the network's size, with its mean and deviation.
 
         They are shrunk bilinearly with antialiasing, as the pipeline shrinks photos. Which of the batch's arrays they
         are, `views.images_for` says.
@@ -93,7 +93,7 @@ def build(config: ConfigDict, num_classes: int) -> dict[str, Network]:
 
 
 def evaluated(config: ConfigDict, networks: Mapping[str, Network]) -> dict[str, Network]:
-    """The networks as they are evaluated: at `config.eval_image_size`, their own resolutions scaled alike.
+    """The networks as they are evaluated: at `config.eval_image_size`, with separate resolutions scaled alike.
 
     Raises:
         UserError: a network's parameters depend on the size of its images.
@@ -114,14 +114,14 @@ def evaluated(config: ConfigDict, networks: Mapping[str, Network]) -> dict[str, 
 
 
 def config_key(name: str) -> str:
-    """Where the config describes a network."""
+    """The config key of a network."""
     return f"config.{name}" if name == STUDENT else f"config.teachers.{name}"
 
 
 def objective(
     config: ConfigDict, networks: Mapping[str, Network], steps: int, class_weights: tuple[float, ...] = ()
 ) -> tuple[losses.Term, ...]:
-    """The config's loss terms over these networks; `class_weights` are cross-entropy's, see there."""
+    """The config's loss terms over these networks; `class_weights` are those of cross-entropy."""
     return losses.build(
         {name: entry.to_dict() for name, entry in config.losses.items()},
         {name: network.trainable for name, network in networks.items()},
@@ -135,7 +135,7 @@ def objective(
 
 
 def readers(config: ConfigDict, networks: Iterable[str]) -> dict[str, BlockReader]:
-    """What reads the blocks of each network, and those of the frozen teachers where they stand together."""
+    """The block reader of each network, and of the frozen teachers' ensemble if there is one."""
     lengths, pool, stages = tuple(config.blocks.lengths), config.blocks.pool, config.blocks.stages
     of_networks = {n: BlockReader(lengths, pool, tuple(stages[n]) if n in stages else None) for n in networks}
     return {**of_networks, ENSEMBLE: BlockReader(lengths, pool)}
@@ -154,14 +154,14 @@ def shapes(network: Network) -> tuple[Outputs, Variables]:
 
 
 def head(network: Network) -> frozenset[tuple[str, ...]]:
-    """Where in the tree of parameters those of the classifier are: all whose shape depends on the number of classes."""
+    """The paths of the classifier's parameters: all whose shape depends on the number of classes."""
     longer = dataclasses.replace(network, module=network.module.clone(num_classes=network.module.num_classes + 1))
     leaves, other = (flax.traverse_util.flatten_dict(shapes(one)[1]["params"]) for one in (network, longer))
     return frozenset(path for path, leaf in leaves.items() if leaf.shape != other[path].shape)
 
 
 def fits(network: Network, variables: Variables) -> bool:
-    """Whether the names and shapes of variables are those of the network."""
+    """Whether variables have the names and shapes of the network's."""
     return _shape_tree(variables) == _shape_tree({"batch_stats": {}, **shapes(network)[1]})
 
 
@@ -179,7 +179,7 @@ def run_once(function: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
 
 
 def introduction(networks: Mapping[str, Network], params: Mapping[str, PyTree], image_size: int) -> list[str]:
-    """A line on each network, for the person who waits: its model, size, weights and what it sees.
+    """A line for the user on each network: model, size, weights and view.
 
     Args:
         networks: of the run.
@@ -204,5 +204,5 @@ def _shape_tree(variables: Variables) -> dict[str, tuple[int, ...]]:
 
 
 def parameter_count(params: PyTree) -> int:
-    """How many numbers the parameters hold."""
+    """The number of parameters."""
     return sum(int(np.prod(leaf.shape)) for leaf in jax.tree.leaves(params))

@@ -1,4 +1,4 @@
-"""Sums over all numbers of a tree of parameters or gradients."""
+"""Norms and inner products of trees of parameters or gradients."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _SMALL = 8192  # numbers of a parameter that is joined with others where their v
 
 
 def norm(tree: PyTree) -> Float[Array, ""]:
-    """The square root of the sum of all squares."""
+    """The Euclidean norm of a tree: the square root of the sum of all squares."""
     return jnp.sqrt(sum((jnp.sum(part * part) for part in _parts(tree)), jnp.zeros(())))
 
 
 def inner(a: PyTree, b: PyTree) -> Float[Array, ""]:
-    """The sum of all products of two trees of the same shapes."""
+    """The inner product of two trees of the same shapes."""
     return sum((jnp.sum(x * y) for x, y in zip(_parts(a), _parts(b), strict=True)), jnp.zeros(()))
 
 
 def _parts(tree: PyTree) -> Iterator[Float[Array, ...]]:
-    """All numbers of a tree, those of vectors and small kernels joined.
+    """The arrays of a tree, with vectors and small kernels joined.
 
     Each sum is several loops for XLA on a CPU to compile and to load, and a network has hundreds of them.
     """

@@ -39,7 +39,7 @@ def learning_rate(schedule: Mapping[str, Any], steps: int) -> optax.Schedule:
 def build(
     optimizer: Mapping[str, Any], schedule: Mapping[str, Any], steps: int
 ) -> optax.GradientTransformationExtraArgs:
-    """Clip the group's gradient norm, decay the kernels, and take a step of SGD or AdamW (Loshchilov & Hutter, 2019).
+    """The optimiser of a group: gradient clipping by norm, weight decay of kernels, and SGD or AdamW (Loshchilov & Hutter, 2019).
 
     SGD's decay is added to the gradient (coupled); AdamW's is decoupled and scaled by the learning rate.
     """
@@ -52,7 +52,7 @@ def build_apart(
     head_paths: Collection[tuple[str, ...]],
     steps: int,
 ) -> optax.GradientTransformationExtraArgs:
-    """As `build`, with other settings for some of the network's parameters; the norm that is clipped is of them all.
+    """The optimiser of a network whose head has other settings; the clipped norm is that of all parameters.
 
     Args:
         body: `optimizer` and `schedule`, as `build` takes them, of all parameters but those.
@@ -114,11 +114,11 @@ def _descent(
 def in_turns(
     tx: optax.GradientTransformationExtraArgs, is_turn: Callable[[Int[Array, ""]], Bool[Array, ""]]
 ) -> optax.GradientTransformationExtraArgs:
-    """Updates in some steps only; in the others parameters, momentum and moments stand still.
+    """An optimiser that acts in some steps only; in the others parameters, momentum and moments stand still.
 
     Args:
         tx: the optimiser.
-        is_turn: of the run's step, which `update` is given as `step`.
+        is_turn: of the run's step, which `update` gets as `step`.
     """
 
     def update(updates, state, params=None, *, step, **extra):
@@ -134,7 +134,7 @@ def at_step(state: PyTree, step: Int[Array, ""]) -> PyTree:
     """The optimiser's state with its schedule at another step of the run; all else stays as it is.
 
     Optax counts the updates that were taken. The schedule must follow the run instead, so that it ends with it where
-    an update was left out; Adam's own count goes on with the updates that its moments have seen.
+    an update was left out; Adam's count goes on with the updates that its moments have seen.
     """
     return optax.tree.set(state, _is_of_schedule, count=step)
 
@@ -144,5 +144,5 @@ def _is_of_schedule(path: Sequence[Any], _: Any) -> bool:
 
 
 def decays(params: Any) -> Any:
-    """Mask of what weight decay applies to: kernels of convolutions and linear layers, nothing else."""
+    """The mask for weight decay: True for kernels of convolutions and linear layers, False for all else."""
     return jax.tree_util.tree_map_with_path(lambda path, _: getattr(path[-1], "key", None) == "kernel", params)

@@ -1,6 +1,6 @@
-"""The student as it comes, with a linear classifier fitted to its features: the baseline that training has to beat.
+"""The linear probe: a classifier fitted to the untrained student's features, the baseline that training has to beat.
 
-The features are what the classifier is given for each photo as an evaluation sees it, computed once; the classifier is
+The features are the classifier's inputs for each photo as an evaluation sees it, computed once; the classifier is
 multinomial logistic regression on them, by L-BFGS (Liu, Nocedal, Mathematical Programming, 1989), whose minimum does
 not depend on where it starts. This is the linear probe of Alain and Bengio (ICLR workshop, 2017), as Kornblith, Shlens
 and Le (CVPR 2019) measure how well ImageNet networks transfer; that features are standardised, and the strengths that
@@ -88,13 +88,13 @@ def of_student(
 
 
 def comes_first(student: Network, dataset: Dataset, config: ConfigDict) -> bool:
-    """Whether a probe is fitted before the training of a run: the config wants it, and it is quick and worth it."""
+    """Whether a probe is fitted before training: if the config wants it, and it is quick and useful."""
     trains = config.recipe != PROBE and student.init != "random"
     return config.probe and trains and dataset.sizes["train"] <= QUICK
 
 
 def to_beat(probe: Probe, val_photos: int) -> str:
-    """What a training has to beat, in words.
+    """The probe's accuracy, in words, as the figure to beat.
 
     Args:
         probe: of the student.
@@ -183,7 +183,7 @@ def _objective(
 
 
 def classifier_of(student: Network) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Where the kernel and the bias of a network's classifier are among its parameters.
+    """The paths of kernel and bias of a network's classifier.
 
     Raises:
         UserError: its classifier is not one linear layer.
@@ -215,7 +215,7 @@ def with_classifier(student: Network, params: PyTree, probe: Probe) -> PyTree:
 def train_step(
     student: Network, terms: tuple[str, ...], dataset: Dataset, config: ConfigDict
 ) -> Callable[[TrainState, Any], tuple[TrainState, dict[str, np.float32]]]:
-    """The one step of the recipe `probe`, in the place of `step.train_step`: it fits, and puts the classifier in.
+    """The only step of the recipe `probe`, instead of `step.train_step`: fits the probe and makes it the classifier.
 
     Args:
         student: the network.

@@ -1,4 +1,4 @@
-"""Every check of a run's config that can be made before its data are looked at."""
+"""The checks of a run's config that need no data."""
 
 from __future__ import annotations
 

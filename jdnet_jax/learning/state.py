@@ -53,14 +53,14 @@ class TrainState:
         return {"params": self.params[name], "batch_stats": self.batch_stats[name]}
 
     def without(self, names: Collection[str]) -> TrainState:
-        """The state less the parameters and statistics of some networks, such as the frozen ones."""
+        """The state without the parameters and statistics of some networks, such as the frozen ones."""
         params, batch_stats = (
             {name: tree for name, tree in part.items() if name not in names} for part in (self.params, self.batch_stats)
         )
         return dataclasses.replace(self, params=params, batch_stats=batch_stats)
 
     def with_missing(self, other: TrainState) -> TrainState:
-        """The state and, of the networks that it lacks, the parameters and statistics of another."""
+        """The state, completed with the networks of another state that it lacks."""
         params, batch_stats = {**other.params, **self.params}, {**other.batch_stats, **self.batch_stats}
         return dataclasses.replace(self, params=params, batch_stats=batch_stats)
 
@@ -81,7 +81,7 @@ def build_optimizers(config: ConfigDict, nets: Mapping[str, Network], groups: Se
 
 
 def trained_groups(nets: Mapping[str, Network], terms: Sequence[losses.Term]) -> tuple[str, ...]:
-    """Names of the groups that the step updates: trainable networks, then the terms' own parameters."""
+    """Names of the groups that the step updates: trainable networks, then the terms' parameters."""
     term_groups = dict.fromkeys(term.group for term in terms if term.group is not None)
     return (*[name for name, network in nets.items() if network.trainable], *term_groups)
 
@@ -128,5 +128,5 @@ def create(
 
 
 def _copy(value: Array | np.ndarray) -> Array:
-    """A copy in memory of its own, as `jnp.copy` gives, which compiles a program for each shape."""
+    """A copy in separate memory, without `jnp.copy`, which compiles a program for each shape."""
     return jnp.copy(value) if isinstance(value, jax.core.Tracer) else jax.device_put(np.array(value))

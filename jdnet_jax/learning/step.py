@@ -42,7 +42,7 @@ def train_step(
     skip_non_finite: bool = False,
     remat: bool = False,
 ) -> Callable[[TrainState, Batch], tuple[TrainState, Metrics]]:
-    """The step of a recipe, for one device inside a mapped axis `data`.
+    """The train step of a recipe, for one device inside a mapped axis `data`.
 
     The batch it takes is one device's share: `image` [accum, batch, h, w, 3] in [0, 255] and `label` [accum, batch];
     where the photo comes in two parts also `context` like `image`, see `views`;
@@ -152,7 +152,7 @@ def train_step(
 
 
 def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree], Batch], Metrics]:
-    """Exact counts over the global batch, for one device inside a mapped axis `data`.
+    """The evaluation step: exact counts over the global batch, for one device inside a mapped axis `data`.
 
     The function takes {network: variables} and one device's share: `image` [batch, h, w, 3] (and `context`, see
     `views`), `label` [batch] and `mask` [batch], False for padding. It returns, for each network, sums over the
@@ -188,7 +188,7 @@ def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree]
 
 
 def logits_step(network: Network) -> Callable[[PyTree, Batch], dict[str, Array]]:
-    """The logits of one network, for one device inside a mapped axis `data`.
+    """The step that returns one network's logits, for one device inside a mapped axis `data`.
 
     The function takes variables and a batch as the function of `eval_step` does. It returns `logits` [global batch,
     classes] with the `label` and the `mask` of each row, whole on every device.

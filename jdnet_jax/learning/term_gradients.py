@@ -1,4 +1,4 @@
-"""The gradient that each loss term sends to the student: how strong it is, where it points, and weights that follow it.
+"""The gradient that each loss term sends to the student: its norm, its direction, and loss weights that follow it.
 
 A coupling whose gradient is many times cross-entropy's drowns the labels, and one whose gradient is a hundredth of it
 does nothing, whatever its value. Both change over a run, by orders of magnitude. OURS: a term with a `share` has the
@@ -34,7 +34,7 @@ Norms = Mapping[str, Float[Array, ""]]
 
 @dataclass(frozen=True)
 class TermGradients:
-    """The gradients of some terms into the student, over one device's share of a batch.
+    """The student's gradients of some terms, over one device's share of a batch.
 
     Attributes:
         networks: all networks.
@@ -80,7 +80,7 @@ class TermGradients:
 
 
 def weights(terms: Sequence[losses.Term], norms: Norms, step: Int[Array, ""]) -> dict[str, Float[Array, ""]]:
-    """The weight in a step of each term that has a share; of one whose gradient is zero 0.
+    """The weight of each term with a share in a step; 0 if its gradient is zero.
 
     The share is of cross-entropy's gradient as it acts, with its weight, and follows the term's schedule.
     """
@@ -101,7 +101,7 @@ def compared(terms: Sequence[losses.Term]) -> tuple[str, ...]:
 
 
 def look(gradients: TermGradients, every: int) -> Callable[[TrainState, Batch], tuple[Norms, Norms]]:
-    """A function of the state and a train step's batch, for one device inside a mapped axis `data`.
+    """The measurement for the report: a function of state and batch, for one device inside a mapped axis `data`.
 
     It measures the gradients that the terms of `compared` send to the student, over the first micro-batch, and returns
     the norms for the state, which are smoothed and measured anew in every `every`-th step alone, and figures: of each
@@ -131,13 +131,13 @@ def look(gradients: TermGradients, every: int) -> Callable[[TrainState, Batch], 
 
 
 def looks(steps: int, count: int) -> frozenset[int]:
-    """The steps, counted from 0, before which the report looks: so many, evenly spread from the first to the last."""
+    """The steps, counted from 0, before which the report measures: `count` of them, evenly spread from first to last."""
     count = min(count, steps)
     return frozenset(round(i * (steps - 1) / max(1, count - 1)) for i in range(count))
 
 
 def _smoothed(before: Float[Array, ""], now: Float[Array, ""]) -> Float[Array, ""]:
-    """The first measurement counts in full; one that is not finite not at all."""
+    """The smoothed norms: the first measurement counts in full, one that is not finite is ignored."""
     mean = jnp.where(before > 0, _KEPT * before + (1.0 - _KEPT) * now, now)
     return jnp.where(jnp.isfinite(now), mean, before)
 
