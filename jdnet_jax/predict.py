@@ -107,7 +107,7 @@ def _make(folder: Path) -> None:
 
 
 def _predicted(runner: Runner, photos: Iterable[Photo]) -> Iterator[tuple[Photo, np.ndarray, np.ndarray | None]]:
-    """Each photo with its probabilities and its activation map, if the model gives one; empty where it has no view."""
+    """Each photo with its probabilities and its activation map (if the model has one); empty if it has no view."""
     photos = iter(photos)
     while batch := list(itertools.islice(photos, _BATCH)):
         views = [photo.view for photo in batch if photo.view is not None]
@@ -117,7 +117,7 @@ def _predicted(runner: Runner, photos: Iterable[Photo]) -> Iterator[tuple[Photo,
 
 
 def _top(probabilities: np.ndarray, classes: Sequence[str]) -> list[tuple[str, float]]:
-    """The most probable classes, best first; of equally probable ones the first of the model's comes first."""
+    """The most probable classes, best first; among equals the model's order decides."""
     order = np.argsort(-probabilities, kind="stable")[: _TOP.value]
     return [(classes[i], float(probabilities[i])) for i in order]
 

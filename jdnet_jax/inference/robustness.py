@@ -141,7 +141,7 @@ def as_json(results: Mapping[str, Condition]) -> dict[str, Any]:
 
 
 def table(results: Mapping[str, Condition]) -> str:
-    """A line for each condition: top-1, macro-F1 and what the perturbation costs, each with its interval if there is one."""
+    """A table with a line for each condition: top-1, macro-F1 and the cost of the perturbation, with intervals."""
     rows = [("", "top-1, %", "lost", "macro-F1", "lost")]
     clean = results[CLEAN]
     for name, condition in results.items():

@@ -73,7 +73,7 @@ class Assembly:
         return step.eval_step(self.evaluated)
 
     def scheduled(self, step: int) -> dict[str, float]:
-        """The scheduled values at a step: `learning_rate/<group>` and `weight/<term>`, except for terms with a share."""
+        """The scheduled values at a step: `learning_rate/<group>`, and `weight/<term>` of terms without a share."""
         groups = [*self.optimizers, *(head_of(n) for n in self.optimizers if head_of(n) in self.config.groups)]
         schedules = {name: group_settings(self.config, name)["schedule"] for name in groups}
         rates = {name: optimizers.learning_rate(schedule, self.steps)(step) for name, schedule in schedules.items()}

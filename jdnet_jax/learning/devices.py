@@ -66,7 +66,7 @@ def in_order() -> list[jax.Device]:
 
 
 def averaged(tree: PyTree) -> PyTree:
-    """The mean over all devices, inside a mapped step; nothing is done for one device, where XLA would copy every value."""
+    """The mean over all devices, inside a mapped step. For one device XLA would copy every value."""
     return lax.pmean(tree, DATA_AXIS) if lax.axis_size(DATA_AXIS) > 1 else tree
 
 
@@ -77,7 +77,7 @@ def anywhere(value: bool) -> Bool[Array, ""]:
 
 
 def shardings(devices: Sequence[jax.Device] | None = None) -> tuple[NamedSharding, NamedSharding]:
-    """How the arguments of a mapped step lie on devices (None: on all): the first whole on each, the second split."""
+    """The shardings of a mapped step's arguments on devices (None: all): the first replicated, the second split."""
     mesh = Mesh(np.asarray(in_order() if devices is None else devices), (DATA_AXIS,))
     return NamedSharding(mesh, PartitionSpec()), NamedSharding(mesh, PartitionSpec(DATA_AXIS))
 

@@ -48,7 +48,7 @@ def forward(
 
 
 def dropout_key(key: PRNGKeyArray, network: str) -> PRNGKeyArray:
-    """The dropout key of a network in a step; it differs by network, or peers of one architecture would drop the same units."""
+    """The dropout key of a network in a step; without one of their own, equal networks would drop the same units."""
     return jax.random.fold_in(key, zlib.crc32(network.encode()) & 0x7FFFFFFF)
 
 

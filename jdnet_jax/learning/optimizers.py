@@ -39,7 +39,7 @@ def learning_rate(schedule: Mapping[str, Any], steps: int) -> optax.Schedule:
 def build(
     optimizer: Mapping[str, Any], schedule: Mapping[str, Any], steps: int
 ) -> optax.GradientTransformationExtraArgs:
-    """The optimiser of a group: gradient clipping by norm, weight decay of kernels, and SGD or AdamW (Loshchilov & Hutter, 2019).
+    """The optimiser of a group: clipping by norm, weight decay of kernels, SGD or AdamW (Loshchilov & Hutter, 2019).
 
     SGD's decay is added to the gradient (coupled); AdamW's is decoupled and scaled by the learning rate.
     """

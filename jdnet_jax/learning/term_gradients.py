@@ -131,7 +131,7 @@ def look(gradients: TermGradients, every: int) -> Callable[[TrainState, Batch], 
 
 
 def looks(steps: int, count: int) -> frozenset[int]:
-    """The steps, counted from 0, before which the report measures: `count` of them, evenly spread from first to last."""
+    """The steps, counted from 0, before which the report measures: `count`, evenly spread from first to last."""
     count = min(count, steps)
     return frozenset(round(i * (steps - 1) / max(1, count - 1)) for i in range(count))
 

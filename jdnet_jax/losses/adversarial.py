@@ -33,7 +33,7 @@ FIGURES = "figures"
 
 
 def discriminators_turn(step: Int[Array, ""]) -> Bool[Array, ""]:
-    """Whether a step of the mode `alternate` is the discriminators'.
+    """Whether a step of the mode `alternate` updates the discriminators.
 
     >>> [bool(discriminators_turn(jnp.int32(step))) for step in range(4)]
     [True, False, True, False]
@@ -113,7 +113,7 @@ class Adversarial(nn.Module):
 
     @nn.compact
     def __call__(self, student: Outputs, teacher: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
-        """The value of the term, in nats."""
+        """Computes the term, in nats."""
         total, accuracies = jnp.float32(0.0), []
         blocks = zip(self.etas, self.student(student), self.teacher(teacher), strict=True)
         for i, (eta, s, t) in enumerate(blocks):

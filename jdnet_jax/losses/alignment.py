@@ -1,4 +1,4 @@
-"""Bringing two feature maps onto one grid and one scale, shared by MSKD and IAL."""
+"""Alignment of two feature maps to one grid and one scale, shared by MSKD and IAL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _SHORTEST = 1e-3
 
 
 def normalize(x: Float[Array, "*shape"], axis: int | Sequence[int]) -> Float[Array, "*shape"]:
-    """x / ||x||_2 over `axis`, in float32; zero, with zero gradient, where the norm is below 1e-3.
+    """The normalised array x / ||x||_2 over `axis`, in float32; zero, with zero gradient, where the norm is below 1e-3.
 
     The guard makes the all-zero activation map (no position speaks for the label) and dead features harmless.
 
@@ -31,7 +31,7 @@ def normalize(x: Float[Array, "*shape"], axis: int | Sequence[int]) -> Float[Arr
 
 
 def cosines(a: Float[Array, "*positions c"], b: Float[Array, "*positions c"]) -> Float[Array, "*positions"]:
-    """`sum(normalize(a, -1) * normalize(b, -1), -1)`, reading both once, and once more in the backward pass.
+    """The cosines along the last axis, `sum(normalize(a, -1) * normalize(b, -1), -1)`, in one pass over both arrays.
 
     That is what such a term costs an accelerator: maps of 56 x 56 x 256 are larger than all that is computed of them.
 

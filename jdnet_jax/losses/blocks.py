@@ -35,7 +35,7 @@ def windows(length: int, size: int) -> Int[np.ndarray, "size 2"]:
 
 
 def pool(features: Float[Array, "batch h w c"], size: int, kind: str) -> Float[Array, "batch size"]:
-    """One number for each of `size` windows over the positions of a map in reading order, averaged over channels.
+    """The pooled map: one mean for each of `size` windows over its positions in reading order, and over channels.
 
     Args:
         features: a feature map.
@@ -61,7 +61,7 @@ def pool(features: Float[Array, "batch h w c"], size: int, kind: str) -> Float[A
 
 @dataclasses.dataclass(frozen=True)
 class BlockReader:
-    """Reads the blocks of one network.
+    """The reader of one network's blocks.
 
     Attributes:
         lengths: d_j of each block but the last; empty for the logits alone.
@@ -74,12 +74,12 @@ class BlockReader:
     stages: tuple[int, ...] | None = None
 
     def __call__(self, outputs: Outputs) -> tuple[Float[Array, "batch _"], ...]:
-        """z_1 to z_J of a batch, float32; the last is the logits."""
+        """The blocks z_1 to z_J of a batch, float32; the last is the logits."""
         chosen = range(len(self.lengths)) if self.stages is None else self.stages
         maps = [pool(outputs.stages[stage], d, self.pool) for stage, d in zip(chosen, self.lengths, strict=True)]
         return (*maps, outputs.logits)
 
     def aligned(self, outputs: Outputs) -> Outputs:
-        """The blocks as outputs of one shape for all networks, from which a reader of all stages reads the same."""
+        """The blocks as outputs with the same shapes for all networks, from which a reader of all stages reads the same blocks."""
         *maps, _ = self(outputs)
         return Outputs(logits=outputs.scores, stages=tuple(z[:, None, :, None] for z in maps))

@@ -41,7 +41,7 @@ def cross_entropy(
 def kl_divergence(
     target_logits: Float[Array, "batch classes"], logits: Float[Array, "batch classes"], temperature: float = 1.0
 ) -> Float[Array, " batch"]:
-    """tau^2 KL(softmax(target / tau) || softmax(logits / tau)) of each example, in nats.
+    """The divergence tau^2 KL(softmax(target / tau) || softmax(logits / tau)) of each example, in nats.
 
     The factor tau^2 keeps the gradient's size independent of tau (Hinton, Vinyals, Dean, 2015, section 2). Gradient
     flows into both arguments; the caller stops what it does not want.
@@ -56,7 +56,7 @@ def kl_divergence(
 
 
 def standardize(logits: Float[Array, "batch classes"]) -> Float[Array, "batch classes"]:
-    """(logits - mean) / standard deviation over the classes of each example.
+    """The standardised logits, (logits - mean) / standard deviation over the classes of each example.
 
     Sun et al., "Logit Standardization in Knowledge Distillation", CVPR 2024: what the student is to match is the order
     and the relative distance of the logits, not their magnitude. Equal logits become zero and receive no gradient.
@@ -79,7 +79,7 @@ def correlation(a: Float[Array, "rows columns"], b: Float[Array, "rows columns"]
 
 
 def photo_weights(class_weights: Float[Array, " classes"], labels: Labels) -> Float[Array, " batch"]:
-    """The weight of each photo: that of its class; of a mixture of photos the mean of theirs by its shares.
+    """The weight of each photo: its class's weight; for mixed photos the mean of the classes' weights by shares.
 
     >>> photo_weights(jnp.array([0.5, 3.0]), jnp.array([[0.5, 0.5], [1.0, 0.0]])).tolist()
     [1.75, 0.5]
@@ -90,7 +90,7 @@ def photo_weights(class_weights: Float[Array, " classes"], labels: Labels) -> Fl
 
 
 class CrossEntropy(nn.Module):
-    """Mean cross-entropy of one network with the labels, of which some photos may weigh more than others.
+    """Mean cross-entropy of one network with the labels; photos may have different weights.
 
     Attributes:
         label_smoothing: see `cross_entropy`.
@@ -110,7 +110,7 @@ class CrossEntropy(nn.Module):
 
 
 class Distill(nn.Module):
-    """DeiT's distillation through a token with a head of its own (Touvron et al., ICML 2021, section 4).
+    """DeiT's distillation through a token with a separate head (Touvron et al., ICML 2021, section 4).
 
     - `hard`: 1/2 CE(class head, label) + 1/2 CE(distillation head, argmax of the teacher's logits).
     - `soft`: (1 - lambda) CE(class head, label) + lambda tau^2 KL(softmax(teacher / tau) || softmax(head / tau)) of the

@@ -27,7 +27,7 @@ from jdnet_jax.models.outputs import Outputs
 
 VARIANTS = ("l2", "kl")
 
-#: The two networks' maps, each on its own grid.
+#: The two networks' maps, which may have different grids.
 StudentMap = Float[Array, "batch hs ws"]
 TeacherMap = Float[Array, "batch ht wt"]
 

@@ -40,7 +40,7 @@ from jdnet_jax.models.layers import Conv
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.pointwise import EXACT
 
-#: The two networks' maps, each on its own grid.
+#: The two networks' maps, which may have different grids.
 StudentMap = Float[Array, "batch hs ws channels"]
 TeacherMap = Float[Array, "batch ht wt channels"]
 
@@ -159,7 +159,7 @@ class Mskd(nn.Module):
         projected, features = (
             maps.astype(jnp.float32).mean(axis=(1, 2)) for maps in (adapter(student.maps, train=train), teacher.maps)
         )
-        # The classifier is linear: from the teacher's own logits, which have its bias, to those of the projection.
+        # The classifier is linear: from the teacher's logits, which have its bias, to those of the projection.
         logits = teacher.logits + (projected - features) @ teacher.kernel
         return kl_divergence(teacher.logits, logits).mean()
 

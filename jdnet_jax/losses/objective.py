@@ -35,14 +35,14 @@ class Term:
 
     Attributes:
         name: the loss's name in the config and the network that it adds to the student, such as `mskd_teacher`.
-        module: a Flax module that maps the outputs to a scalar. Parameters of its own (adapters) live in the train
+        module: a Flax module that maps the outputs to a scalar. Its parameters (adapters) live in the train
             state under its group and name, never in a network that is handed off.
         networks: whose outputs it reads, in the order of the module's arguments.
-        routing: strength of the gradient that it sends to each of these networks and to its own parameters.
+        routing: strength of the gradient that it sends to each of these networks and to the term's parameters.
         weight: of the optimiser step; of a term with a share the part of the share that acts.
         share: norm of its gradient into the student as a share of cross-entropy's, from which its weight follows; 0
             for a weight that is fixed.
-        alternates: whether the networks receive its gradient in odd steps only, and its own parameters in even ones.
+        alternates: whether the networks receive its gradient in odd steps only, and its parameters in even ones.
     """
 
     name: str
@@ -55,11 +55,11 @@ class Term:
 
     @property
     def group(self) -> str | None:
-        """The parameter group of the term's own parameters; None where it has none."""
+        """The group of the term's parameters; None if it has none."""
         return getattr(self.module, "group", None)
 
     def init(self, key: Array, outputs: Mapping[str, Outputs], labels: Labels) -> Variables:
-        """Fresh parameters and batch statistics of the term's own."""
+        """Fresh parameters and batch statistics of the term."""
         return self.module.init(key, *[outputs[name] for name in self.networks], labels, train=False)
 
     def apply(
@@ -95,7 +95,7 @@ def build(
         losses: the config's `losses`; entries of weight and share 0 are left out.
         trainable: every network's name -> whether it is trained; the first is `student`, the others are teachers.
         steps: length of the run, for the weight schedules.
-        dtype: compute dtype of the terms' own layers.
+        dtype: compute dtype of the terms' layers.
         axis_name: mesh axis for their batch statistics, None for per device.
         selection: how the frozen teachers take part; under `random` and `mean` they are one network, `ENSEMBLE`.
         readers: of the blocks of each network and of `ENSEMBLE`, for MEAL's terms.
@@ -104,7 +104,7 @@ def build(
     teachers = [name for name in trainable if name != STUDENT]
     frozen = [name for name in teachers if not trainable[name]]
     together = [ENSEMBLE] if frozen and selection != "all" else []
-    # A term on maps needs a network's own outputs; those on logits and blocks take the ensemble's as well.
+    # A term on maps needs the outputs of one network; those on logits and blocks take the ensemble's as well.
     alone = [name for name in teachers if not together or trainable[name]]
     fixed = together or frozen
     teachers_of = {
@@ -143,7 +143,7 @@ def build(
 def strengths(
     loss: str, override: Mapping[str, float], networks: Sequence[str], trainable: Mapping[str, bool]
 ) -> dict[str, float]:
-    """The row of the table for these networks and the terms' own parameters, the config's cells over the defaults."""
+    """The routing of a term: the table's row for these networks and the term's parameters, with the config's changes."""
     table = ROUTING[loss]
     row = {group: float(override.get(group, table[group])) for group in OWN_GROUPS}
     for name in networks:
@@ -200,7 +200,7 @@ def evaluate(
 
     Args:
         terms: from `build`.
-        params: of all networks and groups; a term's own are at `params[group][name]`.
+        params: of all networks and groups; a term's are at `params[group][name]`.
         batch_stats: likewise.
         outputs: network name -> its forward pass over the batch.
         labels: class ids, or shares of the classes.
@@ -230,7 +230,7 @@ def evaluate(
 
 
 def first_norms(terms: Sequence[Term]) -> dict[str, Float[Array, ""]]:
-    """The smoothed norms before any was measured: of the terms with a share, and of cross-entropy; {} without such."""
+    """The smoothed norms before the first measurement, for cross-entropy and terms with a share; {} without shares."""
     shared = [term.name for term in terms if term.share]
     return {name: jnp.zeros(()) for name in (REFERENCE, *shared)} if shared else {}
 
@@ -238,7 +238,7 @@ def first_norms(terms: Sequence[Term]) -> dict[str, Float[Array, ""]]:
 def init(
     terms: Sequence[Term], key: Array, outputs: Mapping[str, Outputs], labels: Labels
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Fresh parameters and batch statistics of all terms' own layers: group -> term name -> tree."""
+    """Fresh parameters and batch statistics of the layers of all terms: group -> term name -> tree."""
     params: dict[str, Any] = {}
     batch_stats: dict[str, Any] = {}
     for i, term in enumerate(terms):

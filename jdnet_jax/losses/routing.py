@@ -18,7 +18,7 @@ Tree = TypeVar("Tree")
 
 
 def route(tree: Tree, strength: float) -> Tree:
-    """`tree` unchanged, with the gradient into it multiplied by `strength`.
+    """Routes gradient: `tree` unchanged, with the gradient into it multiplied by `strength`.
 
     Args:
         tree: any pytree of floating-point arrays.
@@ -35,7 +35,7 @@ def route(tree: Tree, strength: float) -> Tree:
 
 
 def only_if(condition: Bool[Array, ""], tree: Tree) -> Tree:
-    """`tree` unchanged; no gradient, exactly none, flows into it where the condition does not hold.
+    """Blocks gradient by a condition: `tree` unchanged, with a gradient of exactly zero if the condition is False.
 
     >>> float(jax.grad(lambda x: only_if(jnp.bool_(False), x) ** 2)(3.0))
     0.0

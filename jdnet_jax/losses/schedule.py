@@ -13,7 +13,7 @@ NAMES = ("constant", "linear")
 def weight_schedule(
     weight: float, name: str, warmup: float, steps: int
 ) -> Callable[[Int[Array, ""]], Float[Array, ""]]:
-    """The weight of a term at a step.
+    """The schedule of a term's weight, a function of the step.
 
     Args:
         weight: the value reached, not negative.

@@ -1,4 +1,4 @@
-"""The model zoo: networks by name, their published weights, and what each of them returns.
+"""The model zoo: networks by name, their published weights, and their outputs.
 
 The names are imported when they are first used, so that `python -m jdnet_jax.models --help` answers without JAX.
 """

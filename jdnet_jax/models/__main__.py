@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
 
 
 def _matching(patterns: Sequence[str], names: Sequence[str]) -> list[str]:
-    """The names that match any of the patterns, which are a shell's; all where there are none."""
+    """The names that match any of the patterns (as in a shell); all names if there are no patterns."""
     for pattern in patterns:
         if not fnmatch.filter(names, pattern):
             raise UserError(unknown("model", pattern, names))

@@ -1,4 +1,4 @@
-"""BatchNorm followed by an activation, as one layer with a gradient of its own."""
+"""BatchNorm followed by an activation, as one layer with a custom gradient."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class BatchNorm(nn.Module):
     def __call__(
         self, x: Float[Array, "batch height width channels"], *, train: bool
     ) -> Float[Array, "batch height width channels"]:
-        """Normalises with the batch's statistics when training, which updates the running ones; else with those."""
+        """Normalises: in training with the batch's statistics, which update the running ones; otherwise with the running ones."""
         shape = (x.shape[-1],)
         running_mean = self.variable("batch_stats", "mean", initializers.zeros, None, shape)
         running_var = self.variable("batch_stats", "var", initializers.ones, None, shape)
@@ -67,7 +67,7 @@ class BatchNorm(nn.Module):
     def slope(
         self, x: Float[Array, "batch height width channels"], *, train: bool
     ) -> Float[Array, "batch height width channels"]:
-        """The derivative of each value of the result with respect to its own input, the statistics as constants.
+        """The derivative of each value of the result with respect to its input, with constant statistics.
 
         To be called after the layer itself, with the same arguments; the result is float32.
         """
@@ -90,18 +90,18 @@ def _moments(x: Array, axis_name: str | None) -> tuple[Array, Array]:
 
 
 def _averaged(pair: tuple[Array, Array], axis_name: str | None) -> tuple[Array, Array]:
-    """The means over all devices; of one there is nothing to send."""
+    """The means over all devices; for one device nothing is sent."""
     return pair if axis_name is None or lax.axis_size(axis_name) == 1 else lax.pmean(pair, axis_name)
 
 
 def _affine(mean: Array, var: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, Array]:
-    """(factor, offset) with `x * factor + offset == (x - mean) / sqrt(var + epsilon) * scale + bias`."""
+    """The pair (factor, offset) with `x * factor + offset == (x - mean) / sqrt(var + epsilon) * scale + bias`."""
     factor = scale * lax.rsqrt(var + epsilon)
     return _over_maps(factor), _over_maps(bias - mean * factor)
 
 
 def _over_maps(vector: Array) -> Array:
-    """One value for each channel, shaped to broadcast over feature maps."""
+    """Values of the channels, shaped to broadcast over feature maps."""
     return vector[None, None, None]
 
 

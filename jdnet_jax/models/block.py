@@ -1,4 +1,4 @@
-"""What the blocks of mobile networks share: a description in a table, and the settings of the whole network."""
+"""Shared parts of the blocks of mobile networks: their description in a table, and the network's settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jdnet_jax.models.padding import Padding
 
 @dataclasses.dataclass(frozen=True)
 class BlockSettings:
-    """What is the same in every block of a network; its methods make the layers of the block that calls them.
+    """The settings that all blocks of a network share; its methods create the layers of the calling block.
 
     Attributes:
         padding: rule of the convolutions.
@@ -50,11 +50,11 @@ class BlockSpec(Protocol):
 
     @property
     def channels(self) -> int:
-        """Of its output."""
+        """Channels of its output."""
 
     @property
     def stride(self) -> int:
-        """Pixels of its input for each pixel of its output, along each side."""
+        """The stride: pixels of the input for each pixel of the output, along each side."""
 
     def build(self, settings: BlockSettings, name: str) -> nn.Module:
         """The module; called with a feature map and `train`, it returns the block's output."""

@@ -1,4 +1,4 @@
-"""Networks that a table of blocks describes: MobileNets and EfficientNets.
+"""Networks that are described by a table of blocks: MobileNets and EfficientNets.
 
 Names of modules and parameters are timm's.
 """

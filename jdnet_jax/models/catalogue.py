@@ -1,4 +1,4 @@
-"""What the zoo has: each network's size, cost, input, taps and activation map, without allocating any."""
+"""The catalogue of the zoo: each network's size, cost, input, taps and activation map; nothing is allocated."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ class CifarVGG(nn.Module):
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The taps: what each block has before it is pooled, as in timm's VGG; MEAL tapped it after."""
+        """The taps: each block's output before its pooling, as in timm's VGG; MEAL tapped it after."""
         # The numbering counts convolution, BatchNorm and ReLU of each layer, and the pooling of each block.
         ends = [3 * sum(self.depths[: i + 1]) + i - 2 for i in range(len(self.depths))]
         return tuple(

@@ -1,4 +1,4 @@
-"""A convolution with BatchNorm and an activation, as a block of its own."""
+"""A convolution with BatchNorm and an activation, as a block."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DenseNet-BC (Huang et al., CVPR 2017): within a block, each layer reads what all layers before it have made.
+"""DenseNet-BC (Huang et al., CVPR 2017): within a block, each layer reads the outputs of all earlier layers.
 
 Sizes, names and parameter names are timm's (torchvision's are the same). Initialisation: He fan-out for convolutions,
 as in the code released with the paper (github.com/liuzhuang13/DenseNet); timm has fan-in.

@@ -1,4 +1,4 @@
-"""Depthwise convolution: each channel is filtered with a kernel of its own."""
+"""Depthwise convolution: each channel is filtered with a separate kernel."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """EfficientNet-B0, B3 and B4 (Tan and Le, ICML 2019).
 
 Names and image sizes are timm's. The `tf_` variants have TensorFlow's `same` padding and its BatchNorm epsilon, for the
-weights that the authors published; the others pad symmetrically, as torch does: timm's own weights and torchvision's
+weights that the authors published; the others pad symmetrically, as torch does: timm's weights and torchvision's
 were trained that way.
 Initialisation: He fan-out for convolutions, as in the authors' code.
 """

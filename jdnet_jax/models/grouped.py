@@ -1,4 +1,4 @@
-"""Convolution in groups: the channels are split into groups, each convolved for itself."""
+"""Convolution in groups: the channels are split into groups, each convolved separately."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def grouped_conv(
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
 def _conv(x: Array, kernel: Array, groups: int, stride: int, pads: Pads) -> Array:
-    # With a gradient of its own, because JAX's would store what the backward pass of either form needs.
+    # With a custom gradient, because JAX's would store what the backward pass of either form needs.
     forms = [functools.partial(form, groups=groups, stride=stride, pads=pads) for form in (_merged, _grouped)]
     return lax.platform_dependent(x, kernel, cpu=forms[0], default=forms[1])
 

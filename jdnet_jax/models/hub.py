@@ -1,6 +1,6 @@
-"""Weights from the Hugging Face hub, which has timm's: downloaded once, by the package `huggingface_hub`.
+"""Weights from the Hugging Face hub, such as timm's: downloaded once, by the package `huggingface_hub`.
 
-The package keeps them in its own cache (HF_HOME), which other programs share, and from which they are taken where the
+The package keeps them in its cache (HF_HOME), which other programs share, and from which they are taken where the
 hub cannot be reached. It writes a download aside, asks again where a transfer breaks, and gives it its name when it has
 the announced size. HF_ENDPOINT names another server, HF_TOKEN is for private repositories.
 """
@@ -101,13 +101,13 @@ def _parts(source: str) -> tuple[str, str | None]:
 
 
 def _token() -> str | bool:
-    """HF_TOKEN of the environment alone, not one that another program has left in a file."""
+    """The token from HF_TOKEN in the environment, never one that another program left in a file."""
     return os.environ.get("HF_TOKEN") or False
 
 
 @contextlib.contextmanager
 def explained(source: str) -> Iterator[None]:
-    """What goes wrong with the hub inside becomes one line.
+    """A context that turns errors of the hub into one line.
 
     Raises:
         UserError: instead of what `huggingface_hub` and its client of HTTP raise, or where it is not installed.

@@ -47,7 +47,7 @@ def draw(module: nn.Module, image_size: int, key: PRNGKeyArray) -> PyTree:
 def draw_some(
     module: nn.Module, image_size: int, key: PRNGKeyArray, paths: Collection[tuple[str, ...]]
 ) -> dict[tuple[str, ...], Array]:
-    """Those of the variables that `draw` gives at some paths, such as `("params", "fc", "kernel")`, and no others."""
+    """The variables of `draw` at some paths only, such as `("params", "fc", "kernel")`."""
     leaves = jax.tree_util.tree_leaves_with_path(shapes(module, image_size)[1])
     names = [tuple(step.key for step in path) for path, _ in leaves]
     wanted = [name in paths for name in names]
@@ -57,7 +57,7 @@ def draw_some(
 
 @functools.cache
 def _traced(module: nn.Module, image_size: int) -> tuple[tuple[Outputs, PyTree], ClosedJaxpr]:
-    """The shapes, and what draws the variables, of a key."""
+    """The shapes, and the traced initialisation as a function of a key."""
 
     def init(key: PRNGKeyArray, image: Any) -> Any:
         return module.init_with_output(key, image, train=False)
@@ -73,8 +73,8 @@ def _traced(module: nn.Module, image_size: int) -> tuple[tuple[Outputs, PyTree],
 
 
 def _evaluated(drawing: ClosedJaxpr, key: PRNGKeyArray, wanted: list[bool]) -> list[Array]:
-    """Those of the results that are wanted."""
+    """The wanted results."""
     part, _ = partial_eval.dce_jaxpr(drawing.jaxpr, wanted, instantiate=True)
     values = jax.core.eval_jaxpr(part, drawing.consts, key)
-    # Constants are the trace's own arrays of NumPy, for all that are drawn.
+    # Constants are the trace's NumPy arrays, for all that are drawn.
     return [value if isinstance(value, jax.Array) else jax.device_put(np.array(value)) for value in values]

@@ -1,4 +1,4 @@
-"""Initialisers with the values of Flax's, of which `normal` draws without a program of its own for each shape.
+"""Initialisers with the same values as Flax's; `normal` needs no separate program for each shape.
 
 `jax.random.normal` compiles a program for each shape, and the kernels of a network have dozens of shapes; drawn all
 within one program, they are a hundred copies of the same code. Either compiles for as long as a train step does. Number
@@ -65,7 +65,7 @@ def _standard_normal(key: PRNGKeyArray, count: int) -> Float[Array, " count"]:
 
 
 def _at_least(count: int) -> int:
-    """The power of two of numbers to draw for so many."""
+    """The number of values to draw, rounded up to a power of two."""
     return max(_FEWEST, 1 << max(count - 1, 0).bit_length())
 
 

@@ -1,4 +1,4 @@
-"""Labels of a batch: one class for each photo, shares of several where photos are mixed, or none for some of them."""
+"""Labels of a batch: one class for each photo, shares of several for mixed photos, or none for unlabelled ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Labels = FullLabels | PartLabels
 
 
 def completed(labels: Labels, scores: Float[Array, "batch classes"]) -> FullLabels:
-    """The labels, and for photos that have none the class with the best of some network's scores."""
+    """The labels, completed for unlabelled photos by the class with a network's highest score."""
     if not isinstance(labels, PartLabels):
         return labels
     return jnp.where(labels.known, labels.ids, jnp.argmax(scores, -1))
@@ -45,7 +45,7 @@ def shares(labels: FullLabels, classes: int) -> Float[Array, "batch classes"]:
 
 
 def of_batch(batch: Mapping[str, Array], classes: int) -> Labels:
-    """The labels of a training batch; shares of both photos' classes where it was mixed.
+    """The labels of a training batch; shares of both classes for mixed photos.
 
     Args:
         batch: `label` [batch]; where photos were mixed also `mixed_label` [batch] and `share` [batch], as

@@ -157,7 +157,7 @@ def average_pool(x: Float[Array, "batch height width channels"]) -> Float[Array,
 
 
 def _shifted(x: Array, axis: int, window: int, stride: int) -> list[Array]:
-    """For each place in the window along `axis`, what stands there as the window takes its steps."""
+    """For each position in the window along `axis`, the values there at all steps of the window."""
     last = (x.shape[axis] - window) // stride * stride
     return [lax.slice_in_dim(x, i, i + last + 1, stride, axis) for i in range(window)]
 
@@ -174,7 +174,7 @@ def _check_window_fits(x: Array, window: int, padding: int) -> None:
 class Dropout(nn.Module):
     """Dropout (Srivastava et al., JMLR 2014) whose masks do not depend on how the batch is split over devices.
 
-    Each example's mask is drawn from a key of its own: the `dropout` key folded with the example's position in the
+    Each example's mask is drawn from a separate key: the `dropout` key folded with the example's position in the
     global batch. The `dropout` key must therefore be the same on every device.
 
     Attributes:
@@ -217,7 +217,7 @@ class StochasticDepth(nn.Module):
 
 
 def _keep(layer: nn.Module, shape: tuple[int, ...], rate: float, data_axis: str | None) -> Array:
-    """Random booleans of `shape`, true with probability 1 - rate, drawn from a key of each example's own."""
+    """Random booleans of `shape`, true with probability 1 - rate, drawn from a separate key for each example."""
     shard = 0 if data_axis is None or layer.is_initializing() else lax.axis_index(data_axis)
     positions = shard * shape[0] + jnp.arange(shape[0])
     key = layer.make_rng("dropout")

@@ -1,6 +1,6 @@
-"""How layers are written in XLA's operations: in the form that runs fastest, or as one operation for each layer.
+"""Lowering of layers to XLA's operations: in the fastest form, or as one operation for each layer.
 
-Training wants the first, and has forms of its own for the CPU. A converter to another format needs the second: it
+Training wants the first, and has special forms for the CPU. A converter to another format needs the second: it
 recognises a layer by its operation, and would keep a convolution that is written out as shifted multiply-adds so.
 
 Which form is fastest hangs on the platform that the program is compiled for, which need not be the one that traces it:
@@ -23,7 +23,7 @@ _PLATFORM: ContextVar[str | None] = ContextVar("platform", default=None)
 
 @contextlib.contextmanager
 def plain() -> Iterator[None]:
-    """Layers traced inside are one operation each.
+    """A context in which each layer is traced as one operation.
 
     Trace a new function inside: what `jax.jit` has traced before, it does not trace again.
     """
@@ -41,7 +41,7 @@ def is_plain() -> bool:
 
 @contextlib.contextmanager
 def for_platform(name: str) -> Iterator[None]:
-    """What is traced inside is compiled for this platform rather than for JAX's default one.
+    """A context in which traced functions are compiled for a platform other than JAX's default.
 
     Trace a new function inside, as for `plain`.
 
@@ -56,20 +56,20 @@ def for_platform(name: str) -> Iterator[None]:
 
 
 def platform() -> str:
-    """The platform that what is traced now is compiled for."""
+    """The platform that the current trace is compiled for."""
     return _PLATFORM.get() or jax.default_backend()
 
 
 def on_cpu() -> bool:
-    """Whether what is traced now is compiled for CPUs alone."""
+    """Whether the current trace is compiled for CPUs only."""
     return platform() == "cpu"
 
 
 def on_gpu() -> bool:
-    """Whether what is traced now is compiled for GPUs alone."""
+    """Whether the current trace is compiled for GPUs only."""
     return platform() in ("gpu", "cuda", "rocm")
 
 
 def cpu_forms() -> bool:
-    """Whether layers are to have the CPU's own forms."""
+    """Whether layers use the special forms for CPUs."""
     return on_cpu() and not is_plain()

@@ -24,7 +24,7 @@ Classify = Callable[[Array], tuple[Array, Array | None]]
 
 @runtime_checkable
 class Head(Protocol):
-    """What is behind the last block."""
+    """The head of a mobile network: the layers after the last block."""
 
     def __call__(
         self,
@@ -34,7 +34,7 @@ class Head(Protocol):
         *,
         train: bool,
     ) -> Outputs:
-        """Everything that a network returns but its stages."""
+        """Returns everything in a network's outputs except the stages."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How much a network computes for one image."""
+"""Computing cost of a network for one image."""
 
 from __future__ import annotations
 

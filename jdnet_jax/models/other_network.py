@@ -1,4 +1,4 @@
-"""Refuses weights whose source says that they are of another network of the same shapes.
+"""The check that weights do not belong to another network with the same shapes, by what their source says.
 
 Tensors of `tf_efficientnet_b0` fit `efficientnet_b0`, DeiT's fit ViT's: only paddings, epsilons or the normalisation of
 images differ, and with them most answers. The tensors cannot tell; the file's metadata and names can.
@@ -61,7 +61,7 @@ def _evidence(source: str, path: Path | None, said: str | None) -> Iterator[tupl
 
 
 def _beside(path: Path) -> Iterator[tuple[str, str]]:
-    """The network of a `model.json` of ours or of the hub's `config.json`."""
+    """The network named in `model.json` (this project's) or `config.json` (the hub's) beside the weights."""
     whole_folder = [path.with_name("model.json"), path.with_name("config.json")] if path.stem == "model" else []
     for card in (path.with_name(f"{path.name}.model.json"), *whole_folder):
         try:

@@ -1,4 +1,4 @@
-"""What every network of the zoo returns, and the class activation map that can be read from it."""
+"""Outputs of the networks of the zoo, with the class activation map."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class HiddenLayer:
         """The gradient with respect to the averaged maps, from that with respect to the layer's output."""
         weighted = gradient * self.slopes
         if lowering.is_plain():
-            # A matrix product would get a second copy of the kernel, transposed; this takes the convolution's own.
+            # A matrix product would get a second copy of the kernel, transposed; this takes the convolution's kernel.
             inner = jnp.sum(weighted[:, :, None] * self.kernel.T[None], 1)
         else:
             inner = jnp.matmul(weighted, self.kernel.T, precision=EXACT)
@@ -75,7 +75,7 @@ class Outputs:
 
     @property
     def scores(self) -> Float[Array, "batch classes"]:
-        """Class scores whose softmax is what the network answers: what evaluation, prediction and export read.
+        """Class scores whose softmax is the network's answer, for evaluation, prediction and export.
 
         The logits; for a network with two heads log((softmax(class_logits) + softmax(distillation_logits)) / 2), as
         DeiT averages the two softmaxes at inference (Touvron et al., ICML 2021). (timm averages the logits, and

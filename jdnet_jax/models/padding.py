@@ -1,4 +1,4 @@
-"""How a convolution or pooling window meets the border of the image."""
+"""Padding of images for convolution and pooling windows."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ class PatchConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: Float[Array, "batch height width c_in"]) -> Float[Array, "batch rows cols c_out"]:
-        """Returns the patches' features in `dtype`; pixels after the last whole patch are not looked at."""
+        """Returns the patches' features in `dtype`; pixels after the last whole patch are ignored."""
         shape = (self.side, self.side, x.shape[-1], self.features)
         kernel = self.param("kernel", self.kernel_init, shape, jnp.float32).astype(self.dtype)
         bias = self.param("bias", initializers.zeros, (self.features,), jnp.float32).astype(self.dtype)

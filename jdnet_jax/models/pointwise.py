@@ -1,4 +1,4 @@
-"""Pointwise (1x1) convolution, as a matrix product over all positions, with a gradient of its own for the kernel.
+"""Pointwise (1x1) convolution, as a matrix product over all positions, with a custom gradient for the kernel.
 
 A linear layer at each token is the same thing: `token_product` is for `nn.Dense`.
 """

@@ -17,7 +17,7 @@ NAME = "pos_embed"
 def fit(
     embedding: Float[np.ndarray, "1 tokens channels"], shape: tuple[int, ...], prefix: int, name: str
 ) -> Float[np.ndarray, "1 new_tokens channels"]:
-    """The embeddings in the shape that a network has for its image size, and a line on standard error if they change.
+    """The embeddings resized to a network's grid, with a line on standard error if they change.
 
     They are resized bicubically with antialiasing, as timm does it (`resample_abs_pos_embed`); those of the tokens
     before the patches stay as they are. Embeddings that are not of a square grid, or of another width, are returned as
@@ -42,6 +42,6 @@ def fit(
 
 
 def _side(patches: int) -> int:
-    """The side of a square grid; 0 where there is none."""
+    """The side of a square grid; 0 if the grid is not square."""
     side = math.isqrt(max(patches, 0))
     return side if side**2 == patches else 0

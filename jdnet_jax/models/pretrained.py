@@ -151,7 +151,7 @@ def load_pretrained(
 
 
 def find_weights(name: str, source: str) -> Path:
-    """The file that a source of `load_pretrained` means; one of the hub is downloaded.
+    """The file of a source of `load_pretrained`; a source on the hub is downloaded.
 
     Raises:
         UserError: the network has no default weights, their package is not installed, there is no such file, or the
@@ -172,7 +172,7 @@ def check_weights(name: str, source: str) -> None:
 
 
 def _local(name: str, source: str) -> Path | None:
-    """The file on this machine that a source means; None where it is one of the hub."""
+    """The file of a source on this machine; None for a source on the hub."""
     if source == "imagenet":
         return _packaged(name)
     path = Path(os.path.expanduser(source))
@@ -188,7 +188,7 @@ def _local(name: str, source: str) -> Path | None:
 
 
 def package(name: str) -> str | None:
-    """The package that has the ImageNet weights of a network; None where none has."""
+    """The package with the ImageNet weights of a network; None if there is none."""
     return _IMAGENET[name][0] if name in _IMAGENET else None
 
 
@@ -219,7 +219,7 @@ def _to_flax(tensor: np.ndarray, path: Path) -> np.ndarray:
 
 
 def _like(name: str, num_classes: int, options: Mapping[str, Any]) -> nn.Module:
-    """A network with these options, or its usual ones where it has not all of them."""
+    """A network with these options, or with its defaults if it lacks one of them."""
     try:
         return registry.create(name, num_classes, **options)
     except UserError:
@@ -256,7 +256,7 @@ def _other_classifier(
     wrong: Mapping[torch_layout.Path, str],
     absent: Collection[torch_layout.Path],
 ) -> list[torch_layout.Path]:
-    """The variables of the classifier, if all that is wrong with the file is its classifier's length or absence.
+    """The classifier's variables, if the file is wrong only in its classifier's length or absence.
 
     Args:
         longer: the shapes of the network with one class more: what differs in it is the classifier.

@@ -1,4 +1,4 @@
-"""Reads a pickle as plain data: nothing is imported, and only functions that the caller admits are called.
+"""A restricted reader of pickles as plain data: it imports nothing and calls only functions that the caller admits.
 
 A pickle is a small program for a stack machine, and the general machine may import and call anything. This one knows
 the instructions that build containers, strings and numbers; a global is a name to look up in the caller's table, and a
@@ -23,7 +23,7 @@ class RefusedError(ValueError):
 
 
 class Inert:
-    """What stands for an object of no use here: nothing was called to make it, and it holds nothing."""
+    """A placeholder for an object that is not needed: it is empty, and nothing was called to create it."""
 
     def __repr__(self) -> str:
         return "an object that is not read"
@@ -34,7 +34,7 @@ INERT: Final = Inert()
 _MOST_INSTRUCTIONS = 10_000_000  # some twenty seconds; the largest networks with their optimisers have a tenth
 _MOST_ARGUMENTS = 16  # of a call, and parts of the id of an object outside; torch's have seven
 _MOST_BYTES_OF_A_NUMBER = 64  # hashing a longer one takes time, each time
-_MOST_HANDED = 2  # items that calls are handed, for each instruction; in torch's files each has one of its own
+_MOST_HANDED = 2  # items that calls are handed, for each instruction; in torch's files each has exactly one
 
 
 def load(

@@ -8,7 +8,7 @@ ImageNet's classes stands between; any two networks of the zoo; Dropout (`drop_r
 branches' activation maps; either branch alone with the same integration module, as the baseline.
 
 The two images come as one of six channels, the ROI's and then the context's, so that each is normalised with the mean
-and the deviation of its own branch.
+and the deviation of its branch.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class RveRNet(nn.Module):
         context: the branch on the context; None where the region of interest is looked at alone.
         hidden: width of the integration module.
         dtype: dtype of the branches' computation; the integration is float32.
-        axis_name: mapped axis over which the branches' BatchNorm averages; they have been given it.
+        axis_name: mapped axis over which the branches' BatchNorm averages; they have it already.
         drop_rate: probability of Dropout before the last layer.
         data_axis: mapped axis that splits the batch, for what Dropout draws.
     """
@@ -115,10 +115,10 @@ def seen_through(
     logits: Float[Array, "batch classes"],
     kernel: Float[Array, "hidden classes"] | None,
 ) -> Outputs:
-    """What a branch returned, with the logits of the whole network: its activation map is of these.
+    """The outputs of a branch with the logits of the whole network, so that its activation map explains these.
 
     The gradient of a logit with respect to what the branch averages runs through the integration's ReLU and, where the
-    branch has them, through its own classifier and hidden layer; all are linear or have a slope that is known, so it is
+    branch has them, through its classifier and hidden layer; all are linear or have a slope that is known, so it is
     a closed form, as for any `HiddenLayer`.
 
     Args:

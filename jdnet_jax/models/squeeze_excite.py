@@ -1,4 +1,4 @@
-"""Squeeze-and-excitation (Hu et al., CVPR 2018): each channel is scaled by what the whole image says about it."""
+"""Squeeze-and-excitation (Hu et al., CVPR 2018): each channel is scaled by a factor that depends on the whole image."""
 
 from __future__ import annotations
 

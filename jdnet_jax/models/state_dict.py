@@ -1,4 +1,4 @@
-"""Where training scripts put a network's named tensors in a checkpoint, what they call it, and what stands beside."""
+"""State dicts in checkpoints: the keys under which training scripts store them, and prefixes of their names."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ INERT = (
 
 
 def find(checkpoint: Any, kind: type) -> dict[str, Any]:
-    """The dictionary of named tensors, wherever a checkpoint has it, without what else stands among them.
+    """The dictionary of named tensors in a checkpoint, without other entries.
 
     A line on standard error says where it was and what is left out.
 
@@ -79,7 +79,7 @@ def find(checkpoint: Any, kind: type) -> dict[str, Any]:
 
 
 def network(about: Any) -> str | None:
-    """The name of the network that a checkpoint, or a file's metadata, says it is of; None where it says none."""
+    """The network that a checkpoint or a file's metadata names; None if it names none."""
     if not isinstance(about, Mapping):
         return None
     return next((about[key] for key in _NETWORK_KEYS if isinstance(about.get(key), str)), None)
@@ -91,7 +91,7 @@ def is_counter(name: str) -> bool:
 
 
 def prefix(names: Collection[str], expected: Collection[str]) -> str:
-    """What all of a file's names carry in front of the network's own: PREFIXES and one other, or nothing.
+    """The prefix of all of a file's names before the network's names: some of PREFIXES and another one, or ''.
 
     Args:
         names: of the file's tensors.
@@ -107,7 +107,7 @@ def prefix(names: Collection[str], expected: Collection[str]) -> str:
 
 
 def _other_prefix(names: Collection[str], expected: Collection[str]) -> str:
-    """One that nobody else uses, such as `encoder.`: without it, and not with it, most names are the network's."""
+    """An unusual prefix such as `encoder.`, without which, but not with which, most names are the network's."""
     first = next(iter(names), "").partition(".")[0] + "."
     if not all(name.startswith(first) for name in names) or any(name in expected for name in names):
         return ""

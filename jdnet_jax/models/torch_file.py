@@ -75,7 +75,7 @@ class Weights:
 
 
 def read_tensors(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
-    """The tensors of a weights file, by name, as `read` has them but with PyTorch's counters."""
+    """The tensors of a weights file by name, with PyTorch's counters, which `read` leaves out."""
     return _read(path).tensors
 
 
@@ -147,7 +147,7 @@ def _read_safetensors(content: bytes) -> Weights:
 
 @dataclasses.dataclass(frozen=True)
 class _Storage:
-    """A storage that the pickle names; its content is read when a tensor that is wanted is in it."""
+    """A storage that the pickle names; its content is read when a wanted tensor needs it."""
 
     key: str
     dtype: np.dtype
@@ -198,7 +198,7 @@ _ADMITTED: Mapping[str, Any] = {
 
 
 def _storage(persistent_id: Any) -> _Storage:
-    """What ('storage', class, key, device, length[, view]) names."""
+    """The storage that a persistent id ('storage', class, key, device, length[, view]) names."""
     kind, dtype, key, _, length, *view = persistent_id
     if kind != "storage" or not isinstance(dtype, np.dtype) or not isinstance(key, str) or not _is_count(length):
         raise ValueError("an object outside its pickle is not a storage")
@@ -296,7 +296,7 @@ def _arrays(tensors: Mapping[str, _Tensor], read_storage: Callable[[_Storage], b
 
 
 def _view(name: str, flat: np.ndarray, tensor: _Tensor) -> np.ndarray:
-    """The part of a storage that a tensor is, once it is known to lie inside and to be no larger than it."""
+    """The tensor as a part of its storage, after a check of its bounds."""
     offset, size, stride = tensor.offset, tensor.size, tensor.stride
     if not (isinstance(size, tuple) and isinstance(stride, tuple) and len(size) == len(stride) <= 32):
         raise ValueError(f"tensor {name!r} has no valid shape")

@@ -1,4 +1,4 @@
-"""PyTorch's names and layouts of a network's tensors, and Flax's.
+"""Conversion of tensors between PyTorch's names and layouts and Flax's.
 
 A module's path is the same on both sides, as the zoo's names are timm's; what differs is how a module calls its
 parameters and statistics, and the order of their axes.
@@ -21,7 +21,7 @@ def torch_name(path: Path) -> str:
 
 
 def torch_shape(shape: Shape) -> Shape:
-    """PyTorch keeps a linear layer as [out, in] and a convolution as [out, in / groups, height, width]."""
+    """The shape in PyTorch: [out, in] for a linear layer, [out, in / groups, height, width] for a convolution."""
     if len(shape) == 4:
         height, width, inputs, outputs = shape
         return (outputs, inputs, height, width)

@@ -1,4 +1,4 @@
-"""Weights of a network of the zoo as a `.safetensors` file with timm's names, which timm's models load as their own.
+"""Weights of a network of the zoo as a `.safetensors` file with timm's names, which timm's models load directly.
 
     timm.create_model("mobilenetv2_100", num_classes=81, checkpoint_path="student.safetensors")
 

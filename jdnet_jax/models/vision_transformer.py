@@ -75,7 +75,7 @@ def _scores(
 
 
 def _scores_backward(residuals: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
-    """Products in the dtype of queries and keys: JAX's would have one factor in float32, and both would be made so."""
+    """The gradient of `_scores`, with products in the dtype of queries and keys; JAX's would convert both factors to float32."""
     queries, keys = residuals
     return jax.vjp(functools.partial(jnp.einsum, "bqhd,bkhd->bhqk"), queries, keys)[1](g.astype(queries.dtype))
 
@@ -297,7 +297,7 @@ def _variant(
     patch_size: int = 16,
     layer_scale: float | None = None,
 ) -> Variant:
-    """Heads have 64 channels, as in every size of the papers, where their number is not told."""
+    """A variant; by default heads have 64 channels, as in every size of the papers."""
     fields = {
         "width": width,
         "depth": depth,

@@ -1,6 +1,6 @@
-"""How files name the tensors of a network, when not as timm does: tables, and the renaming that they describe.
+"""Renaming of the tensors of files that do not use timm's names, by tables.
 
-The zoo's own names are timm's. ResNets and ResNeXts have the same names in torchvision, so they need no table.
+The zoo's names are timm's. ResNets and ResNeXts have the same names in torchvision, so they need no table.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Mapping
 
 @dataclasses.dataclass(frozen=True)
 class Naming(abc.ABC):
-    """Names of a family's tensors in somebody's files.
+    """The tensor names of a family of networks in files of some toolkit.
 
     Attributes:
         source: whose names these are.
