@@ -9,7 +9,7 @@ Top-1 of fewer than 1,000 photos stands with its 95 % interval (Wilson), as in "
 what that costs, with 95 % bootstrap intervals over the photos. `--classes` leaves only the photos of some classes; the
 model still chooses among all of its classes, and macro-F1 is the mean over the named ones.
 
-A workdir's figures are those of its `summary.json`. One case differs a little: a student with another image size than the run is
+A workdir's figures are those of its `summary.json`. One case differs a little: a student with another image size is
 shown photos at that size, as on a phone, and not training's view made smaller.
 """
 

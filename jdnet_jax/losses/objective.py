@@ -143,7 +143,7 @@ def build(
 def strengths(
     loss: str, override: Mapping[str, float], networks: Sequence[str], trainable: Mapping[str, bool]
 ) -> dict[str, float]:
-    """The routing of a term: the table's row for these networks and the term's parameters, with the config's changes."""
+    """The routing of a term: the table's row for networks and the term's parameters, with the config's changes."""
     table = ROUTING[loss]
     row = {group: float(override.get(group, table[group])) for group in OWN_GROUPS}
     for name in networks:

@@ -47,7 +47,7 @@ class BatchNorm(nn.Module):
     def __call__(
         self, x: Float[Array, "batch height width channels"], *, train: bool
     ) -> Float[Array, "batch height width channels"]:
-        """Normalises: in training with the batch's statistics, which update the running ones; otherwise with the running ones."""
+        """Normalises, in training with the batch's statistics, which update the running ones; otherwise with these."""
         shape = (x.shape[-1],)
         running_mean = self.variable("batch_stats", "mean", initializers.zeros, None, shape)
         running_var = self.variable("batch_stats", "var", initializers.ones, None, shape)

@@ -20,7 +20,7 @@ def linear_head(
     *,
     train: bool,
 ) -> Outputs:
-    """The outputs of a network with a linear head: its logits are a linear layer of the mean over positions, in float32.
+    """The outputs of a network with a linear head: logits are a linear layer of the float32 mean over positions.
 
     To be called in the network's compact method, whose modules the layers become.
 

@@ -75,7 +75,7 @@ def _scores(
 
 
 def _scores_backward(residuals: tuple[Array, Array], g: Array) -> tuple[Array, Array]:
-    """The gradient of `_scores`, with products in the dtype of queries and keys; JAX's would convert both factors to float32."""
+    """The gradient of `_scores`, with products in the dtype of queries and keys; JAX's would be in float32."""
     queries, keys = residuals
     return jax.vjp(functools.partial(jnp.einsum, "bqhd,bkhd->bhqk"), queries, keys)[1](g.astype(queries.dtype))
 

@@ -1,4 +1,4 @@
-"""The process itself: its command line, messages, signals, native libraries, and the other processes of its run.
+"""The process: command line, messages, signals, native libraries, and the other processes of a run.
 
 Nothing here knows of networks or photos.
 """

@@ -1,4 +1,4 @@
-"""Processes that end with the one that started them, however that one ends."""
+"""Child processes that end with their parent, however it ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _VARIABLE = "JDNET_JAX_PARENT_PIPE"
 
 
 def ending_with_this() -> dict[str, Any]:
-    """Arguments for `subprocess.Popen` and `run` that end the new process, a command of this project, with this one.
+    """Arguments for `subprocess.Popen` and `run` so that the child, a command of this project, ends with this process.
 
     The new process inherits the reading end of a pipe whose other end is this process's alone. The system closes that
     one when this process is gone, even by SIGKILL, and the new one then ends as at SIGTERM.
@@ -23,7 +23,7 @@ def ending_with_this() -> dict[str, Any]:
 
 
 def end_with_parent() -> None:
-    """Where this process was started with `ending_with_this`: sends it SIGTERM once the other one is gone."""
+    """Ends this process by SIGTERM once its parent is gone, if it was started with `ending_with_this`."""
     inherited = os.environ.pop(_VARIABLE, "")
     if inherited.isdecimal():
         with contextlib.suppress(OSError):  # one who set the variable by hand

@@ -1,4 +1,4 @@
-"""What the commands of the project share: the config flag, errors as one line, and libraries set up before their use.
+"""Shared parts of the commands: the config flag, errors as one line, and the set-up of libraries.
 
 This module imports neither JAX nor TensorFlow, so that `--help` and a mistyped flag answer at once.
 """
@@ -31,14 +31,14 @@ started_as_jdnet = False
 
 
 def shown(command: str) -> str:
-    """How a person types a command such as `predict`, as this one was started."""
+    """A command such as `predict` as a person would type it, in the way this one was started."""
     if started_as_jdnet:
         return f"jdnet {'train' if command == 'main' else command}"
     return f"python -m jdnet_jax.{command}"
 
 
 def define_config(help_text: str) -> flags.FlagHolder:
-    """Defines the flag `--config`: a config file, whose values are flags of their own (`--config.seed=3`)."""
+    """Defines the flag `--config`: a config file, whose values become flags (`--config.seed=3`)."""
     return config_flags.DEFINE_config_file("config", None, help_text)
 
 
@@ -84,7 +84,7 @@ def set_up_libraries() -> None:
 
 
 def with_photos(argv: list[str]) -> list[str]:
-    """The arguments of a command, of which a first one that is no option is the folder of photos.
+    """The arguments with a first one that is not an option turned into the flag for the folder of photos.
 
     The config is `image_folder`, where they name none: `PHOTOS --config=image_folder:ce`.
     """
@@ -99,7 +99,7 @@ def with_photos(argv: list[str]) -> list[str]:
 
 
 def log_warnings_only() -> None:
-    """Keeps the libraries' running commentary from the screen; for commands that write no log files.
+    """Hides the libraries' informational messages; for commands that write no log files.
 
     TensorFlow's decoders complain of a bad photo without naming it; the commands name it themselves.
     """
@@ -109,7 +109,7 @@ def log_warnings_only() -> None:
 
 
 def log_printable() -> None:
-    """Has absl log what the libraries say, with nothing in it that a terminal acts upon."""
+    """Makes absl's log messages printable: without characters that a terminal acts upon."""
 
     def escape(record: LogRecord) -> bool:
         record.msg, record.args = lines(record.getMessage()), ()
@@ -139,7 +139,7 @@ def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None
 
 
 def _run(main: Callable[[list[str]], int], argv: list[str] | None) -> str:
-    """Ends the process with the status of `main`, or returns what the user's mistake was."""
+    """Ends the process with the status of `main`, or returns the user's mistake."""
     try:
         app.run(main, argv=argv, flags_parser=_parse)
     except BrokenPipeError:
@@ -153,7 +153,7 @@ def _run(main: Callable[[list[str]], int], argv: list[str] | None) -> str:
 
 
 def mistake(error: BaseException) -> str | None:
-    """The one line for an error whose cause lies outside the program; None for another."""
+    """The line for an error with a cause outside the program; None for other errors."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
@@ -165,7 +165,7 @@ def mistake(error: BaseException) -> str | None:
     if isinstance(error, UnicodeEncodeError) and "surrogates not allowed" in str(error):
         near = error.object[max(0, error.start - 60) : error.end + 20]
         return f"a path or name holds bytes that are no UTF-8 (in {near!r}), which not every library takes: rename it"
-    # JAX's own error for a device, which this module cannot name.
+    # JAX's error for a device, which this module cannot import.
     if type(error).__name__ == "JaxRuntimeError" and (match := re.search(r"RESOURCE_EXHAUSTED: ([^\n]*)", str(error))):
         return (
             f"the device's memory does not hold it ({match[1].rstrip('.')}): lower config.batch_size or "
@@ -209,7 +209,7 @@ def _parse(argv: list[str]) -> list[str]:
 
 
 def _check_loaded() -> None:
-    """Raises where a config file cannot be loaded, which is otherwise reported at its first use, or is none."""
+    """Checks that a config file can be loaded and holds a config; otherwise errors would appear at its first use."""
     if "config" not in flags.FLAGS or not flags.FLAGS["config"].present:
         return
     config = flags.FLAGS["config"].value
@@ -219,7 +219,7 @@ def _check_loaded() -> None:
 
 
 def _with_config_files(argv: list[str]) -> list[str]:
-    """The arguments, with files where `--config` has the name of one of the project's own."""
+    """The arguments with the file for each `--config` that names one of the project's configs."""
     behind = ["", *argv]
     return [
         f"{flag}={config_files.file(value)}"
@@ -233,7 +233,7 @@ def _with_config_files(argv: list[str]) -> list[str]:
 
 
 def _unknown_key(error: KeyError, argv: list[str]) -> str:
-    """The line for a flag whose key the config lacks; the library's own error names the key's last part alone."""
+    """The line for a flag whose key the config lacks; the library's error names only the key's last part."""
     missing, _, hint = str(error.args[0]).partition("\n")
     missing = missing.strip("'")
     flags_given = (argument.partition("=")[0].lstrip("-") for argument in argv)

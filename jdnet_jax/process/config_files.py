@@ -1,4 +1,4 @@
-"""Config files by name: `image_folder` is the package's own `image_folder.py`, and a path stays a path.
+"""Config files by name: `image_folder` is the package's `image_folder.py`, and a path stays a path.
 
 An installed package has its configs inside itself; a checkout has them in `configs/` beside it.
 """
@@ -12,13 +12,13 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def folder() -> Path:
-    """The folder of the package's own configs."""
+    """The folder of the package's configs."""
     inside = _PACKAGE / "configs"
     return inside if inside.is_dir() else _PACKAGE.parent / "configs"
 
 
 def names() -> tuple[str, ...]:
-    """The names of the package's own configs, sorted."""
+    """The names of the package's configs, sorted."""
     return tuple(sorted(path.stem for path in folder().glob("*.py") if path.stem != "__init__"))
 
 
@@ -33,14 +33,14 @@ def file(value: str) -> str:
 
 
 def shortest(value: str) -> str:
-    """What a person types for a file with its argument: the name of one of ours, the path of another."""
+    """The shortest text for a file with its argument: the name of one of the package's configs, or the path."""
     path, colon, argument = value.partition(":")
     is_ours = Path(path).resolve().parent == folder() and Path(path).stem in names()
     return f"{Path(path).stem if is_ours else path}{colon}{argument}"
 
 
 def suggestion(value: str) -> str:
-    """What might have been meant by the value of a config that does not exist, in words."""
+    """A suggestion, in words, for the name of a config that does not exist."""
     close = difflib.get_close_matches(Path(value.partition(":")[0]).stem, names(), n=2, cutoff=0.6)
     known = f"did you mean {' or '.join(close)}? " if close else ""
     return f"{known}the project's own are {', '.join(names())}"

@@ -1,4 +1,4 @@
-"""What is wrong in a config file that cannot be run, in one line: file, line and reason."""
+"""Errors in config files as one line: file, line and reason."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jdnet_jax.process.errors import UserError
 
 
 def describe(error: BaseException) -> str | None:
-    """Says where in a config file an error arose, and what it is; None for an error that arose elsewhere.
+    """The place of an error in a config file, and the error; None if it arose elsewhere.
 
     Args:
         error: raised while flags were parsed, by the file itself or by the library that runs it.
@@ -40,7 +40,7 @@ def describe(error: BaseException) -> str | None:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and those that it came of, the first of all first: the library wraps what the file raised."""
+    """The error and its causes, the first cause first: the library wraps what the file raised."""
     chain: list[BaseException] = []
     cause: BaseException | None = error
     while cause is not None and cause not in chain:

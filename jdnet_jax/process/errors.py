@@ -1,4 +1,4 @@
-"""The one exception that a user's mistake raises, and how a name that is not known is told."""
+"""The exception for users' mistakes, and the message for unknown names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class UserError(Exception):
 
 
 def unknown(kind: str, name: object, known: Iterable[str]) -> str:
-    """What to say of a name that is not known: the nearest that is, and all of them."""
+    """The message for an unknown name: the nearest known one, and all known names."""
     known = list(known)
     close = difflib.get_close_matches(str(name), known, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""

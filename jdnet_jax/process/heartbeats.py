@@ -1,8 +1,8 @@
-"""The processes of a run tell each other that they live, and end together where one of them does not.
+"""Heartbeats between the processes of a run: if one of them dies, all end.
 
 Process 0 holds a connection to each other process, which `meeting` made. A process that dies is known at once, because
 its system closes the connection; one whose machine or network is gone, after `TIMEOUT` seconds without a sign of life.
-Without this the others would wait in the middle of a step until JAX's own watch, which is left as the last resort,
+Without this the others would wait in the middle of a step until JAX's watch, which is left as the last resort,
 aborts them.
 """
 
@@ -54,11 +54,11 @@ class Heartbeats:
         self._thread.start()
 
     def leave(self) -> None:
-        """Says that this process ends well, and stops watching."""
+        """Tells the others that this process ends normally, and stops watching."""
         self._say_last({"left": self._process})
 
     def fail(self, reason: str) -> None:
-        """Says that this process ends for this reason, and so that the others must."""
+        """Tells the others that this process ends for this reason, so that they end too."""
         self._say_last({"failed": self._process, "reason": reason})
 
     def _say_last(self, message: Mapping[str, Any]) -> None:
@@ -67,10 +67,10 @@ class Heartbeats:
             self._left = True
 
     def _send(self, message: Mapping[str, Any] | None = None) -> None:
-        """To every process that this one is connected to; None is a sign of life."""
+        """Sends a message to every connected process; None is a heartbeat."""
         line = (json.dumps(message) if message else "").encode() + b"\n"
         for connection in self._peers.values():
-            with contextlib.suppress(OSError):  # who cannot be reached is found by reading
+            with contextlib.suppress(OSError):  # reading notices who cannot be reached
                 connection.sendall(line)
 
     def _watch(self) -> None:
@@ -98,7 +98,7 @@ class Heartbeats:
                         self._lose(peer)
 
     def _has_left(self, peer: int) -> bool:
-        """Reads what a process sent, and ends this one where it has to."""
+        """Reads the messages of a process, and ends this one if necessary."""
         try:
             data = self._peers[peer].recv(65536)
         except OSError:
@@ -117,7 +117,7 @@ class Heartbeats:
         self._end({"lost": peer})
 
     def _end(self, message: Mapping[str, Any]) -> None:
-        """Passes on that a process is lost or has failed, says so and ends this one, whatever it is doing."""
+        """Ends this process at once because another is lost or has failed, after telling the others and the user."""
         with self._lock:
             if self._left:
                 return

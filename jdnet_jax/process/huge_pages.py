@@ -1,4 +1,4 @@
-"""Memory in huge pages, where Linux gives them only to those who ask.
+"""Huge pages, on systems where Linux gives them only on request.
 
 On the CPU, XLA takes the scratch memory of a step from the C library at each step and gives it back, half a gigabyte
 for ResNet-50 and MobileNetV2 at batch 8 and 128 px. In pages of 4 kB, handing them out is a fifth of the step's work.
@@ -22,7 +22,7 @@ _SETTING = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 
 
 def tunables(environ: Mapping[str, str], setting: str) -> str | None:
-    """The value of GLIBC_TUNABLES with which the process should start anew; None where it is well as it is.
+    """The value of GLIBC_TUNABLES for a restart of the process; None if no restart is needed.
 
     Args:
         environ: the environment; a value for the tunable in it stays, so that 0 keeps the small pages.
@@ -35,7 +35,7 @@ def tunables(environ: Mapping[str, str], setting: str) -> str | None:
 
 
 def ask() -> None:
-    """Starts this process anew where it then gets huge pages: same number, arguments, folder and open files.
+    """Restarts this process if it then gets huge pages, with the same process id, arguments, folder and open files.
 
     To be called before anything is done. Elsewhere than under Linux it does nothing; another C library than glibc
     ignores the variable.

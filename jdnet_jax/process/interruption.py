@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a wish that the run ends soon and well: a cloud's notice of preemption, Ctrl-C, `kill`."""
+"""SIGTERM and SIGINT as requests to save and end: a cloud's notice of preemption, Ctrl-C, `kill`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Interruption:
         self.unsaved = False
 
     def __enter__(self) -> Interruption:
-        """Starts to listen; only in the main thread, as Python asks for."""
+        """Starts to listen; only in the main thread, as Python requires."""
         self._listens = threading.current_thread() is threading.main_thread()
         if self._listens:
             self._reader, self._writer = socket.socketpair()
@@ -52,7 +52,7 @@ class Interruption:
         return self
 
     def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
-        """Gives the signals back to whoever had them."""
+        """Restores the earlier signal handlers."""
         if self._listens:
             for number, handler in self._handlers_before.items():
                 signal.signal(number, handler)
@@ -74,4 +74,4 @@ class Interruption:
 
 
 def _left_to_the_thread(number: int, frame: Any) -> None:
-    """A handler must be there for Python to tell the thread."""
+    """A handler that does nothing; Python needs one to wake the thread."""

@@ -1,4 +1,4 @@
-"""What of the log reaches the screen."""
+"""Log messages on the screen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 
 
 def show_warnings() -> None:
-    """Puts a `WarningsOnScreen` on the root logger, beside what is there."""
+    """Adds a `WarningsOnScreen` to the root logger."""
     logging.getLogger().addHandler(WarningsOnScreen())
 
 
@@ -19,7 +19,7 @@ class WarningsOnScreen(logging.Handler):
     """
 
     def __init__(self) -> None:
-        """Takes warnings and what is worse."""
+        """Sets the level: warnings and errors."""
         super().__init__(logging.WARNING)
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -1,6 +1,6 @@
-"""How the processes of a run find each other, before JAX does: all are there, and agree who is who.
+"""The meeting of a run's processes before JAX starts: all must be present, with distinct numbers.
 
-They meet at the port of process 0 that JAX's own service takes afterwards, so no other has to be open. JAX would wait
+They meet at the port of process 0 that JAX's service takes afterwards, so no other has to be open. JAX would wait
 for minutes in silence where one is missing, and ends a process by a signal where two disagree. The connections stay,
 for the signs of life of `heartbeats`. This module does not import JAX.
 """
@@ -30,7 +30,7 @@ _TOGETHER = "start all with the same --coordinator and --processes, and each wit
 
 @dataclass(frozen=True)
 class Member:
-    """One process of a run, as its command line or its cluster says.
+    """One process of a run, as described by its command line or cluster.
 
     Attributes:
         host: of process 0.
@@ -48,12 +48,12 @@ class Member:
 
     @property
     def greeting(self) -> bytes:
-        """What it says of itself."""
+        """The message with which it introduces itself."""
         return f"jdnet_jax process {self.number} of {self.count} {self.start}\n".encode()
 
 
 def member(coordinator: str, count: int, number: int) -> Member:
-    """Checks what is said of a process, without looking at the others.
+    """Checks the description of a process on its own.
 
     Raises:
         UserError: that is no address, nobody knows the host, or there is no such number.
@@ -77,7 +77,7 @@ def member(coordinator: str, count: int, number: int) -> Member:
 
 
 def meet(this: Member, timeout: float) -> dict[int, socket.socket]:
-    """Waits until all processes are there, and says every half a minute for whom.
+    """Waits until all processes are present; reports every half minute which are missing.
 
     Args:
         this: process.
@@ -93,7 +93,7 @@ def meet(this: Member, timeout: float) -> dict[int, socket.socket]:
 
 
 def _gather(this: Member, timeout: float) -> dict[int, socket.socket]:
-    """Process 0 receives the others."""
+    """Receives the other processes, as process 0."""
     waiting = _Waiting(timeout)
     present: dict[int, tuple[socket.socket, str]] = {}
     with _listening(this) as server, selectors.DefaultSelector() as selector:
@@ -122,7 +122,7 @@ def _gather(this: Member, timeout: float) -> dict[int, socket.socket]:
 
 
 def _receive(this: Member, server: socket.socket, present: dict[int, tuple[socket.socket, str]]) -> int | None:
-    """Adds one who has come to those present, and returns its number; None for a stranger, who is turned away.
+    """Adds a new process to those present, and returns its number; None for one of another run, which is refused.
 
     Raises:
         UserError: it does not agree with process 0.
@@ -151,7 +151,7 @@ def _receive(this: Member, server: socket.socket, present: dict[int, tuple[socke
 
 
 def _refuse(this: Member, server: socket.socket, connections: list[socket.socket], reason: str) -> None:
-    """Tells the reason to those who are there, and for a while to those who still come."""
+    """Sends the reason to the processes present, and for a while to those that still arrive."""
     end = time.monotonic() + _LATE
     told = 0
     while True:
@@ -168,7 +168,7 @@ def _refuse(this: Member, server: socket.socket, connections: list[socket.socket
 
 
 def _listening(this: Member) -> socket.socket:
-    """A server on the port, of every address of this machine, as JAX's own will be."""
+    """A server on the port, of every address of this machine, as JAX's will be."""
     everywhere = {"family": socket.AF_INET6, "dualstack_ipv6": True} if socket.has_dualstack_ipv6() else {}
     try:
         _check_alone(this)
@@ -176,12 +176,12 @@ def _listening(this: Member) -> socket.socket:
     except OSError as error:
         taken = error.errno == errno.EADDRINUSE
         advice = "choose another port, for all processes" if taken else "choose a port from 1024 on, for all processes"
-        reason = os.strerror(error.errno or 0)  # the error's own text says once more what was tried
+        reason = os.strerror(error.errno or 0)  # the error's text repeats what was tried
         raise UserError(f"port {this.port} cannot be used on this machine ({reason}): {advice}") from error
 
 
 def _check_alone(this: Member) -> None:
-    """Raises where another process 0 of such a run listens at the address already, on this machine or the right one."""
+    """Checks that no other process 0 listens at the address already, on this machine or the one it names."""
     with contextlib.suppress(OSError), socket.create_connection((this.host, this.port), _PATIENCE) as connection:
         connection.sendall(this.greeting)
         answer = _line(connection)
@@ -189,7 +189,7 @@ def _check_alone(this: Member) -> None:
 
 
 def _attend(this: Member, timeout: float) -> socket.socket:
-    """Another process goes to process 0, as often as it has to."""
+    """Connects to process 0, as another process, with as many attempts as necessary."""
     waiting = _Waiting(timeout)
     while True:
         waiting.check(f"process 0 of {this.count} at {this.host}:{this.port}")
@@ -220,7 +220,7 @@ def _raise_refusal(answer: bytes) -> None:
 
 
 def _answer(this: Member, connection: socket.socket, waiting: _Waiting) -> bytes:
-    """What process 0 says once all are there, or why they cannot go on; nothing where it ended."""
+    """The answer of process 0 once all are present, or the reason against it; '' if it ended."""
     connection.settimeout(_RETRY)
     while True:
         try:
@@ -232,7 +232,7 @@ def _answer(this: Member, connection: socket.socket, waiting: _Waiting) -> bytes
 
 
 def _line(connection: socket.socket) -> bytes:
-    """One line, at most 1,000 bytes, as far as it comes within a few seconds."""
+    """One received line, at most 1,000 bytes; cut off after a few seconds."""
     said, end = b"", time.monotonic() + _PATIENCE
     with contextlib.suppress(OSError):
         # Byte by byte, because what follows the line is for the signs of life.
@@ -246,7 +246,7 @@ def _line(connection: socket.socket) -> bytes:
 
 
 class _Waiting:
-    """Says every half a minute for whom this process waits, and for how long it will."""
+    """A wait that reports every half minute for whom, and for how much longer."""
 
     def __init__(self, timeout: float):
         self._began = time.monotonic()

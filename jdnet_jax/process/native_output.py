@@ -1,4 +1,4 @@
-"""What native libraries print past Python's streams."""
+"""Capture of output that native libraries print past Python's streams."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text from outside as it can be printed: names of files, classes and tensors, and what errors say of them."""
+"""Printable forms of text from outside: names of files, classes and tensors, and error messages with them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def printable(text: str | os.PathLike[str]) -> str:
 
 
 def lines(text: str) -> str:
-    """The same for text of several lines, which stay lines."""
+    """The text, printable, with its lines kept."""
     return "\n".join(map(printable, text.split("\n")))
 
 

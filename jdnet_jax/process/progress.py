@@ -1,4 +1,4 @@
-"""The progress of a run: where it is, how good it is, how fast, when it will be done; and its signs of life."""
+"""The progress of a run on the screen: step, accuracy, speed, time left, and signs of life."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def show(text: str) -> None:
 
 
 def first_compiles(step: Callable[..., Any], now: Callable[[str], None], work: str) -> Callable[..., Any]:
-    """A step whose first call compiles: that is told through `now`, see `Progress.alive`, and afterwards `work`."""
+    """A step that announces its compilation at the first call through `now` (see `Progress.alive`), afterwards `work`."""
     called = False
 
     def told(*args: Any) -> Any:
@@ -51,7 +51,7 @@ class Progress:
     """Prints lines to standard error and measures throughput between them, pauses left out."""
 
     def __init__(self, total_steps: int, batch_size: int, out: TextIO | None = None):
-        """Nothing is measured before `restart_clock`.
+        """Sets the run's length; measuring begins with `restart_clock`.
 
         Args:
             total_steps: length of the run.
@@ -130,7 +130,7 @@ class Progress:
         self.say("  ".join(parts))
 
     def tick(self, step: int) -> None:
-        """Prints `step 2/600 (0%)  ETA 9:58` where that was never told, or not for `SIGN_OF_LIFE`.
+        """Prints `step 2/600 (0%)  ETA 9:58` if no line was printed yet, or none for `SIGN_OF_LIFE`.
 
         Args:
             step: the last one that the devices have ended.

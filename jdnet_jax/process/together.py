@@ -1,4 +1,4 @@
-"""The processes that train one run together, one for each host: how they find each other, and what only one does."""
+"""The processes that train one run together, one for each host: joining, and work for only one of them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from jdnet_jax.process.progress import say
 
 # Seconds that the processes wait for each other when they start, and one that ends well for the others.
 _START, _END = 300, 30
-# JAX's own watch, which ends a process with pages of its log, comes after ours.
+# JAX's watch, which ends a process with pages of its log, comes after ours.
 _LAST_RESORT = 3 * round(heartbeats.TIMEOUT)
-# Seconds in which the connection to a process that died is surely found closed.
+# Seconds in which the connection to a process that died surely closes.
 _NEWS = 1.0
 
 _heartbeats: Heartbeats | None = None
@@ -43,7 +43,7 @@ def join(coordinator: str | None, processes: int | None, process: int | None) ->
         process: the number of this one. All three None: as JAX finds them on Cloud TPU, under SLURM and Open MPI.
 
     Raises:
-        UserError: some are given and others are not, one cannot be, or the others are not there or say otherwise.
+        UserError: some are set and others are not, one is impossible, or the others are not there or say otherwise.
     """
     global _heartbeats
     arguments = (coordinator, processes, process)
@@ -83,7 +83,7 @@ def join(coordinator: str | None, processes: int | None, process: int | None) ->
 
 
 def _of_cluster() -> tuple[str | None, int | None, int | None, Sequence[int] | None]:
-    """Address of process 0, number of processes, number of this one and its devices; None where there is no cluster."""
+    """The cluster's address of process 0, number of processes, number and devices of this one; None without a cluster."""
     address = os.environ.get("JAX_COORDINATOR_ADDRESS")
     try:
         return ClusterEnv.auto_detect_unset_distributed_params(address, None, None, None, None, _START)
@@ -95,7 +95,7 @@ def _of_cluster() -> tuple[str | None, int | None, int | None, Sequence[int] | N
 
 
 def report(position: Callable[[], Position]) -> None:
-    """Says how to find where the run is, for the line that is printed where another process dies."""
+    """Registers a function that tells the state of the run, for the message when another process dies."""
     if _heartbeats is not None:
         _heartbeats.position = position
 
@@ -106,20 +106,20 @@ def is_first() -> bool:
 
 
 def wait(reason: str) -> None:
-    """Returns once all processes are here."""
+    """Waits until all processes reach this point."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(reason)
 
 
 def by_the_first(action: Callable[[], None]) -> None:
-    """Process 0 does it, and the others wait until it is done."""
+    """Runs a function on process 0 only, while the others wait."""
     if is_first():
         action()
     wait("done by the first")
 
 
 def of_the_first(value: Callable[[], int]) -> int:
-    """A number as process 0 finds it, on all processes."""
+    """Process 0's value of a number, on all processes."""
     if jax.process_count() == 1:
         return value()
     number = np.int64(value() if is_first() else 0)
@@ -127,7 +127,7 @@ def of_the_first(value: Callable[[], int]) -> int:
 
 
 def check_same(what: str, text: str) -> None:
-    """Checks that all processes have the same of something, which is text of any length.
+    """Checks that a text of any length is the same on all processes.
 
     Raises:
         UserError: this process has another one than process 0.
@@ -145,9 +145,9 @@ def check_same(what: str, text: str) -> None:
 
 @contextlib.contextmanager
 def together() -> Iterator[None]:
-    """Ends the process with the others: where one fails, they are told why, and all leave at once.
+    """A context in which the processes end together: if one fails, it tells the others why, and all end at once.
 
-    Where another one died, the watch ends this process, with a line of its own. Alone, a process lets every error
+    Where another one died, the watch ends this process, with a message. Alone, a process lets every error
     through.
     """
     if _heartbeats is None:
@@ -166,7 +166,7 @@ def together() -> Iterator[None]:
 
 
 def _fail(watch: Heartbeats, error: BaseException) -> NoReturn:
-    """Tells the error here and to the others, and leaves: at the interpreter's end JAX would wait for those gone."""
+    """Reports the error here and to the others, and exits at once: a normal exit would wait in JAX for lost processes."""
     mistake = command_line.mistake(error)
     if mistake is None:
         traceback.print_exception(error)

@@ -1,4 +1,4 @@
-"""Memory that was freed goes back to the system.
+"""Returning of freed memory to the system.
 
 Drawing the parameters and compiling a step take hundreds of megabytes for a moment, which the C library keeps.
 A run has no use for them behind its first step; other programs have.

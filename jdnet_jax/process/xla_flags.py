@@ -1,4 +1,4 @@
-"""What XLA is told before JAX starts, where the CPU is what it compiles for.
+"""XLA's flags for CPUs, to be set before JAX starts.
 
 **Barriers hold.** What lies behind an optimisation barrier is computed after what lies before it, from nothing else.
 The step has them in the gradient of 1x1 convolutions (`models.pointwise`), between micro-batches, and around what is
@@ -9,7 +9,7 @@ with barriers in it, so there the flag would break what has one.
 
 **Convolutions are Eigen's.** XLA gives convolutions to YNNPACK, whose kernels for 3x3 take one and a half times as long
 as Eigen's, which XLA has as well (jaxlib 0.10.2 on an Intel Xeon with AVX-512; `tests/benchmarks/STEP.md`). An XLA that
-does not know a flag or its value ends the process, so this one is given only to the versions that it was tried with:
+does not know a flag or its value ends the process, so this one is set only for the versions that it was tested with:
 on 0.10.2, 0.11.2 and 0.12.0.1 convolutions go to YNNPACK without it and stay Eigen's with it.
 
 This module imports no JAX, as the flags must be set before JAX starts.
@@ -46,6 +46,6 @@ def flags(environ: Mapping[str, str], jaxlib: str | None = None, *, accelerators
 
 
 def _has_plugin() -> bool:
-    """Whether a package is installed by which JAX finds a GPU or TPU, be there one or not."""
+    """Whether a JAX plugin for a GPU or TPU is installed, even if there is no such device."""
     modules = any(importlib.util.find_spec(name) for name in ("jax_plugins", "libtpu"))
     return modules or bool(importlib.metadata.entry_points(group="jax_plugins"))

@@ -1,1 +1,1 @@
-"""A student on the Hugging Face hub: its weights, its files and a page about it, made here and sent there."""
+"""A student on the Hugging Face hub: a folder with weights, files and a page about it, and its upload."""

@@ -1,4 +1,4 @@
-"""What is sent to the hub, as a folder: weights, `model.json`, their sums, exported files and the page."""
+"""The folder that is sent to the hub: weights, `model.json`, their sums, exported files and the page."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def write(repository: str, source: Path, folder: Path, file_formats: Sequence[st
 def _of_run(
     source: Path, card: model_card.ModelCard
 ) -> tuple[Mapping[str, Any] | None, dict[str, tuple[str, str]] | None]:
-    """The summary of the run that the student is of, and where the weights of its networks came from."""
+    """The summary of the student's run, and the origin of its networks' weights."""
     folder = handoff.find(source)
     place = Workdir(source if folder is None or folder != source else source.absolute().parent)
     summary = place.finished() if place.config.is_file() else None

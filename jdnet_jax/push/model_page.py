@@ -1,4 +1,4 @@
-"""The page of a student on the hub, `README.md`: what it is, what it was tested on and what not, and how to use it.
+"""The page of a student on the hub, `README.md`: description, tests and their limits, and use.
 
 Metadata stand in front as YAML, by which the hub finds and sorts models.
 """
@@ -183,7 +183,7 @@ def _licences(starts: Mapping[str, tuple[str, str]] | None, licence: str) -> str
 
 
 def _start(model: str, source: str) -> str:
-    """Where a network's weights came from, with the licence as far as it is told."""
+    """The origin of a network's weights, with the licence if it is stated."""
     if source == "random":
         return f"{_escaped(model)}, drawn at random"
     if hub.is_id(source):
@@ -206,5 +206,5 @@ def _package_licence(package: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    """A name as Markdown shows it letter by letter."""
+    """A name, escaped so that Markdown shows it letter by letter."""
     return re.sub(r"([\\`*_\[\]<>|&#])", r"\\\1", printable(text))

@@ -15,7 +15,7 @@ _OURS = ["student*", "*.model.json", "*SHA256SUMS"]
 
 
 def token() -> str:
-    """The one that HF_TOKEN holds; none that is kept in a file is looked for.
+    """The token from HF_TOKEN; files are not searched for one.
 
     Raises:
         UserError: it is not set.
@@ -30,7 +30,7 @@ def token() -> str:
 
 
 def send(repository: str, folder: Path, token: str, *, private: bool) -> str:
-    """Makes the repository where it is not there, and commits the folder's files to it.
+    """Creates the repository if necessary, and commits the folder's files to it.
 
     Args:
         repository: `OWNER/NAME`.

@@ -1,1 +1,1 @@
-"""The report of a run: one page that needs nothing but itself."""
+"""The report of a run: one self-contained page."""

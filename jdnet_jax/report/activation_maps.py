@@ -1,4 +1,4 @@
-"""Where the networks looked for the true label, photo by photo, as they learned."""
+"""The section of activation maps: where the networks looked for the true label, photo by photo, during training."""
 
 from __future__ import annotations
 
@@ -51,6 +51,6 @@ def _photo(run: RunRecord, i: int) -> Markup:
 
 
 def _enlarged(image: Image.Image) -> Image.Image:
-    """A small photo as large as it is shown, so that the map over it is smooth."""
+    """A small photo enlarged to its size on the page, so that the map over it is smooth."""
     side = max(image.width, 2 * _SIDE)
     return image.resize((side, side), Image.Resampling.BICUBIC)

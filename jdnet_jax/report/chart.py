@@ -42,7 +42,7 @@ class Line:
 
 
 def ticks(low: float, high: float, count: int = 5) -> list[float]:
-    """Round numbers from at most `low` to at least `high`, about `count` of them: multiples of 1, 2 or 5 times 10^k."""
+    """The ticks of an axis: about `count` multiples of 1, 2 or 5 times 10^k, from at most `low` to at least `high`."""
     if not high > low:
         high = low + (abs(low) or 1.0)
     rough = (high - low) / max(1, count - 1)
@@ -62,7 +62,7 @@ def number(value: float, *, percent: bool = False) -> str:
 
 
 def thinned(xs: Sequence[float], ys: Sequence[float], count: int = _POINTS) -> tuple[Sequence[float], Sequence[float]]:
-    """At most `count` points: means of as many neighbours each, at the last one's x; all where they are not more."""
+    """At most `count` points: means of equally many neighbours, at the last one's x; all points if there are no more."""
     if len(xs) <= count:
         return xs, ys
     edges = [round(i * len(xs) / count) for i in range(count + 1)]
@@ -135,7 +135,7 @@ def lines(
 
 
 def _labels(ends: Sequence[tuple[float, Line]], x: float) -> list[Markup]:
-    """The names at the lines' ends, moved apart where they would lie over each other."""
+    """The names at the ends of the lines, moved apart where they would overlap."""
     placed: list[tuple[float, Line]] = []
     y = -math.inf
     for end, line in sorted(ends, key=lambda item: item[0]):
@@ -156,7 +156,7 @@ def _path(points: Sequence[tuple[float, float]], kind: str) -> Markup:
 
 
 def _hit(x: float, y: float, note: str, style: int, *, shown: bool) -> Markup:
-    """A place that tells its value; a dot that is seen, or one that shows under the pointer."""
+    """A point that shows its value: a visible dot, or one that appears under the pointer."""
     kind, radius = ("dot", 3) if shown else ("hit", 6)
     return Markup('<circle class="{} s{}" cx="{:.1f}" cy="{:.1f}" r="{}"><title>{}</title></circle>').format(
         kind, style, x, y, radius, note

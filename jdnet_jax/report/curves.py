@@ -1,4 +1,4 @@
-"""How the run went: accuracies, every loss term with its weight, learning rates, norms and speed over the steps."""
+"""The section of curves: accuracies, every loss term with its weight, learning rates, norms and speed over the steps."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def line_styles(run: RunRecord) -> dict[str, int]:
 
 
 def term_name(term: str, networks: Sequence[str]) -> str:
-    """What a person calls a loss term: `MSKD` for `mskd_teacher`; whose it is where several networks have one.
+    """The display name of a loss term: `MSKD` for `mskd_teacher`; with the network if several have one.
 
     Args:
         term: as the objective names it.
@@ -103,7 +103,7 @@ def _constants(run: RunRecord, prefix: str) -> str:
 
 
 def _group(run: RunRecord, prefix: str, title: str, styles: Mapping[str, int]) -> Markup:
-    """All figures of a prefix that change in one chart; lines that lie on each other are one, with both names."""
+    """One chart of all changing figures with a prefix; lines that coincide are one, with both names."""
     same: dict[tuple[object, ...], list[str]] = {}
     for key in run.keys(prefix):
         if prefix in ("weight/", "learning_rate/") and _is_constant(run, key):

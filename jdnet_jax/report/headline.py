@@ -1,4 +1,4 @@
-"""The top of the report: which run this is, how far it is, and its figures in one table."""
+"""The top of the report: the run, its progress, and its figures in one table."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from jdnet_jax.report.run_record import RunRecord
 
 
 def section(run: RunRecord) -> Markup:
-    """Figures of each network, on test where the run is finished and on val where it goes on."""
+    """The figures of each network, on test for a finished run, otherwise on val."""
     if run.summary is None:
         return html.section("figures", "So far", _progress(run), _so_far(run))
     entries = {STUDENT: run.summary["student"], **run.summary["teachers"]}
@@ -64,7 +64,7 @@ def _ratio(summary: Mapping[str, Any]) -> str:
 
 
 def _probe(run: RunRecord) -> Markup:
-    """What a linear classifier had before training, where that was asked for."""
+    """The accuracy of the linear probe before training, if the run has one."""
     _, top1 = run.series("val/probe/top1")
     if not top1 or run.summary is None:
         return Markup("")
@@ -73,7 +73,7 @@ def _probe(run: RunRecord) -> Markup:
 
 
 def _few_photos(run: RunRecord, count: int) -> Markup:
-    """What to do about a test of few photos; a fold of a cross-validation is one of several."""
+    """Advice on a test with few photos, except for a fold of a cross-validation."""
     dataset = run.config["dataset"]
     if count >= intervals.ENOUGH_PHOTOS or dataset["options"].get("folds"):
         return Markup("")
@@ -85,7 +85,7 @@ def _ended_early(summary: Mapping[str, Any]) -> Markup:
 
 
 def _imbalance(run: RunRecord) -> Markup:
-    """How unlike the classes are, where that matters and is known."""
+    """The imbalance of the classes, if it is known and matters."""
     if run.summary is None or "imbalance" not in run.summary:
         return Markup("")
     imbalance = Imbalance(**run.summary["imbalance"])

@@ -43,7 +43,7 @@ content="default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-sr
 
 
 def document(title: str, subject: str, sections: Sequence[tuple[str, str, Markup]]) -> str:
-    """A page that needs no network.
+    """A complete page that needs no network.
 
     Args:
         title: of the page.
@@ -78,7 +78,7 @@ def paragraph(text: str) -> Markup:
 
 
 def details(summary: str, content: Markup) -> Markup:
-    """What is shown when it is asked for."""
+    """A part that opens on a click."""
     return Markup("<details><summary>{}</summary>{}</details>").format(summary, content)
 
 
@@ -88,12 +88,12 @@ def figure(content: Markup, caption: str) -> Markup:
 
 
 def grid(figures: Iterable[Markup]) -> Markup:
-    """Figures beside each other, as many as there is room for."""
+    """Figures side by side, as many as fit."""
     return Markup('<div class="grid">{}</div>').format(Markup("").join(figures))
 
 
 def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]], *, sortable: bool = False) -> Markup:
-    """A table whose first column heads the rows; it scrolls on its own where it is too wide.
+    """A table whose first column heads the rows; it scrolls separately if it is too wide.
 
     Args:
         caption: what it shows.

@@ -1,4 +1,4 @@
-"""What the student takes for what: confusion matrices, the most confused pairs with photos, and each class."""
+"""The section of mistakes: confusion matrices, the most confused pairs with photos, and each class."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _photos(run: RunRecord) -> Markup:
 
 
 def _matrix(counts: Int[np.ndarray, "classes classes"], classes: tuple[str, ...], name: str) -> Markup:
-    """Rows are labels, columns predictions; the stronger, the larger the share of the row (its root, to show few)."""
+    """A confusion matrix: rows are labels, columns predictions; colour grows with the root of the share of the row."""
     total = np.maximum(counts.sum(axis=1), 1)
     n = len(classes)
     named = n <= _NAMED

@@ -1,4 +1,4 @@
-"""How far the student's probabilities can be believed: a reliability diagram before and after its temperature."""
+"""The section on calibration: a reliability diagram of the student before and after temperature scaling."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def section(run: RunRecord) -> Markup:
 
 
 def _none_of_these(rejected: Mapping[str, Any] | None) -> Markup:
-    """What the threshold on probabilities costs; nothing of a run of an earlier version."""
+    """The cost of the threshold on probabilities; empty for a run of an earlier version."""
     if rejected is None:
         return Markup("")
     said = f"None of these: the student answers every photo, also one of other things; {rejection.origin(rejected)}."

@@ -1,4 +1,4 @@
-"""What a workdir holds, finished or while the run goes on, as the report shows it."""
+"""The record of a run for the report: the content of a workdir, of a finished or unfinished run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from jdnet_jax.run.workdir import TEST_ANEW, Workdir
 
 @dataclass(frozen=True)
 class RunRecord:
-    """A run so far.
+    """The record of a run so far.
 
     Attributes:
         path: of the workdir.
@@ -56,7 +56,7 @@ class RunRecord:
         return [step for step, _ in points], [value for _, value in points]
 
     def keys(self, prefix: str) -> list[str]:
-        """Names of the figures that begin so, sorted."""
+        """Names of the figures with a prefix, sorted."""
         return sorted({key for line in self.lines for key in line if key.startswith(prefix)})
 
 

@@ -1,4 +1,4 @@
-"""What the run was: its data, its config, and the command to have it again."""
+"""The section on the setting: data, config, and the command that repeats the run."""
 
 from __future__ import annotations
 
