@@ -38,7 +38,7 @@ COMMANDS = {
 
 
 def main() -> None:
-    """Runs the command that the first argument names, with the others."""
+    """Runs the command that the first argument names, with the remaining arguments."""
     _, *arguments = sys.argv
     if not arguments or arguments[0] in ("--help", "-h", "help"):
         print(overview())
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def overview() -> str:
-    """The commands, each with what it takes and does."""
+    """The overview of the commands, with arguments and purpose."""
     lines = ["jdnet: train a large teacher and a small student together, so that the student recognises food", ""]
     for name, (_, takes, does) in COMMANDS.items():
         lines += [f"  jdnet {name} {takes}", f"      {does}"]

@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
         return _cross_validate(config)
     workdir = str(user_files.expanded(check_name(_WORKDIR.value or _default_workdir())))
     _log_to(Path(workdir))
-    with Interruption():  # importing, and waiting for the other processes, can take long; the run listens on its own
+    with Interruption():  # importing, and waiting for the other processes, can take long; the run listens separately
         command_line.set_up_libraries()
 
         from jdnet_jax import train
@@ -72,7 +72,7 @@ def _cross_validate(config: ConfigDict) -> int:
     if _FOLDS.value < 2:
         raise UserError(f"--folds={_FOLDS.value}: the photos are divided into 2 parts or more; 5 is usual")
     if _PROCESSES.value or _COORDINATOR.value:
-        raise UserError("--folds trains in processes of its own: leave out --coordinator, --processes and --process")
+        raise UserError("--folds trains in separate processes: leave out --coordinator, --processes and --process")
 
     from jdnet_jax.compare import folds
 
@@ -90,7 +90,7 @@ def _command() -> str:
 
 
 def _log_to(workdir: Path) -> None:
-    """Details go to files in the workdir, of warnings the first line to the screen as well."""
+    """Logs to files in the workdir; the first line of each warning also goes to the screen."""
     logs = workdir / "logs"
     logging.use_absl_handler()
     try:
@@ -106,7 +106,7 @@ def _log_to(workdir: Path) -> None:
 
 
 def _next_steps(workdir: str, config: str, recipe: str) -> str:
-    """What to do with what was trained, as commands that work as they are printed.
+    """The next steps with the trained student, as commands that work as printed.
 
     Args:
         workdir: of the run.
@@ -135,7 +135,7 @@ def _next_steps(workdir: str, config: str, recipe: str) -> str:
 
 
 def run(argv: list[str] | None = None) -> None:
-    """The command, as `command_line.run` runs it."""
+    """Runs the command by `command_line.run`."""
     command_line.run(main, argv)
 
 

@@ -80,6 +80,6 @@ class BlockReader:
         return (*maps, outputs.logits)
 
     def aligned(self, outputs: Outputs) -> Outputs:
-        """The blocks as outputs, with shapes that are the same for all networks; reading all stages gives the blocks again."""
+        """The blocks as outputs with the same shapes for all networks; reading all stages gives the blocks again."""
         *maps, _ = self(outputs)
         return Outputs(logits=outputs.scores, stages=tuple(z[:, None, :, None] for z in maps))

@@ -32,7 +32,7 @@ def show(text: str) -> None:
 
 
 def first_compiles(step: Callable[..., Any], now: Callable[[str], None], work: str) -> Callable[..., Any]:
-    """A step that announces its compilation at the first call through `now` (see `Progress.alive`), afterwards `work`."""
+    """A step that reports its compilation at the first call by `now` (see `Progress.alive`), afterwards `work`."""
     called = False
 
     def told(*args: Any) -> Any:

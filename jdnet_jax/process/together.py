@@ -83,7 +83,7 @@ def join(coordinator: str | None, processes: int | None, process: int | None) ->
 
 
 def _of_cluster() -> tuple[str | None, int | None, int | None, Sequence[int] | None]:
-    """The cluster's address of process 0, number of processes, number and devices of this one; None without a cluster."""
+    """The cluster's address of process 0, count of processes, number and devices of this one; None without one."""
     address = os.environ.get("JAX_COORDINATOR_ADDRESS")
     try:
         return ClusterEnv.auto_detect_unset_distributed_params(address, None, None, None, None, _START)
@@ -166,7 +166,7 @@ def together() -> Iterator[None]:
 
 
 def _fail(watch: Heartbeats, error: BaseException) -> NoReturn:
-    """Reports the error here and to the others, and exits at once: a normal exit would wait in JAX for lost processes."""
+    """Reports the error here and to the others, and exits at once: a normal exit would wait for lost processes."""
     mistake = command_line.mistake(error)
     if mistake is None:
         traceback.print_exception(error)

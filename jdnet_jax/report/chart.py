@@ -62,7 +62,7 @@ def number(value: float, *, percent: bool = False) -> str:
 
 
 def thinned(xs: Sequence[float], ys: Sequence[float], count: int = _POINTS) -> tuple[Sequence[float], Sequence[float]]:
-    """At most `count` points: means of equally many neighbours, at the last one's x; all points if there are no more."""
+    """At most `count` points: means of equally many neighbours, at the last one's x; all if there are no more."""
     if len(xs) <= count:
         return xs, ys
     edges = [round(i * len(xs) / count) for i in range(count + 1)]

@@ -1,4 +1,4 @@
-"""The section of curves: accuracies, every loss term with its weight, learning rates, norms and speed over the steps."""
+"""The section of curves: accuracies, every loss term with its weight, learning rates, norms and speed by step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run leaves in its folder, and how it is found again: state, metrics, evaluation, and what it says of itself.
+"""The files of a run's folder and their readers: state, metrics, evaluation, and the run's description.
 
 How it comes about belongs to `learning`; the report that is made of it to `report`.
 """

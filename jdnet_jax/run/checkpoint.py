@@ -2,7 +2,7 @@
 
 A checkpoint holds the SHA-256 of each of its files (`checksums`), one of which names its step. They are written before
 the folder gets its name, so a folder whose name is a step was once whole, and what differs from the list was damaged
-since; a copy under the name of another step is found out.
+since; a copy under the name of another step is noticed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _STEP_NAME = re.compile("0|[1-9][0-9]*", re.ASCII)
 
 
 class _SealedPath(ocp.path.atomicity.AtomicRenameTemporaryPath):
-    """A step's folder while it is written: it gets its name only after the checksums of the finished files are in it.
+    """A step's folder during writing: it gets its name only when the checksums of its finished files are in it.
 
     Orbax finishes under a name that it takes for temporary, and so removes at the next start after a kill.
     """
@@ -69,7 +69,7 @@ class Checkpoints:
     """The folder `checkpoints/` of a workdir."""
 
     def __init__(self, directory: Path, keep: int, keep_every: int = 0, frozen: Collection[str] = ()):
-        """Opens or makes the folder; damaged checkpoints newer than the newest good one are named and set aside.
+        """Opens or creates the folder; reports damaged checkpoints newer than the newest good one, and sets them aside.
 
         Args:
             directory: where the checkpoints lie, one subfolder a step.
@@ -137,9 +137,9 @@ class Checkpoints:
             self._finish()
 
     def _finish(self) -> None:
-        """Waits for the save that goes on, and begins it again where the clock kept it from its end.
+        """Waits for the running save, and repeats it if a change of the clock stopped it.
 
-        Orbax looks at the clock on the wall while it waits for its own threads, and takes one that is set forward for
+        Orbax looks at the clock on the wall while it waits for its threads, and takes one that is set forward for
         a long time in which nothing came.
         """
         pending, self._pending = self._pending, None
@@ -161,11 +161,11 @@ class Checkpoints:
             self._manager.check_for_errors()
 
     def latest_step(self) -> int | None:
-        """The newest checkpoint's step, None where there is none. It was good when the folder was opened."""
+        """The step of the newest checkpoint, which was good when the folder was opened; None if there is none."""
         return self._manager.latest_step()
 
     def best_step(self) -> int | None:
-        """The step best on val among the good ones, the later of equals; the newest where none was evaluated.
+        """The good step with the best result on val, the later of equals; the newest if none was evaluated.
 
         One that is better but damaged is named and set aside.
         """
@@ -201,7 +201,7 @@ class Checkpoints:
             ) from error
 
     def notes(self, step: int) -> dict[str, Any]:
-        """What was given to `save` at `step` as `notes`."""
+        """The argument `notes` of `save` at `step`."""
         return dict(self._manager.metadata(step).custom_metadata or {})
 
     def close(self) -> None:
@@ -211,7 +211,7 @@ class Checkpoints:
             self._manager.close()
 
     def _set_damaged_aside(self) -> None:
-        """Reads all of the newest checkpoint that is good; of the older ones only what Orbax reads when it opens them.
+        """Sets damaged checkpoints aside: the newest ones are read in full until one is good, older ones as Orbax does.
 
         Their states are read by `best_step`, for the one that it chooses.
         """
@@ -279,7 +279,7 @@ class Checkpoints:
 
 
 class _Failures:
-    """Turns a failure to write into one line that says what is still good."""
+    """A context that turns a failure to write into one line, which says what is still good."""
 
     def __init__(self, checkpoints: Checkpoints, action: str):
         self.checkpoints, self.action = checkpoints, action
@@ -296,7 +296,7 @@ class _Failures:
             ) from error
 
 
-# What the operating system says when it refuses a write; Orbax buries it in pages of its own.
+# What the operating system says when it refuses a write; Orbax buries it in pages of text.
 _REFUSALS = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EROFS, errno.EIO)))
 
 

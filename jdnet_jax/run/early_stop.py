@@ -1,4 +1,4 @@
-"""When a run ends before its last step, because the student gets no better on val."""
+"""Early stopping: a run ends before its last step because the student gets no better on val."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class EarlyStop:
     """
 
     def __init__(self, patience: int, val_photos: int, *, unseen: bool):
-        """Nothing was evaluated yet.
+        """Starts without evaluations.
 
         Args:
             patience: evaluations without a better one after which the run ends; 0 for never.
@@ -46,16 +46,16 @@ class EarlyStop:
         return 0 < self._patience <= self._since
 
     def notes(self) -> dict[str, Any]:
-        """What a checkpoint must say for the run to go on exactly, as JSON."""
+        """The state for a checkpoint, as JSON, from which a run resumes exactly."""
         return {"best": self._best, "since": self._since}
 
     def resume(self, notes: Mapping[str, Any] | None) -> None:
-        """Goes on from a checkpoint's `notes`; from nothing where it has none."""
+        """Restores the state of a checkpoint's `notes`; starts afresh if it has none."""
         notes = notes or {}
         self._best, self._since = notes.get("best"), notes.get("since", 0)
 
     def words(self, step: int, steps: int) -> str:
-        """That the run ended early, for a person.
+        """The message that the run ended early.
 
         Args:
             step: where it ended.

@@ -1,4 +1,4 @@
-"""`evaluation.npz`: what the networks of a finished run did with the photos of val and test, for report and comparison.
+"""`evaluation.npz`: the predictions of a finished run's networks on val and test, for report and comparison.
 
 For each role, of the student, in the order of the split: `<role>/label`, `<role>/prediction`, `<role>/confidence` (the
 probability of the prediction at temperature 1) and `<role>/calibrated` (at the fitted one); `test/path`, the files of

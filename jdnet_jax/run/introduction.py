@@ -1,4 +1,4 @@
-"""The introduction of a run: what a person reads before its first step."""
+"""The introduction of a run, printed before its first step."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def lines(
     workdir: Path,
     imbalance: Imbalance | None = None,
 ) -> Iterator[str]:
-    """What is trained on what, from which weights, how long, and where; the log gets every parameter.
+    """The lines on networks, data, initial weights, length and devices; the log gets every parameter.
 
     Args:
         config: of the run.

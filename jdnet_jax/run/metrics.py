@@ -1,4 +1,4 @@
-"""Where the figures of a run go: TensorBoard events and `metrics.jsonl`."""
+"""Writers and readers of a run's figures: TensorBoard events and `metrics.jsonl`."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ class JsonLinesWriter(metric_writers.MetricWriter):
 
 
 class RunWriter:
-    """The writer of a run, a context manager: what was written is on disk when it is left, by an error too.
+    """The writer of a run, a context manager: at its end everything is on disk, even after an error.
 
     On processes other than the first it writes nothing.
 
@@ -150,7 +150,7 @@ def read(path: Path) -> list[dict[str, Any]]:
 
 
 def _lines(path: Path) -> list[tuple[bytes, dict[str, Any]]]:
-    """The whole lines, each as it stands there and what it says."""
+    """The complete lines, each as text and parsed."""
     try:
         texts = user_files.read_bytes(path, _LARGEST).split(b"\n")[:-1]
     except FileNotFoundError:
@@ -184,7 +184,7 @@ def _damaged(path: Path, number: int, reason: str) -> UserError:
 
 
 def digest(path: Path) -> str:
-    """SHA-256 of the lines that are there: a checkpoint has it, so that a run that goes on knows them again."""
+    """SHA-256 of the lines, kept in checkpoints so that a resumed run recognises them."""
     return _digest(text for text, _ in _lines(path))
 
 

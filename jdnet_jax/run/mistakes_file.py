@@ -1,4 +1,4 @@
-"""`mistakes.csv`: the photos of test that the student got wrong, by file name, the surest mistake first."""
+"""`mistakes.csv`: the test photos that the student got wrong, by file name, the most confident mistake first."""
 
 from __future__ import annotations
 

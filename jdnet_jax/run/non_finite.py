@@ -1,4 +1,4 @@
-"""What a run does where a figure of a step is not finite: it stops, leaves that update out, or goes back.
+"""Handling of figures that are not finite: the run stops, leaves the update out, or goes back to a checkpoint.
 
 `config.on_non_finite` chooses. What was done is counted here, kept in checkpoints, and continued from there.
 """
@@ -28,14 +28,14 @@ class NonFiniteError(Exception):
 
 
 class NonFinitePolicy:
-    """Looks at the metrics of the steps, and decides what becomes of the run.
+    """The policy that checks the metrics of the steps and decides how the run goes on.
 
     Attributes:
         roll_backs: the steps that the run went back from.
     """
 
     def __init__(self, config: ConfigDict, terms: Sequence[str], groups: Sequence[str], say: Callable[[str], None]):
-        """Nothing was looked at yet.
+        """Starts before the first step.
 
         Args:
             config: of the run.
@@ -53,7 +53,7 @@ class NonFinitePolicy:
         self._names.append("loss/total")
 
     def check(self, step: int, metrics: Mapping[str, Any] | None) -> None:
-        """Looks at the metrics of a step, unless it was looked at before.
+        """Checks the metrics of a step, once.
 
         Args:
             step: its number.
@@ -105,15 +105,15 @@ class NonFinitePolicy:
         return int(np.random.SeedSequence([self._config.seed, len(self.roll_backs)]).generate_state(1)[0])
 
     def figures(self) -> dict[str, float]:
-        """What a logged line says of roll-backs: nothing where there can be none."""
+        """The figures on roll-backs for a line of metrics; empty if there can be none."""
         return {"roll_backs": len(self.roll_backs)} if self._config.on_non_finite == "roll_back" else {}
 
     def notes(self) -> dict[str, Any]:
-        """What a checkpoint must say for the run to go on exactly."""
+        """The state for a checkpoint, from which a run resumes exactly."""
         return {"skips": self._skips, "roll_backs": self.roll_backs}
 
     def resume(self, step: int, notes: Mapping[str, Any] | None) -> None:
-        """Goes on after a step, with the notes of its checkpoint; None for a run that begins."""
+        """Restores the state after a step from its checkpoint's notes; None for a new run."""
         self._checked = step
         if notes is not None:
             self._skips, self.roll_backs = notes["skips"], notes["roll_backs"]

@@ -1,4 +1,4 @@
-"""The outcome of a finished run: summary, hand-off, and the words for the person who ran it."""
+"""The outcome of a finished run: summary, hand-off, and the closing message."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def card(config: ConfigDict, network: Network, class_names: tuple[str, ...], sum
 
 @dataclass(frozen=True)
 class Tested:
-    """What the tests of a finished run gave.
+    """The test results of a finished run.
 
     Attributes:
         step: of the checkpoint that was tested.
@@ -141,7 +141,7 @@ def write(
     summary: Mapping[str, Any],
     place: Workdir,
 ) -> None:
-    """Writes the hand-off, `evaluation.npz`, and `summary.json` last: where it is, the run is finished.
+    """Writes the hand-off, `evaluation.npz`, and last `summary.json`, which marks the run as finished.
 
     Raises:
         UserError: one of them could not be written.
@@ -156,7 +156,7 @@ def write(
 
 
 def ensemble(teachers: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Any]) -> dict[str, Any]:
-    """The entry `ensemble` of `summary.json`: the mean of the frozen teachers' softmax, and what all of them cost.
+    """The entry `ensemble` of `summary.json`: the mean of the frozen teachers' softmax, and the cost of all of them.
 
     Args:
         teachers: their entries in the summary.
@@ -167,7 +167,7 @@ def ensemble(teachers: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Any
 
 
 def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
-    """What a person reads at the end of a run: the figures, what lies where, what to try next."""
+    """The message at the end of a run: figures, files, and what to try next."""
     place = Workdir(workdir)
     photos = summary["student"]["test"]["count"]
     bracket = "; in brackets the 95 % interval" if photos < intervals.MANY_PHOTOS else ""

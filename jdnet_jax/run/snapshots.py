@@ -1,4 +1,4 @@
-"""What the networks look at while they learn: activation maps of a few photos at a few evaluations, for the report.
+"""Snapshots of activation maps during training: a few photos at a few evaluations, for the report.
 
 `snapshots/photos.npz` holds `image` uint8 [n, size, size, 3], `label` [n] and its `name` [n]; `snapshots/<step>.npz`
 holds, for each network, `<name>/map` [n, h, w], the activation map of the true label, and `<name>/probability` [n],
@@ -76,7 +76,7 @@ def begin(
 
 
 class Snapshots:
-    """Takes the snapshots of a run, on one process alone: with its own copy of the networks, on one of its devices.
+    """Takes the snapshots of a run, on one process alone: with a copy of the networks, on one of its devices.
 
     No other process takes part, so none waits.
     """
@@ -88,7 +88,7 @@ class Snapshots:
         steps: tuple[int, ...],
         photos: Mapping[str, np.ndarray],
     ):
-        """Says where, when and of what; nothing is compiled before the first of them.
+        """Sets folder, steps and photos; nothing is compiled before the first snapshot.
 
         Args:
             folder: of the files; it must be there.
@@ -101,7 +101,7 @@ class Snapshots:
         self._maps = {name: _compiled(network) for name, network in networks.items()}
 
     def take(self, step: int, variables: Mapping[str, PyTree]) -> None:
-        """Writes the maps at this step, where it is one of those chosen.
+        """Writes the maps at this step if it is one of the chosen steps.
 
         Args:
             step: of the state.
@@ -133,7 +133,7 @@ def _compiled(network: Network) -> Any:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of each step's file by its name: a checkpoint has them, so that a run that goes on knows them again."""
+    """SHA-256 of each step's file by name, kept in checkpoints so that a resumed run recognises them."""
     return {path.name: _digest(path) for path in _files(folder)}
 
 
@@ -145,7 +145,7 @@ def _digest(path: Path) -> str:
 
 
 def check(folder: Path, expected: Mapping[str, str], step: int) -> None:
-    """Checks the files of a run that goes on; what is not there is told, as nothing can take it again.
+    """Checks the files of a resumed run, and reports missing ones, which cannot be made again.
 
     Args:
         folder: of the files.
@@ -164,7 +164,7 @@ def check(folder: Path, expected: Mapping[str, str], step: int) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    """The steps' files, ascending."""
+    """The files of the snapshots, by ascending step."""
     names = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     steps = sorted(int(name[:-4]) for name in names if re.fullmatch(r"(0|[1-9][0-9]*)\.npz", name))
     return [folder / f"{step}.npz" for step in steps]

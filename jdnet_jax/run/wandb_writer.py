@@ -15,7 +15,7 @@ from jdnet_jax.run.metrics import JsonLinesWriter
 
 
 def check(project: str) -> None:
-    """Checks that a run can be begun there, before anything takes time.
+    """Checks early that a run can be started at Weights & Biases.
 
     Args:
         project: `config.wandb`; '' for none.
@@ -43,7 +43,7 @@ class WandbWriter(JsonLinesWriter):
     """
 
     def __init__(self, project: str, folder: Path, config: Mapping[str, Any]):
-        """Begins the run there, or goes on with it.
+        """Starts the run there, or resumes it.
 
         Args:
             project: `config.wandb`.

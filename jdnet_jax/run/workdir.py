@@ -1,4 +1,4 @@
-"""The folder of a run: what lies where, and whose it is."""
+"""The folder of a run: paths of its files, and checks of its owner."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ TEST_ANEW = "delete summary.json and run the same command, which tests the netwo
 
 
 def check_name(name: str) -> str:
-    """The name of a workdir, as it is.
+    """Checks the name of a workdir, and returns it.
 
     Raises:
         UserError: it is an address, which would become a folder here of that name, or no checkpoint can lie there.
@@ -110,7 +110,7 @@ class Workdir:
         self.report = self.path / "report.html"
 
     def claim(self, config: ConfigDict) -> None:
-        """Makes the folder and writes `config.json`, or checks that the folder is of this very config.
+        """Creates the folder and writes `config.json`, or checks that the folder belongs to this config.
 
         For whoever holds it (`held`): of a run that goes on the config must stay. Keys that are free to change, such as
         where the data lies, are written as they are now; of a finished run nothing changes any more.
@@ -147,7 +147,7 @@ class Workdir:
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
-        """Makes the folder and keeps other processes from training in it, until the process ends, however that comes.
+        """Creates the folder and keeps other processes from training in it until this process ends, however it ends.
 
         A file system without locks, as some that are mounted from elsewhere, keeps nobody.
 
@@ -175,7 +175,7 @@ class Workdir:
             os.close(folder)
 
     def claim_data(self, protocol: str) -> None:
-        """Writes `data.json`, or checks that the run began on this very data.
+        """Writes `data.json`, or checks that the run began on the same data.
 
         Args:
             protocol: of the dataset: its version or digest, its splits and their sizes.
@@ -195,7 +195,7 @@ class Workdir:
         atomic.write_text(self.data, json.dumps({"protocol": protocol}, ensure_ascii=False) + "\n")
 
     def protocol(self, remedy: str) -> str:
-        """What `data.json` says of the data; '' where it is not there.
+        """The description of the data in `data.json`; '' if there is no file.
 
         Args:
             remedy: what to do where it is damaged, for the message.
@@ -217,7 +217,7 @@ class Workdir:
         return json_file.read(self.config, _CONFIG, remedy)
 
     def dataset_config(self) -> ConfigDict:
-        """The section `dataset` of the run's config, for whoever reads the data once: nothing of it is cached.
+        """The section `dataset` of the run's config, changed for a single reading: nothing is cached.
 
         Raises:
             UserError: `config.json` is not there or damaged, or files of the finished run are.
@@ -254,7 +254,7 @@ class Workdir:
         return json_file.read(self.summary, _SUMMARY, TEST_ANEW)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Writes `summary.json`, and before it the sums of it and of all else that the run leaves.
+        """Writes the checksums of all results, then `summary.json`.
 
         Raises:
             UserError: they could not be written.
@@ -276,7 +276,7 @@ def _tell_unchecked(sums: Path) -> None:
 
 
 def _locked(folder: int) -> bool:
-    """Locks an open folder; False where another process has it locked."""
+    """Locks an open folder; False if another process holds the lock."""
     try:
         fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -287,7 +287,7 @@ def _locked(folder: int) -> bool:
 
 
 def text_of(config: ConfigDict, but: str) -> str:
-    """A config without one of its keys, as text that is the same where the values are."""
+    """A config without one of its keys, as text that is equal for equal values."""
     rest = config.copy_and_resolve_references()
     section, _, key = but.rpartition(".")
     with (rest[section] if section else rest).unlocked() as owner:
@@ -296,5 +296,5 @@ def text_of(config: ConfigDict, but: str) -> str:
 
 
 def plain(config: ConfigDict) -> dict[str, Any]:
-    """A config as JSON holds it: plain dictionaries, lists for tuples."""
+    """A config as plain data for JSON: dictionaries, and lists for tuples."""
     return json.loads(config.to_json_best_effort())

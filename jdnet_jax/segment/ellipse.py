@@ -1,4 +1,4 @@
-"""An upright ellipse about a photo's centre: where a photo of food shows it, for want of better knowledge."""
+"""An upright ellipse about a photo's centre, a guess of where a photo of food shows the food."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""GrabCut: a colour model of the food and one of what surrounds it, parted along the photo's edges.
+"""GrabCut: segmentation by colour models of the food and of its surroundings, with borders along the photo's edges.
 
 Rother, Kolmogorov, Blake, "GrabCut: interactive foreground extraction using iterated graph cuts", SIGGRAPH 2004, as
 OpenCV has it (`cv2.grabCut`): two Gaussian mixtures of five colours each and a minimal cut, by turns.
@@ -46,7 +46,7 @@ class GrabCut:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        """Has OpenCV ready.
+        """Loads OpenCV.
 
         Raises:
             UserError: OpenCV is not installed.
@@ -75,7 +75,7 @@ class GrabCut:
         return (1 - 2 * self.margin) ** 2
 
     def segment(self, pixels: Pixels) -> Mask:
-        """See `Segmenter`; nothing is found in a photo that shrinks to less than 8 pixels on one side."""
+        """See `Segmenter`; the mask is empty for a photo that shrinks to less than 8 pixels on one side."""
         cv2 = _opencv()
         height, width = pixels.shape[:2]
         shrunk = self._shrunk(pixels)

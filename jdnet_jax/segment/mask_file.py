@@ -1,4 +1,4 @@
-"""Masks as PNG files that know how they were made, so that a segmentation that was interrupted can go on.
+"""Masks as PNG files that record how they were made, so that an interrupted segmentation can resume.
 
 A mask is greyscale of 8 bits, 255 where the food is and 0 elsewhere, of the upright photo's size, as datasets decode it
 (`photo_file`). What it was made with stands in a text chunk of the file itself; it appears under its name when it is
@@ -28,11 +28,11 @@ _CHUNK = "jdnet_jax.segment"
 
 @dataclasses.dataclass(frozen=True)
 class Origin:
-    """Where a mask comes from.
+    """The origin of a mask.
 
     Attributes:
         settings: of the backend and the rule; see `Segmenter.settings`.
-        verdict: of the rule about what the backend found.
+        verdict: of the rule on the backend's mask.
         found: the share of the photo that the backend marked.
         area: the share that the mask marks.
         photo_bytes: size of the photo's file, by which one that was replaced is noticed.
@@ -46,7 +46,7 @@ class Origin:
 
 
 def place(photo: Path, photos: Path, masks: Path) -> Path:
-    """Where the mask of a photo below the folder `photos` belongs: at the same path below `masks`, ending in .png."""
+    """The path of the mask of a photo below the folder `photos`: at the same path below `masks`, ending in .png."""
     return masks / photo.relative_to(photos).with_suffix(".png")
 
 
@@ -77,7 +77,7 @@ def make_folder(folder: Path) -> None:
 
 
 def read_origin(path: Path) -> Origin | None:
-    """What a mask was made with; None where the file is no PNG or was not written by `write`."""
+    """The origin of a mask; None if the file is not a PNG that `write` wrote."""
     try:
         with photo_limits.opened(image_check.read(path), ("PNG",)) as image:
             return Origin(**json.loads(image.info[_CHUNK]))
@@ -86,7 +86,7 @@ def read_origin(path: Path) -> Origin | None:
 
 
 def area(path: Path) -> float:
-    """The share of its picture that a mask marks, whoever made it: what is not black.
+    """The marked share of a mask, whoever made it: the pixels that are not black.
 
     Raises:
         UserError: the file is no picture.

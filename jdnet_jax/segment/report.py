@@ -1,4 +1,4 @@
-"""What came of a segmentation: lines for people, and `segmentation.json` beside the masks."""
+"""The report of a segmentation: lines for people, and `segmentation.json` beside the masks."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from jdnet_jax.segment import rule
 
 FILE_NAME = "segmentation.json"
 
-#: Verdicts beside those of `rule`: the photo could not be read; the mask was there and is the user's own.
+#: Verdicts beside those of `rule`: the photo could not be read; the mask was there and is the user's.
 FAILED, OWN = "failed", "own"
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """One photo.
+    """The result for one photo.
 
     Attributes:
         photo: its path below the folder, with slashes.
@@ -41,7 +41,7 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """A segmentation that has come to its end.
+    """The report of a finished segmentation.
 
     Attributes:
         photos: the folder of the photos.
@@ -62,7 +62,7 @@ class Report:
     seconds: float
 
     def counts(self) -> dict[str, int]:
-        """How many photos there are, how many of each verdict, and how many have no mask."""
+        """The numbers of photos, of each verdict, and of photos without a mask."""
         of = Counter(entry.verdict for entry in self.entries)
         verdicts = (rule.SEGMENTED, rule.EMPTY, rule.FULL, OWN, FAILED)
         without = sum(entry.area is None for entry in self.entries)

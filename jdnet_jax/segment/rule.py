@@ -1,4 +1,4 @@
-"""What becomes of a mask that is good for nothing: one with next to nothing in it, or with almost everything.
+"""The rule for useless masks: those that mark almost nothing, or almost everything.
 
 OURS; how the paper's authors treat such masks is not known.
 """
@@ -24,7 +24,7 @@ _CENTRE_SIDE = 0.7
 
 
 def verdict(share: float, least: float, reach: float) -> str:
-    """Whether a mask is `segmented`, `empty` or `full`.
+    """The verdict on a mask: `segmented`, `empty` or `full`.
 
     Args:
         share: of the photo that a backend marked, in [0, 1].

@@ -1,4 +1,4 @@
-"""Segment Anything: a network that was trained to cut out whatever a point or a box on a photo belongs to.
+"""Segment Anything: a network that segments the object at a point or in a box.
 
 Kirillov et al., "Segment Anything", ICCV 2023, as the package `transformers` has it. What it is asked, and which of its
 answers is taken, is in `sam_prompts`.
@@ -50,7 +50,7 @@ class Sam:
             inputs = {name: value.to(torch.float32) for name, value in inputs.items()}
             answer = self.network(**inputs, multimask_output=True)
             masks = answer.pred_masks.flatten(1, 2)  # logits of all masks of all prompts, on a quarter of the grid
-            # Chosen there: at a photo's own size the masks of a grid of prompts would take gigabytes.
+            # Chosen there: at a photo's size the masks of a grid of prompts would take gigabytes.
             ratio = masks.shape[-1] / self.processor.image_processor.pad_size["width"]
             rows, columns = (max(1, round(ratio * int(side))) for side in shown[0])
             chosen = sam_prompts.choose(

@@ -1,4 +1,4 @@
-"""What Segment Anything is asked about a photo, and which of its answers is taken; without the network itself.
+"""Prompts for Segment Anything, and the choice among its masks; without the network itself.
 
 OURS: the RveRNet paper uses Segment Anything and does not say with which prompts, nor which of the masks that a prompt
 gives (three, of a part, of the whole and in between) is taken.
@@ -15,7 +15,7 @@ CENTRE, BOX, GRID = "centre", "box", "grid"
 
 
 def points(prompt: str, height: int, width: int, side: int) -> Float[np.ndarray, "prompts 2"] | None:
-    """One point (x, y) in pixels for each prompt.
+    """The points (x, y) in pixels, one for each prompt.
 
     Args:
         prompt: `centre`: the photo's centre; `grid`: the centres of side x side equal fields, row by row; `box`: None.
@@ -42,14 +42,14 @@ def box(height: int, width: int, margin: float) -> Float[np.ndarray, " 4"]:
 
 
 def choose(masks: Bool[np.ndarray, "masks rows columns"], predicted_iou: Float[np.ndarray, " masks"]) -> int:
-    """Which mask is taken: of those that contain the photo's centre, the one that the network thinks best of.
+    """The number of the chosen mask: the one with the best predicted IoU among those that contain the photo's centre.
 
     Masks that `rule` would call empty or full come after all others, and among these the ones without the centre after
     those with it. Of equal ones the first is taken.
 
     Args:
         masks: of all prompts.
-        predicted_iou: the network's own estimate of each mask's intersection over union with the true one.
+        predicted_iou: the network's estimate of each mask's intersection over union with the true one.
     """
     share = masks.mean(axis=(1, 2))
     is_useful = np.array([rule.verdict(float(one), 0.0, 1.0) == rule.SEGMENTED for one in share])

@@ -1,4 +1,4 @@
-"""What every backend of `segment` can do: a photo in, a mask of the food out."""
+"""The interface of the backends of `segment`: a photo in, a mask of the food out."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ Mask = Bool[np.ndarray, "height width"]
 
 @runtime_checkable
 class Segmenter(Protocol):
-    """A backend that is ready."""
+    """A loaded backend."""
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """All that its masks depend on, the backend's name among them, as JSON holds it."""
+        """The settings that its masks depend on, with the backend's name, as JSON holds them."""
         ...
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """Of the libraries that it uses."""
+        """The versions of the libraries that it uses."""
         ...
 
     @property
     def least(self) -> float:
-        """Which share of a photo it marks whatever is there, in [0, 1)."""
+        """The share of a photo that it always marks, in [0, 1)."""
         ...
 
     @property
     def reach(self) -> float:
-        """Which share it may mark at most, in (least, 1]."""
+        """The largest share that it may mark, in (least, 1]."""
         ...
 
     def segment(self, pixels: Pixels) -> Mask:

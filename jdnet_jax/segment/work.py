@@ -1,7 +1,7 @@
-"""Masks for all photos below a folder: which are to do, the doing, and what came of it.
+"""The segmentation of all photos below a folder, except those that have masks already.
 
 A mask that is there already is left as it is: one of the same settings was made by an earlier start, and one that this
-command did not write is the user's own. Nothing else is remembered of an earlier start, so it may end at any moment.
+command did not write is the user's. Nothing else is remembered of an earlier start, so it may end at any moment.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def segment_folder(photos: Path, masks: Path, segmenter: Segmenter, on_empty: st
 
 
 def check(photos: Path, masks: Path) -> None:
-    """Looks at the two folders alone, before a backend is loaded.
+    """Checks the two folders before a backend is loaded.
 
     Raises:
         UserError: there is no folder of photos, or the masks would lie among them.
@@ -75,7 +75,7 @@ def check(photos: Path, masks: Path) -> None:
 
 
 def _places(photos: Path, masks: Path) -> dict[Path, Path]:
-    """Each photo with the place of its mask."""
+    """Each photo with the path of its mask."""
     check(photos, masks)
     places: dict[Path, Path] = {}
     photo_at: dict[Path, Path] = {}
@@ -90,7 +90,7 @@ def _places(photos: Path, masks: Path) -> dict[Path, Path]:
 
 
 def _done(photo: Path, place: Path, photos: Path, settings: Mapping[str, Any]) -> Entry | None:
-    """What is known of a mask that is there already; None where it is to be made."""
+    """The entry of an existing mask; None if the mask must be made."""
     if not place.exists():
         return None
     name, origin = shown(photo, photos), mask_file.read_origin(place)
@@ -135,7 +135,7 @@ def _size(photo: Path) -> int:
 
 
 def _with_progress(one: Callable[[Path], Entry], photos: Sequence[Path], jobs: int) -> Iterator[Entry]:
-    """The entries in order, while a line every half a minute says how far the work is and each failure is named."""
+    """The entries in order; reports progress every half minute, and each failure."""
     began = told = time.monotonic()
     for done, entry in enumerate(in_order(one, photos, jobs), start=1):
         if entry.verdict == FAILED:

@@ -94,7 +94,7 @@ def test_each_fold_is_the_config_with_its_test(tmp_path):
     ("arguments", "message"),
     [
         (["--folds=1"], "error: --folds=1: the photos are divided into 2 parts or more; 5 is usual"),
-        (["--folds=5", "--processes=2"], "error: --folds trains in processes of its own"),
+        (["--folds=5", "--processes=2"], "error: --folds trains in separate processes"),
     ],
 )
 def test_mistakes_are_one_line(arguments, message):
