@@ -36,7 +36,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Found:
+class FolderCheck:
     """The result of a check.
 
     Attributes:
@@ -52,7 +52,7 @@ class Found:
     findings: tuple[Finding, ...]
 
 
-def look(config: ConfigDict) -> Found:
+def look(config: ConfigDict) -> FolderCheck:
     """Reads the folder and prepares its photos for training.
 
     Raises:
@@ -79,7 +79,7 @@ def look(config: ConfigDict) -> Found:
         *([f"few to test on: {intervals.advice(dataset.name)}"] if few else []),
     )
     suspicions = [*unlike_classes(counts), *findings(examination, config.image_size)]
-    return Found(dataset, counts, facts, tuple(suspicions))
+    return FolderCheck(dataset, counts, facts, tuple(suspicions))
 
 
 def unlike_classes(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:
@@ -157,7 +157,7 @@ def exactness(photos: int) -> str:
     )
 
 
-def text(check: Found) -> list[str]:
+def text(check: FolderCheck) -> list[str]:
     """The lines for the screen."""
     total = {split: sum(row[split] for row in check.counts.values()) for split in SPLITS}
     lines = [f"{sum(total.values()):,} photos of {len(check.counts)} classes"]

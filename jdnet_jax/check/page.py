@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 from ml_collections import ConfigDict
 
-from jdnet_jax.check.folder import Finding, Found
+from jdnet_jax.check.folder import Finding, FolderCheck
 from jdnet_jax.config import views
 from jdnet_jax.data import pipeline
 from jdnet_jax.data.folder_listing import SPLITS
@@ -19,7 +19,7 @@ from jdnet_jax.report import html
 _SIDE = 128  # of a photo, in CSS pixels
 
 
-def write(check: Found, config: ConfigDict, output: Path) -> None:
+def write(check: FolderCheck, config: ConfigDict, output: Path) -> None:
     """Writes the page.
 
     Args:
@@ -74,7 +74,7 @@ def sheet(batch: Mapping[str, np.ndarray], class_names: tuple[str, ...]) -> Mark
     return Markup('<div class="sheet">{}</div>').format(Markup("").join(figures))
 
 
-def _classes(check: Found) -> Markup:
+def _classes(check: FolderCheck) -> Markup:
     rows = [[name, *(row[split] for split in SPLITS)] for name, row in check.counts.items()]
     return html.table("Photos of each class; press a head to sort", ["class", *SPLITS], rows, sortable=True)
 

@@ -88,7 +88,7 @@ def random_view(
 
     Args:
         photo: its bytes, JPEG or anything that `tf.io.decode_image` reads, or what else `crop_of` takes.
-        key: the photo's own key.
+        key: the photo's random key.
         image_size: side of the result in pixels.
         augment: `crop_scale` (low, high) as fractions of the area, `crop_ratio` (low, high) width / height, `pad`
             pixels as in `shift`, `flip` bool, `color_jitter` {brightness, contrast, saturation, hue: strength} as in
@@ -142,7 +142,7 @@ def random_crop(
 
     Args:
         photo: its bytes, or what else `crop_of` takes.
-        key: the photo's own key.
+        key: the photo's random key.
         image_size: side of the view in pixels.
         augment: see `random_view`.
         crop_of: as for `random_view`.

@@ -1,4 +1,4 @@
-"""A user's own photos: a folder with a sub-folder for each class (see `folder_listing` for the layouts).
+"""A user's photos: a folder with a sub-folder for each class (see `folder_listing` for the layouts).
 
 A split that the folder lacks is held out of train, class by class, by a hash of the paths; identical files stay
 together. A share of 0 is by the number of photos: a tenth, and of few photos more, see `share_of`. With `folds` the
@@ -179,7 +179,7 @@ class ImageFolder(LocalBuilder):
 
     def _info(self) -> tfds.core.DatasetInfo:
         return self.labelled_photos(
-            "A user's own photos, in a folder for each class.",
+            "A user's photos, in a folder for each class.",
             {
                 "label": tfds.features.ClassLabel(),  # named once the folder is read
                 "path": tfds.features.Text(),

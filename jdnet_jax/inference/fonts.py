@@ -71,14 +71,14 @@ def _file_for(text: str) -> tuple[Path | None, frozenset[str]]:
 def _files() -> tuple[Path, ...]:
     """All fonts of this machine, those for running text first."""
 
-    def found() -> Iterator[Path]:
+    def all_fonts() -> Iterator[Path]:
         for folder in FOLDERS:
             for path in Path(folder).expanduser().rglob("*"):
                 if path.suffix.lower() in _SUFFIXES:
                     yield path
 
     special = ("math", "bold", "italic", "oblique", "mono", "narrow", "condensed", "light", "thin", "black", "serif")
-    return tuple(sorted(found(), key=lambda path: (sum(word in path.name.lower() for word in special), path)))
+    return tuple(sorted(all_fonts(), key=lambda path: (sum(word in path.name.lower() for word in special), path)))
 
 
 def _missing(file: Path | None, text: str) -> frozenset[str]:

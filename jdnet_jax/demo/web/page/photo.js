@@ -14,17 +14,17 @@ const HEADER_BYTES = 512 * 1024; // in which a camera's JPEG has its size, behin
  */
 export async function decode(file) {
   if (file.size > MAX_BYTES) throw new UnreadablePhotoError("This file is too large. Choose a smaller photo.");
-  const found = header(new Uint8Array(await file.slice(0, HEADER_BYTES).arrayBuffer()));
-  if (!found.format) throw new UnreadablePhotoError("This file is not a photo. Choose a JPEG, PNG, WebP, GIF or BMP.");
-  if (found.width) checkSize(found);
+  const image = header(new Uint8Array(await file.slice(0, HEADER_BYTES).arrayBuffer()));
+  if (!image.format) throw new UnreadablePhotoError("This file is not a photo. Choose a JPEG, PNG, WebP, GIF or BMP.");
+  if (image.width) checkSize(image);
   let bitmap;
   try {
     bitmap = await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none" });
   } catch {
     throw new UnreadablePhotoError(
-      ["HEIC", "AVIF"].includes(found.format)
-        ? `This browser cannot read ${found.format} photos. Save it as JPEG and choose that.`
-        : `This ${found.format} photo is damaged, or too large for this device.`,
+      ["HEIC", "AVIF"].includes(image.format)
+        ? `This browser cannot read ${image.format} photos. Save it as JPEG and choose that.`
+        : `This ${image.format} photo is damaged, or too large for this device.`,
     );
   }
   checkSize(bitmap);

@@ -12,9 +12,9 @@ self.addEventListener("fetch", (event) => {
 
 async function kept(request, error) {
   const cache = await caches.open(KEPT);
-  const found = await cache.match(request.mode === "navigate" ? self.registration.scope : request);
-  if (!found) throw error;
-  return found;
+  const cached = await cache.match(request.mode === "navigate" ? self.registration.scope : request);
+  if (!cached) throw error;
+  return cached;
 }
 
 /** The page sends all addresses that it uses; they are kept together or not at all, and others are forgotten. */
