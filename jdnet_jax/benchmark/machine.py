@@ -39,7 +39,7 @@ def describe() -> dict[str, Any]:
 def matrix_product_peak(dtype: str) -> float:
     """Peak FLOP/s of all devices of this process together, measured as the best of a few large matrix products.
 
-    2 FLOP for a multiply-add. Measured on one device and multiplied; CPU devices share one machine, so one has it all.
+    2 FLOP for a multiply-add. Measured on one device and multiplied, except for CPU devices, which share one machine.
     """
     cpu = jax.default_backend() == "cpu"
     side, in_a_row = _ON_CPU if cpu else _ON_ACCELERATOR

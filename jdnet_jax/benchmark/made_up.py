@@ -56,7 +56,7 @@ def eval_batch(config: ConfigDict, classes: int) -> Batch:
 
 
 def train_batch_shapes(config: ConfigDict, classes: int, count: int) -> dict[str, jax.ShapeDtypeStruct]:
-    """The shapes of `train_batch` on so many devices.
+    """The shapes of `train_batch` for a number of devices.
 
     Raises:
         UserError: the batch cannot be cut so.
@@ -72,7 +72,7 @@ def train_batch_shapes(config: ConfigDict, classes: int, count: int) -> dict[str
 
 
 def eval_batch_shapes(config: ConfigDict, classes: int, count: int) -> dict[str, jax.ShapeDtypeStruct]:
-    """The shapes of `eval_batch` on so many devices."""
+    """The shapes of `eval_batch` for a number of devices."""
     lead = (count, -(-(config.eval_batch_size or config.batch_size) // count))
     return _shapes({**_noise(config, classes, 1, eval_image_size(config)), "mask": np.ones(1, bool)}, lead)
 

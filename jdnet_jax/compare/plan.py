@@ -37,7 +37,7 @@ class Run:
 def make(file: str, names: Sequence[str], seeds: int, overrides: Sequence[str], folder: Path) -> list[Run]:
     """The runs seed by seed, each after the runs that it needs.
 
-    A recipe that wants its teacher trained, and whose teacher is not, gets one that is: the same network, trained alone
+    A recipe that needs a trained teacher, but whose teacher is not, gets one: the same network, trained alone
     with cross-entropy at the same budget and seed, handed over by `config.teachers.*.init`.
 
     Args:

@@ -38,7 +38,7 @@ class Recipe:
         teachers: `NONE` to `MIXED`.
         terms: term -> `ON` to `FREE`.
         holds: dotted key of the config -> value, without which a config is not this recipe; of a tuple the length
-            counts. The name `*` stands for each teacher.
+            counts. The name `*` means each teacher.
         sets: likewise, but values that a config may change. A function is called with the config.
         teacher_rate: learning rate of each teacher as a share of the config's, where the config names none; 0 = all
             the same.

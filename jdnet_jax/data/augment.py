@@ -43,7 +43,7 @@ Crop = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 def crop_encoded(
     encoded: tf.Tensor, draws: Float[tf.Tensor, "draws 4"], image_size: int, augment: ConfigDict
 ) -> tuple[UInt8[tf.Tensor, "h w 3"], Int[tf.Tensor, " 4"]]:
-    """The `Crop` of a photo's bytes. Of a JPEG nothing else is decoded, and at the smallest scale that serves."""
+    """The `Crop` of a photo's bytes. A JPEG is decoded only there, at the smallest sufficient scale."""
     # What is computed in a branch costs time even where another is taken, so the branches hold only what differs.
     shape, pixels = tf.cond(
         tf.io.is_jpeg(encoded),

@@ -106,7 +106,7 @@ def _synthetic_meals(raw_dir: str, store: str | None, **options: Any) -> tfds.co
         config = SyntheticMealsConfig(**options)
     except ValueError as error:
         raise UserError(f"dataset.options: {first_line(error)}") from error
-    # TFDS wants its config object, or the name, for a config that it knows.
+    # TFDS needs its config object, or the name, for a config that it knows.
     return SyntheticMeals(
         data_dir=store, config=config.name if config.name in SyntheticMeals.builder_configs else config
     )

@@ -36,7 +36,7 @@ DECODED = "decoded"
 _FORMAT = 1  # of the files
 _PIXELS, _PHOTOS = "pixels.bin", "photos.npz"
 _ALIGNED = 64  # bytes: where TensorFlow takes a slice without a copy
-_SAMPLE = 256  # photos, by which the size of all is told
+_SAMPLE = 256  # photos, from which the size of all is estimated
 _DECODED_TOGETHER = 16
 _OTHERWISE = "or set config.dataset.cache to True or False"
 

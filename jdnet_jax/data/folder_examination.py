@@ -150,7 +150,7 @@ def divide(
     """Holds the splits that `photos` lacks out of its train.
 
     Class by class, as `stratified_hold_out` does: a class of one photo is in train alone, one of two in train and in
-    the first of test and val that is missing. Identical files are never parted. Those that lie under several classes,
+    the first of test and val that is missing. Identical files stay together. Those that lie under several classes,
     of which all but one must be wrong, stay in train and are not counted: a test on them would measure nothing.
 
     Args:
@@ -159,7 +159,7 @@ def divide(
         val_fraction: share of each class.
         test_fraction: likewise.
         seed: of the hash that decides.
-        folds: where not 0, test is one of so many parts, see `stratified_folds`.
+        folds: number of parts, one of which is test, see `stratified_folds`; 0: none.
         fold: which.
 
     Raises:

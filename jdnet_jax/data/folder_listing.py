@@ -5,7 +5,7 @@
     root/{train,val,test}/*.jpg               likewise, with a list of the classes beside them (see `label_list`)
     root/*.jpg                                with such a list, to be divided
 
-A divided layout is told by a folder `train` that holds folders, or by folders of such names that alone hold photos;
+A divided layout has a folder `train` with folders in it, or folders of such names that alone hold photos;
 `training`, `valid`, `validation`, `testing` and the like will do as names, in any case. Photos in folders below a
 class's folder, as cameras and download tools make them, belong to that class.
 """

@@ -79,7 +79,7 @@ def create(
     """The builder for a folder, or for the public source where `raw_dir` is ''.
 
     The name of its config, and so the place of its records, carries a digest of the folder's listing: another folder
-    or a changed one is prepared anew.
+    or a changed one is prepared again.
 
     Args:
         raw_dir: the repository's root or its `dataset` folder; '' downloads it.

@@ -43,7 +43,7 @@ def stratified_hold_out(
     Of each label every part gets its share, rounded; at least one photo, but never the last one, and no more than
     leaves one for training and one for each part still to come. The parts are filled one after the other; where photos
     are too few for that, the first ones get theirs. Which photos is decided by a SHA-256 of seed and name, so that it
-    does not hang on the order in which they come, and a photo that is added or taken away moves few others.
+    does not depend on the order of the photos, and a photo that is added or taken away moves few others.
 
     A group is taken only while all labels in it still want as many photos as it has of them; smaller ones fill up what
     a large one leaves. Where that would leave a part without a label, the smallest of the label's groups is taken

@@ -2,7 +2,7 @@
 
 A split that the folder lacks is held out of train, class by class, by a hash of the paths; identical files stay
 together. A share of 0 is by the number of photos: a tenth, and of few photos more, see `share_of`. With `folds` the
-test is one of so many parts, each of which is tested on once by one of so many trainings.
+the photos are divided into that many parts, and each part is the test of one training.
 
 So photos in a folder `val` are never tested on, nor those in a folder `test` tuned on: who has train and val alone and
 wants val's photos as the test names that folder `test`, and a val is then held out of train.
@@ -58,7 +58,7 @@ def create(
     """The builder for a folder of photos.
 
     The name of its config, and so the place of its records, carries the options and a digest of the photos: another
-    folder or a changed one is prepared anew.
+    folder or a changed one is prepared again.
 
     Args:
         raw_dir: the folder.
@@ -66,7 +66,7 @@ def create(
         val_fraction: share of each class that is held out of train where the folder has no val; 0: see `share_of`.
         test_fraction: likewise for test; both together are below 1.
         split_seed: another seed holds out other photos.
-        folds: for cross-validation, test is one of so many parts of the photos; 0 for a test as `test_fraction` says.
+        folds: number of parts for cross-validation, one of which is test; 0: `test_fraction` decides.
         fold: which one, from 0.
 
     Raises:

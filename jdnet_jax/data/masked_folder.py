@@ -5,7 +5,7 @@
 
 A mask lies at the same relative path as its photo, an 8-bit PNG of one channel and of the upright photo's size: 0 is
 the background, anything else the region of interest. `python -m jdnet_jax.segment` writes such masks. A photo of
-several foods stands under each class with its own mask there; its copies are never parted between train, val and test.
+several foods stands under each class with a separate mask; its copies stay together in one of train, val and test.
 Splits that the folder lacks are held out of train as in `image_folder`.
 """
 

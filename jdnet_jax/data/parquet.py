@@ -59,7 +59,7 @@ def create(
     """The builder for Parquet files.
 
     The name of its config, and so the place of its records, is a digest of the options and of the files' sizes, layout
-    and first, middle and last bytes: other files or changed ones are prepared anew.
+    and first, middle and last bytes: other files or changed ones are prepared again.
 
     Args:
         raw_dir: a file, a folder, or globs, see `parquet_files.find`.

@@ -70,7 +70,7 @@ def read_photos(split: str, tables: Sequence[Table], names: Sequence[str]) -> tu
 def divide(photos: Mapping[str, Photos], val_fraction: float, test_fraction: float, seed: int) -> dict[str, Photos]:
     """Holds the splits that `photos` lacks out of its train, class by class, by a hash of the photos.
 
-    Copies of a photo are never parted; those under several classes, of which all but one must be wrong, stay in train.
+    Copies of a photo stay together; copies under several classes, where at most one can be right, stay in train.
 
     Args:
         photos: the photos of train, and of val and test where there are any.

@@ -12,7 +12,7 @@ release; so what they would get wrong is put right here with Pillow, once, when 
 - Of GIF and other animated files, and of TIFF files of many pages, the first picture counts.
 
 A changed photo is written as PNG where its file was PNG, GIF, BMP or TIFF, and otherwise as JPEG of quality 95 without
-chroma subsampling. HEIC and HEIF are read where pillow-heif is installed. Files are told by their content, never by
+chroma subsampling. HEIC and HEIF are read if pillow-heif is installed. The content decides the format, never
 their name.
 """
 

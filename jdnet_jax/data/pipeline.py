@@ -1,4 +1,4 @@
-"""Batches for training and evaluation, as tf.data pipelines that hand out NumPy arrays.
+"""Batches for training and evaluation, as tf.data pipelines that yield NumPy arrays.
 
 The training stream is the concatenation of one permutation of the split for each epoch. What it holds at position p is
 a function of (seed, p) alone (for one shuffle buffer), and global batch t is [t * batch_size,

@@ -41,7 +41,7 @@ def check(builder: tfds.core.DatasetBuilder) -> None:
     The records have separate checksums, which their reader compares; `explained` tells what it finds.
 
     Raises:
-        UserError: names the file that is missing, damaged or another one, and says how it is made anew.
+        UserError: names the file that is missing, damaged or another one, and how to make it again.
     """
     folder = Path(builder.data_path)
     damage = _damage(folder)
@@ -124,7 +124,7 @@ def explained(builder: tfds.core.DatasetBuilder, split: str) -> Iterator[None]:
     """Wraps the reading of a split's records, and explains errors.
 
     Raises:
-        UserError: names the file or the photo that cannot be read, and says how it is made anew.
+        UserError: names the file or the photo that cannot be read, and how to make it again.
     """
     try:
         yield

@@ -17,7 +17,7 @@ from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import colormap
 
 INDEX = "index.html"
-DESCRIPTION = "site.json"  # what the page is told of its student
+DESCRIPTION = "site.json"  # the page's description of its student
 RUNTIME = "runtime"  # the folder of what runs it
 
 #: The page may run scripts and WebAssembly from its server, and send requests to that server only.
@@ -112,7 +112,7 @@ def _description(model: ModelFile, files: list[str]) -> Mapping[str, Any]:
 
 
 def _accuracy(card: ModelCard) -> str | None:
-    """Top-1 on test in words, where the card tells it."""
+    """Top-1 on test in words, if the card has it."""
     test = card.accuracy.get("test")
     if not isinstance(test, dict) or not {"top1", "count"} <= test.keys():
         return None

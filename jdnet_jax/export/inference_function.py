@@ -16,7 +16,7 @@ from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import flax_runner
 
 
-@dataclasses.dataclass(frozen=True, eq=False)  # known by identity: jit wants to hash it
+@dataclasses.dataclass(frozen=True, eq=False)  # compared by identity, because jit needs a hash
 class InferenceFunction:
     """The function of `flax_runner.forward`, for a network without BatchNorm.
 

@@ -29,7 +29,7 @@ def finish(converted: bytes, card: ModelCard, author: str, licence: str, outputs
     model = schema.ModelT.InitFromObj(schema.Model.GetRootAs(converted, 0))
     graph = model.subgraphs[0]
     _add_softmax(model, card.temperature)
-    # By its channels a photo is told from a mask, in whatever order the converter leaves them.
+    # The channels distinguish a photo from a mask, in whatever order the converter leaves them.
     inputs = {MASK if graph.tensors[i].shape[-1] == 1 else INPUT: i for i in graph.inputs}
     graph.inputs = np.array([inputs[name] for name in (INPUT, MASK) if name in inputs], np.int32)
     named = {**inputs, **dict(zip(outputs, graph.outputs, strict=True))}

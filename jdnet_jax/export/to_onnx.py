@@ -79,7 +79,7 @@ class _Value:
     name: str
 
 
-#: What a variable of the traced function stands for: a constant, in JAX's layout, or a value of the graph, in ONNX's.
+#: The value of a variable of the traced function: a constant, in JAX's layout, or a value of the graph, in ONNX's.
 _Operand = np.ndarray | _Value
 
 
@@ -114,7 +114,7 @@ class _Graph:
     def _results(self, equation: Any, operands: list[_Operand]) -> Sequence[_Operand]:
         name, parameters = equation.primitive.name, equation.params
         if all(isinstance(operand, np.ndarray) for operand in operands):
-            if name == "broadcast_in_dim":  # ONNX repeats a constant over the batch by itself
+            if name == "broadcast_in_dim":  # ONNX broadcasts a constant over the batch
                 parameters = {**parameters, "shape": tuple(s if isinstance(s, int) else 1 for s in parameters["shape"])}
             results = equation.primitive.bind(*operands, **parameters)
             return [np.asarray(each) for each in (results if equation.primitive.multiple_results else [results])]

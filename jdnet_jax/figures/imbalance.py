@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-#: From so many times as many photos in the largest class as in the smallest on, a person is told (OURS).
+#: The ratio of photos in the largest and the smallest class from which on a person is warned (OURS).
 LARGE = 3
 ADVICE = (
     "small classes may be learned badly: config.dataset.balance=0.5 has their photos seen more often, "

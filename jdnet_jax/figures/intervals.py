@@ -14,8 +14,8 @@ from scipy import special, stats
 
 LEVEL = 0.95
 FEWEST_SEEDS = 3  # a deviation of two seeds is known to a factor of thirty
-MANY_PHOTOS = 1000  # from here on a share is told without its interval: it is at most 3.1 points to either side
-ENOUGH_PHOTOS = 100  # of fewer an accuracy is told to ten points to either side, or worse
+MANY_PHOTOS = 1000  # from here on shares are shown without an interval, which is at most 3.1 points to either side
+ENOUGH_PHOTOS = 100  # with fewer, an accuracy is known to ten points to either side, or worse
 RESAMPLES = 10_000
 
 

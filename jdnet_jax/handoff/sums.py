@@ -36,7 +36,7 @@ def seal(model: Path) -> None:
 def check(model: Path, where: Callable[[str], bool] | None = None) -> bool:
     """Checks a hand-off or an exported file against its list.
 
-    What others put beside it, such as a README, is no damage.
+    Additional files beside it, such as a README, are no damage.
 
     Args:
         model: the hand-off's folder, or the exported file or folder.

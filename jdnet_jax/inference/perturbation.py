@@ -126,7 +126,7 @@ class Blur:
 
 @dataclasses.dataclass(frozen=True)
 class Noise:
-    """Gaussian noise, drawn for each pixel and channel by itself.
+    """Gaussian noise, drawn independently for each pixel and channel.
 
     Attributes:
         sigma: standard deviation in grey levels of 255.

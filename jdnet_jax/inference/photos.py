@@ -43,9 +43,9 @@ class Photo:
 
 
 def find(names: Sequence[str]) -> list[Path]:
-    """The files that names stand for, in their order; a folder stands for the photos below it, sorted.
+    """The files that names mean, in their order; a folder means the photos below it, sorted.
 
-    A file that is not there and a folder without photos stand for themselves: `read` says what is wrong with them.
+    A missing file and a folder without photos are kept as they are: `read` reports what is wrong with them.
     Overlays of an earlier call are not taken from a folder.
     """
     files: list[Path] = []

@@ -78,7 +78,7 @@ class FrozenTeachers:
         return {ENSEMBLE: mean([of() for of in aligned])}
 
     def chosen(self, key: PRNGKeyArray) -> Int[Array, ""]:
-        """The number of the member that is drawn for the step of this key."""
+        """The index of the member that is drawn for the step with this key."""
         return jax.random.randint(jax.random.fold_in(key, _SELECTION), (), 0, len(self.members))
 
     def stand_ins(self, outputs: Mapping[str, Outputs]) -> dict[str, Outputs]:

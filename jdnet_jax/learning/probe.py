@@ -75,7 +75,7 @@ def of_student(
         variables: of it.
         dataset: of the run.
         config: of the run.
-        now: is told what is done from then on.
+        now: called with the name of the current work.
     """
     mapped = devices.mapped(step.logits_step(backbone(student)))
     features_of = first_compiles(mapped, now, "computing the student's features")

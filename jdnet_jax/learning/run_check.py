@@ -10,7 +10,7 @@ from jdnet_jax.data import mixing
 from jdnet_jax.learning import alignment_check, initial_weights, networks
 from jdnet_jax.process.errors import UserError
 
-# Stands in for the number of classes while shapes are checked, before the dataset is there to tell it.
+# Used as the number of classes while shapes are checked, before the dataset is known.
 _ANY_CLASSES = 10
 
 

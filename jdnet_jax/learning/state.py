@@ -120,7 +120,7 @@ def create(
         rng=jax.random.key_data(jax.random.key(config.seed)),
         params=params,
         batch_stats=batch_stats,
-        # In one program: by itself each of hundreds of arrays of zeros would be compiled.
+        # In one program: otherwise each of hundreds of arrays of zeros would be compiled separately.
         opt_state=networks.run_once(lambda p: {name: tx[name].init(p[name]) for name in tx}, params),
         ema=ema,
         norms=losses.first_norms(terms),

@@ -104,7 +104,7 @@ def look(gradients: TermGradients, every: int) -> Callable[[TrainState, Batch], 
     """The measurement for the report: a function of state and batch, for one device inside a mapped axis `data`.
 
     It measures the gradients that the terms of `compared` send to the student, over the first micro-batch, and returns
-    the norms for the state, which are smoothed and measured anew in every `every`-th step alone, and figures: of each
+    the norms for the state, which are smoothed and measured only in every `every`-th step, and figures: of each
     term but cross-entropy `gradient_share/<term>`, the norm of its weighted gradient as a share of cross-entropy's, and
     `gradient_cosine/<term>`, the cosine between the two, in [-1, 1].
 

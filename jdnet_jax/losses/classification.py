@@ -70,7 +70,7 @@ def standardize(logits: Float[Array, "batch classes"]) -> Float[Array, "batch cl
 def correlation(a: Float[Array, "rows columns"], b: Float[Array, "rows columns"], axis: int) -> Float[Array, " _"]:
     """Pearson's correlation of a and b along an axis, in [-1, 1]; 0 where one of them is constant.
 
-    What is left of either beside its mean counts as at least 1e-4 long, which bounds the gradient. (DIST's released
+    The norms of the centred vectors are bounded below by 1e-4, which bounds the gradient. (DIST's released
     code adds 1e-8 to the product of the two lengths.)
     """
     a, b = (x - x.mean(axis=axis, keepdims=True) for x in (a, b))

@@ -30,7 +30,7 @@ class Conv(nn.Module):
         stride: step of the kernel in pixels.
         padding: the rule of `padding.resolve`.
         dtype: dtype of the computation.
-        groups: the channels are split into so many groups, each convolved for itself.
+        groups: number of groups of channels, each convolved separately.
         use_bias: whether a bias is added; none is needed where BatchNorm follows.
         precision: of the products of one group; `EXACT` where float32 is promised.
     """

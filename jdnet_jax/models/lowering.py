@@ -3,7 +3,7 @@
 Training wants the first, and has special forms for the CPU. A converter to another format needs the second: it
 recognises a layer by its operation, and would keep a convolution that is written out as shifted multiply-adds so.
 
-Which form is fastest hangs on the platform that the program is compiled for, which need not be the one that traces it:
+Which form is fastest depends on the platform that the program is compiled for, which may differ from the tracing one:
 this module alone is asked for it.
 """
 

@@ -29,7 +29,7 @@ def refuse(name: str, source: str, path: Path | None, said: str | None, alike: C
         source: as `pretrained.load_pretrained` takes it.
         path: of the file; None where it is not downloaded yet.
         said: the network's name in the file.
-        alike: whether a network of the zoo has exactly the same tensors as `name`. Others are told by their tensors.
+        alike: whether a network of the zoo has exactly the same tensors as `name`. Others differ in their tensors.
 
     Raises:
         UserError: names the network to choose instead.

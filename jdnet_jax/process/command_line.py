@@ -60,7 +60,7 @@ def required_config() -> ConfigDict:
 
 
 def set_up_libraries() -> None:
-    """Imports TensorFlow and JAX as every command wants them: TensorFlow quiet and without accelerators.
+    """Imports TensorFlow and JAX, TensorFlow quiet and without accelerators.
 
     A second start of the same config skips the compilation; JAX_COMPILATION_CACHE_DIR names another place for it.
     """

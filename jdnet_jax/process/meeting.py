@@ -23,7 +23,7 @@ from jdnet_jax.process.progress import SIGN_OF_LIFE, duration, say
 _GREETING = re.compile(rb"jdnet_jax process (\d{1,6}) of (\d{1,6}) ([0-9a-f]{16})\n")
 _WELCOME, _REFUSAL = b"welcome\n", b"no: "
 _PATIENCE = 5.0  # seconds in which one who connects must say who it is
-_LATE = 15.0  # seconds in which those who come late are told why there will be no run
+_LATE = 15.0  # seconds in which late processes still get the reason why there will be no run
 _RETRY = 0.5  # seconds between two attempts to reach process 0
 _TOGETHER = "start all with the same --coordinator and --processes, and each with a --process of its own"
 
@@ -56,7 +56,7 @@ def member(coordinator: str, count: int, number: int) -> Member:
     """Checks the description of a process on its own.
 
     Raises:
-        UserError: that is no address, nobody knows the host, or there is no such number.
+        UserError: the address is invalid, the host is unknown, or there is no such number.
     """
     match = re.fullmatch(r"(\[[^\[\]]+\]|[^:\[\]]+):([0-9]{1,5})", coordinator)
     port = int(match[2]) if match else 0

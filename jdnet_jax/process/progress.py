@@ -74,7 +74,7 @@ class Progress:
 
     @contextlib.contextmanager
     def alive(self, work: str, every: float = SIGN_OF_LIFE) -> Iterator[Callable[[str], None]]:
-        """While the block runs, prints `still <work> after 0:30` every so many seconds.
+        """While the block runs, regularly prints `still <work> after 0:30`.
 
         Yields what tells that the work is another from then on.
         """

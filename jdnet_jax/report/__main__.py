@@ -1,7 +1,7 @@
 """Makes the report of a run: `python -m jdnet_jax.report --workdir=runs/demo`.
 
 It is one page, `report.html` in the workdir, that needs no network: figures, curves, mistakes, calibration, activation
-maps, data, config and command. A finished run has it already; this makes it anew, also while a run goes on.
+maps, data, config and command. A finished run has it already; this makes it again, also during a run.
 """
 
 from __future__ import annotations

@@ -73,8 +73,8 @@ class Checkpoints:
 
         Args:
             directory: where the checkpoints lie, one subfolder a step.
-            keep: how many of the newest are kept; the best on val is kept beside them.
-            keep_every: those at multiples of so many steps are kept as well; 0 = none.
+            keep: how many of the newest are kept, in addition to the best on val.
+            keep_every: checkpoints at multiples of this number of steps are kept as well; 0 = none.
             frozen: networks whose parameters never change and are left out: who restores has them.
 
         Raises:

@@ -39,7 +39,7 @@ def check(project: str) -> None:
 class WandbWriter(JsonLinesWriter):
     """Sends the scalars of each step; nothing else: no code, no console, no machine's figures, no photo.
 
-    A run that goes on is the same one there. Of steps that are logged anew after a kill the last values are shown.
+    A resumed run continues the same one there. Steps that are logged again after a kill show their last values.
     """
 
     def __init__(self, project: str, folder: Path, config: Mapping[str, Any]):

@@ -56,7 +56,7 @@ def create(
     """The builder for a folder or an archive, or for the public source where `raw_dir` is ''.
 
     The name of its config, and so the place of its records, holds the options and a digest of the raw files: other or
-    changed files are prepared anew.
+    changed files are prepared again.
 
     Args:
         num_classes: 256 or 100.
@@ -162,7 +162,7 @@ class UecFood(tfds.core.GeneratorBasedBuilder):
             yield str(photo), {"image": io.BytesIO(encoded), "label": photo.label, "path": str(photo)}
 
     def _open(self, dl_manager: tfds.download.DownloadManager) -> tuple[Listing, FileTree]:
-        """The photos and the lists of the folds, downloaded where they are not at hand."""
+        """The photos and the lists of the folds, downloaded if they are not there."""
         raw_dir = self.builder_config.raw_dir
         archive = f"dataset{self.num_classes}.zip"
         path = Path(
