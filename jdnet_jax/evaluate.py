@@ -1,16 +1,17 @@
 """Evaluates a finished model on photos whose classes are known: `python -m jdnet_jax.evaluate --model=runs/demo`.
 
 The model is a workdir, a hand-off (`student/`) or an exported file. The photos are a split of the dataset that a
-workdir was trained on or that `--config=FILE` names, or those of `--photos=FOLDER`, which holds a folder a class.
+workdir was trained on or that `--config=FILE` names, or those of `--photos=FOLDER`, which holds a folder for each
+class.
 
-Top-1 of fewer than 1,000 photos stands with its 95 % interval (Wilson), as in "100 % of 16 (81 to 100)".
+Top-1 on fewer than 1,000 photos has its 95 % interval (Wilson), as in "100 % of 16 (81 to 100)".
 
-`--perturb` shows the same photos changed as well, in the pixels that the model sees (`perturbation` has the kinds), and
-what that costs, with 95 % bootstrap intervals over the photos. `--classes` leaves only the photos of some classes; the
-model still chooses among all of its classes, and macro-F1 is the mean over the named ones.
+`--perturb` also evaluates the same photos perturbed, in the pixels that the model sees (`perturbation` has the kinds),
+and prints the losses, with 95 % bootstrap intervals over the photos. `--classes` keeps only the photos of some classes;
+the model still chooses among all of its classes, and macro-F1 is the mean over the named ones.
 
-A workdir's figures are those of its `summary.json`. One case differs a little: a student with another image size is
-shown photos at that size, as on a phone, and not training's view made smaller.
+A workdir's figures are those of its `summary.json`. One case differs a little: a student with another image size gets
+photos that are resized to that size directly, as on a phone, not training's view made smaller.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Trains a teacher and a student together: `python -m jdnet_jax.main --config=configs/demo.py`.
 
 The same command continues an interrupted run. With `--folds=5` it trains five students on a folder of photos, so that
-each photo is tested on once, by one that has not seen it; the workdir then holds a run a fold, and `folds.md`.
+each photo is tested on once, by one that has not seen it; the workdir then holds a run for each fold, and `folds.md`.
 
-SIGTERM and SIGINT (Ctrl-C) end it well: the step is finished, everything is saved, and the exit status is 75. A second
-signal leaves at once, and so does a first one where no step is unsaved; then the run continues from the checkpoint
-before. Of several processes that train together the others stop with status 75 where one dies, and with 2 where one
-fails. Other statuses: 0 the run is finished, 2 a mistake that the last line tells.
+After SIGTERM or SIGINT (Ctrl-C) it finishes the step, saves everything, and exits with status 75. A second signal ends
+it at once, and so does the first one if there is nothing to save; the run then continues from the checkpoint before. If
+one of several processes that train together dies, the others stop with status 75; if one fails, with 2. Other statuses:
+0 the run is finished, 2 a mistake, which the last line explains.
 """
 
 from __future__ import annotations

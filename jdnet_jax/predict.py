@@ -2,10 +2,10 @@
 
 The model is a workdir, a hand-off (`student/`) or an exported file. Each photo gets its `--top` most probable classes,
 with `--csv=FILE` also in a table for a spreadsheet, a photo a line, and with `--overlay=DIR` a picture that shows where
-the model looked. A folder means all photos below it. "Not sure" is said of a photo that may be of none of the
-classes: the model is as unsure of few of val's photos (`config.not_sure`; `summary.json` has the cost). A model that
-looks at the food and its surroundings apart (RveRNet) needs `--mask`: the mask of the food as an 8-bit PNG, 0 where it
-is not, or a folder with `<photo's name>.png` for each photo, which may lie below folders as the photos do.
+the model looked. A folder means all photos below it. "Not sure" means that a photo may be of none of the classes: only
+few of val's photos have such a low probability (`config.not_sure`; `summary.json` has the cost). A model that looks at
+the food and its surroundings apart (RveRNet) needs `--mask`: the mask of the food as an 8-bit PNG, 0 where it is not,
+or a folder with `<photo's name>.png` for each photo, which may lie below folders as the photos do.
 """
 
 from __future__ import annotations

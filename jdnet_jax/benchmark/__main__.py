@@ -6,8 +6,8 @@ stage by stage; with `--device=v5e-8` how many cores feed that accelerator. `pyt
 of exported files. `python -m jdnet_jax.benchmark train_step --config=configs/food101.py`, or `eval`: time, memory and
 share of the machine's peak of one step, on noise, with random weights. `python -m jdnet_jax.benchmark depthwise
 --config=configs/food101.py`: both forms of its depthwise convolutions. `python -m jdnet_jax.benchmark compile
---config=configs/food101.py --device=v5e-8`: what the compiler of an accelerator that is not there says of both steps.
-Each has a --help of its own: `... benchmark student --help`.
+--config=configs/food101.py --device=v5e-8`: the costs of both steps on an accelerator that is not there, by its
+compiler. Each has its own --help: `... benchmark student --help`.
 """
 
 from __future__ import annotations

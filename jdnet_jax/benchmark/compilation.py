@@ -1,8 +1,8 @@
 """Costs of a config's steps on an accelerator that is not there, as XLA's compiler for it reports them.
 
-Memory, FLOPs and bytes are the compiler's, of one chip's share; the roofline is these over the data sheet's rates, and
-the larger of both times the least that a step can take. Nothing is run, and nothing is known of latencies. Figures
-of two programs compare where both were compiled at one level (`JAX_OPTIMIZATION_LEVEL`; `O0` compiles fastest).
+Memory, FLOPs and bytes are the compiler's, of one chip's share; the roofline divides them by the data sheet's rates;
+the larger of both times is the least that a step can take. Nothing is run, and latencies are not known. Figures
+of two programs are comparable if both were compiled at one level (`JAX_OPTIMIZATION_LEVEL`; `O0` compiles fastest).
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """Timings of both forms of the depthwise convolution and of its gradients, for the layers of a config's networks.
 
-Which one is faster depends on the platform (`models.depthwise`): this says whether the choice made there holds on this
-one.
+Which one is faster depends on the platform (`models.depthwise`): this checks the choice made there on this machine.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Looks at a folder of photos before training: `python -m jdnet_jax.check PHOTOS`.
 
-Tells, as training would find it: classes and photos, the split that is made, photos that cannot be read, files that are
-left out, photos that are nearly the same, sizes, and how exactly so many test photos can tell an accuracy. The page
-`--output` shows all of it, and the first batch of training as its augmentation makes it. Nothing is trained; the photos
-are prepared for training, which then begins at once.
+Prints what training would see: classes and photos, the splits, unreadable photos, files that are left out, photos that
+are nearly the same, sizes, and how precisely the test photos can measure an accuracy. The page `--output` shows all of
+it, and the first batch of training with its augmentation. Nothing is trained; the photos are prepared for training,
+which then begins at once.
 
 The exit status is 0, or 2 where training would refuse the config or the photos; the last line says why, as there.
 """

@@ -2,11 +2,11 @@
 
     python -m jdnet_jax.compare --config=configs/demo.py --recipes=ce,kd,dml,jdnet --seeds=5 --workdir=runs/compared
 
-Each recipe, an argument of the config file, is trained with each seed as `jdnet_jax.main` would, in a process and a
-folder of its own; the same command goes on where it was ended. kd, at, fitnet and jdnet_trained get a teacher that is
+Each recipe, an argument of the config file, is trained with each seed as `jdnet_jax.main` would, in a separate process
+and folder; the same command continues an interrupted comparison. kd, at, fitnet and jdnet_trained get a teacher that is
 trained first. The workdir then holds `comparison.md`, `comparison.json` and `comparison.svg`. `--workdirs=A,B,C`
-compares runs that exist. Runs of another budget, data, student, optimiser, schedule or augmentation are refused, unless
---allow_different; what a recipe defines is listed under the table.
+compares runs that exist. Runs with another budget, data, student, optimiser, schedule or augmentation are refused,
+unless --allow_different; what a recipe defines is listed under the table.
 
 Statuses: 0, all runs are there; 1, some failed, the table says which; 2, a mistake; 75, ended by SIGTERM, SIGINT or
 SIGHUP.

@@ -1,7 +1,7 @@
 """Cross-validation of a folder of photos: one training for each fold, tested on the photos that were held out of it.
 
-Together they test every photo once, so that few photos tell as much as they can (Stone, JRSS B, 1974). What they tell
-is how well the recipe does on such photos; whoever wants one student of all of them trains it without `--folds`.
+Together they test every photo once, which uses few photos best (Stone, JRSS B, 1974). The result is the accuracy of
+the recipe on such photos. To get one student, train without `--folds`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Base configs that several config files start from; a file may change every value.
 
-Where nothing else is said the values are ours.
+Values are OURS unless stated otherwise.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The table of every key of a config: default, type and range of its values, and meaning.
 
-`defaults.default` makes the config of it, `check.check` holds a config against it, and a reference of all keys can be
-printed from it. In a name, `*` stands for a name that the config chooses, such as a network's. This module imports
-neither JAX nor TensorFlow.
+`defaults.default` makes the config from it, `check.check` checks a config against it, and `reference` prints it. In a
+name, `*` stands for a name that the config chooses, such as a network's. This module imports neither JAX nor
+TensorFlow.
 """
 
 from __future__ import annotations

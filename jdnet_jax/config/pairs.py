@@ -2,7 +2,8 @@
 
     --config=configs/food101.py:jdnet,pair=efficientnet_b4-b0
 
-A run prints at its start how many times the student its teacher is. This module imports neither JAX nor TensorFlow.
+A run prints at its start how many times larger than the student its teacher is. This module imports neither JAX nor
+TensorFlow.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Recipes: applying one to a config, and checking that a config still is the recipe it names.
 
-What each of them is stands in `recipe_table`. This module imports neither JAX nor TensorFlow, so that `--help` answers
+`recipe_table` defines them. This module imports neither JAX nor TensorFlow, so that `--help` answers
 at once.
 """
 

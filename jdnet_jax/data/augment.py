@@ -1,13 +1,13 @@
 """Views of an encoded photo: random ones (augmentation) for training, the central one for evaluation.
 
-Every function is a pure function of the encoded bytes and, for training, of a key, so a photo is augmented alike
-however it is reached: after a resume, on another host, in another batch.
+Every function is a pure function of the encoded bytes and, for training, of a key, so a photo gets the same
+augmentation after a resume, on another host, or in another batch.
 
 Resampling is bilinear. Evaluation shrinks with antialiasing (the filter widens with the factor), as a phone's camera
 pipeline does. Training must be quick: a JPEG is decoded at the smallest of the format's scales (1, 1/2, 1/4, 1/8: fewer
-coefficients of each block) that is at least 7/8 of the view, which averages pixels and saves time, and what is left to
-shrink, a factor below 1.75 on the shorter side, is plain bilinear. From a factor of 3 on, which only other formats and
-narrow crops reach, training is antialiased too.
+coefficients of each block) that is at least 7/8 of the view, which averages pixels and saves time. The remaining
+factor, below 1.75 on the shorter side, is plain bilinear. From a factor of 3 on, which only other formats and narrow
+crops reach, training is antialiased too.
 
 Where a photo comes with the mask of its region of interest, the two go through one geometry: the same crop, frame and
 flip. Colours are changed before anything is cut out by the mask, so both parts change alike.

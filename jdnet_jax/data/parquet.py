@@ -1,8 +1,8 @@
 """Image sets in the layout of the Hugging Face hub: Parquet files of photos and labels, as users download them.
 
-`hf download ethz/food101 --repo-type=dataset --local-dir=FOLDER` makes such a folder. `parquet_files` says how the
-files of a split are told, `parquet_rows` what is in them. Photos are checked, and where need be rewritten, as those of
-`image_folder` are. Records are written in the order of a hash of the photos: files that are sorted by class do no harm.
+`hf download ethz/food101 --repo-type=dataset --local-dir=FOLDER` makes such a folder. `parquet_files` finds the
+files of a split, `parquet_rows` reads them. Photos are checked, and rewritten if necessary, like those of
+`image_folder`. Records are written in the order of a hash of the photos, so files may be sorted by class.
 """
 
 from __future__ import annotations

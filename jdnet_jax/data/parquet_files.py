@@ -1,8 +1,8 @@
 """Finds a user's Parquet files and the split of each, in the layouts of the Hugging Face hub.
 
 `train-00000-of-00003.parquet`, `data/train-*.parquet`, `train.parquet`, `default/train/0000.parquet` (how the hub
-itself converts data sets) and `train/anything.parquet`: a file's name tells its split, or else the folder in which it
-lies. The words are those of Hugging Face's `datasets`: train, training; validation, valid, val, dev; test, testing,
+itself converts data sets) and `train/anything.parquet`: the split is in a file's name, or else in the name of its
+folder. The words are those of Hugging Face's `datasets`: train, training; validation, valid, val, dev; test, testing,
 eval, evaluation.
 """
 

@@ -1,19 +1,19 @@
 """Conversion of photo files of any common format to bytes for a record, which TensorFlow decodes to the right pixels.
 
 TensorFlow's decoders know nothing of EXIF, drop transparency and differ in the formats that they read from release to
-release; so what they would get wrong is put right here with Pillow, once, when a dataset is prepared:
+release; so Pillow corrects here, once, when a dataset is prepared, what they would get wrong:
 
 - Upright RGB and greyscale JPEG files, and upright PNG files without transparency, are kept byte for byte.
 - The EXIF orientation is applied: the record holds the photo as a viewer shows it.
 - A CMYK JPEG becomes sRGB by its colour profile; without one, each of R, G, B is (1 - C)(1 - K) and so on. The
   profiles of RGB and greyscale photos are ignored, as they are wherever TensorFlow decodes a phone's photo later.
-- Of 16-bit PNG the high byte of each value counts, as it does for TensorFlow.
-- What is transparent is laid on white, the paper of most product photos.
-- Of GIF and other animated files, and of TIFF files of many pages, the first picture counts.
+- Of 16-bit PNG the high byte of each value is used, as in TensorFlow.
+- Transparent parts become white, the background of most product photos.
+- Of GIF and other animated files, and of TIFF files with many pages, the first picture is used.
 
 A changed photo is written as PNG where its file was PNG, GIF, BMP or TIFF, and otherwise as JPEG of quality 95 without
 chroma subsampling. HEIC and HEIF are read if pillow-heif is installed. The content decides the format, never
-their name.
+the name.
 """
 
 from __future__ import annotations

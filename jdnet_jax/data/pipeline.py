@@ -1,27 +1,27 @@
 """Batches for training and evaluation, as tf.data pipelines that yield NumPy arrays.
 
-The training stream is the concatenation of one permutation of the split for each epoch. What it holds at position p is
+The training stream is the concatenation of one permutation of the split for each epoch. Its element at position p is
 a function of (seed, p) alone (for one shuffle buffer), and global batch t is [t * batch_size,
 (t + 1) * batch_size) of it, so:
 
 - the position of a run is one integer, its step; resuming there skips encoded records, decoding nothing;
 - any number of processes sees the same global batches: each decodes only its rows;
 - photos without labels are a separate stream of the same kind; their places in a batch are spread evenly;
-- an example's augmentation, keyed by (seed, epoch, index), is the same however it is reached; where photos are mixed,
-  its partner is its neighbour in the global batch.
+- an example's augmentation, keyed by (seed, epoch, index), does not depend on the order of reading; if photos are
+  mixed, its partner is its neighbour in the global batch.
 
 With repeated augmentation (Hoffer et al., CVPR 2020) each photo of the permutation stands `augment.repeats` times in a
 row, each time with another augmentation, and an epoch's positions are filled by as many times fewer photos.
 
-Where classes are to be seen alike (`Dataset.balance`), an epoch's positions are filled by copies of the photos of small
+If classes are balanced (`Dataset.balance`), an epoch's positions are filled by copies of the photos of small
 classes, each with another augmentation, and by some of those of large ones, which take turns: see `balance`.
 
-Of a dataset with masks each photo is cut up as `Dataset.view` says, behind all augmentation; where both parts are asked
-for, the photo and its region of interest are mixed alike and the context is what is left, so that the parts add up to
+With masks, each photo is cut up as `Dataset.view` says, after all augmentation. If both parts are needed, the photo and
+its region of interest are mixed with the same shares and the context is their difference, so that the parts add up to
 the photo exactly.
 
-Only encoded records are ever shuffled; decoded images exist for the batches in flight alone. Where a dataset's photos
-were decoded once (`decoded`), their positions are shuffled, into the same order.
+Only encoded records are shuffled; decoded images exist only for the current batches. If a dataset's photos were decoded
+once (`decoded`), their positions are shuffled instead, into the same order.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """RandAugment (Cubuk, Zoph, Shlens, Le, NeurIPS 2020): a few random changes of geometry and colour, one magnitude.
 
 The fourteen operations, their ranges and the scale of magnitudes, 0 to 30, are those of the paper as torchvision
-implements it; colour operations are Pillow's. What an operation on geometry uncovers is grey (128), not black: OURS.
-Everything is drawn from a key with stateless operations, so a photo is augmented alike however it is reached.
+implements it; colour operations are Pillow's. The area that an operation on geometry uncovers is grey (128), not black:
+OURS. All random numbers come from a key by stateless operations, so they do not depend on the order of reading.
 """
 
 from __future__ import annotations

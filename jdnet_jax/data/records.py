@@ -1,6 +1,6 @@
 """Readers for the records of a prepared TFDS dataset: in file order, parsed many at a time.
 
-TFDS's reader parses records one by one, which takes longer than reading it.
+TFDS's reader parses records one by one, which takes longer than reading them.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """Datasets with segmentation maps (class ids): one example for each class of a photo, with the class's mask.
 
-RveRNet (Jin, 2024) cuts one region of interest out for each pair of a photo and a class in it. Here as there a pair is
-known by (photo, class): the same photo stands in the data once for each food in it, and all its pairs are in one split.
+RveRNet (Jin, 2024) cuts one region of interest out for each pair of a photo and a class in it. Here, too, an example is
+a pair (photo, class): a photo occurs once for each food in it, and all its pairs are in one split.
 
 - `foodseg103`: Wu et al., "A Large-Scale Benchmark for Food Image Segmentation", ACM MM 2021: 7,118 photos, 103
   ingredients; photos from Recipe1M, for research. `Images/{img_dir,ann_dir}/{train,test}`, `category_id.txt`.
 - `uec_foodpix`: UECFoodPix Complete (Okamoto and Yanai, 2021): 10,000 photos, 102 foods; ids in the red channel of the
   masks. `{train,test}/{img,mask}`, `category.txt`.
 
-Counts are those that are published; what a folder really holds, the builder counts and tells. The official test is the
+Counts are the published ones; the builder counts and reports what a folder really holds. The official test is the
 test; val is held out of the official train by photo, stratified by class.
 """
 

@@ -1,10 +1,10 @@
 """A web page that recognises food with a student: `python -m jdnet_jax.demo --model=student.tflite`.
 
 The model is an exported file (`.tflite`, `.onnx`), or a workdir or hand-off, which is exported first. It runs in the
-browser: photos are sent nowhere. The page can be installed as an app and then works without a network. With
+browser, so photos stay there. The page can be installed as an app and then works without a network. With
 `--export=DIR` the page is written to a folder, for any web server.
 
-What runs models in a browser is fetched once, by npm; `--build` does only that.
+npm fetches the runtimes for the browser once; `--build` does only that.
 """
 
 from __future__ import annotations

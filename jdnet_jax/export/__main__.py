@@ -1,10 +1,10 @@
 """Exports a trained student: `python -m jdnet_jax.export --from=runs/demo --format=tflite --output=student.tflite`.
 
-The hand-off alone is needed; with `--quantize=int8` also photos, of the run's prepared dataset or of `--calibrate`.
-The file takes pixels, uint8 RGB, and gives probabilities and the class activation map of the most probable class; a
-TFLite file gives the probabilities alone, as Android's tools want it, unless `--outputs=probabilities+activation` asks
-for both. It is run beside the student before it is put in place, on photos that it was not calibrated with, and has a
-`model.json` beside it.
+Only the hand-off is needed; with `--quantize=int8` also photos, of the run's prepared dataset or of `--calibrate`. The
+file takes pixels, uint8 RGB, and gives probabilities and the class activation map of the most probable class; a TFLite
+file gives the probabilities alone, as Android's tools want it, unless `--outputs=probabilities+activation` asks for
+both. Its answers are compared with the student's before it is put in place, on photos that it was not calibrated with.
+Its `model.json` lies beside it.
 
 With `--app=android` or `--app=web` the output is a folder with an app and the student in it: a Gradle project for
 Android Studio, or the page of `python -m jdnet_jax.demo` for any web server.

@@ -1,6 +1,6 @@
 """Core ML packages (ML programs, iOS 18 and macOS 15 or newer) for one photo at a time, from StableHLO.
 
-They can be written on any system, and run by Apple's alone: what is written elsewhere was not tried.
+They can be written on any system, but run only on Apple's: a file that was written elsewhere is not tested.
 """
 
 from __future__ import annotations

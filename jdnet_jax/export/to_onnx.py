@@ -1,7 +1,7 @@
 """ONNX files, any number of photos at a time.
 
-The function is traced by JAX, one operation for a layer, and each operation is written as ONNX's. Only those that the
-zoo's networks with BatchNorm consist of are known: transformers and ConvNeXt cannot be written. Feature maps, the
+JAX traces the function, one operation for a layer, and each operation is written as ONNX's. Only the operations of
+the zoo's networks with BatchNorm are supported: transformers and ConvNeXt cannot be written. Feature maps, the
 values of rank 4, are NHWC in JAX and NCHW in ONNX.
 """
 

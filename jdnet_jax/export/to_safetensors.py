@@ -1,6 +1,6 @@
 """Weights as a plain `.safetensors` file with timm's names; see `models.torch_writer`.
 
-It has the weights and nothing else: who loads them normalises the images and takes the softmax.
+It has only the weights: the loading program must normalise the images and compute the softmax.
 """
 
 from __future__ import annotations

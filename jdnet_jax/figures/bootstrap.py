@@ -1,8 +1,8 @@
 """Bootstrap: figures on random drawings of the photos, for several conditions at once; for `intervals.percentiles`.
 
 Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics, 1979: the photos are drawn again with
-replacement, as many as there are, and the figures are computed on each drawing. What they tell is of the photos alone,
-and nothing of how much training with another seed would change.
+replacement, as many as there are, and the figures are computed on each drawing. They show the chance of the photos
+only, not how much training with another seed would change.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Calibration: how far a network's probabilities agree with its accuracy, and the temperature that corrects them.
 
-A network trained to the end is often too sure of itself: of the photos that it gives 90 %, fewer than 90 % are right.
-Dividing the logits by a temperature, fitted on photos that it was not trained on, mends that and changes no prediction
-(Guo, Pleiss, Sun, Weinberger, ICML 2017).
+A fully trained network is often overconfident: of the photos that it gives 90 %, fewer than 90 % are right. Dividing
+the logits by a temperature, fitted on photos that it was not trained on, corrects that and changes no prediction (Guo,
+Pleiss, Sun, Weinberger, ICML 2017).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Confidence intervals at 95 %: of a share of photos, and of the difference between two ways of training.
 
-A difference has two sources of chance: another seed would train other networks, and other photos of the same kind would
-be other questions. `over_seeds` tells of the first, `over_photos` of the second, `joined` of both at once.
+A difference has two sources of chance: another seed would train other networks, and the test could have had other
+photos of the same kind. `over_seeds` covers the first, `over_photos` the second, `joined` both at once.
 """
 
 from __future__ import annotations

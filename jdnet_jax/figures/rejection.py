@@ -1,16 +1,16 @@
 """Rejection: a threshold on the probability below which a network answers "not sure", and its cost.
 
-A classifier has an answer to every photo, also to one of none of its classes. The usual remedy is to believe it only
-where the most probable class has a high probability (Hendrycks, Gimpel, ICLR 2017). How many photos of other things
-that turns away nobody can know without such photos; how many of the known classes it turns away can be fixed, on photos
-that the network was not trained on. So the threshold is the value below which at most a stated share of val lies.
+A classifier answers every photo, even one of none of its classes. The usual remedy is to accept an answer only if the
+most probable class has a high probability (Hendrycks, Gimpel, ICLR 2017). How many photos of other things that rejects
+cannot be known without such photos. How many photos of the known classes it rejects can be chosen, on photos that the
+network was not trained on. So the threshold is the value below which at most a stated share of val lies.
 
 With n photos of val, of which k = floor(share (n + 1)) may lie below it, the threshold is the k-th smallest of their
 probabilities, and another photo of the same kind lies below it with a probability of at most k / (n + 1), whatever the
 network (PAPER: split conformal prediction, Vovk, Gammerman, Shafer, "Algorithmic Learning in a Random World", 2005;
-Lei et al., JASA, 2018). OURS: it is never above HIGHEST, and rounded down, both of which only turn fewer away. The
-energy of the logits (Liu et al., NeurIPS 2020) often tells other things better; but exported files give probabilities
-alone, and one threshold has to hold for all of them.
+Lei et al., JASA, 2018). OURS: it is never above HIGHEST, and rounded down, both of which only reject fewer. The
+energy of the logits (Liu et al., NeurIPS 2020) often recognises other things better; but exported files give only
+probabilities, and one threshold has to hold for all of them.
 """
 
 from __future__ import annotations
@@ -37,10 +37,10 @@ def fit(confidences: Float[np.ndarray, " n"], share: float) -> float:
 
     Args:
         confidences: the probability of the most probable class of each photo of val.
-        share: of such photos that may be turned away, in [0, 1).
+        share: of such photos that may be rejected, in [0, 1).
 
     Returns:
-        a number in [0, HIGHEST]; 0, which turns nothing away, where the photos are too few for the share.
+        a number in [0, HIGHEST]; 0, which rejects nothing, if the photos are too few for the share.
 
     >>> fit(np.array([0.9, 0.2, 0.8, 0.7, 0.6, 0.95, 0.85, 0.75, 0.65]), 0.2)  # the second smallest: 0.2 (9 + 1) = 2
     0.6

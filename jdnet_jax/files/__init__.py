@@ -1,4 +1,4 @@
 """Reading and writing of files: completely or not at all, and with checksums.
 
-What a file says belongs to the room that it is about.
+The content of a file belongs to the room of its subject.
 """

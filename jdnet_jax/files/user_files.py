@@ -1,6 +1,6 @@
 """Files that a user names: their paths, and reading that neither hangs nor fills the memory.
 
-A name that looks like a photo's or a list's may stand for a pipe, a device or a link to one.
+A name that looks like a photo's or a list's may be a pipe, a device or a link to one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The hand-off: a folder with one network and everything that inference and export need to know about it.
 
-How it is run belongs to `inference`, other formats to `export`.
+Running it belongs to `inference`, other formats to `export`.
 """
 
 from jdnet_jax.handoff.folder import find, is_handoff, load, save

@@ -1,6 +1,6 @@
 """The folder of a hand-off: one network, with everything that evaluation, prediction and export need.
 
-`model.json` says what the network is and how photos reach it; `checkpoint/` is an Orbax checkpoint of `{"params",
+`model.json` describes the network and its input; `checkpoint/` is an Orbax checkpoint of `{"params",
 "batch_stats"}`; `SHA256SUMS` has the sums of both. Adapters, teachers and optimisers are never in it.
 """
 

@@ -1,6 +1,6 @@
 """Checksums of models: a hand-off holds `SHA256SUMS`, an exported file has `<file>.SHA256SUMS` beside it.
 
-Models of earlier versions have no list; they are read, and a line says that nothing vouches for them.
+Models of earlier versions have no list; they are read, with a note that they cannot be checked.
 """
 
 from __future__ import annotations

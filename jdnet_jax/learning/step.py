@@ -1,7 +1,7 @@
 """The train step and the evaluation step: pure functions of one device's share, mapped over all by `devices.mapped`.
 
 Gradients, metrics and batch statistics are averaged over the axis `data` inside the steps, and nowhere else, so the
-state that goes in and comes out is one and the same everywhere.
+state before and after a step is the same on all devices.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The gradient that each loss term sends to the student: its norm, its direction, and loss weights that follow it.
 
-A coupling whose gradient is many times cross-entropy's drowns the labels, and one whose gradient is a hundredth of it
-does nothing, whatever its value. Both change over a run, by orders of magnitude. OURS: a term with a `share` has the
-weight with which the norm of its gradient is that share of cross-entropy's. (GradNorm, Chen et al., ICML 2018, balances
-tasks by the norms of their gradients, too, through weights that are trained.)
+A coupling whose gradient is many times cross-entropy's dominates the labels, and one whose gradient is a hundredth of
+it has no effect, whatever its value. Both gradients change by orders of magnitude during a run. OURS: a term with a
+`share` has the weight with which the norm of its gradient is that share of cross-entropy's. (GradNorm, Chen et al.,
+ICML 2018, balances tasks by the norms of their gradients, too, through weights that are trained.)
 """
 
 from __future__ import annotations

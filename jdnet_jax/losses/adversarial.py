@@ -4,12 +4,12 @@ PAPER (Shen, He, Xue, AAAI 2019, and its released code): three dense layers d ->
 target [1, 0] for the student and [0, 1] for the teacher, binary cross-entropy with logits, averaged; weights eta_j. As
 released, student and discriminators descend this loss together (`joint`); the paper's text says adversarial. MEAL V2
 has one discriminator on the logits, 1000 -> 125 -> 15 -> 2.
-The released code also has a ReLU behind the last layer, under which the loss has a floor of ln(2) / 2: it is here with
-`faithful` alone.
+The released code also has a ReLU behind the last layer, with which the loss cannot fall below ln(2) / 2: only
+`faithful` has it here.
 OURS: how the student opposes. In `reversal` its gradient is reversed in every step (Ganin & Lempitsky, ICML 2015). In
-`alternate` the two take turns by the number of the step: in even steps the discriminators learn, and the student feels
-nothing of this term; in odd ones they stand still, and the student climbs their loss. All other terms reach the student
-in every step, so that it has as many updates in each mode.
+`alternate` the two take turns by the number of the step: in even steps the discriminators learn, and the student gets
+no gradient of this term; in odd ones they are fixed, and the student climbs their loss. All other terms reach the
+student in every step, so that it has as many updates in each mode.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 PAPER (Shen, He, Xue, "MEAL: Multi-Model Ensemble via Adversarial Learning", AAAI 2019, and its released code): the map
 of block j is flattened over space, pooled adaptively (average or maximum) to a length d_j and averaged over channels,
 z_j in R^{d_j}; the last block is the logits. Nothing is learned, so that networks of any width align.
-OURS: everything is float32, and the average over channels comes first where the pooling is an average, too, which is
-the same number for a fraction of the work.
+OURS: everything is float32. If the pooling is an average, the average over channels comes first, which gives the same
+number for a fraction of the work.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ alone: the shallow ones slow a small student down. The variants are
   adapter as above: KL from the teacher's prediction to that. So the student's last features need to be the teacher's
   only where the classifier looks. After SimKD (Chen et al., "Knowledge Distillation with the Reused Teacher
   Classifier", CVPR 2022), whose student keeps projector and classifier, and matches features; ours is handed off with
-  its own head, and learns beside cross-entropy.
+  its own head, and also learns by cross-entropy.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Gradient routing: the gradient that a term sends to a network, scaled as `jdnet_jax.config.routing.ROUTING` says.
 
 The gradient of d(s, sg t) + r * d(sg s, t) equals that of d(s, t) with the gradient into t multiplied by r, so routing
-is done by scaling gradients where a network's outputs enter a term; the value of the term is left alone. Strength 0
+is done by scaling gradients where a network's outputs enter a term; the value of the term does not change. Strength 0
 stops the gradient exactly; a negative strength reverses it (the gradient reversal layer of Ganin & Lempitsky, ICML
 2015).
 """

@@ -1,8 +1,8 @@
 """Weights from the Hugging Face hub, such as timm's: downloaded once, by the package `huggingface_hub`.
 
-The package keeps them in its cache (HF_HOME), which other programs share, and from which they are taken where the
-hub cannot be reached. It writes a download aside, asks again where a transfer breaks, and gives it its name when it has
-the announced size. HF_ENDPOINT names another server, HF_TOKEN is for private repositories.
+The package keeps them in its cache (HF_HOME), which other programs share, and takes them from there if the hub cannot
+be reached. It downloads to a temporary file, retries a broken transfer, and renames the file when it has the announced
+size. HF_ENDPOINT names another server, HF_TOKEN is for private repositories.
 """
 
 from __future__ import annotations

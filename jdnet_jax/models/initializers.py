@@ -2,9 +2,9 @@
 
 `jax.random.normal` compiles a program for each shape, and the kernels of a network have dozens of shapes; drawn all
 within one program, they are a hundred copies of the same code. Either compiles for as long as a train step does. Number
-i of a draw depends on the key and i alone (JAX's `jax_threefry_partitionable`, which is its default), so where a
-program is not traced these draw a power of two of numbers, for which a dozen programs suffice, and keep the first.
-Within a program the values are the same but for a rounding.
+i of a draw depends on the key and i alone (JAX's `jax_threefry_partitionable`, which is its default), so outside
+of a trace these draw a power of two of numbers, for which a dozen programs suffice, and keep the first ones.
+Inside a trace the values are the same except for rounding.
 """
 
 from __future__ import annotations

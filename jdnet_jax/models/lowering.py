@@ -4,7 +4,7 @@ Training wants the first, and has special forms for the CPU. A converter to anot
 recognises a layer by its operation, and would keep a convolution that is written out as shifted multiply-adds so.
 
 Which form is fastest depends on the platform that the program is compiled for, which may differ from the tracing one:
-this module alone is asked for it.
+only this module decides.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ A pickle is a small program for a stack machine, and the general machine may imp
 the instructions that build containers, strings and numbers; a global is a name to look up in the caller's table, and a
 name that is not in it ends the reading.
 
-Time and memory grow with the bytes that are read, and no faster: a pickle can name one object any number of times, so
-nothing here goes through an object once more for each time that it is named (a hash, a comparison, a text, a copy), and
-what functions are handed is counted against what was read.
+Time and memory are linear in the bytes that are read. A pickle can name one object any number of times, so nothing here
+processes an object again each time that it is named (by a hash, a comparison, a text or a copy), and the number of
+arguments of functions is limited by what was read.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 PAPER (Jin, 2024, arXiv 2407.08257): x1 is the ROI with everything else black, x2 its complement; f(x1) and g(x2) are
 two whole networks that share no weights; the integration module puts their outputs side by side, then Dense 640, ReLU
 and Dense to the classes. As released these outputs are the two 1000-way logits (`integration="logits"`).
-OURS: the outputs are the networks' penultimate features (`integration="features"`, the default), so that nothing of
-ImageNet's classes stands between; any two networks of the zoo; Dropout (`drop_rate`) before the last layer; the
+OURS: the outputs are the networks' penultimate features (`integration="features"`, the default), so that no
+classes of ImageNet are involved; any two networks of the zoo; Dropout (`drop_rate`) before the last layer; the
 branches' activation maps; either branch alone with the same integration module, as the baseline.
 
 The two images come as one of six channels, the ROI's and then the context's, so that each is normalised with the mean

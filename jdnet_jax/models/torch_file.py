@@ -7,7 +7,7 @@ PyTorch (`torch.save`) has written two formats, and both are in use:
   the objects, the storages' keys; then, in the order of the keys, each storage as its length (int64) and its content.
 In both, a tensor is described by a storage, an offset, a size and strides, all counted in elements.
 
-A pickle may ask for any code to be run. Here it may only ask for what describes a tensor; see `restricted_pickle`.
+A pickle can run any code. Here it can only describe tensors; see `restricted_pickle`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Conversion of tensors between PyTorch's names and layouts and Flax's.
 
-A module's path is the same on both sides, as the zoo's names are timm's; what differs is how a module calls its
-parameters and statistics, and the order of their axes.
+A module's path is the same on both sides, as the zoo's names are timm's; the names of a module's
+parameters and statistics differ, and the order of their axes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
 """The process: command line, messages, signals, native libraries, and the other processes of a run.
 
-Nothing here knows of networks or photos.
+It knows nothing about networks or photos.
 """

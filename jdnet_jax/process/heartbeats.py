@@ -1,9 +1,9 @@
 """Heartbeats between the processes of a run: if one of them dies, all end.
 
-Process 0 holds a connection to each other process, which `meeting` made. A process that dies is known at once, because
-its system closes the connection; one whose machine or network is gone, after `TIMEOUT` seconds without a sign of life.
-Without this the others would wait in the middle of a step until JAX's watch, which is left as the last resort,
-aborts them.
+Process 0 holds a connection to each other process, which `meeting` made. A process that dies is noticed at once,
+because its system closes the connection; a lost machine or network is noticed after `TIMEOUT` seconds without a
+heartbeat. Without this the others would wait in the middle of a step until JAX's watch, which is left as the last
+resort, aborts them.
 """
 
 from __future__ import annotations

@@ -3,8 +3,8 @@
 On the CPU, XLA takes the scratch memory of a step from the C library at each step and gives it back, half a gigabyte
 for ResNet-50 and MobileNetV2 at batch 8 and 128 px. In pages of 4 kB, handing them out is a fifth of the step's work.
 glibc asks for pages of 2 MB where its tunable `glibc.malloc.hugetlb` is 1 when the process starts (since 2.35, see
-"Memory Allocation Tunables" in its manual), so a command restarts itself if the kernel gives huge pages only on request
-with it. Where the kernel gives them unasked (`always`), or never, there is nothing to do.
+"Memory Allocation Tunables" in its manual), so a command restarts itself with it if the kernel gives
+huge pages only on request. If the kernel gives them unasked (`always`), or never, there is nothing to do.
 
 This module imports neither JAX nor TensorFlow.
 """

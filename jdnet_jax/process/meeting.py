@@ -1,8 +1,8 @@
 """The meeting of a run's processes before JAX starts: all must be present, with distinct numbers.
 
 They meet at the port of process 0 that JAX's service takes afterwards, so no other has to be open. JAX would wait
-for minutes in silence where one is missing, and ends a process by a signal where two disagree. The connections stay,
-for the signs of life of `heartbeats`. This module does not import JAX.
+for minutes in silence if one is missing, and ends a process by a signal if two disagree. The connections stay open
+for `heartbeats`. This module does not import JAX.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Returning of freed memory to the system.
 
 Drawing the parameters and compiling a step take hundreds of megabytes for a moment, which the C library keeps.
-A run has no use for them behind its first step; other programs have.
+A run does not need them after its first step; other programs may.
 """
 
 from __future__ import annotations

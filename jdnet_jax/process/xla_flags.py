@@ -1,11 +1,11 @@
 """XLA's flags for CPUs, to be set before JAX starts.
 
-**Barriers hold.** What lies behind an optimisation barrier is computed after what lies before it, from nothing else.
-The step has them in the gradient of 1x1 convolutions (`models.pointwise`), between micro-batches, and around what is
-computed again (`rematerialization`). For CPUs XLA drops them before it optimises: it then undoes the first, computes
-micro-batches side by side, and keeps what was to be computed again; time or memory is lost. The pass that drops them is
-called `cse_barrier_expander` (jax 0.10). For GPUs the pass of that name comes late, and a program cannot be emitted
-with barriers in it, so there the flag would break what has one.
+**Barriers are kept.** Operations behind an optimisation barrier are computed after those before it, and only from
+these. The step has them in the gradient of 1x1 convolutions (`models.pointwise`), between micro-batches, and around
+what is computed again (`rematerialization`). For CPUs XLA drops them before it optimises: it then undoes the first,
+computes micro-batches side by side, and keeps what was to be computed again; time or memory is lost. The pass that
+drops them is called `cse_barrier_expander` (jax 0.10). For GPUs the pass of that name comes late, and a program with
+barriers cannot be emitted, so there the flag would break such programs.
 
 **Convolutions are Eigen's.** XLA gives convolutions to YNNPACK, whose kernels for 3x3 take one and a half times as long
 as Eigen's, which XLA has as well (jaxlib 0.10.2 on an Intel Xeon with AVX-512; `tests/benchmarks/STEP.md`). An XLA that

@@ -1,7 +1,7 @@
 """Shares a student on the Hugging Face hub: `HF_TOKEN=... python -m jdnet_jax.push OWNER/NAME --from=runs/demo`.
 
 Sends its weights (`model.safetensors`, timm's names), `model.json`, the sums of both, the files of `--formats`, and a
-page (`README.md`) that says what it was trained and tested on, how sure that is, and where its weights began. No photo
+page (`README.md`) about its training, its tests with their uncertainty, and the origin of its weights. No photo
 is sent. `jdnet_jax.load("hf-hub:OWNER/NAME")` opens it, on any machine, and so does `--model` of predict and evaluate.
 
 With `--output=DIR` all of it is written there instead, to be looked at, and nothing is sent. HF_TOKEN is a token that

@@ -1,8 +1,8 @@
 """Checkpoints of a run, with Orbax: the newest, the best on val and every K steps; written aside, in the background.
 
 A checkpoint holds the SHA-256 of each of its files (`checksums`), one of which names its step. They are written before
-the folder gets its name, so a folder whose name is a step was once whole, and what differs from the list was damaged
-since; a copy under the name of another step is noticed.
+the folder gets its name, so a folder with a step as its name was complete once, and a file that differs from the list
+was damaged since; a copy under the name of another step is noticed.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Handling of figures that are not finite: the run stops, leaves the update out, or goes back to a checkpoint.
 
-`config.on_non_finite` chooses. What was done is counted here, kept in checkpoints, and continued from there.
+`config.on_non_finite` chooses. This module counts what was done, and checkpoints keep the counts.
 """
 
 from __future__ import annotations

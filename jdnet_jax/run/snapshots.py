@@ -2,8 +2,8 @@
 
 `snapshots/photos.npz` holds `image` uint8 [n, size, size, 3], `label` [n] and its `name` [n]; `snapshots/<step>.npz`
 holds, for each network, `<name>/map` [n, h, w], the activation map of the true label, and `<name>/probability` [n],
-what the network gives that label. Photos and steps are functions of the config and the data, so a run that was
-interrupted leaves the same files as one that was not.
+the network's probability of that label. Photos and steps are functions of the config and the data, so an interrupted
+run leaves the same files as an uninterrupted one.
 """
 
 from __future__ import annotations

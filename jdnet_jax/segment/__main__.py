@@ -2,10 +2,10 @@
 
 Each photo below the input gets a mask of its size at the same path below the output, ending in .png: greyscale, 255
 where the food is. `grabcut` needs OpenCV (the extra `[segment]`) and works offline; `sam`, Segment Anything, needs
-torch (the extra `[sam]`). Both know only that food stands in the middle of a photo.
+torch (the extra `[sam]`). Both only assume that food is in the middle of a photo.
 
-The same command continues an interrupted one, and passes over masks that it finds. An empty mask, or one of almost
-everything, is replaced as --on_empty says. `segmentation.json` beside the masks tells of each photo.
+The same command continues an interrupted one, and skips masks that exist. A mask that is empty or covers almost
+everything is replaced as --on_empty says. `segmentation.json` beside the masks has the result for each photo.
 """
 
 from __future__ import annotations

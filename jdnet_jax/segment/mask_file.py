@@ -1,8 +1,8 @@
 """Masks as PNG files that record how they were made, so that an interrupted segmentation can resume.
 
 A mask is greyscale of 8 bits, 255 where the food is and 0 elsewhere, of the upright photo's size, as datasets decode it
-(`photo_file`). What it was made with stands in a text chunk of the file itself; it appears under its name when it is
-whole.
+(`photo_file`). A text chunk of the file records how it was made. The file gets its name when it is
+complete.
 """
 
 from __future__ import annotations

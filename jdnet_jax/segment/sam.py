@@ -1,7 +1,7 @@
 """Segment Anything: a network that segments the object at a point or in a box.
 
-Kirillov et al., "Segment Anything", ICCV 2023, as the package `transformers` has it. What it is asked, and which of its
-answers is taken, is in `sam_prompts`.
+Kirillov et al., "Segment Anything", ICCV 2023, as the package `transformers` has it. `sam_prompts` has the prompts and
+the choice among the masks.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The segmentation of all photos below a folder, except those that have masks already.
 
-A mask that is there already is left as it is: one of the same settings was made by an earlier start, and one that this
-command did not write is the user's. Nothing else is remembered of an earlier start, so it may end at any moment.
+An existing mask is kept: one with the same settings was made by an earlier start, and one that this command did not
+write is the user's. No other state is kept, so the command may be interrupted at any moment.
 """
 
 from __future__ import annotations
