@@ -1,4 +1,4 @@
-"""What a finished model sees in photos: `python -m jdnet_jax.predict --model=runs/demo photo.jpg folder/ *.webp`.
+"""Predicts the classes of photos: `python -m jdnet_jax.predict --model=runs/demo photo.jpg folder/ *.webp`.
 
 The model is a workdir, a hand-off (`student/`) or an exported file. Each photo gets its `--top` most probable classes,
 with `--csv=FILE` also in a table for a spreadsheet, a photo a line, and with `--overlay=DIR` a picture that shows where

@@ -38,7 +38,7 @@ _EARLY = "early_stop"  # likewise, see `early_stop.EarlyStop.notes`
 
 
 def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "") -> dict[str, Any]:
-    """Trains what the config says, evaluates it, and leaves everything in `workdir`.
+    """Trains and evaluates the networks of a config, and writes all results to `workdir`.
 
     The same call continues a run that was interrupted, from its newest checkpoint.
 
@@ -81,7 +81,7 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
 
 
 class _Run:
-    """One run: its parts, the loop, and what it leaves."""
+    """One run: its parts, its loop and its results."""
 
     def __init__(self, config: ConfigDict, place: Workdir, dataset: data.Dataset):
         self.config, self.place, self.dataset = config, place, dataset
@@ -130,7 +130,7 @@ class _Run:
             self.progress.say(self.early.ignored)
 
     def train(self, interruption: Interruption) -> None:
-        """Runs the steps that are left, with logging, evaluation and checkpoints at their periods."""
+        """Runs the remaining steps, with logging, evaluation and checkpoints at their periods."""
         with self.recorder.open(self.place, is_writer=self.is_writer) as writer:
             while True:
                 try:
@@ -209,7 +209,7 @@ class _Run:
                 return
 
     def _look(self, writer: metrics.RunWriter, number: int, batch: devices.Batch) -> None:
-        """Measures the terms' gradients where it is time: for weights that follow them, and for the report."""
+        """Measures the terms' gradients when due: for weights that follow them, and for the report."""
         if (shown := self.looks.get(number - 1)) is not None:
             norms, figures = self.look(self.state, batch)
             self.state = dataclasses.replace(self.state, norms=norms)
@@ -217,7 +217,7 @@ class _Run:
                 writer.write_scalars(number, jax.device_get(figures))
 
     def _agree(self, stops: bool) -> bool:
-        """Whether the run ends after this step: all processes say the same at the same step.
+        """Whether the run ends after this step; all processes agree at the same step.
 
         Among several the answer is that of one step before, so that no process waits for it.
         """
@@ -249,7 +249,7 @@ class _Run:
         return summary
 
     def _resume(self) -> int:
-        """Goes to the newest checkpoint, where there is one, and returns its step; 0 where there is none."""
+        """Restores the newest checkpoint, if there is one, and returns its step, otherwise 0."""
         newest = self.checkpoints.latest_step()
         notes = None
         if newest is not None:
@@ -266,7 +266,7 @@ class _Run:
         return reached
 
     def _notes(self, window: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-        """What a checkpoint must say beside the state for the run to go on exactly."""
+        """The entries of a checkpoint beside the state, from which the run resumes exactly."""
         unlogged = [{key: float(value) for key, value in values.items()} for values in jax.device_get(window)]
         files: dict[str, Any] = {}
         if self.is_writer:

@@ -40,7 +40,7 @@ class Layer(NamedTuple):
     pads: Pads
 
     def __str__(self) -> str:
-        """As `112x112x32 3x3/1`: image, kernel and stride."""
+        """The text `112x112x32 3x3/1`: image, kernel and stride."""
         return f"{self.height}x{self.width}x{self.channels} {self.kernel_size}x{self.kernel_size}/{self.stride}"
 
 

@@ -1,4 +1,4 @@
-"""How much memory this process and its devices hold; imports no JAX before it is asked for devices."""
+"""Memory use of this process and its devices; JAX is imported only for the devices."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Whole:
         return f"a whole number from {self.low} to {self.high}"
 
     def check(self, path: str, value: Any) -> None:
-        """See `Values`."""
+        """Checks a value; see `Values`."""
         fits = isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
         _require(fits, path, value, self)
 
@@ -53,7 +53,7 @@ class Number:
         return f"a number {low} and {'below' if self.below else 'at most'} {self.high:g}"
 
     def check(self, path: str, value: Any) -> None:
-        """See `Values`."""
+        """Checks a value; see `Values`."""
         fits = isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
         fits = fits and not (self.above and value == self.low) and not (self.below and value == self.high)
         _require(fits, path, value, self)
@@ -67,7 +67,7 @@ class YesNo:
         return "True or False"
 
     def check(self, path: str, value: Any) -> None:
-        """See `Values`."""
+        """Checks a value; see `Values`."""
         _require(isinstance(value, bool), path, value, self)
 
 
@@ -81,7 +81,7 @@ class YesNoOr:
         return f"True, False or {' or '.join(self.names)}"
 
     def check(self, path: str, value: Any) -> None:
-        """See `Values`."""
+        """Checks a value; see `Values`."""
         _require(isinstance(value, bool) or (isinstance(value, str) and value in self.names), path, value, self)
 
 
@@ -95,7 +95,7 @@ class Text:
         return "text" if self.empty else "text that is not empty"
 
     def check(self, path: str, value: Any) -> None:
-        """See `Values`."""
+        """Checks a value; see `Values`."""
         fits = isinstance(value, str) and (self.empty or bool(value))
         fits = fits and not any(ord(c) < 32 or 0xD800 <= ord(c) <= 0xDFFF for c in value)
         _require(fits, path, value, self)
@@ -111,7 +111,7 @@ class Choice:
         return f"one of {', '.join(self.names)}"
 
     def check(self, path: str, value: Any) -> None:
-        """See `Values`."""
+        """Checks a value; see `Values`."""
         if not isinstance(value, str) or value not in self.names:
             raise UserError(f"{path}: {unknown('value', value, self.names)}")
 
@@ -129,7 +129,7 @@ class Several:
         return f"a tuple{f' of {how_many}' if how_many else ''}, each {self.each}"
 
     def check(self, path: str, value: Any) -> None:
-        """See `Values`."""
+        """Checks a value; see `Values`."""
         fits = isinstance(value, tuple | list) and len(value) >= self.least
         _require(fits and self.count in (None, len(value)), path, value, self)
         for entry in value:
@@ -146,7 +146,7 @@ class Section:
         return f"a section, each of its values {self.each}"
 
     def check(self, path: str, value: Any) -> None:
-        """See `Values`."""
+        """Checks a value; see `Values`."""
         _require(isinstance(value, Mapping | ConfigDict), path, value, self)
         for key in value:
             self.each.check(f"{path}.{key}", value[key])
@@ -160,7 +160,7 @@ class Options:
         return "text, a finite number, True, False, None, or a tuple or section of these"
 
     def check(self, path: str, value: Any) -> None:
-        """See `Values`."""
+        """Checks a value; see `Values`."""
         if isinstance(value, Mapping | ConfigDict):
             for key in value:
                 self.check(f"{path}.{key}", value[key])
@@ -174,13 +174,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a network's first weights come from: one name or path, or one for each branch of the network."""
+    """The source of a network's initial weights: one name or path, or one for each branch of the network."""
 
     def __str__(self) -> str:
         return "text, or a section with one for each branch"
 
     def check(self, path: str, value: Any) -> None:
-        """See `Values`."""
+        """Checks a value; see `Values`."""
         (Section(Text()) if isinstance(value, Mapping | ConfigDict) else Text()).check(path, value)
 
 

@@ -1,4 +1,4 @@
-"""From a dataset's name in a config to a prepared TFDS dataset with its splits, sizes and class names.
+"""Preparation of the dataset that a config names: a TFDS dataset with splits, sizes and class names.
 
 Our builders read raw files that the user names (or fetch them from their public source); every other name is
 TFDS's. Either way the prepared records live in the TFDS data directory: the environment variable TFDS_DATA_DIR, or

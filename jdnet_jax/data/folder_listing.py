@@ -48,7 +48,7 @@ class Photo:
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """What a folder holds.
+    """The listing of a folder.
 
     Attributes:
         root: the folder.

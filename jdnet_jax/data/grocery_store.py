@@ -62,7 +62,7 @@ class Listing:
 
 @dataclasses.dataclass(eq=False)
 class GroceryStoreConfig(tfds.core.BuilderConfig):
-    """What to build: `labels` 'fine' or 'coarse', `val` 'official' or 'holdout', from `raw_dir` ('': download).
+    """The options of a build: `labels` 'fine' or 'coarse', `val` 'official' or 'holdout', `raw_dir` ('': download).
 
     With `masks`, a folder, also a mask of each photo's food.
     """

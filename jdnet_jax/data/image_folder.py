@@ -35,7 +35,7 @@ LEAST_HELD_OUT, MOST_HELD_OUT = 0.1, 0.2
 
 @dataclasses.dataclass(eq=False)
 class ImageFolderConfig(tfds.core.BuilderConfig):
-    """What to build: the folder, and how much of each class a missing split takes from train; see `create`."""
+    """The options of a build: the folder, and the share of train that a missing split takes; see `create`."""
 
     raw_dir: str = ""
     val_fraction: float = 0.1

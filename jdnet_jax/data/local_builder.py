@@ -27,7 +27,7 @@ _SAY_EVERY = 1_000  # photos
 
 @dataclasses.dataclass(eq=False)
 class LocalConfig(tfds.core.BuilderConfig):
-    """What to build: from the files in `raw_dir`."""
+    """The options of a build: the files in `raw_dir`."""
 
     raw_dir: str = ""
 

@@ -148,7 +148,7 @@ _LEFT_OUT = ("empty", "others")  # of a listing
 
 
 def mask_of(root: Path, photo: Photo) -> Path:
-    """Where the mask of a photo lies."""
+    """The path of a photo's mask."""
     split = PurePosixPath(photo.path).parts[0] if _is_divided(root) else ""
     # By the file's name on disk: that in `path` has its accents in one writing.
     return root / split / "masks" / photo.file.relative_to(root / split / "photos").with_suffix(".png")

@@ -34,7 +34,7 @@ Tables = Mapping[str, tuple[Table, ...]]
 
 @dataclasses.dataclass(eq=False)
 class ParquetConfig(tfds.core.BuilderConfig):
-    """What to build; see `create`. `tables` are the files of train, val and test, as far as they are not held out."""
+    """The options of a build; see `create`. `tables` are the files of the splits that are not held out of train."""
 
     tables: Tables = dataclasses.field(default_factory=dict)
     names: tuple[str, ...] = ()

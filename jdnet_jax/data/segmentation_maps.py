@@ -41,7 +41,7 @@ _PHOTOS = (".jpg", ".jpeg", ".png")
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """Where a dataset's files lie.
+    """The layout of a dataset's files.
 
     Attributes:
         photos: folder of a split's photos, below the root, with `{split}` for the split.
@@ -69,7 +69,7 @@ class Photo:
 
 @dataclasses.dataclass(eq=False)
 class SegmentationMapsConfig(tfds.core.BuilderConfig):
-    """What to build: from `raw_dir`, with this share of each class of the official train as val."""
+    """The options of a build: the files in `raw_dir`, and the share of each class of the official train that is val."""
 
     raw_dir: str = ""
     val_fraction: float = 0.1

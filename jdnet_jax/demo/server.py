@@ -77,7 +77,7 @@ class Server(ThreadingHTTPServer):
         return name in self._names or _is_address(name, "is_loopback") or (self._everywhere and _is_address(name))
 
     def server_bind(self) -> None:
-        """As `TCPServer` does it: that of HTTP servers asks the network for the host's name, which may take long."""
+        """Binds as `TCPServer` does: HTTP servers also ask the network for the host's name, which may take long."""
         socketserver.TCPServer.server_bind(self)
 
     def handle_error(self, request: Any, client_address: Any) -> None:

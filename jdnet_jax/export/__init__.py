@@ -1,1 +1,1 @@
-"""From the hand-off to files that phones, browsers and servers run: `python -m jdnet_jax.export --help`."""
+"""Export of the hand-off to files that phones, browsers and servers run: `python -m jdnet_jax.export --help`."""

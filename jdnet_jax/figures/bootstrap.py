@@ -51,7 +51,7 @@ def figures(
 
 
 def _drawings(photos: int, draws: int, seed: int) -> Iterator[Int[np.ndarray, " n"]]:
-    """How often each photo was drawn."""
+    """The number of times that each photo was drawn."""
     rng = np.random.default_rng(seed)
     for _ in range(draws):
         yield np.bincount(rng.integers(photos, size=photos), minlength=photos)

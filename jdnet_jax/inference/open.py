@@ -1,4 +1,4 @@
-"""From the path of a model, of any format, to its runner."""
+"""Opening a model of any format by its path."""
 
 from __future__ import annotations
 

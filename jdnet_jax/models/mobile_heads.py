@@ -57,7 +57,7 @@ class ConvHead:
         *,
         train: bool,
     ) -> Outputs:
-        """See `Head`."""
+        """Returns the outputs except the stages; see `Head`."""
         x = settings.conv(self.features, 1, name="conv_head")(x)
         x = settings.norm(self.activation, name="bn2")(x, train=train)
         logits, kernel = classify(jnp.mean(x, (1, 2), dtype=jnp.float32))
@@ -86,7 +86,7 @@ class HiddenHead:
         *,
         train: bool,
     ) -> Outputs:
-        """See `Head`."""
+        """Returns the outputs except the stages; see `Head`."""
         pooled = jnp.mean(x, (1, 2), dtype=jnp.float32, keepdims=True)
         conv = Conv(self.features, 1, use_bias=not self.norm, precision=EXACT, name="conv_head")
         y = conv(pooled)

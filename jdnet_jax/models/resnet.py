@@ -42,7 +42,7 @@ _EPSILON = 1e-5  # of BatchNorm
 
 @dataclasses.dataclass(frozen=True)
 class Stem:
-    """What comes before the first stage, and how the first stage begins.
+    """The stem: the layers before the first stage, and the first stage's stride.
 
     Attributes:
         kernel_size: side of the convolution's kernel in pixels.

@@ -1,4 +1,4 @@
-"""How a network of the zoo describes itself: its taps, its input, and the options that a config may set."""
+"""The description of a network of the zoo: its taps, its input, and the options that a config may set."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The record of a run while it trains: lines for the person, figures for the files, and the evaluations on val."""
+"""The recorder of a run: lines on the screen, figures in files, and evaluations on val."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from jdnet_jax.run.workdir import Workdir, plain
 
 
 class Recorder:
-    """Writes down how a run goes."""
+    """A recorder of one run's progress."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Recorder:
         return results[STUDENT].top1
 
     def probe(self, writer: metrics.RunWriter, state: TrainState) -> None:
-        """Says what the student's features are worth before it is trained, where the config wants that told."""
+        """Fits and reports the linear probe of the untrained student, if the config asks for it."""
         student = self._parts.networks[STUDENT]
         if probe.comes_first(student, self._dataset, self._config):
             with self._progress.alive("reading the photos for a linear classifier") as now:

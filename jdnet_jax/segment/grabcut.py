@@ -56,26 +56,26 @@ class GrabCut:
 
     @property
     def settings(self) -> Mapping[str, Any]:
-        """See `Segmenter`."""
+        """The settings; see `Segmenter`."""
         return {"backend": "grabcut", **dataclasses.asdict(self)}
 
     @property
     def versions(self) -> Mapping[str, str]:
-        """See `Segmenter`."""
+        """The versions; see `Segmenter`."""
         return {"opencv": _opencv().__version__}
 
     @property
     def least(self) -> float:
-        """See `Segmenter`: the small ellipse's share."""
+        """The smallest share: that of the small ellipse; see `Segmenter`."""
         return ellipse.share(_FOOD)
 
     @property
     def reach(self) -> float:
-        """See `Segmenter`: the rectangle's share."""
+        """The largest share: that of the rectangle; see `Segmenter`."""
         return (1 - 2 * self.margin) ** 2
 
     def segment(self, pixels: Pixels) -> Mask:
-        """See `Segmenter`; the mask is empty for a photo that shrinks to less than 8 pixels on one side."""
+        """The mask of a photo, see `Segmenter`; empty for a photo that shrinks to less than 8 pixels on one side."""
         cv2 = _opencv()
         height, width = pixels.shape[:2]
         shrunk = self._shrunk(pixels)

@@ -37,7 +37,7 @@ class Sam:
     lock: threading.Lock = dataclasses.field(default_factory=threading.Lock)
 
     def segment(self, pixels: Pixels) -> Mask:
-        """See `Segmenter`."""
+        """The mask of a photo; see `Segmenter`."""
         import torch
 
         height, width = pixels.shape[:2]

@@ -24,7 +24,7 @@ _SAY_EVERY = 1_000  # photos: about ten seconds
 
 
 class SyntheticMealsConfig(tfds.core.BuilderConfig):
-    """What to draw. The name is made from the options, so that data of other options lies elsewhere.
+    """The options of a drawing. The name is made from them, so that data of other options lies elsewhere.
 
     Attributes:
         size: side of the photos in pixels, at least 16.

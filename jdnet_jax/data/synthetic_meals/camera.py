@@ -1,4 +1,4 @@
-"""From linear light at twice the size to the finished photo: pixels, focus, light falling off, tone and grain."""
+"""The camera: from linear light at twice the size to the photo, with focus, light falling off, tone and grain."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jdnet_jax.data.synthetic_meals.shading import Light
 
 @dataclasses.dataclass(frozen=True)
 class Shot:
-    """How one picture is taken; drawn from a separate random stream, so it never depends on the label.
+    """The settings of one picture; drawn from a separate random stream, so it never depends on the label.
 
     Attributes:
         light: sun and sky.

@@ -28,7 +28,7 @@ class Place:
 
     @property
     def lift(self) -> float:
-        """How far one unit of height moves up on the canvas."""
+        """The distance on the canvas of one unit of height."""
         return float(np.sqrt(max(0.0, 1 - self.squash**2)))
 
     def project(

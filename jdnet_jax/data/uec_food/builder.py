@@ -32,7 +32,7 @@ _TRAIN_IS = {"complement": "all the rest", "other_lists": "the other four lists"
 
 @dataclasses.dataclass(eq=False)
 class UecFoodConfig(tfds.core.BuilderConfig):
-    """What to build, see `create`, from `raw_dir` ('': download)."""
+    """The options of a build, see `create`; `raw_dir` '': download."""
 
     fold: int = 0
     train: str = "complement"
