@@ -57,7 +57,7 @@ def measure(config: ConfigDict, seconds: float, device: accelerators.Device | No
     Returns:
         `{"dataset", "image_size", "batch_size", "machine", "cache", "images_per_second": {stage: median over windows},
         "images_per_cpu_second": likewise}`, and for a device `feeds`: its name, the `images_per_second` of all its
-        chips at most, and the `cores` that the whole pipeline takes for these.
+        chips at most, and the `cores` that the whole pipeline needs for them.
 
     Raises:
         UserError: a mistake in the config, the data cannot be had, the step does not compile for the device, or its

@@ -147,7 +147,7 @@ class Launcher:
         def stop(number: int, frame: object) -> None:
             if not self._interrupted:
                 self._interrupted = True
-                for started in running:  # first, as nobody may be there to be told any more
+                for started in running:  # first, because the terminal may be closed
                     started.end()
                 self._say(f"{signal.Signals(number).name}: ending {len(running)} runs, which save where they are")
 

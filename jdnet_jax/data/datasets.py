@@ -32,7 +32,7 @@ from jdnet_jax.process.progress import say
 
 ROLES = ("train", "val", "test")
 
-# What TFDS logs as warnings and nobody can act upon.
+# Warnings of TFDS that a user cannot act upon.
 _TFDS_CHATTER = ("Using custom data configuration", "Variant folder", "`FeatureConnector.dtype` is deprecated")
 
 
@@ -319,7 +319,7 @@ def _prepared(create: Callable[[], tfds.core.DatasetBuilder]) -> tfds.core.Datas
                 raise UserError(
                     f"dataset {builder.name} could not be prepared in {builder.data_path}: {builders.first_line(error)}"
                 ) from error
-    return create()  # restores what the preparation wrote, whoever did it
+    return create()  # restores what the preparation (of any process) wrote
 
 
 @contextlib.contextmanager

@@ -68,7 +68,7 @@ class Server(ThreadingHTTPServer):
         """Whether the Host header of a request names this server.
 
         A page of another site could otherwise have its name resolved to this machine (DNS rebinding) and read what
-        is served here. Addresses are safe from that: they are resolved by nobody.
+        is served here. IP addresses are safe from that, because they are not resolved.
         """
         try:
             name = (urlsplit(f"//{host}").hostname or "").removesuffix(".")

@@ -79,7 +79,7 @@ def fill(folder: Path, file: Path) -> None:
     assets = folder / _ASSETS
     assets.mkdir()
     shutil.copy(file, assets / _FILE)
-    # Not among the assets: whoever has the app need not know where the photos of the training lay.
+    # Not among the assets: users of the app need not see the path of the training photos.
     shutil.copy(card_path, folder / model_card.FILE_NAME)
     (assets / _LABELS).write_text("".join(f"{printable(name)}\n" for name in card.classes), encoding="utf-8")
 

@@ -76,7 +76,7 @@ def of_split(dataset: Dataset, role: str, card: ModelCard, limit: int) -> Pictur
 def of_folder(folder: Path, card: ModelCard, limit: int, part: str = ALL) -> Pictures:
     """Photos below a folder; if it has more than the limit, spread over the folders in it.
 
-    Photos that cannot be read are passed over. Labels are known where every photo lies in a folder with a class's name.
+    Photos that cannot be read are skipped. Labels are known if every photo lies in a folder with a class's name.
 
     Args:
         folder: searched with the folders in it.

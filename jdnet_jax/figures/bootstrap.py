@@ -1,4 +1,4 @@
-"""Bootstrap: figures on random drawings of the photos, for several conditions at once; for `intervals.percentiles`.
+"""Bootstrap figures on random drawings of the photos, for several conditions at once; for `intervals.percentiles`.
 
 Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics, 1979: the photos are drawn again with
 replacement, as many as there are, and the figures are computed on each drawing. They show the chance of the photos

@@ -124,7 +124,7 @@ def _path(checkpoint: Mapping[Any, Any], kind: type, seen: set[int], depth: int)
         if path is not None:
             return [name, *path]
     if not any(isinstance(value, kind) for value in checkpoint.values()):
-        # Under a name that nobody else uses: the one dictionary with tensors, where there is no other.
+        # Under an unusual name: the only dictionary with tensors.
         # A pickle may name one object any number of times: each is looked through once.
         inner = {id(value): (name, value) for name, value in checkpoint.items() if isinstance(value, dict)}
         keys = [name for name, value in inner.values() if isinstance(name, str) and _holds(value, kind)]

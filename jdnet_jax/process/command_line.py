@@ -175,12 +175,12 @@ def mistake(error: BaseException) -> str | None:
 
 
 def _log_thread_error(args: threading.ExceptHookArgs) -> None:
-    """A background thread's error is reported once, by whoever waits for its result; the details go to the log."""
+    """Logs a background thread's error; the thread that waits for its result reports it to the user."""
     logging.info("error in thread %s", args.thread and args.thread.name, exc_info=args.exc_value)
 
 
 def _log_unraisable_error(args: sys.UnraisableHookArgs) -> None:
-    """The same for an error in a callback, which nobody can catch: TensorStore's, for one, after a save that failed."""
+    """Logs an error in a callback, which cannot be caught, such as TensorStore's after a failed save."""
     logging.info("error in %s", args.object, exc_info=args.exc_value)
 
 

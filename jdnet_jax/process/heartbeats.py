@@ -87,7 +87,7 @@ class Heartbeats:
                         del silent[key.data]
                 if time.monotonic() < beat:
                     continue
-                # Periods are counted, not seconds: while this process itself was stopped it could hear nobody.
+                # Periods are counted, not seconds, because a process that was stopped could not receive anything.
                 beat = time.monotonic() + PERIOD
                 with self._lock:
                     if not self._left:

@@ -149,7 +149,7 @@ class Workdir:
     def held(self) -> Iterator[None]:
         """Creates the folder and keeps other processes from training in it until this process ends, however it ends.
 
-        A file system without locks, as some that are mounted from elsewhere, keeps nobody.
+        On a file system without locks, such as some mounted ones, this has no effect.
 
         Raises:
             UserError: another process trains in it, or it cannot be made.
