@@ -219,7 +219,7 @@ class _Run:
     def _agree(self, stops: bool) -> bool:
         """Whether the run ends after this step; all processes agree at the same step.
 
-        Among several the answer is that of one step before, so that no process waits for it.
+        With several processes the answer is the one of the step before, so that none waits for it.
         """
         if jax.process_count() == 1:
             return stops
@@ -283,8 +283,8 @@ class _Run:
     def _roll_back(self, error: NonFiniteError, writer: metrics.RunWriter) -> None:
         """Goes back to the newest good checkpoint, from where `data_seed` gives another order.
 
-        Nothing of it has to be written at once: a run that is killed before its next checkpoint comes to the same step
-        again, and goes back again.
+        It need not be saved at once: a run that is killed before its next checkpoint reaches the same step again, and
+        goes back again.
 
         Raises:
             UserError: the policy is another one, or this would be one time too many.

@@ -32,7 +32,7 @@ def drawn_food() -> ConfigDict:
 def food_from_scratch(pair: str) -> ConfigDict:
     """The base for tens of thousands of photos of food: server and mobile networks from scratch, on a TPU or GPU.
 
-    After the usual practice for training these networks: SGD with momentum, cosine, inception crops.
+    The usual practice for training these networks: SGD with momentum, cosine, inception crops.
 
     Args:
         pair: one of `pairs.PAIRS`.

@@ -50,8 +50,8 @@ def head_of(network: str) -> str:
 def group_settings(config: ConfigDict, name: str) -> dict[str, Mapping[str, Any]]:
     """`optimizer` and `schedule` of one network or group: the config's, overridden by `config.groups[name]`.
 
-    A classifier's (`head_of`) are its network's, overridden likewise.
-    Where the adversarial term is faithful, the discriminators have the student's schedule.
+    Those of a classifier (`head_of`) are its network's, overridden likewise. If the adversarial term is faithful, the
+    discriminators have the student's schedule.
     """
     network = name.partition("/")[0]
     group, head = dict(config.groups.get(network, {})), config.groups.get(name, {}) if name != network else {}

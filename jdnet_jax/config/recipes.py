@@ -32,9 +32,9 @@ def text() -> str:
 def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
     """Turns a config into one of the recipes at equal budget, data order and initialisation.
 
-    What the table leaves open stays as the config has it. The strength r of each coupling's gradient into each teacher
-    is written down, so that flags can change it. Frozen teachers, and those of `jdnet_trained`, must have trained
-    weights in `config.teachers.*.init`.
+    Keys that the table does not set stay unchanged. The strength r of each coupling's gradient into each teacher is set
+    explicitly, so that flags can change it. Frozen teachers, and those of `jdnet_trained`, must have trained weights in
+    `config.teachers.*.init`.
 
     Raises:
         UserError: unknown recipe.

@@ -39,8 +39,8 @@ def cut(photo: Any, mask: Any, view: str) -> dict[str, Any]:
 def images_for(channels: int, batch: Mapping[str, Any]) -> Any:
     """The images that a network takes from a batch.
 
-    A network of 6 channels (RveRNet) takes the ROI and the context side by side. One of 3 takes `image`; where the
-    batch holds the two parts, their sum, the whole photo: so a network of either kind can teach one of the other.
+    A network of 6 channels (RveRNet) takes the ROI and the context side by side. One of 3 takes `image`; if the batch
+    holds the two parts, it takes their sum, the whole photo. So a network of either kind can teach one of the other.
 
     Args:
         channels: of the network's images.
@@ -69,7 +69,7 @@ def seen(photo: Any, mask: Any, view: str) -> Any:
 def photo_and_mask(images: Any) -> tuple[Any, Any]:
     """A photo and a mask (1 and 0) from which `seen` would make these six channels.
 
-    Where the photo is black either value of the mask gives the same, and it is 0.
+    Where the photo is black, both values of the mask give the same channels; it is 0 there.
     """
     roi, context = apart(images)
     return roi + context, (roi > 0).any(-1, keepdims=True).astype(images.dtype)

@@ -108,8 +108,8 @@ def over_seeds(differences: Float[np.ndarray, " seeds"]) -> Interval | None:
 def over_photos(differences: Float[np.ndarray, " photos"], seed: int = 0) -> Interval | None:
     """The paired bootstrap's percentile interval of the mean difference (Efron, Annals of Statistics, 1979).
 
-    It holds for these trainings: with others the difference would move by more than it says. None for fewer than two
-    photos.
+    It holds for these trainings: with other trainings the difference would vary by more than that. None for fewer than
+    two photos.
 
     Args:
         differences: of the two ways on the same photo.

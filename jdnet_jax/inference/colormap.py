@@ -13,8 +13,8 @@ def table() -> UInt8[np.ndarray, "256 3"]:
     """sRGB of the values 0 to 255: dark blue, purple, red, orange, light yellow.
 
     Perceived lightness (OKLab; Ottosson, 2020) rises evenly, so that equal steps of the value look equally large and
-    the order survives every kind of colour blindness and a grey print. The hue turns evenly beside it, at the largest
-    chroma that sRGB has there.
+    the order survives every kind of colour blindness and a grey print. The hue also turns evenly, at the largest chroma
+    that sRGB has there.
     """
     value = np.linspace(0.0, 1.0, 256)
     lightness = _LIGHTNESS[0] + (_LIGHTNESS[1] - _LIGHTNESS[0]) * value

@@ -64,8 +64,8 @@ def of_dataset(config: ConfigDict, role: str, card: ModelCard) -> LabelledPhotos
 def of_folder(root: Path, card: ModelCard) -> LabelledPhotos:
     """The photos of a folder in the layouts of `folder_listing` that are not divided; not all classes need be there.
 
-    The batches skip photos that cannot be read, naming each, and end with a UserError where they are many or all of a
-    class.
+    The batches skip photos that cannot be read, naming each, and end with a UserError if they are many, or all photos
+    of a class.
 
     Raises:
         UserError: no such folder, a folder in it that is named as no class, or no photos.

@@ -46,7 +46,7 @@ def find(names: Sequence[str]) -> list[Path]:
     """The files that names mean, in their order; a folder means the photos below it, sorted.
 
     A missing file and a folder without photos are kept as they are: `read` reports what is wrong with them.
-    Overlays of an earlier call are not taken from a folder.
+    Overlays of an earlier call in a folder are skipped.
     """
     files: list[Path] = []
     for path in (user_files.expanded(name) for name in names):

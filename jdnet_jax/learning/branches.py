@@ -45,8 +45,8 @@ def load(
     """The variables of a network with loaded branches; the rest stays freshly initialised.
 
     A branch of the integration of features has no classifier, and the source's is left out. The integration of logits
-    takes the classifier of 1,000 classes; where the source's is another, ours stays fresh, and a line says so.
-    Positional embeddings of another image size are resized, see `position_embedding.fit`.
+    takes the classifier of 1,000 classes; if the source has another, ours stays freshly initialised, and a line says
+    so. Positional embeddings of another image size are resized, see `position_embedding.fit`.
 
     Args:
         model: name of the network.

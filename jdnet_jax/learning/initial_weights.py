@@ -76,8 +76,8 @@ def _named(network: Network) -> Iterator[None]:
 def initialize(network: Network, seed: int, num_classes: int) -> Variables:
     """Initial parameters and batch statistics, float32: random, or loaded from the network's `init`.
 
-    Fresh values are a function of the seed and the network's name alone, so that the student of a control starts where
-    JDNet's does.
+    Fresh values are a function of the seed and the network's name alone, so that the student of a control run starts
+    with the same weights as JDNet's.
 
     Raises:
         UserError: weights that do not exist or do not fit the model.

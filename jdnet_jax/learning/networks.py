@@ -53,8 +53,8 @@ class Network:
     def prepare(self, batch: Mapping[str, Array | np.ndarray]) -> Float[Array, "batch size size channels"]:
         """A batch's images as this network takes them, float32: at the network's size, with its mean and deviation.
 
-        They are shrunk bilinearly with antialiasing, as the pipeline shrinks photos. Which of the batch's arrays they
-        are, `views.images_for` says.
+        They are shrunk bilinearly with antialiasing, as the pipeline shrinks photos. `views.images_for` chooses the
+        batch's arrays.
         """
         images = jnp.asarray(views.images_for(self.module.input_spec.channels, batch), jnp.float32)
         if images.shape[1] != self.image_size:

@@ -24,7 +24,7 @@ def inner(a: PyTree, b: PyTree) -> Float[Array, ""]:
 def _parts(tree: PyTree) -> Iterator[Float[Array, ...]]:
     """The arrays of a tree, with vectors and small kernels joined.
 
-    Each sum is several loops for XLA on a CPU to compile and to load, and a network has hundreds of them.
+    XLA on a CPU compiles each sum to several loops, and a network has hundreds of arrays.
     """
     leaves = jax.tree.leaves(tree)
     joined = [leaf.reshape(-1) for leaf in leaves if leaf.size <= _SMALL]

@@ -133,8 +133,8 @@ def in_turns(
 def at_step(state: PyTree, step: Int[Array, ""]) -> PyTree:
     """The optimiser's state with its schedule at another step of the run; all else stays as it is.
 
-    Optax counts the updates that were taken. The schedule must follow the run instead, so that it ends with it where
-    an update was left out; Adam's count goes on with the updates that its moments have seen.
+    Optax counts the updates that were taken. The schedule must follow the run instead, so that both end together even
+    if an update was left out; Adam's count goes on with the updates that its moments have seen.
     """
     return optax.tree.set(state, _is_of_schedule, count=step)
 

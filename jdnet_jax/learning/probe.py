@@ -118,8 +118,8 @@ def fit(
 ) -> Probe:
     """Multinomial logistic regression: minimises mean cross-entropy + strength / 2 x the sum of squared weights.
 
-    The weights are those of features brought to mean 0 and deviation 1 on train, so that one strength is right for all
-    of them; the probe's are of the features as they are. The bias is not penalised.
+    The weights are those of features brought to mean 0 and deviation 1 on train, so that one strength suits all of
+    them; the probe's weights are for the original features. The bias is not penalised.
 
     Args:
         features: of train.

@@ -51,7 +51,7 @@ class TermGradients:
     def __call__(self, state: TrainState, batch: Batch, names: Sequence[str]) -> dict[str, PyTree]:
         """Term -> gradient of its unweighted value with respect to the student's parameters, averaged over devices.
 
-        The student's forward pass is computed once, and each term goes back through it.
+        The student's forward pass is computed once, and each term's gradient is pulled back through it.
         """
         key = step_key(state)
         trainable = {name: network for name, network in self.networks.items() if network.trainable}
@@ -108,8 +108,8 @@ def look(gradients: TermGradients, every: int) -> Callable[[TrainState, Batch], 
     term but cross-entropy `gradient_share/<term>`, the norm of its weighted gradient as a share of cross-entropy's, and
     `gradient_cosine/<term>`, the cosine between the two, in [-1, 1].
 
-    It is no part of the train step because XLA for CPUs computes convolutions inside a condition 25 times slower (jax
-    0.10), so a step that measures now and then would cost as much as many.
+    It is not a part of the train step because XLA for CPUs computes convolutions inside a condition 25 times slower
+    (jax 0.10), so a step that measures only sometimes would always be slow.
     """
     terms, names = gradients.terms, compared(gradients.terms)
 

@@ -65,8 +65,8 @@ class Discriminator(nn.Module):
 def discriminator_loss(logits: Float[Array, "batch 2"], is_teacher: Bool[Array, " batch"]) -> Float[Array, ""]:
     """Mean over the batch and both logits of the binary cross-entropy with [1, 0] or, for a teacher's, [0, 1]; nats.
 
-    Zero logits give ln(2); logits that cannot be negative give ln(2) / 2 at the least, others come as near to 0 as they
-    like.
+    Zero logits give ln(2); logits that cannot be negative give ln(2) / 2 at the least, others can come arbitrarily
+    close to 0.
 
     >>> logits = jnp.array([[2.0, -2.0], [-2.0, 2.0]])  # one called a student, one a teacher
     >>> round(float(discriminator_loss(logits, jnp.array([False, True]))), 4)
@@ -93,7 +93,7 @@ def _targets(is_teacher: Bool[Array, " batch"]) -> Float[Array, "batch 2"]:
 class Adversarial(nn.Module):
     """The weighted sum of the discriminators' losses over all blocks.
 
-    The mean of their accuracies is left as the figure `accuracy`.
+    The mean of their accuracies is recorded as the figure `accuracy`.
 
     Attributes:
         student: reads the student's blocks.

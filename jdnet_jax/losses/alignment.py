@@ -33,7 +33,7 @@ def normalize(x: Float[Array, "*shape"], axis: int | Sequence[int]) -> Float[Arr
 def cosines(a: Float[Array, "*positions c"], b: Float[Array, "*positions c"]) -> Float[Array, "*positions"]:
     """The cosines along the last axis, `sum(normalize(a, -1) * normalize(b, -1), -1)`, in one pass over both arrays.
 
-    That is what such a term costs an accelerator: maps of 56 x 56 x 256 are larger than all that is computed of them.
+    Reading the maps is the cost of such a term on an accelerator: maps of 56 x 56 x 256 are larger than all results.
 
     >>> cosines(jnp.array([[1.0, 0.0], [1.0, 0.0]]), jnp.array([[2.0, 0.0], [0.0, 5.0]])).tolist()
     [1.0, 0.0]

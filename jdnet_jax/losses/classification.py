@@ -44,7 +44,7 @@ def kl_divergence(
     """The divergence tau^2 KL(softmax(target / tau) || softmax(logits / tau)) of each example, in nats.
 
     The factor tau^2 keeps the gradient's size independent of tau (Hinton, Vinyals, Dean, 2015, section 2). Gradient
-    flows into both arguments; the caller stops what it does not want.
+    flows into both arguments; the caller stops the gradients that it does not want.
 
     >>> logits = jnp.log(jnp.array([[0.5, 0.5]]))
     >>> round(float(kl_divergence(logits, jnp.log(jnp.array([[0.25, 0.75]])), 1.0)[0]), 4)
@@ -117,8 +117,8 @@ class Distill(nn.Module):
       distillation head, which the teacher teaches here too (as in the authors' code; in the paper's formula there is
       one head).
 
-    The label is smoothed as in the authors' code, the teacher's answer is not. The teacher is a fixed target. Of a
-    mixture of photos the label is the mixture's shares, and the teacher says of the mixture itself what it is.
+    The label is smoothed as in the authors' code, the teacher's prediction is not. The teacher is a fixed target. For
+    mixed photos the label is the mixture's shares, and the teacher predicts the mixture itself.
     """
 
     variant: str = "hard"
@@ -142,9 +142,9 @@ class Distill(nn.Module):
 class Kl(nn.Module):
     """Divergence of the two networks' predictions, each learning from the other's as a fixed target.
 
-    tau^2 KL(sg p_T || p_S), and where `mutual` also tau^2 KL(sg p_S || p_T), which only the teacher feels. With full
-    strength both ways and no other coupling this is Deep Mutual Learning (Zhang et al., CVPR 2018); one way, from a
-    frozen teacher, it is knowledge distillation (Hinton et al., 2015). Of a teacher with two heads p_T is its answer,
+    tau^2 KL(sg p_T || p_S), and where `mutual` also tau^2 KL(sg p_S || p_T), whose gradient only the teacher gets. With
+    full strength both ways and no other coupling this is Deep Mutual Learning (Zhang et al., CVPR 2018); one way, from
+    a frozen teacher, it is knowledge distillation (Hinton et al., 2015). Of a teacher with two heads p_T is its answer,
     the mean of their softmaxes.
     """
 

@@ -15,8 +15,8 @@ _VARIABLE = "JDNET_JAX_PARENT_PIPE"
 def ending_with_this() -> dict[str, Any]:
     """Arguments for `subprocess.Popen` and `run` so that the child, a command of this project, ends with this process.
 
-    The new process inherits the reading end of a pipe whose other end is this process's alone. The system closes that
-    one when this process is gone, even by SIGKILL, and the new one then ends as at SIGTERM.
+    The child inherits the reading end of a pipe; only this process has the other end. The system closes that end when
+    this process is gone, even by SIGKILL, and the child then ends as after SIGTERM.
     """
     read = _pipe()[0]
     return {"pass_fds": (read,), "env": {**os.environ, _VARIABLE: str(read)}}

@@ -86,7 +86,7 @@ def set_up_libraries() -> None:
 def with_photos(argv: list[str]) -> list[str]:
     """The arguments with a first one that is not an option turned into the flag for the folder of photos.
 
-    The config is `image_folder`, where they name none: `PHOTOS --config=image_folder:ce`.
+    The config is `image_folder` unless they name one: `PHOTOS --config=image_folder:ce`.
     """
     program, *arguments = argv
     if not arguments or arguments[0].startswith("-"):

@@ -37,8 +37,8 @@ def tunables(environ: Mapping[str, str], setting: str) -> str | None:
 def ask() -> None:
     """Restarts this process if it then gets huge pages, with the same process id, arguments, folder and open files.
 
-    To be called before anything is done. Elsewhere than under Linux it does nothing; another C library than glibc
-    ignores the variable.
+    Call it before anything else. It does nothing on systems other than Linux; another C library than glibc ignores the
+    variable.
     """
     with contextlib.suppress(OSError):
         wanted = tunables(os.environ, _SETTING.read_text())

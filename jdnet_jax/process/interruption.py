@@ -21,9 +21,9 @@ class Interrupted(Exception):
 class Interruption:
     """A context in which the first signal is noted for the loop to see, and a second ends the process at once.
 
-    Python itself looks at signals only between two of its instructions, which compiling or waiting for a device can put
-    off for minutes. So a thread reads them, and both the line that answers the first and the end at the second come at
-    once. Ending at once does no harm: whatever is being written gets its name only when it is whole.
+    Python handles signals only between two of its instructions, which compiling or waiting for a device can delay for
+    minutes. So a thread reads them: the message after the first signal and the end after the second come at once.
+    Ending at once is safe, because files get their names only when they are complete.
 
     Attributes:
         requested: the name of the first signal; None while none came.

@@ -14,8 +14,8 @@ def show_warnings() -> None:
 class WarningsOnScreen(logging.Handler):
     """Prints the first line of warnings to standard error.
 
-    What went wrong comes with its traceback, several times where threads wait for each other, and is then told in one
-    line by whoever ends because of it; the log has all of it.
+    Exceptions are left out: libraries log them with tracebacks, sometimes several times, and the command reports the
+    cause in one line at its end. The log has all of it.
     """
 
     def __init__(self) -> None:

@@ -15,8 +15,8 @@ from jdnet_jax.process.printable import lines
 def captured() -> Iterator[None]:
     """Keeps what native code writes to standard output and error from the screen.
 
-    The converters and interpreters of TensorFlow write their running commentary to the descriptors themselves, where no
-    setting reaches it. It is shown after all where the code inside raises an exception.
+    The converters and interpreters of TensorFlow write messages directly to the file descriptors, where no setting
+    applies. The output is shown if the code inside raises an exception.
     """
     sys.stdout.flush()
     sys.stderr.flush()

@@ -76,7 +76,7 @@ class Progress:
     def alive(self, work: str, every: float = SIGN_OF_LIFE) -> Iterator[Callable[[str], None]]:
         """While the block runs, regularly prints `still <work> after 0:30`.
 
-        Yields what tells that the work is another from then on.
+        Yields a function that renames the current work.
         """
         began, done = time.monotonic(), threading.Event()
 

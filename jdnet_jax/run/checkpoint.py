@@ -38,7 +38,7 @@ _STEP_NAME = re.compile("0|[1-9][0-9]*", re.ASCII)
 class _SealedPath(ocp.path.atomicity.AtomicRenameTemporaryPath):
     """A step's folder during writing: it gets its name only when the checksums of its finished files are in it.
 
-    Orbax finishes under a name that it takes for temporary, and so removes at the next start after a kill.
+    Orbax finishes it under a temporary name; after a kill, the next start removes it.
     """
 
     @classmethod
@@ -139,8 +139,7 @@ class Checkpoints:
     def _finish(self) -> None:
         """Waits for the running save, and repeats it if a change of the clock stopped it.
 
-        Orbax looks at the clock on the wall while it waits for its threads, and takes one that is set forward for
-        a long time in which nothing came.
+        Orbax uses the wall clock while it waits for its threads, so a clock that is set forward looks like a timeout.
         """
         pending, self._pending = self._pending, None
         try:

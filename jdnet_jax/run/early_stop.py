@@ -12,8 +12,8 @@ FEWEST = 100
 class EarlyStop:
     """Counts the evaluations since the student's top-1 on val was last the best so far (Prechelt, 1998).
 
-    What it decides depends on the evaluations alone, so that a run that is continued, and every process of several,
-    ends where a run of one piece would.
+    What it decides depends on the evaluations alone, so that a resumed run, and every process of several, ends at the
+    same step as an uninterrupted run.
     """
 
     def __init__(self, patience: int, val_photos: int, *, unseen: bool):

@@ -219,7 +219,7 @@ def rewind(path: Path, step: int, expected: str | None = None) -> None:
 def means(window: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """The means of the metrics of several steps, and how many of them were skipped.
 
-    The figures of a step that was left out are not numbers; where all were, they are all there is.
+    Steps that were left out, whose figures are not finite, do not count, unless all were left out.
     """
     taken = [values for values in window if not values.get("skipped")] or window
     averages = {key: float(np.mean([values[key] for values in taken])) for key in window[0]}

@@ -78,7 +78,7 @@ def begin(
 class Snapshots:
     """Takes the snapshots of a run, on one process alone: with a copy of the networks, on one of its devices.
 
-    No other process takes part, so none waits.
+    Other processes take no part and do not wait.
     """
 
     def __init__(

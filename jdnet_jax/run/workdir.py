@@ -112,8 +112,8 @@ class Workdir:
     def claim(self, config: ConfigDict) -> None:
         """Creates the folder and writes `config.json`, or checks that the folder belongs to this config.
 
-        For whoever holds it (`held`): of a run that goes on the config must stay. Keys that are free to change, such as
-        where the data lies, are written as they are now; of a finished run nothing changes any more.
+        The caller must hold it (`held`). The config of a resumed run must be the same, except for keys that may change,
+        such as the data's path, whose new values are written. A finished run does not change.
 
         Raises:
             UserError: the folder belongs to another config, cannot be made, or files of it are damaged.
