@@ -44,7 +44,7 @@ _OF_RECIPE = ("teachers", "teacher_selection", "losses", "blocks", "groups")
 def held(config: Mapping[str, Any]) -> dict[str, Any]:
     """The part of a resolved config that all runs of a comparison must share.
 
-    Keys that a run of an earlier version lacks have their default, which does what that version did.
+    Keys that a run of an earlier version lacks have their default, which keeps that version's behaviour.
     """
     config = filled(config, plain(default()))
     kept = {key: config[key] for key in _HELD}

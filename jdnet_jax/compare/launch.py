@@ -58,8 +58,8 @@ class Launcher:
     def run_all(self, runs: Sequence[Run]) -> bool:
         """Runs all unfinished runs in order; returns False if it was interrupted.
 
-        SIGTERM, SIGINT and SIGHUP end it early. What was running then is ended as `main` ends it: saved, to be
-        continued.
+        SIGTERM, SIGINT and SIGHUP end it early. Running trainings are then ended as `main` ends them: saved, so that
+        they can continue.
         """
         self._title = {run.name: f"run {i} of {len(runs)}, {run.name}" for i, run in enumerate(runs, 1)}
         waiting = [run for run in runs if run.place.finished() is None]

@@ -137,8 +137,8 @@ def random_crop(
 ) -> UInt8[tf.Tensor, "h w 3"]:
     """The window of a photo that `random_view` shows for this key.
 
-    Of a JPEG nothing else is decoded, and at the smallest scale at which both sides are at least 7/8 of `image_size`,
-    or at full scale; of other formats it has the photo's pixels. The borders are exact to a pixel of that scale.
+    A JPEG is decoded only there, at the smallest scale at which both sides are at least 7/8 of `image_size`, or at full
+    scale; other formats are cropped from the photo's pixels. The borders are exact to a pixel of that scale.
 
     Args:
         photo: its bytes, or what else `crop_of` takes.
@@ -153,7 +153,7 @@ def random_crop(
 def _geometry_draws(key: Int[tf.Tensor, " 2"]) -> Float[tf.Tensor, "draws+1 4"]:
     """The random numbers for `crop_window`, and one more row whose first number decides the flip.
 
-    Together, as a draw of TensorFlow's costs a dozen operations whatever its size.
+    They are drawn together, because each draw of TensorFlow costs a dozen operations, whatever its size.
     """
     return tf.random.stateless_uniform([_CROP_DRAWS + 1, 4], key + _GEOMETRY, alg="philox")
 
@@ -194,7 +194,7 @@ def crop_window(
 def shift(image: Float[tf.Tensor, "h w 3"], key: Int[tf.Tensor, " 2"], pad: int) -> Float[tf.Tensor, "h w 3"]:
     """A randomly shifted view, filled with black at its borders: CIFAR's customary augmentation.
 
-    The place is uniform among the (2 pad + 1)^2 that there are. (He et al., CVPR 2016, section 4.2, pad by 4.)
+    The offset is uniform among the (2 pad + 1)^2 possible ones. (He et al., CVPR 2016, section 4.2, pad by 4.)
 
     Args:
         image: a view.

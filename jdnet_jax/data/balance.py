@@ -101,8 +101,8 @@ def times(
 ) -> Int[tf.Tensor, " n"]:
     """The number of times that photos are seen in an epoch.
 
-    Each of a class of n is seen quota // n times, and quota % n of them once more: those whose turn it is, beginning
-    where the epoch before ended.
+    Each photo of a class of n is seen quota // n times, and quota % n of them once more: those whose turn it is,
+    beginning where the epoch before ended.
 
     Args:
         rank: see `Turns`.

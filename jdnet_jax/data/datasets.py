@@ -210,7 +210,8 @@ def with_unlabelled(dataset: Dataset, config: ConfigDict) -> Dataset:
 def with_decoded(dataset: Dataset, config: ConfigDict) -> Dataset:
     """The dataset with the training photos decoded, if its config asks for that.
 
-    They are decoded once for all runs and processes; evaluation decodes its photos itself, and sees what it saw.
+    They are decoded once for all runs and processes; evaluation still decodes its photos itself, so its views do not
+    change.
 
     Args:
         dataset: prepared.
@@ -302,9 +303,9 @@ _CANNOT_BE_HAD = (
 def _prepared(create: Callable[[], tfds.core.DatasetBuilder]) -> tfds.core.DatasetBuilder:
     """Downloads and prepares, once for all processes.
 
-    TFDS writes into a directory aside and renames it when it is whole, so an interrupted preparation is never taken
-    for a finished one. The lock spares the processes of one machine the same work; between machines that share a file
-    system the first rename wins and the others take what it left.
+    TFDS writes into a temporary directory and renames it when it is complete, so an interrupted preparation never looks
+    finished. The lock keeps processes of one machine from doing the same work twice; between machines that share a file
+    system the first rename wins and the others use its result.
     """
     builder = create()
     if builder.is_prepared():

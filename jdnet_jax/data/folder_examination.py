@@ -150,8 +150,8 @@ def divide(
     """Holds the splits that `photos` lacks out of its train.
 
     Class by class, as `stratified_hold_out` does: a class of one photo is in train alone, one of two in train and in
-    the first of test and val that is missing. Identical files stay together. Those that lie under several classes,
-    of which all but one must be wrong, stay in train and are not counted: a test on them would measure nothing.
+    the first of test and val that is missing. Identical files stay together. Those under several classes, where at most
+    one can be right, stay in train and are not counted: a test on them would measure nothing.
 
     Args:
         photos: of train and of each split that there is.

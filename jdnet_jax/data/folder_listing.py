@@ -139,8 +139,8 @@ def read_listing(root: Path) -> Listing:
 def digest(listing: Listing) -> str:
     """A digest that changes when the folder changes: 12 hexadecimal digits.
 
-    Of the paths, sizes and the first, middle and last 4 KB of each photo, so that it does not take the time to read
-    them all; a copy of the folder has the same digest whenever it was made.
+    It covers the paths, the sizes and the first, middle and last 4 KB of each photo, to save the time of reading them
+    all. A copy of the folder has the same digest.
     """
     sha = hashlib.sha256()
     for split, photos in listing.photos.items():

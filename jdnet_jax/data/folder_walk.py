@@ -73,8 +73,8 @@ def files(folder: Path) -> list[Path]:
 def files_below(folder: Path) -> list[Path]:
     """The files below a folder, sorted folder by folder.
 
-    Links to folders are followed. A folder that is reached on several ways counts once, where it really is if that is
-    below `folder` too; so links may lead round in a circle.
+    Links to folders are followed. A folder that is reached in several ways counts once, at its real place if that is
+    below `folder` too; so links may form circles.
 
     Raises:
         UserError: a folder cannot be listed.

@@ -91,8 +91,8 @@ def create(
 def share_of(role: str, photos: int) -> float:
     """The default share of a folder's photos that is held out.
 
-    A tenth. Of fewer than 1,000 photos more, so that there are ENOUGH to test on, though never more than a fifth; for
-    val, on which what takes ENOUGH photos is fitted, only where a fifth is ENOUGH (OURS).
+    A tenth. With fewer than 1,000 photos more, so that there are ENOUGH to test on, but never more than a fifth. Val
+    gets more only if a fifth is ENOUGH, because it is used to fit values that need ENOUGH photos (OURS).
 
     Args:
         role: `val` or `test`.

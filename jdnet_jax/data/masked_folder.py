@@ -198,8 +198,8 @@ class Masked(NamedTuple):
 def with_region(photos: Mapping[str, Sequence[Masked]], where: Path) -> tuple[dict[str, set[str]], tuple[str, ...]]:
     """The names of each split's photos whose mask has a region of interest, and sentences on the others.
 
-    A mask without any region leaves nothing to look at: its photo is left out and counted. One that covers the whole
-    photo is counted and kept: its context is black.
+    A photo whose mask has no region is left out and counted. A mask that covers the whole photo is counted and kept:
+    its context is black.
 
     Args:
         photos: by split.

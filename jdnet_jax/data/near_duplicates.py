@@ -34,7 +34,7 @@ def pairs_across(
     """Photos of different splits whose hashes differ in at most `max_distance` bits, as pairs of (split, position).
 
     Every photo of a split is compared with every one of the others. 10,000 photos, a fifth of them held out, take a
-    tenth of a second on one core, ten times as many a hundred times as long; the memory for it stays the same.
+    tenth of a second on one core; ten times as many take a hundred times as long, in the same memory.
 
     Args:
         hashes: the hashes of each split.

@@ -16,8 +16,8 @@ R = TypeVar("R")
 def in_order(function: Callable[[T], R], items: Iterable[T], threads: int | None = None) -> Iterator[R]:
     """Results of `function` in the order of `items`, computed at most two a thread ahead of the one asked for.
 
-    The executor's `map` starts on everything at once, so that its results, whole photos perhaps, pile up in memory
-    where they are taken more slowly than they are made.
+    The executor's `map` starts on everything at once, so that its results, such as whole photos, fill the memory if
+    they are used more slowly than they are made.
 
     Args:
         function: called from several threads.

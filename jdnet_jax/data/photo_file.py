@@ -89,7 +89,7 @@ def record_of(file: Path) -> bytes:
 def to_record(content: bytes) -> bytes:
     """The bytes of a JPEG or PNG file that TensorFlow decodes to the photo in `content`.
 
-    A file that is kept as it is has not been decoded: whether its pixels are whole is for `image_check` to find out.
+    A file that is kept unchanged has not been decoded: `image_check` checks its pixels.
 
     Raises:
         UnreadablePhotoError: the format is not known, the file is damaged, or it is beyond a limit of `photo_limits`.

@@ -74,7 +74,7 @@ def check(builder: tfds.core.DatasetBuilder) -> None:
 def check_photos(builder: tfds.core.DatasetBuilder) -> None:
     """Checks once that the photos of a dataset that TFDS prepared are within `photo_limits`, since TFDS checks none.
 
-    A file beside the records remembers it, where one can be written there; it is of these very records.
+    A file beside the records remembers the check, if one can be written there; it is valid for these records only.
 
     Raises:
         UserError: names the first photo that is not, and its record.

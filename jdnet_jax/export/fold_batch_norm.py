@@ -85,8 +85,8 @@ def fold(module: nn.Module, variables: Mapping[str, PyTree]) -> Folded:
 def _batch_norms(module: nn.Module, variables: Mapping[str, PyTree]) -> dict[_Path, tuple[float, _Path | None]]:
     """The path of each BatchNorm -> its epsilon, and the path of the convolution that it can be folded into, if any.
 
-    What a convolution's output goes to is read from the traced operations, where an identity with a name
-    stands behind each convolution and before each BatchNorm.
+    The uses of a convolution's output are read from the traced operations, with a named identity after each convolution
+    and before each BatchNorm.
     """
     convs: list[_Path] = []
     norms: list[_Path] = []
@@ -120,7 +120,7 @@ def _batch_norms(module: nn.Module, variables: Mapping[str, PyTree]) -> dict[_Pa
 def _only_uses(jaxpr: Any) -> Iterator[tuple[int, int]]:
     """Pairs of numbers: each marked convolution whose output is used once, and the marked BatchNorm that uses it.
 
-    That this BatchNorm's slope is asked for too is no other use.
+    The slope of the same BatchNorm does not count as another use.
     """
     marks: dict[str, dict[Any, int]] = {"conv": {}, "norm": {}, "slope": {}}
     uses = Counter(value for value in jaxpr.outvars if not isinstance(value, Literal))

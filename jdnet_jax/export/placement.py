@@ -18,7 +18,7 @@ _FOLDERS = {"": "saved_model.pb", ".mlpackage": "Manifest.json"}  # what lies in
 def placed(output: Path, suffix: str) -> Iterator[Path]:
     """Yields a temporary path to write to, then moves the files there to `output`, with model card and checksums.
 
-    Where the code inside raises an exception, what was at `output` before stays as it is and nothing new is left.
+    If the code inside raises an exception, an earlier `output` stays unchanged and nothing new is left.
 
     Args:
         output: where the export is to lie.

@@ -32,8 +32,8 @@ _RGB, _TENSOR_AXIS_LABELS = 1, 2
 def metadata(card: ModelCard, author: str, licence: str, outputs: Sequence[str]) -> bytes:
     """The metadata of an exported student.
 
-    Its input is the pixels as they are, because the normalisation is inside the file: mean 0 and deviation 1. What the
-    network was trained with is told in the input's description.
+    Its input is the pixels as they are, because the normalisation is inside the file: mean 0 and deviation 1. The
+    input's description has the values of the training.
     """
     builder = flatbuffers.Builder(1024)
     size = card.image_size

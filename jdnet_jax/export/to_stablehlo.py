@@ -17,7 +17,7 @@ def convert(function: InferenceFunction) -> bytes:
 
     Of a model of `roi+context` it takes a mask, uint8 [batch, size, size, 1], behind the images.
 
-    `jax.export.deserialize` reads it, of this version of JAX and, as JAX promises, of those of half a year after it.
+    `jax.export.deserialize` reads it, in this version of JAX and, as JAX promises, in versions up to half a year newer.
     """
     size = function.card.image_size
     (batch,) = jax.export.symbolic_shape("batch")

@@ -75,7 +75,7 @@ def created(path: Path) -> BinaryIO:
 def replaced_folder(folder: Path) -> Iterator[Path]:
     """Yields an empty temporary folder to fill, then puts it in the place of `folder`.
 
-    Where the code inside raises an exception, what was at `folder` before stays as it is and nothing new is left.
+    If the code inside raises an exception, an earlier `folder` stays unchanged and nothing new is left.
 
     Raises:
         OSError: the folder aside cannot be made, or not be moved.

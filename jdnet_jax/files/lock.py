@@ -17,8 +17,8 @@ from jdnet_jax.process.errors import UserError
 def held(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     """Waits for the lock and holds it until the context or the process ends, however that comes.
 
-    The file stays, empty. Nothing is ever written to it, a link is not followed, and nobody else's file is taken: the
-    folder may be one such as `/tmp`, where anybody can put a file of that name.
+    The file stays, empty. Nothing is ever written to it, links are not followed, and files of other users are refused:
+    the folder may be one such as `/tmp`, where anybody can put a file of that name.
 
     Args:
         path: of the file, which is made where it is not there.

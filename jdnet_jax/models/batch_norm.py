@@ -69,7 +69,7 @@ class BatchNorm(nn.Module):
     ) -> Float[Array, "batch height width channels"]:
         """The derivative of each value of the result with respect to its input, with constant statistics.
 
-        To be called after the layer itself, with the same arguments; the result is float32.
+        Call it after the layer itself, with the same arguments; the result is float32.
         """
         wide = x.astype(jnp.float32)
         scale: Array = self.get_variable("params", "scale")

@@ -26,7 +26,7 @@ def is_id(source: str) -> bool:
     """Whether a source of weights is written as a repository of the hub.
 
     That is `timm/NAME`, or `hf-hub:OWNER/NAME` for any owner (`OWNER/NAME` alone would be taken for a path), each with
-    `@REVISION` where it is not to be the newest.
+    `@REVISION` for another revision than the newest.
     """
     return _ID.fullmatch(source) is not None
 

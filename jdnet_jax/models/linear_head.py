@@ -22,7 +22,7 @@ def linear_head(
 ) -> Outputs:
     """The outputs of a network with a linear head: logits are a linear layer of the float32 mean over positions.
 
-    To be called in the network's compact method, whose modules the layers become.
+    Call it in the network's compact method: the layers become modules of the network.
 
     Args:
         network: has `num_classes`, `drop_rate` and `data_axis`, for Dropout before the linear layer.
@@ -41,7 +41,7 @@ def classify(
 ) -> tuple[Float[Array, "batch classes"], Float[Array, "channels classes"] | None]:
     """Dropout and the linear layer, see `linear_head`: the logits, and the kernel that made them.
 
-    A network of 0 classes has no linear layer: what it returns as logits are the features, as in timm.
+    A network with 0 classes has no linear layer: its logits are the features, as in timm.
     """
     features = Dropout(network.drop_rate, network.data_axis)(features, train=train)
     if network.num_classes == 0:

@@ -25,7 +25,7 @@ _PLATFORM: ContextVar[str | None] = ContextVar("platform", default=None)
 def plain() -> Iterator[None]:
     """A context in which each layer is traced as one operation.
 
-    Trace a new function inside: what `jax.jit` has traced before, it does not trace again.
+    Trace a new function inside, because `jax.jit` does not trace a function again.
     """
     token = _PLAIN.set(True)
     try:

@@ -15,7 +15,7 @@ from jdnet_jax.models import initialization, lowering
 def multiply_adds(module: nn.Module, image_size: int) -> int:
     """Multiply-adds of convolutions and matrix products for the logits of one image; nothing is computed.
 
-    As papers on networks for phones count them: BatchNorm, activations, pooling and the activation map are left out.
+    Counted as in papers on networks for phones: without BatchNorm, activations, pooling and the activation map.
 
     Args:
         module: a network of the zoo.

@@ -21,8 +21,8 @@ _TF = "tf_"  # timm's mark of networks with TensorFlow's padding and epsilons
 def refuse(name: str, source: str, path: Path | None, said: str | None, alike: Callable[[str], bool]) -> None:
     """Refuses another network's weights.
 
-    Of what tells the network - the file itself, a card beside it, its name or the hub's - the first that names one of
-    the zoo counts.
+    The first source that names a network of the zoo counts: the file itself, a card beside it, its name, or the hub's
+    name.
 
     Args:
         name: of the network that they are for.

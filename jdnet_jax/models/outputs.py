@@ -16,7 +16,7 @@ from jdnet_jax.models.pointwise import EXACT
 class HiddenLayer:
     """A layer between global average pooling and the last linear layer (as in MobileNetV3).
 
-    `logits = f(mean(maps, (1, 2)) @ kernel) @ Outputs.kernel + bias`, where f works on each hidden unit for itself
+    `logits = f(mean(maps, (1, 2)) @ kernel) @ Outputs.kernel + bias`, where f works on each hidden unit separately
     (normalisation, bias and activation).
 
     Attributes:

@@ -229,7 +229,7 @@ def _like(name: str, num_classes: int, options: Mapping[str, Any]) -> nn.Module:
 def _match_names(name: str, file_names: Collection[str], expected: Collection[str]) -> tuple[dict[str, str], bool]:
     """The file's name of each expected tensor that it has, under the naming that fits best: timm's if several do.
 
-    Also whether it is another one than timm's.
+    Also returns whether it is another naming than timm's.
     """
     candidates = [{file_name: file_name for file_name in file_names if file_name in expected}]
     candidates += [

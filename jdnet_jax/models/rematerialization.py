@@ -18,7 +18,7 @@ def of_blocks() -> Iterator[None]:
     """Networks of the zoo that are called in this context compute their blocks again in the backward pass.
 
     A block is a module that a network (a module with `stages`) calls by itself: a residual block, a layer of a dense
-    block or of a transformer, the stem. A network inside another one, such as a branch of RveRNet, is none.
+    block or of a transformer, the stem. A network inside another one, such as a branch of RveRNet, is not a block.
     """
     within = False
 

@@ -51,7 +51,7 @@ INERT = (
 def find(checkpoint: Any, kind: type) -> dict[str, Any]:
     """The dictionary of named tensors in a checkpoint, without other entries.
 
-    A line on standard error says where it was and what is left out.
+    A line on standard error names the key and the entries that are left out.
 
     Args:
         checkpoint: as it was read; its dictionaries may contain themselves.

@@ -27,7 +27,7 @@ def to_torch(
 ) -> None:
     """Writes the file, reads it again, and puts it in place.
 
-    It has what timm's state dict of the network has, in PyTorch's layout: float32, and for each BatchNorm a
+    It has the entries of timm's state dict of the network, in PyTorch's layout: float32, and for each BatchNorm a
     `num_batches_tracked` (int64) of 0, which PyTorch keeps and does not use where the momentum is a number.
 
     Args:

@@ -45,7 +45,7 @@ def choose(masks: Bool[np.ndarray, "masks rows columns"], predicted_iou: Float[n
     """The number of the chosen mask: the one with the best predicted IoU among those that contain the photo's centre.
 
     Masks that `rule` would call empty or full come after all others, and among these the ones without the centre after
-    those with it. Of equal ones the first is taken.
+    those with it. Of equal ones the first is chosen.
 
     Args:
         masks: of all prompts.

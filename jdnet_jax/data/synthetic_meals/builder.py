@@ -65,10 +65,10 @@ class SyntheticMeals(tfds.core.GeneratorBasedBuilder):
     """Drawn photos of plates of food with exact masks; the dataset that comes with the project.
 
     12 classes; 4,000 train, 600 val and 1,200 test photos of 96 x 96 pixels, balanced to within one photo a class.
-    Nothing is downloaded: `renderer.render` draws each photo from (seed, split, index). Ten classes are told by
-    colour, texture and shape; `ketchup` and `chili_paste` are the same sauce, bit for bit, and differ only in what it
-    lies on and beside. `mask` is 255 where the photo shows the food of the label and 0 elsewhere: side dishes, plates
-    and whatever lies over the food are not part of it.
+    Nothing is downloaded: `renderer.render` draws each photo from (seed, split, index). Ten classes differ in colour,
+    texture and shape; `ketchup` and `chili_paste` are the same sauce, bit for bit, and differ only in what it lies on
+    and beside. `mask` is 255 where the photo shows the food of the label and 0 elsewhere: side dishes, plates and
+    whatever lies over the food are not part of it.
     """
 
     VERSION = tfds.core.Version("1.0.0")
@@ -84,8 +84,8 @@ class SyntheticMeals(tfds.core.GeneratorBasedBuilder):
     def download_and_prepare(self, **options: Any) -> None:
         """Draws the photos, if that is still to do; takes TFDS's options.
 
-        Nothing is fetched, so TFDS's talk of downloads is left out and its public bucket is not asked. TFDS renames the
-        directory when it is whole, so that an interrupted preparation leaves nothing that looks prepared.
+        Nothing is fetched, so TFDS's messages about downloads are suppressed and its public bucket is not asked. TFDS
+        renames the directory when it is complete, so an interrupted preparation never looks prepared.
         """
         config = options.pop("download_config", None) or tfds.download.DownloadConfig()
         config = dataclasses.replace(config, try_download_gcs=False)

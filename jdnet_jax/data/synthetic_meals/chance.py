@@ -13,7 +13,7 @@ Option = TypeVar("Option")
 def pick(rng: np.random.Generator, weights: Mapping[Option, float]) -> Option:
     """One of the keys, each with the probability of its share in the weights.
 
-    `Generator.choice` does the same in ten times the time, most of it spent on making arrays.
+    `Generator.choice` does the same but takes ten times as long, mostly to make arrays.
     """
     left = rng.random() * sum(weights.values())
     for option, weight in weights.items():

@@ -25,10 +25,10 @@ def render(
 ) -> tuple[UInt8[np.ndarray, "size size 3"], Bool[np.ndarray, "size size"]]:
     """Renders a photo of class `label`; a pure function of its arguments.
 
-    The camera, the light and the sauce come from streams of random numbers that do not know the label, the rest of the
-    scene from one that does. The two sauce classes are drawn in two layers, and every step after the drawing works
-    pixel by pixel or on each layer alone, so that inside the mask `ketchup` and `chili_paste` of one seed have the same
-    bits: the region of interest alone says nothing about which of the two it is.
+    The camera, the light and the sauce come from random streams that do not depend on the label, the rest of the scene
+    from one that does. The two sauce classes are drawn in two layers, and every step after the drawing works pixel by
+    pixel or on each layer alone, so that inside the mask `ketchup` and `chili_paste` of one seed have the same bits:
+    the region of interest alone says nothing about which of the two it is.
 
     Args:
         label: index into `CLASS_NAMES`.
