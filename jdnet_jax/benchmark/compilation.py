@@ -65,7 +65,7 @@ def check_installed(device: Device) -> None:
     package = "libtpu" if device.chip.sides else "jax_cuda13_plugin"
     if importlib.util.find_spec(package) is None:
         raise UserError(
-            f"--device={device.name}: its compiler ({package}) is not installed: pip install jdnet-jax[aot], in an "
+            f"--device={device.name}: its compiler ({package}) is not installed: pip install jdnet-jax[aot], in a "
             "separate environment, as JAX looks for a TPU where it finds one"
         )
 
