@@ -18,7 +18,7 @@ from jdnet_jax.run.outcome import Tested
 def of_networks(
     parts: Assembly, dataset: Dataset, evaluation: Evaluation, state: TrainState, progress: Progress
 ) -> Tested:
-    """Tests the networks as they are in `state`; what is fitted, is fitted on val, if training has not seen it.
+    """Tests the networks of `state`; temperature and threshold are fitted on val, if training has not used it.
 
     Args:
         parts: of the run.
