@@ -18,7 +18,7 @@ def jdnet(*args, **env):
 
 def test_help_says_what_signals_do_and_with_which_status():
     result = jdnet("--help")
-    assert "the exit status is 75" in result.stdout
+    assert "exits with status 75" in result.stdout
 
 
 def test_help_lists_the_recipes():
