@@ -42,6 +42,25 @@ def command(name, *args, fresh=False, **env):
     )
 
 
+def interrupted(words, number, module, *args, **env):
+    """What `python -m <module>` prints if it gets a signal at the line with these words, and then ends as told."""
+    with subprocess.Popen(
+        [sys.executable, "-m", module, *args],
+        cwd=ROOT,
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            if words in line:
+                process.send_signal(number)
+        assert process.wait(120) == 75, lines
+    return "".join(lines)
+
+
 @contextlib.contextmanager
 def started(module, *args, fresh=False, **env):
     """`python -m <module>` as `command` runs one, but going on beside the test, which may not outlive it."""

@@ -24,6 +24,25 @@ Divided = dict[str, tuple[Photo, ...]]
 
 
 @dataclasses.dataclass(frozen=True)
+class Division:
+    """How the splits that a folder lacks are held out of its train.
+
+    Attributes:
+        val_fraction: share of each class, in (0, 1).
+        test_fraction: likewise; both together are below 1.
+        seed: of the hash that decides.
+        folds: for cross-validation, test is one of this many parts, see `stratified_folds`; 0 for `test_fraction`.
+        fold: which part, from 0.
+    """
+
+    val_fraction: float = 0.1
+    test_fraction: float = 0.1
+    seed: int = 0
+    folds: int = 0
+    fold: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
 class Fingerprint:
     """The digests of a photo that was read.
 
@@ -78,21 +97,13 @@ class Examination:
 
 
 @functools.lru_cache(maxsize=1)
-def examine(
-    name: str,
-    raw_dir: str,
-    val_fraction: float,
-    test_fraction: float,
-    split_seed: int,
-    folds: int = 0,
-    fold: int = 0,
-) -> Examination:
+def examine(name: str, raw_dir: str, division: Division) -> Examination:
     """Reads all photos of a folder and divides them; cached, so that check and preparation together read them once.
 
     Args:
         name: tells a changed folder from what it was.
         raw_dir: the folder.
-        val_fraction: see `divide`, like the others.
+        division: see there.
 
     Raises:
         UserError: as `fingerprint` and `divide`.
@@ -102,7 +113,7 @@ def examine(
     fingerprints, unreadable = fingerprint(listing)
     readable = only_in(fingerprints, listing.photos)
     contents = {path: print_.content for path, print_ in fingerprints.items()}
-    divided = divide(readable, contents, val_fraction, test_fraction, split_seed, folds, fold)
+    divided = divide(readable, contents, division)
     return Examination(listing, divided, fingerprints, unreadable)
 
 
@@ -138,15 +149,7 @@ def fingerprint(listing: Listing) -> tuple[dict[str, Fingerprint], dict[str, str
     return fingerprints, unreadable
 
 
-def divide(
-    photos: Mapping[str, Sequence[Photo]],
-    contents: Mapping[str, bytes],
-    val_fraction: float,
-    test_fraction: float,
-    seed: int,
-    folds: int = 0,
-    fold: int = 0,
-) -> Divided:
+def divide(photos: Mapping[str, Sequence[Photo]], contents: Mapping[str, bytes], division: Division) -> Divided:
     """Holds the splits that `photos` lacks out of its train.
 
     Class by class, as `stratified_hold_out` does: a class of one photo is in train alone, one of two in train and in
@@ -156,11 +159,7 @@ def divide(
     Args:
         photos: of train and of each split that there is.
         contents: from a photo's path to what is equal for identical files.
-        val_fraction: share of each class.
-        test_fraction: likewise.
-        seed: of the hash that decides.
-        folds: number of parts, one of which is test, see `stratified_folds`; 0: none.
-        fold: which.
+        division: see there.
 
     Raises:
         UserError: a split would be empty.
@@ -169,12 +168,14 @@ def divide(
     for photo in photos["train"]:
         classes_of[contents[photo.path]].add(photo.class_name)
     labels = {photo.path: photo.class_name for photo in photos["train"] if len(classes_of[contents[photo.path]]) == 1}
-    if not folds:
-        return divide_labelled(photos, labels, contents, {"test": test_fraction, "val": val_fraction}, seed)
-    fold_of = stratified_folds(labels, folds, seed, contents)
-    tested = {path for path, of_photo in fold_of.items() if of_photo == fold}
+    fractions = {"test": division.test_fraction, "val": division.val_fraction}
+    if not division.folds:
+        return divide_labelled(photos, labels, contents, fractions, division.seed)
+    fold_of = stratified_folds(labels, division.folds, division.seed, contents)
+    tested = {path for path, of_photo in fold_of.items() if of_photo == division.fold}
     rest = {path: label for path, label in labels.items() if path not in tested}
-    return divide_labelled(photos, rest, contents, {"val": val_fraction}, seed, test=tested)
+    del fractions["test"]
+    return divide_labelled(photos, rest, contents, fractions, division.seed, test=tested)
 
 
 def divide_labelled(

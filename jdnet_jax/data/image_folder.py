@@ -22,7 +22,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from jdnet_jax.data import folder_examination, hold_out
-from jdnet_jax.data.folder_examination import Divided, Examination
+from jdnet_jax.data.folder_examination import Divided, Division, Examination
 from jdnet_jax.data.folder_listing import SPLITS, Listing, Photo, digest, read_listing
 from jdnet_jax.data.local_builder import LocalBuilder, Unchecked
 from jdnet_jax.data.wording import counted, listed
@@ -38,11 +38,7 @@ class ImageFolderConfig(tfds.core.BuilderConfig):
     """The options of a build: the folder, and the share of train that a missing split takes; see `create`."""
 
     raw_dir: str = ""
-    val_fraction: float = 0.1
-    test_fraction: float = 0.1
-    split_seed: int = 0
-    folds: int = 0
-    fold: int = 0
+    division: Division = Division()  # noqa: RUF009, it is frozen
 
 
 def create(
@@ -84,7 +80,7 @@ def create(
         )
     photos = len(listing.photos["train"])
     shares = {role: share_of(role, photos) if share == 0 else share for role, share in wanted.items()}
-    config = config_of(raw_dir, shares["val"], shares["test"], split_seed, digest(listing), folds, fold)
+    config = config_of(raw_dir, Division(shares["val"], shares["test"], split_seed, folds, fold), digest(listing))
     return ImageFolder(data_dir=store, config=config)
 
 
@@ -123,26 +119,11 @@ def _is_whole(value: Unchecked) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def config_of(
-    raw_dir: str,
-    val_fraction: float,
-    test_fraction: float,
-    split_seed: int,
-    content: str,
-    folds: int = 0,
-    fold: int = 0,
-) -> ImageFolderConfig:
+def config_of(raw_dir: str, division: Division, content: str) -> ImageFolderConfig:
     """The builder's config, whose name carries the options and `content`, a digest of what is in the folder."""
-    part = f"fold{fold}of{folds}_" if folds else ""
-    return ImageFolderConfig(
-        name=f"{part}val{val_fraction}_test{test_fraction}_seed{split_seed}_{content}",
-        raw_dir=raw_dir,
-        val_fraction=val_fraction,
-        test_fraction=test_fraction,
-        split_seed=split_seed,
-        folds=folds,
-        fold=fold,
-    )
+    part = f"fold{division.fold}of{division.folds}_" if division.folds else ""
+    shares = f"val{division.val_fraction}_test{division.test_fraction}_seed{division.seed}"
+    return ImageFolderConfig(name=f"{part}{shares}_{content}", raw_dir=raw_dir, division=division)
 
 
 def check_options(
@@ -212,15 +193,7 @@ class ImageFolder(LocalBuilder):
 
 def examine(config: ImageFolderConfig) -> Examination:
     """The examination of a config's folder by `folder_examination.examine`."""
-    return folder_examination.examine(
-        config.name,
-        config.raw_dir,
-        config.val_fraction,
-        config.test_fraction,
-        config.split_seed,
-        config.folds,
-        config.fold,
-    )
+    return folder_examination.examine(config.name, config.raw_dir, config.division)
 
 
 def how_divided(listing: Listing, divided: Divided, config: ImageFolderConfig) -> Iterator[str]:
@@ -228,13 +201,14 @@ def how_divided(listing: Listing, divided: Divided, config: ImageFolderConfig) -
     present = [split for split in SPLITS if split in listing.photos and split != "train"]
     if present:
         yield f"{' and '.join(present)} as the folder has {'them' if len(present) > 1 else 'it'}"
-    for split, fraction in (("val", config.val_fraction), ("test", config.test_fraction)):
-        if split == "test" and config.folds:
-            part = f"part {config.fold + 1} of {config.folds} of the photos"
-            yield f"test is {part}, by a hash of the paths, seed {config.split_seed}"
+    division = config.division
+    for split, fraction in (("val", division.val_fraction), ("test", division.test_fraction)):
+        if split == "test" and division.folds:
+            part = f"part {division.fold + 1} of {division.folds} of the photos"
+            yield f"test is {part}, by a hash of the paths, seed {division.seed}"
         elif split not in listing.photos:
             share = f"{100 * fraction:g} % of each class of train"
-            yield f"{split}, which the folder lacks, is {share}, by a hash of the paths, seed {config.split_seed}"
+            yield f"{split}, which the folder lacks, is {share}, by a hash of the paths, seed {division.seed}"
     numbers = Counter(photo.class_name for photo in divided["train"])
     single = [name for name in listing.class_names if numbers[name] == 1]
     if single:

@@ -22,6 +22,7 @@ import tensorflow_datasets as tfds
 from absl import logging
 
 from jdnet_jax.data import folder_examination, image_check, image_folder, masks, photo_file
+from jdnet_jax.data.folder_examination import Division
 from jdnet_jax.data.folder_listing import SPLITS, Listing, Photo, digest, read_listing
 from jdnet_jax.data.image_check import UnreadablePhotoError
 from jdnet_jax.data.local_builder import LocalBuilder, Unchecked
@@ -47,7 +48,7 @@ def create(
     listing = read(Path(raw_dir))
     check_complete(Path(raw_dir), listing)
     content = _digest(Path(raw_dir), listing)
-    config = image_folder.config_of(raw_dir, val_fraction, test_fraction, split_seed, content)
+    config = image_folder.config_of(raw_dir, Division(val_fraction, test_fraction, split_seed), content)
     return MaskedFolder(data_dir=store, config=config)
 
 
@@ -86,10 +87,10 @@ class MaskedFolder(LocalBuilder):
                 "the folder"
             )
         contents = {path: print_.content for path, print_ in fingerprints.items()}
-        fractions = {"test": config.test_fraction, "val": config.val_fraction}
+        fractions = {"test": config.division.test_fraction, "val": config.division.val_fraction}
         # The pairs of a photo stay together, whatever their classes.
         labels = {photo.path: photo.class_name for photo in usable["train"]}
-        divided = folder_examination.divide_labelled(usable, labels, contents, fractions, config.split_seed)
+        divided = folder_examination.divide_labelled(usable, labels, contents, fractions, config.division.seed)
         self.info.features["label"].names = listing.class_names
         self.info.metadata["protocol"] = "; ".join(
             [

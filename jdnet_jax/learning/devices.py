@@ -1,6 +1,6 @@
 """Devices: mapping a step over them, and placing its arguments on them.
 
-The only module that knows how many there are. A step sums over them itself, over the axis `DATA_AXIS`.
+The only module that knows how many there are. The step itself sums over devices, over the axis `DATA_AXIS`.
 """
 
 from __future__ import annotations

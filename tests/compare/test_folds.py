@@ -1,10 +1,7 @@
 """Cross-validation: its table by hand, and the command."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -15,7 +12,7 @@ from jdnet_jax.config import recipes
 from jdnet_jax.files import array_file
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.run.workdir import Workdir
-from tests.commands import ROOT, command, last_line
+from tests.commands import command, interrupted, last_line
 from tests.compare import runs
 from tests.data.test_image_folder import make_classes
 
@@ -117,20 +114,7 @@ def test_the_command_goes_on_where_it_was_ended(tmp_path):
     photos, work = make_classes(tmp_path / "photos", a=6, b=6), tmp_path / "run"
     arguments = ("--config=image_folder:ce", f"--config.dataset.data_dir={photos}", *SMALL, "--folds=2")
     environment = {"TFDS_DATA_DIR": str(tmp_path / "tfds")}
-    with subprocess.Popen(
-        [sys.executable, "-m", "jdnet_jax.main", *arguments, f"--workdir={work}"],
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        said = []
-        for line in process.stdout:
-            said.append(line)
-            if "fold-1: started" in line:
-                process.send_signal(signal.SIGTERM)
-        assert process.wait(120) == 75, said
+    interrupted("fold-1: started", signal.SIGTERM, "jdnet_jax.main", *arguments, f"--workdir={work}", **environment)
     before = (work / "fold-0" / "summary.json").read_bytes()
     assert json.loads((work / "folds.json").read_text())["missing"][0].startswith("fold-1 (")
     result = command("main", *arguments, f"--workdir={work}", **environment)

@@ -1,7 +1,5 @@
 import json
 import signal
-import subprocess
-import sys
 import time
 
 import pytest
@@ -9,7 +7,7 @@ import pytest
 from jdnet_jax.compare import plan
 from jdnet_jax.compare.__main__ import _overrides
 from jdnet_jax.run.workdir import Workdir
-from tests.commands import ROOT, SMALL, command, last_line, started
+from tests.commands import SMALL, command, interrupted, last_line, started
 from tests.compare import runs
 
 CONFIG = "--config=configs/demo.py"
@@ -57,20 +55,7 @@ def test_runs_that_exist_are_compared_or_refused(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_comparison_that_is_ended_before_its_first_run_is_goes_on_later(tmp_path, number):
     arguments = (CONFIG, "--recipes=ce,jdnet", "--seeds=1", f"--workdir={tmp_path}")
-    with subprocess.Popen(
-        [sys.executable, "-m", "jdnet_jax.compare", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        lines = []
-        for line in process.stdout:
-            lines.append(line)
-            if "ce-0: started" in line:
-                process.send_signal(number)
-        assert process.wait(60) == 75, lines
-    said = "".join(lines)
+    said = interrupted("ce-0: started", number, "jdnet_jax.compare", *arguments)
     assert f"{number.name}: ending 1 runs" in said
     assert "- missing: ce-0 (" in said
     assert "- missing: jdnet-0 (not begun)" in said

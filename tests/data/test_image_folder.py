@@ -11,6 +11,7 @@ from PIL import Image
 
 from jdnet_jax import data
 from jdnet_jax.data import folder_examination, folder_listing, image_folder
+from jdnet_jax.data.folder_examination import Division
 from jdnet_jax.data.folder_listing import Photo
 from jdnet_jax.process.errors import UserError
 from tests.data.test_near_duplicates import recompressed, scene
@@ -211,7 +212,7 @@ class TestDivide:
     def divide(self, photos, contents=None, val=0.1, test=0.1, seed=0):
         contents = contents or {}
         everything = {photo.path: contents.get(photo.path, photo.path.encode()) for photo in photos}
-        divided = folder_examination.divide({"train": photos}, everything, val, test, seed)
+        divided = folder_examination.divide({"train": photos}, everything, Division(val, test, seed))
         return {split: {photo.path for photo in members} for split, members in divided.items()}
 
     def test_classes_of_two_and_one(self):
@@ -488,8 +489,8 @@ class TestBadOptions:
 def test_the_same_split_whatever_lists_the_folder(folder, monkeypatch):
     listing = folder_listing.read_listing(folder)
     contents = {photo.path: photo.path.encode() for photo in listing.photos["train"]}
-    forward = folder_examination.divide(listing.photos, contents, 0.1, 0.1, 0)
-    backward = folder_examination.divide({"train": listing.photos["train"][::-1]}, contents, 0.1, 0.1, 0)
+    forward = folder_examination.divide(listing.photos, contents, Division())
+    backward = folder_examination.divide({"train": listing.photos["train"][::-1]}, contents, Division())
     assert {split: set(members) for split, members in forward.items()} == {
         split: set(members) for split, members in backward.items()
     }
