@@ -26,6 +26,7 @@ once (`decoded`), their positions are shuffled instead, into the same order.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -97,10 +98,8 @@ def train_batches(
         del epoch
         return photos
 
-    def balanced(photos: tf.data.Dataset, epoch: tf.Tensor) -> tf.data.Dataset:
+    def balanced(turns: balance.Turns, photos: tf.data.Dataset, epoch: tf.Tensor) -> tf.data.Dataset:
         """Each photo as often as its turn is in the epoch, with another index each time: index + size x copy."""
-        if turns is None:
-            return photos
         rank, of_class, quota = map(tf.constant, turns)
         how_often, size = balance.times(rank, of_class, quota, epoch), len(turns.rank)
 
@@ -164,7 +163,8 @@ def train_batches(
     position = start_step * (batch_size - without)
     photos = dataset.records["train"] if decoded is None else decoded.numbered()
     crop_of = augmentation.crop_encoded if decoded is None else decoded.crop
-    stream = epochs(photos, dataset.sizes["train"], position, lambda epoch: epoch, balanced)
+    seen = each_once if turns is None else functools.partial(balanced, turns)
+    stream = epochs(photos, dataset.sizes["train"], position, lambda epoch: epoch, seen)
     if unlabelled is not None:
         # Negative numbers, which no epoch of train has.
         others = epochs(unlabelled.records, unlabelled.size, start_step * without, lambda epoch: -1 - epoch, each_once)
