@@ -111,7 +111,7 @@ def test_an_address_as_the_workdir_is_refused():
         ),
         (
             ["--config=configs/food101.py:kd", "--config.teachers.teacher.init=runs/typo"],
-            "error: config.teachers.teacher.init: no weights for resnet50 at 'runs/typo': not a file",
+            "error: config.teachers.teacher.init: no weights for resnet50 at 'runs/typo': no such file",
         ),
     ],
 )

@@ -180,8 +180,13 @@ def _local(name: str, source: str) -> Path | None:
         return path
     if hub.is_id(source):
         return None
+    what = (
+        "a folder without a finished run (the command that began one continues it)"
+        if source and path.is_dir()
+        else "no such file"
+    )
     raise UserError(
-        f"no weights for {name} at {source!r}: not a file. A source is 'imagenet' (for {', '.join(_IMAGENET)}), "
+        f"no weights for {name} at {source!r}: {what}. A source is 'imagenet' (for {', '.join(_IMAGENET)}), "
         "the path of a .safetensors or .pth file, timm/NAME or hf-hub:OWNER/NAME for a repository of the Hugging Face "
         "hub, or the workdir of a finished run"
     )

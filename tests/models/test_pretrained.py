@@ -300,7 +300,13 @@ def test_sources_that_are_not_there(source):
     with pytest.raises(UserError) as caught:
         load_pretrained("resnet18", source, 10)
     assert f"no weights for resnet18 at {source!r}" in str(caught.value)
+    assert "no such file" in str(caught.value)
     assert "'imagenet'" in str(caught.value)  # what works
+
+
+def test_the_folder_of_a_run_that_is_not_finished(tmp_path):
+    with pytest.raises(UserError, match="a folder without a finished run"):
+        load_pretrained("resnet18", str(tmp_path), 10)
 
 
 def test_models_without_default_weights_say_what_to_do():
