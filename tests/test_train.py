@@ -502,7 +502,10 @@ def test_a_run_with_every_augmentation_and_a_smaller_student(tmp_path):
     ("change", "message"),
     [
         ({"student__model": "resnet_tinny"}, "config.student: unknown model 'resnet_tinny'"),
-        ({"student__init": "runs/none"}, "config.student.init: no weights for resnet_tiny at 'runs/none': no such file"),
+        (
+            {"student__init": "runs/none"},
+            "config.student.init: no weights for resnet_tiny at 'runs/none': no such file",
+        ),
         ({"batch_size": 12}, "config.batch_size is 12, which 8 devices x config.grad_accum = 1 do not divide"),
         ({"batch_size": 8, "augment__mixup": 0.2}, "config.batch_size is 8: mixup and CutMix pair the photos of each"),
         (

@@ -29,7 +29,7 @@ from jdnet_jax.config.views import VIEWS
 PROBE = "probe"  # the recipe whose one step is the fit of a classifier
 COUPLINGS = ("mskd", "ial", "kl")  # the terms between the student and a teacher that both may feel
 MSKD_VARIANTS = ("cosine", "l2", "attention", "logits", "classifier")
-IAL_VARIANTS = ("l2", "kl")
+IAL_VARIANTS = ("l2", "kl", "classes")
 WEIGHT_SCHEDULES = ("constant", "linear")
 BLOCK_POOLS = ("average", "max")
 BLOCK_DISTANCES = ("l1", "l2", "soft_l1", "soft_l2", "ce")
@@ -206,7 +206,7 @@ KEYS: Mapping[str, Key] = {
     ),
     "losses.mskd.options.stage_weights": Key((), Several(_ANY_WEIGHT), "one for each of them; () = equal ones"),
     "losses.ial.options.variant": Key("l2", Choice(IAL_VARIANTS), "the distance of activation maps"),
-    "losses.ial.options.temperature": Key(1.0, _TEMPERATURE, "of both softmaxes (kl)"),
+    "losses.ial.options.temperature": Key(1.0, _TEMPERATURE, "of both softmaxes (kl, classes)"),
     "losses.kl.options.temperature": Key(4.0, _TEMPERATURE, "of both softmaxes"),
     "losses.kl.options.standardized": Key(
         False, YesNo(), "bring each photo's logits to mean 0 and deviation 1 before (Sun et al., CVPR 2024)"

@@ -76,6 +76,21 @@ _HINT = {"losses.mskd.options.variant": "l2", "losses.mskd.options.stages": (1,)
 _HINT_SETS = {"losses.mskd.options.stage_weights": (), "losses.mskd.schedule.name": "constant"}
 
 
+def _trained(what: str, terms: Mapping[str, str], **holds: Any) -> Recipe:
+    """JDNet from teachers that were trained before.
+
+    OURS: a trained teacher's predictions and maps are worth following from the first step on, so KL acts too and the
+    couplings do not grow from nothing; its learning rate is a tenth of the student's, so that what it knows is kept.
+    """
+    sets = {f"losses.{term}.schedule.name": "constant" for term in ("mskd", "ial")}
+    return Recipe(what, BEFORE, {**terms, "kl": OFFERED}, holds, sets, teacher_rate=0.1)
+
+
+_ONE_WAY = {f"losses.{term}.routing.*": 0.0 for term in COUPLINGS}
+_WITHOUT_MSKD = {"ce": FREE, "ial": KEPT, "kl": FREE}
+_WITHOUT_IAL = {"ce": FREE, "mskd": KEPT, "kl": FREE}
+
+
 def _meal(what: str, mode: str, **changes: Any) -> Recipe:
     terms = {"similarity": ON, "adversarial": OFFERED if mode == "none" else ON}
     holds = {"losses.adversarial.options.mode": mode, **changes.get("holds", {})}
@@ -103,10 +118,10 @@ RECIPES: Mapping[str, Recipe] = {
         "JDNet whose couplings send the teachers no gradient (r = 0)",
         ANY,
         _jdnet(),
-        holds={f"losses.{term}.routing.*": 0.0 for term in COUPLINGS},
+        holds=_ONE_WAY,
     ),
-    "jdnet-mskd": Recipe("JDNet without MSKD", ANY, {"ce": FREE, "ial": KEPT, "kl": FREE}),
-    "jdnet-ial": Recipe("JDNet without IAL", ANY, {"ce": FREE, "mskd": KEPT, "kl": FREE}),
+    "jdnet-mskd": Recipe("JDNet without MSKD", ANY, _WITHOUT_MSKD),
+    "jdnet-ial": Recipe("JDNet without IAL", ANY, _WITHOUT_IAL),
     "jdnet_meal": Recipe(
         "JDNet with the teachers that learn, MEAL with the frozen ones",
         MIXED,
@@ -168,14 +183,8 @@ RECIPES: Mapping[str, Recipe] = {
             "losses.adversarial.options.divisors": (8, 64),
         },
     ),
-    # OURS: MSKD is FitNets' hint, as a trained teacher's middle features are worth following at once, and its learning
-    # rate is a tenth of the student's, so that what it knows is kept.
-    "jdnet_trained": Recipe(
-        "JDNet from teachers that were trained before and learn on",
-        BEFORE,
-        _jdnet(mskd=ON),
-        holds=_HINT,
-        sets=_HINT_SETS,
-        teacher_rate=0.1,
-    ),
+    "jdnet_trained": _trained("JDNet and KL from teachers that were trained before and learn on", _jdnet()),
+    "jdnet_trained_oneway": _trained("the same with one-way couplings (r = 0)", _jdnet(), **_ONE_WAY),
+    "jdnet_trained-mskd": _trained("the same without MSKD", _WITHOUT_MSKD),
+    "jdnet_trained-ial": _trained("the same without IAL", _WITHOUT_IAL),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -43,18 +43,16 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
         _check_blocks(config, networks)
     together = config.teacher_selection != "all"  # such teachers have no separate maps
     for teacher in (n for n, each in networks.items() if n != STUDENT and (each.trainable or not together)):
+        pair = (networks[STUDENT], networks[teacher])
         if acts(config.losses.mskd) and config.losses.mskd.options.variant == "classifier":
-            for name in (STUDENT, teacher):
-                if outputs[name].maps is None:
-                    raise UserError(
-                        f"config.losses.mskd.options.variant 'classifier' needs heads of averaged feature maps and one "
-                        f"linear layer, and {name} ({networks[name].model}) has another: choose 'cosine', say"
-                    )
+            _check_heads("mskd.options.variant 'classifier'", "cosine", pair, outputs)
         elif acts(config.losses.mskd):
             for stage in config.losses.mskd.options.stages:
                 _check_stage(stage, networks[STUDENT], networks[teacher])
                 if config.losses.mskd.options.variant != "logits":  # its heads pool each grid to a point
                     _check_grids(stage, networks[STUDENT], networks[teacher], outputs)
+        if acts(config.losses.ial) and config.losses.ial.options.variant == "classes":
+            _check_heads("ial.options.variant 'classes'", "l2", pair, outputs)
         if acts(config.losses.ial):
             labels = jax.ShapeDtypeStruct((1,), jnp.int32)
             maps = [jax.eval_shape(Outputs.activation, outputs[n], labels).shape[1:] for n in (STUDENT, teacher)]
@@ -63,6 +61,16 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
                     f"config.losses.ial: activation maps of student {_grid(maps[0])} and {teacher} {_grid(maps[1])} "
                     f"do not align at {_sizes(networks[STUDENT], networks[teacher])}"
                 )
+
+
+def _check_heads(variant: str, other: str, networks: Sequence[Network], outputs: Mapping[str, Outputs]) -> None:
+    """Checks that one linear layer reads the averaged maps of the networks, as a variant of a term needs."""
+    for network in networks:
+        if outputs[network.name].maps is None:
+            raise UserError(
+                f"config.losses.{variant} needs heads of averaged feature maps and one linear layer, and "
+                f"{network.name} ({network.model}) has another: choose {other!r}, say"
+            )
 
 
 def _check_blocks(config: ConfigDict, networks: Mapping[str, Network]) -> None:

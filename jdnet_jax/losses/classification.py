@@ -39,8 +39,8 @@ def cross_entropy(
 
 
 def kl_divergence(
-    target_logits: Float[Array, "batch classes"], logits: Float[Array, "batch classes"], temperature: float = 1.0
-) -> Float[Array, " batch"]:
+    target_logits: Float[Array, "*batch classes"], logits: Float[Array, "*batch classes"], temperature: float = 1.0
+) -> Float[Array, " *batch"]:
     """The divergence tau^2 KL(softmax(target / tau) || softmax(logits / tau)) of each example, in nats.
 
     The factor tau^2 keeps the gradient's size independent of tau (Hinton, Vinyals, Dean, 2015, section 2). Gradient

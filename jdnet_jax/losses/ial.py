@@ -10,8 +10,12 @@ teacher predicts. Variants:
 - `l2`: maps scaled to unit length over positions (an all-zero map stays zero and sends no gradient), the squared
   difference summed over positions, which is 2 - 2 cosine;
 - `kl`: softmax over positions of the same scaled maps, KL(teacher || student). The values of a map of unit length over
-  n positions are about 1 / sqrt(n), so its softmax would be nearly uniform: they are divided by temperature / sqrt(n).
-Both are the same on a grid of twice the side where each position is repeated.
+  n positions are about 1 / sqrt(n), so its softmax would be nearly uniform: they are divided by temperature / sqrt(n);
+- `classes`: the maps of all classes in place of the label's, without ReLU: each position's class scores, whose mean
+  over positions are the logits, and KL(teacher || student) of their softmax over classes, averaged over positions. So
+  the student learns what each part of the photo shows, not only where the label is. (After scale decoupled
+  distillation, Wei, Luo, Luo, CVPR 2024, which compares the scores of parts of the map at several scales.)
+All are the same on a grid of twice the side where each position is repeated.
 """
 
 from __future__ import annotations
@@ -25,7 +29,7 @@ from jdnet_jax.losses.classification import kl_divergence
 from jdnet_jax.models.labels import Labels, completed
 from jdnet_jax.models.outputs import Outputs
 
-VARIANTS = ("l2", "kl")
+VARIANTS = ("l2", "kl", "classes")
 
 #: The two networks' maps, which may have different grids.
 StudentMap = Float[Array, "batch hs ws"]
@@ -65,14 +69,34 @@ def kl_distance(student: StudentMap, teacher: TeacherMap, temperature: float = 1
     return jnp.mean(kl_divergence(t, s, temperature))
 
 
+def classes_distance(
+    student: Float[Array, "batch hs ws classes"], teacher: Float[Array, "batch ht wt classes"], temperature: float = 1.0
+) -> Float[Array, ""]:
+    """Mean over the batch and positions of temperature^2 KL(teacher || student) of the class scores, in nats.
+
+    >>> here, there = jnp.log(jnp.array([[[[0.5, 0.5]]]])), jnp.log(jnp.array([[[[0.25, 0.75]]]]))
+    >>> float(classes_distance(here, here)), round(float(classes_distance(there, here)), 4)
+    (0.0, 0.1438)
+    """
+    s, t = to_common_grid(student, teacher)
+    return jnp.mean(kl_divergence(t, s, temperature))
+
+
 class Ial(nn.Module):
-    """Distance of the two networks' activation maps for the true label."""
+    """Distance of the two networks' activation maps, for the true label or for all classes.
+
+    Attributes:
+        variant: one of `VARIANTS`.
+        temperature: of both softmaxes (`kl`, `classes`).
+    """
 
     variant: str = "l2"
-    temperature: float = 1.0  # of the variant `kl`
+    temperature: float = 1.0
 
     def __call__(self, student: Outputs, teacher: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
         """The value of the term."""
+        if self.variant == "classes":
+            return classes_distance(student.class_maps(), teacher.class_maps(), self.temperature)
         classes = completed(labels, teacher.scores)
         maps = student.activation(classes), teacher.activation(classes)
         return l2_distance(*maps) if self.variant == "l2" else kl_distance(*maps, self.temperature)

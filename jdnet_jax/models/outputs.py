@@ -108,6 +108,19 @@ class Outputs:
             return self.attention.astype(jnp.float32)
         raise ValueError("these outputs have neither feature maps that the head averages nor a token's attention")
 
+    def class_maps(self) -> Float[Array, "batch height width classes"]:
+        """The class scores of each position of the last feature map, float32; their mean over positions is `logits`.
+
+        maps @ kernel + bias: the class activation maps (CAM, Zhou et al., CVPR 2016) of all classes, without ReLU.
+        Only of networks that have `maps`.
+        """
+        if self.maps is None:
+            raise ValueError("these outputs have no feature maps that one linear layer reads")
+        maps = self.maps.astype(jnp.float32)
+        # From the logits, which have the bias.
+        around = maps - maps.mean(axis=(1, 2), keepdims=True)
+        return self.logits[:, None, None] + jnp.matmul(around, self.kernel, precision=EXACT)
+
     def _weights(self, labels: FullLabels) -> Float[Array, "batch channels"]:
         """The kernel's column of each label."""
         assert self.kernel is not None

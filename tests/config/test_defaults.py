@@ -180,7 +180,7 @@ def test_a_teacher_must_be_trained_before(recipe):
         check.check(config)
     config.teachers.teacher.init = "runs/teacher"
     check.check(config)
-    assert config.teachers.teacher.trainable == (recipe == "jdnet_trained")
+    assert config.teachers.teacher.trainable == recipe.startswith("jdnet_trained")
 
 
 @pytest.mark.parametrize(("recipe", "share"), [("deit_hard", 0.5), ("deit_soft", 0.1)])
@@ -580,11 +580,12 @@ def test_the_controls_leave_meals_terms_out():
 def test_jdnet_from_trained_teachers_keeps_what_they_know():
     config = config_lib.default()
     config.teachers.teacher.init = "runs/teacher"
+    config.losses.mskd.schedule.name = "linear"
     config = recipes.apply_recipe(config, "jdnet_trained")
     check.check(config)
     assert config.teachers.teacher.trainable
-    assert (config.losses.mskd.weight, config.losses.ial.weight) == (1.0, 1.0)
-    assert (config.losses.mskd.options.variant, config.losses.mskd.options.stages) == ("l2", (1,))
+    assert {term for term, loss in config.losses.items() if loss.weight} == {"ce", "mskd", "ial", "kl"}
+    assert config.losses.mskd.schedule.name == config.losses.ial.schedule.name == "constant"
     rates = [config_lib.group_settings(config, name)["schedule"]["learning_rate"] for name in ("student", "teacher")]
     assert rates[1] == pytest.approx(rates[0] / 10)
     # What the config says of the teacher's own training goes first.
@@ -592,9 +593,19 @@ def test_jdnet_from_trained_teachers_keeps_what_they_know():
     other.groups = {"teacher": {"schedule": {"learning_rate": 0.5}}}
     other = recipes.apply_recipe(other, "jdnet_trained")
     assert config_lib.group_settings(other, "teacher")["schedule"]["learning_rate"] == 0.5
+    config.losses.kl.weight = 0.0  # MSKD and IAL alone
+    check.check(config)
     config.teachers.teacher.trainable = False
     with pytest.raises(UserError, match=r"config.recipe is 'jdnet_trained', but these teachers"):
         check.check(config)
+
+
+@pytest.mark.parametrize("part", ["mskd", "ial"])
+def test_the_parts_of_jdnet_from_trained_teachers(part):
+    config = recipes.apply_recipe(config_lib.default(), f"jdnet_trained-{part}")
+    assert {term for term, loss in config.losses.items() if loss.weight} == {"ce", "mskd", "ial", "kl"} - {part}
+    config = recipes.apply_recipe(config_lib.default(), "jdnet_trained_oneway")
+    assert config.losses[part].routing.teacher == config.losses.kl.routing.teacher == 0.0
 
 
 @pytest.mark.parametrize(

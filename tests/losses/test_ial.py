@@ -131,3 +131,52 @@ def test_a_photo_without_label_has_the_map_of_the_teacher_s_class():
     found = ial.Ial()(student, teacher, some, train=True)
     assert float(found) == float(ial.Ial()(student, teacher, jnp.array([1, 1]), train=True))
     assert float(found) != float(ial.Ial()(student, teacher, jnp.array([1, 0]), train=True))
+
+
+def _linear(key, channels, classes=3, grid=(2, 2)):
+    keys = jax.random.split(jax.random.key(key), 3)
+    maps = jax.random.uniform(keys[0], (2, *grid, channels))
+    kernel, bias = jax.random.normal(keys[1], (channels, classes)), jax.random.normal(keys[2], (classes,))
+    return Outputs(logits=maps.mean((1, 2)) @ kernel + bias, stages=(), maps=maps, kernel=kernel), bias
+
+
+def test_the_maps_of_all_classes_are_the_scores_of_each_position():
+    outputs, bias = _linear(0, 4)
+    np.testing.assert_allclose(outputs.class_maps(), outputs.maps @ outputs.kernel + bias, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(outputs.class_maps().mean((1, 2)), outputs.logits, rtol=1e-5, atol=1e-6)
+
+
+def test_the_variant_classes_by_hand():
+    # One photo, two positions, two classes. The teacher's scores are (0, log 3) at the left and (log 3, 0) at the
+    # right; the student's are (0, 0) everywhere. With tau = 1 both positions have 3/4 log(3/2) + 1/4 log(1/2).
+    log3 = np.log(3.0)
+    maps, kernel = jnp.array([[[[0.0, log3], [log3, 0.0]]]]), jnp.eye(2)
+    teacher = Outputs(logits=jnp.full((1, 2), log3 / 2), stages=(), maps=maps, kernel=kernel)
+    student = Outputs(logits=jnp.zeros((1, 2)), stages=(), maps=0 * maps, kernel=kernel)
+    value = ial.Ial("classes")(student, teacher, jnp.array([0]), train=True)
+    np.testing.assert_allclose(value, 0.75 * np.log(1.5) + 0.25 * np.log(0.5), rtol=1e-5)
+    warm = ial.Ial("classes", temperature=2.0)(student, teacher, jnp.array([0]), train=True)
+    p = np.sqrt(3) / (np.sqrt(3) + 1)
+    np.testing.assert_allclose(warm, 4 * (p * np.log(2 * p) + (1 - p) * np.log(2 * (1 - p))), rtol=1e-5)
+    # The label does not matter: the maps are those of all classes.
+    assert ial.Ial("classes")(student, teacher, jnp.array([1]), train=True) == value
+
+
+def test_the_variant_classes_pools_the_larger_grid_and_is_zero_for_equal_networks():
+    student, _ = _linear(1, 4, grid=(4, 4))
+    teacher, _ = _linear(2, 5)
+    value = ial.Ial("classes")(student, teacher, jnp.array([0, 1]), train=True)
+    assert np.isfinite(value)
+    assert value > 0
+    # Scores are linear in the maps: pooling the scores is pooling the maps.
+    pooled = student.replace(maps=student.maps.reshape(2, 2, 2, 2, 2, 4).mean((2, 4)))
+    np.testing.assert_allclose(ial.Ial("classes")(pooled, teacher, jnp.array([0, 1]), train=True), value, rtol=1e-5)
+    term = ial.Ial("classes", temperature=3.0)
+    gradient = jax.grad(lambda maps: term(student.replace(maps=maps), student, jnp.array([0, 1]), train=True))
+    np.testing.assert_allclose(gradient(student.maps), 0, atol=1e-6)
+
+
+def test_the_variant_classes_needs_maps():
+    tokens = Outputs(logits=jnp.zeros((1, 2)), stages=(), attention=jnp.ones((1, 2, 2)))
+    with pytest.raises(ValueError, match="no feature maps that one linear layer reads"):
+        ial.Ial("classes")(tokens, tokens, jnp.array([0]), train=True)
