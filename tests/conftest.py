@@ -21,7 +21,7 @@ os.environ.setdefault("XLA_FLAGS", xla_flags.flags({**os.environ, **OURS}))  # w
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 # Many tests compile the same step; compiling is most of what they cost.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", tempfile.mkdtemp(prefix="jdnet-jax-tests-"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.05")
 
 from pathlib import Path
 
@@ -37,6 +37,7 @@ settings.load_profile("jdnet")
 
 pytest_plugins = ["tests.browser"]
 
+_MAPS = Path("/proc/self/maps")  # on Linux
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
@@ -44,6 +45,12 @@ def pytest_collection_modifyitems(items):
     """Modules with slow tests come first, so that workers that take a module each end at about the same time."""
     slow = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))
     items.sort(key=lambda item: -slow[item.path])
+
+
+def pytest_collection_finish():
+    """What was imported stays: without this each collection of garbage looks through all of it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -57,10 +64,14 @@ def grocery_folder() -> Path:
 
 @pytest.fixture(scope="module", autouse=True)
 def _forget_compiled_steps():
-    """Compiled functions hold memory maps, of which Linux gives a process 65,530; the whole suite would need more."""
+    """Compiled functions hold memory maps, of which Linux gives a process 65,530; the whole suite would need more.
+
+    Modules share hundreds of small ones, so they are forgotten where there are many, and not after each module.
+    """
     yield
-    jax.clear_caches()
     gc.collect()
+    if not _MAPS.exists() or _MAPS.read_bytes().count(b"\n") > 16_000:
+        jax.clear_caches()
 
 
 def _promoting(function):

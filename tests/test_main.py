@@ -1,6 +1,5 @@
 """The command as a person runs it: each mistake is one line on standard error and exit status 2."""
 
-import os
 import re
 import subprocess
 import sys
@@ -8,8 +7,7 @@ import sys
 import pytest
 
 from jdnet_jax.config import recipes
-from tests.commands import ALONE, ROOT, SMALL, command, last_line
-from tests.conftest import QUICK_COMPILATION
+from tests.commands import ALONE, ROOT, SMALL, command, last_line, started
 
 
 def jdnet(*args, **env):
@@ -135,26 +133,14 @@ def test_a_run_prints_progress_results_and_what_lies_where(tmp_path, small_data)
 
 @pytest.mark.slow
 def test_a_full_disk_fails_the_save_and_loses_nothing(tmp_path, small_data):
-    """Files may grow to 200 kB only; the first checkpoint is larger, so the kernel refuses it as a full disk does."""
-    code = (
-        "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))\n"
-        "from jdnet_jax import main; main.run(['main', *sys.argv[1:]])"
-    )
-    args = [*ALONE, "--config.student.options.width=64", f"--workdir={tmp_path}"]
-    result = subprocess.run(
-        [sys.executable, "-c", code, *args],
-        cwd=ROOT,
-        env={**os.environ, "XLA_FLAGS": QUICK_COMPILATION, "TFDS_DATA_DIR": small_data},
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert result.returncode == 2, result.stderr
+    """The first checkpoint, of 78,460 parameters with their moments, is larger than `tests.full_disk` allows."""
+    args = [*(flag for flag in ALONE if "width" not in flag), f"--workdir={tmp_path}"]
+    with started("tests.full_disk", *args, TFDS_DATA_DIR=small_data) as process:
+        _, errors = process.communicate(timeout=600)
+    assert process.returncode == 2, errors
     for words in ("error: ", "could not", "File too large", "checkpoint"):
-        assert words in last_line(result), result.stderr[-3000:]
-    assert "Traceback" not in result.stderr
+        assert words in errors.strip().splitlines()[-1], errors[-3000:]
+    assert "Traceback" not in errors
     assert "Traceback" in next((tmp_path / "logs").glob("main.*.INFO.*")).read_text()
     assert not (tmp_path / "summary.json").exists()
     assert [path for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit()] == []

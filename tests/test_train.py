@@ -1,3 +1,5 @@
+import contextlib
+import io
 import json
 import shutil
 from pathlib import Path
@@ -41,8 +43,13 @@ def small_run(**changes):
 
 
 def whole_run(**changes):
-    """Such a run in which MSKD weighs itself, by what is measured before the steps 1, 3 and 5, and that is reported."""
-    return small_run(**{"losses__mskd__share": 0.3, "share_every": 2, "gradient_report": 2, **changes})
+    """Such a run in which MSKD weighs itself, by what is measured before the steps 1, 3 and 5, and that is reported.
+
+    The student's head has an optimiser and a rate of its own.
+    """
+    config = small_run(**{"losses__mskd__share": 0.3, "share_every": 2, "gradient_report": 2, **changes})
+    config.groups = {"student/head": {"schedule": {"learning_rate": 0.1}, "optimizer": {"name": "sgd"}}}
+    return config
 
 
 def alone(**changes):
@@ -108,30 +115,38 @@ def of_a_trained_student(folder, recipe, **changes):
     return config
 
 
-def test_a_probe_is_a_run_whose_classifier_is_fitted(tmp_path, capsys):
-    config = of_a_trained_student(tmp_path / "start", "probe")
-    summary = train.train_and_evaluate(config, tmp_path / "run")
+@pytest.fixture(scope="module")
+def probed(tmp_path_factory):
+    """(folder, config, summary, what was said) of a probe of the hand-off in `start`; its workdir is `run`."""
+    folder = tmp_path_factory.mktemp("probed")
+    config = of_a_trained_student(folder / "start", "probe")
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        summary = train.train_and_evaluate(config, folder / "run")
+    return folder, config, summary, said.getvalue()
+
+
+def test_a_probe_is_a_run_whose_classifier_is_fitted(probed):
+    folder, config, summary, said = probed
     assert (summary["recipe"], summary["step"], summary["steps"], summary["teachers"]) == ("probe", 1, 1, {})
-    before, _ = handoff.load(tmp_path / "start")
-    after, card = handoff.load(tmp_path / "run")
+    before, _ = handoff.load(folder / "start")
+    after, card = handoff.load(folder / "run")
     changed = jax.tree.map(lambda a, b: not np.array_equal(a, b), dict(before), dict(after))
     assert sum(jax.tree.leaves(changed)) == 2
     assert card.accuracy["test"]["count"] == 41
-    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(line) for line in (folder / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [0, 1]
     # The kernel of a fitted classifier explains train better than its shares of classes, the fit without features.
     assert lines[1]["loss/total"] < np.log(12)
     assert lines[1]["val/student/top1"] == summary["student"]["val"]["top1"]
-    assert (tmp_path / "run" / "report.html").is_file()
-    assert "step 1/1 (100%)" in capsys.readouterr().err
-    assert train.train_and_evaluate(config, tmp_path / "run") == summary
+    assert (folder / "run" / "report.html").is_file()
+    assert "step 1/1 (100%)" in said
+    assert train.train_and_evaluate(config, folder / "run") == summary
 
 
-def test_a_training_says_first_what_a_probe_has(tmp_path, capsys):
-    fitted = train.train_and_evaluate(of_a_trained_student(tmp_path / "start", "probe"), tmp_path / "probe")
+def test_a_training_says_first_what_a_probe_has(probed, tmp_path, capsys):
     config = of_a_trained_student(tmp_path / "start", "ce", probe=True, steps=1)
     train.train_and_evaluate(config, tmp_path / "run")
-    top1 = fitted["student"]["val"]["top1"]
+    top1 = probed[2]["student"]["val"]["top1"]
     assert (
         f"to beat: the student as it comes, with a linear classifier: {intervals.share(top1, 24)} on val"
         in capsys.readouterr().err
@@ -198,6 +213,8 @@ def test_metrics_are_one_line_a_logged_step_with_every_term(finished):
     for term in ("total", "ce_student", "ce_teacher", "mskd_teacher", "ial_teacher", "kl_teacher"):
         assert np.isfinite(logged[f"loss/{term}"])
     assert logged["learning_rate/student"] == logged["learning_rate/teacher"] > 0
+    for line in (line for line in lines if "learning_rate/student" in line):
+        assert line["learning_rate/student/head"] == pytest.approx(10 * line["learning_rate/student"])
     assert {"val/teacher/top1", "val/student/top1"} <= set(lines[0])
 
 
@@ -309,22 +326,6 @@ def test_a_run_whose_newest_checkpoint_is_damaged_ends_with_the_same_bits(finish
     assert "continuing after step 3 of 6" in lines
     assert resumed["student"]["sha256"] == summary["student"]["sha256"]
     assert [line["step"] for line in metrics.read(run / "metrics.jsonl")] == [0, 1, 2, 3, 4, 6]
-
-
-def test_a_head_with_a_rate_of_its_own_resumes_with_the_same_bits(tmp_path):
-    def config():
-        made = alone(eval_every=6, checkpoint_every=2, snapshots=0)
-        made.groups = {"student/head": {"schedule": {"learning_rate": 0.1}, "optimizer": {"name": "sgd"}}}
-        return made
-
-    whole = train.train_and_evaluate(config(), tmp_path / "whole")
-    train_until(4, config(), tmp_path / "killed")
-    resumed = train.train_and_evaluate(config(), tmp_path / "killed")
-    assert resumed["student"]["sha256"] == whole["student"]["sha256"]
-    rates = [line for line in metrics.read(tmp_path / "whole" / "metrics.jsonl") if "learning_rate/student" in line]
-    assert rates
-    for line in rates:
-        assert line["learning_rate/student/head"] == pytest.approx(10 * line["learning_rate/student"])
 
 
 def test_a_run_with_photos_without_labels_resumes_with_the_same_bits(tmp_path, capsys):
@@ -442,21 +443,19 @@ def test_a_roll_back_goes_on_with_other_data_and_a_resume_after_it_ends_with_the
     assert [line["step"] for line in lines] == [0, 2, 3, 4, 6]
     assert [line["roll_backs"] for line in lines if "roll_backs" in line] == [0, 0, 1]
 
-    for i, at in enumerate(("_roll_back", "finish")):  # before the checkpoint that knows of it, and after
-        workdir = tmp_path / f"killed-{i}"
-        with monkeypatch.context() as patch:
-            original = getattr(train._Run, at)
+    # Killed before the checkpoint that knows of it, and after.
+    def killed(self, *args, original=train._Run._roll_back):
+        original(self, *args)
+        raise Killed
 
-            def killed(self, *args, original=original):
-                original(self, *args)
-                raise Killed
-
-            patch.setattr(train._Run, at, killed)
-            with pytest.raises(Killed):
-                train.train_and_evaluate(config, workdir)
-        (workdir / "summary.json").unlink(missing_ok=True)
-        assert train.train_and_evaluate(config, workdir)["student"]["sha256"] == summary["student"]["sha256"]
-        assert [line["step"] for line in metrics.read(workdir / "metrics.jsonl")] == [0, 2, 3, 4, 6]
+    with monkeypatch.context() as patch:
+        patch.setattr(train._Run, "_roll_back", killed)
+        with pytest.raises(Killed):
+            train.train_and_evaluate(config, tmp_path / "two")
+    (tmp_path / "one" / "summary.json").unlink()
+    for name in ("one", "two"):
+        assert train.train_and_evaluate(config, tmp_path / name)["student"]["sha256"] == summary["student"]["sha256"]
+        assert [line["step"] for line in metrics.read(tmp_path / name / "metrics.jsonl")] == [0, 2, 3, 4, 6]
 
 
 def test_roll_backs_are_bounded(tmp_path, monkeypatch):

@@ -1,6 +1,5 @@
 """The wheel, installed in an environment of its own and used outside of the checkout."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands import ROOT, SMALL
+from tests.commands import ROOT, SMALL, environment
 
 
 def test_every_package_is_listed():
@@ -43,11 +42,11 @@ def installed(tmp_path_factory):
 
 def run(installed, *arguments, cwd, **env):
     """A command of the environment, elsewhere than in the checkout."""
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | env
+    variables = {name: value for name, value in environment(**env).items() if name != "PYTHONPATH"}
     return subprocess.run(
         [str(installed / arguments[0]), *arguments[1:]],
         cwd=cwd,
-        env=environment,
+        env=variables,
         capture_output=True,
         text=True,
         timeout=600,

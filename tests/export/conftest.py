@@ -27,6 +27,13 @@ def draw(path, leaf):
     return value.astype(np.float32)
 
 
+def norms_left(variables, folded):
+    """The paths of a network's BatchNorms whose scale is among the folded parameters."""
+    params = flax.traverse_util.flatten_dict(folded)
+    norms = {path[:-1] for path in flax.traverse_util.flatten_dict(variables["batch_stats"])}
+    return {norm for norm in norms if (*norm, "scale") in params}
+
+
 class Student:
     """A student that was never trained, with statistics that BatchNorm has to work with, and pictures in colours."""
 

@@ -6,15 +6,15 @@ import pytest
 from flax import linen as nn
 
 from jdnet_jax.export.fold_batch_norm import fold
-from jdnet_jax.models import names
 from jdnet_jax.models.batch_norm import BatchNorm
 from jdnet_jax.models.block_network import BlockNetwork
 from jdnet_jax.models.conv_block import ConvBlockSpec
 from jdnet_jax.models.layers import Conv, DepthwiseConv
 from jdnet_jax.models.mobile_heads import HiddenHead
 from jdnet_jax.models.registry import create
+from jdnet_jax.models.regnet import RegNet
 from jdnet_jax.models.spec import InputSpec
-from tests.export.conftest import draw
+from tests.export.conftest import draw, norms_left
 from tests.models import network_checks
 
 
@@ -101,10 +101,6 @@ def test_whole_networks_compute_the_same(resnet, mobilenet, transformer):
             np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4 * float(np.abs(b).max()))
 
 
-#: Families that normalise before they convolve, so that not every BatchNorm follows a convolution.
-PRE_ACTIVATION = ("densenet", "preact")
-
-
 def test_a_norm_in_the_hidden_layer_behind_the_pooling():
     head = HiddenHead(6, "relu", norm=True)
     table = ((ConvBlockSpec(5, 1, 2, "relu"),),)
@@ -121,20 +117,26 @@ def test_a_norm_in_the_hidden_layer_behind_the_pooling():
     np.testing.assert_allclose(found.activation(labels), expected.activation(labels), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", names())
-def test_every_network_of_the_zoo_can_be_folded(name):
-    module = create(name, 3)
-    spec = module.input_spec
-    images = jnp.zeros((1, spec.size, spec.size, spec.channels))
-    shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), images))
-    if "batch_stats" not in shapes:
-        assert fold(module, shapes).params is shapes["params"]
-        return
+@pytest.mark.parametrize(
+    "module",
+    [
+        create("tf_efficientnet_b0", 3),
+        create("mobilenetv4_conv_medium", 3),
+        create("rvernet", 3, roi="resnet_tiny", context="vit_tiny_test"),
+        RegNet(3, (1, 2), (8, 16), 4),
+    ],
+    ids=["tf_efficientnet_b0", "mobilenetv4_conv_medium", "rvernet", "regnet"],
+)
+def test_every_batch_norm_behind_a_convolution_is_folded(module):
+    """The families that have a form in ONNX are folded in `test_to_onnx`."""
+    shapes = jax.eval_shape(module.init, jax.random.key(0), module.input_spec.one_image(64))
     variables = jax.tree.map(lambda leaf: np.ones(leaf.shape, np.float32), shapes)
-    folded = flax.traverse_util.flatten_dict(fold(module, variables).params)
-    norms = {path[:-1] for path in flax.traverse_util.flatten_dict(variables.get("batch_stats", {}))}
-    kept = {norm for norm in norms if (*norm, "scale") in folded}
-    assert bool(kept) == any(family in name for family in PRE_ACTIVATION)
+    assert not norms_left(variables, fold(module, variables).params)
+
+
+def test_a_network_without_batch_norm_stays_as_it_is():
+    variables = {"params": {"head": {"kernel": jnp.ones((2, 3))}}}
+    assert fold(create("vit_tiny_test", 3), variables).params is variables["params"]
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from jdnet_jax.inference import flax_runner, onnx_runner
 from jdnet_jax.models import layers, lowering
 from jdnet_jax.process.errors import UserError
 from tests import tiny_student
+from tests.export.conftest import norms_left
 
 pytest.importorskip("onnx", reason="the extra [onnx] is not installed")
 pytest.importorskip("onnxruntime", reason="the extra [onnx] is not installed")
@@ -109,13 +110,19 @@ WRITTEN = [
 ]
 
 
+#: Families that normalise before they convolve, so that not every BatchNorm follows a convolution.
+PRE_ACTIVATION = ("densenet", "preact")
+
+
 @pytest.mark.parametrize("name", WRITTEN)
-def test_every_family_with_batch_norm_has_a_form_in_onnx(name):
+def test_every_family_with_batch_norm_is_folded_and_has_a_form_in_onnx(name):
     card = tiny_student.card(model=name, options={}, image_size=65, shorter_side=74)
     module = flax_runner.create(card, name)
     shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, 64, 64, 3))))
     variables = jax.tree.map(lambda leaf: np.ones(leaf.shape, np.float32), shapes)
-    assert to_onnx.convert(inference_function.create(card, variables, name), "", "")  # checked by onnx itself
+    function = inference_function.create(card, variables, name)
+    assert bool(norms_left(variables, function.network.params)) == any(family in name for family in PRE_ACTIVATION)
+    assert to_onnx.convert(function, "", "")  # checked by onnx itself
 
 
 def test_transformers_are_refused(transformer):

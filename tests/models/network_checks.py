@@ -1,5 +1,7 @@
 """What every network of the zoo must do, asked by the tests of each family."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -7,12 +9,12 @@ import numpy as np
 from jdnet_jax.models.registry import create
 
 
-def shapes(name, *, num_classes=1000, size=64, **options):
-    """Shapes of the variables and of the outputs; nothing is computed."""
-    module = create(name, num_classes, **options)
+@functools.cache
+def shapes(name, *, size=64):
+    """The network for 1,000 classes, and the shapes of its variables and outputs; nothing is computed."""
+    module = create(name, 1000)
     images = jnp.zeros((2, size, size, 3))
-    variables = jax.eval_shape(lambda: module.init(jax.random.key(0), images))
-    outputs = jax.eval_shape(lambda v: module.apply(v, images), variables)
+    outputs, variables = jax.eval_shape(lambda: module.init_with_output(jax.random.key(0), images))
     return module, variables, outputs
 
 

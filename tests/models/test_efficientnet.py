@@ -26,7 +26,7 @@ def test_sizes(name):
 
 
 def test_the_ends_are_scaled_too():
-    module, variables, _ = network_checks.shapes("efficientnet_b3")
+    module, variables, _ = network_checks.shapes("efficientnet_b3", size=72)
     params = variables["params"]
     assert [len(blocks) for blocks in module.table] == [2, 3, 3, 5, 5, 6, 2]
     assert params["conv_stem"]["kernel"].shape == (3, 3, 3, 40)  # 38.4 rounds to 40

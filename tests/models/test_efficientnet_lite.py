@@ -23,7 +23,7 @@ def test_sizes(name, params, channels, size):
 
 
 def test_compound_scaling_spares_the_ends():
-    module, variables, _ = network_checks.shapes("tf_efficientnet_lite2")
+    module, variables, _ = network_checks.shapes("tf_efficientnet_lite2", size=72)
     assert [len(blocks) for blocks in module.table] == [1, 3, 3, 4, 4, 5, 1]
     params = variables["params"]
     assert params["conv_stem"]["kernel"].shape == (3, 3, 3, 32)

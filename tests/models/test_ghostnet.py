@@ -8,7 +8,7 @@ def test_sizes():
 
 
 def test_names_of_parameters_are_timms():
-    module, variables, outputs = network_checks.shapes("ghostnet_100")
+    module, variables, outputs = network_checks.shapes("ghostnet_100", size=72)
     params = variables["params"]
     assert [stage.name for stage in module.stages] == ["blocks.1", "blocks.3", "blocks.5", "blocks.7"]
     assert params["blocks.3.0"]["se"]["conv_reduce"]["kernel"].shape == (1, 1, 72, 20)  # 18 rounds to 20

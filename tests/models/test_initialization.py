@@ -11,7 +11,7 @@ from jdnet_jax.process.errors import UserError
 KEY = jax.random.key(3)
 
 
-@pytest.mark.parametrize("name", ["resnet_tiny", "deit_tiny_distilled_patch16_224"])
+@pytest.mark.parametrize("name", ["resnet_tiny", "deit_tiny_distilled_test"])
 def test_what_is_drawn_is_what_the_module_would_initialise_itself_with(name):
     module = create(name, 4)
     drawn = initialization.draw(module, 64, KEY)

@@ -22,7 +22,7 @@ def test_sizes(name, params, channels):
 
 
 def test_names_of_parameters_are_timms():
-    module, variables, _ = network_checks.shapes("mobilenetv2_140")
+    module, variables, _ = network_checks.shapes("mobilenetv2_140", size=72)
     params = variables["params"]
     assert params["conv_stem"]["kernel"].shape == (3, 3, 3, 48)  # 44.8 rounds to 48
     assert params["blocks.0.0"]["conv_pw"]["kernel"].shape == (1, 1, 48, 24)

@@ -18,7 +18,7 @@ def test_sizes(name, params, channels):
 
 
 def test_names_of_parameters_are_timms():
-    _, variables, _ = network_checks.shapes("mobilenetv3_large_100")
+    _, variables, _ = network_checks.shapes("mobilenetv3_large_100", size=72)
     params = variables["params"]
     assert params["blocks.1.1"]["conv_pw"]["kernel"].shape == (1, 1, 24, 72)
     assert params["blocks.2.0"]["se"]["conv_reduce"]["kernel"].shape == (1, 1, 72, 24)  # 18 rounds to 24

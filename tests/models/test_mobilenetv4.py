@@ -19,7 +19,7 @@ def test_sizes(name, params, channels, size):
 
 
 def test_names_of_parameters_are_timms():
-    _, variables, _ = network_checks.shapes("mobilenetv4_conv_medium")
+    _, variables, _ = network_checks.shapes("mobilenetv4_conv_medium", size=72)
     params = variables["params"]
     assert params["blocks.0.0"]["conv_exp"]["kernel"].shape == (3, 3, 32, 128)
     assert params["blocks.1.0"]["dw_start.conv"]["kernel"].shape == (3, 3, 1, 48)

@@ -21,7 +21,7 @@ def test_sizes():
 
 
 def test_names_of_parameters_are_timms():
-    _, variables, _ = network_checks.shapes("regnety_160")
+    _, variables, _ = network_checks.shapes("regnety_160", size=72)
     params = variables["params"]
     assert set(params) >= {"stem.conv", "stem.bn", "head.fc"}
     assert set(params["s2.b2"]) == {

@@ -94,7 +94,7 @@ def test_width_scales_every_stage():
 
 
 def test_names_of_parameters_are_timms():
-    _, variables, _ = network_checks.shapes("resnet50")
+    _, variables, _ = network_checks.shapes("resnet50", size=72)
     params = variables["params"]
     assert params["layer2.0"]["conv2"]["kernel"].shape == (3, 3, 128, 128)
     assert params["layer2.0"]["downsample.0"]["kernel"].shape == (1, 1, 256, 512)
@@ -104,7 +104,7 @@ def test_names_of_parameters_are_timms():
 
 
 def test_groups_and_squeeze_excitation_of_a_bottleneck():
-    _, variables, _ = network_checks.shapes("seresnext50_32x4d")
+    _, variables, _ = network_checks.shapes("seresnext50_32x4d", size=72)
     block = variables["params"]["layer2.0"]
     assert block["conv1"]["kernel"].shape == (1, 1, 256, 256)
     assert block["conv2"]["kernel"].shape == (3, 3, 8, 256)
