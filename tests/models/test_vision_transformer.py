@@ -100,8 +100,8 @@ def test_names_of_parameters_are_timms():
     assert params["blocks.11"]["attn"]["qkv"]["kernel"].shape == (192, 576)
     assert set(params["blocks.0"]) == {"norm1", "attn", "norm2", "mlp"}
     assert set(params) >= {"cls_token", "dist_token", "norm", "head", "head_dist"}
-    assert "ls1" in network_checks.shapes("vit_small_patch14_dinov2", size=56)[1]["params"]["blocks.0"]
-    siglip = network_checks.shapes("vit_base_patch16_siglip_224", size=64)[1]["params"]
+    assert "ls1" in network_checks.shapes("vit_small_patch14_dinov2", size=518)[1]["params"]["blocks.0"]
+    siglip = network_checks.shapes("vit_base_patch16_siglip_224", size=224)[1]["params"]
     assert set(siglip["attn_pool"]) == {"latent", "q", "kv", "proj", "norm", "mlp"}
     assert not {"cls_token", "dist_token"} & set(siglip)
 

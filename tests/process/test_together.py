@@ -23,7 +23,6 @@ from tests.conftest import QUICK_COMPILATION
 from tests.process.ports import free_port
 
 SHARED = ("--config.batch_size=16", "--config.sync_batch_norm=True", "--config.log_every=1")
-FLAGS = (*SMALL, *SHARED)
 
 
 @contextlib.contextmanager
@@ -57,7 +56,7 @@ def ends(members):
 
 @pytest.mark.slow
 def test_two_processes_with_four_devices_train_what_one_with_eight_does(tmp_path, small_data):
-    flags = (*FLAGS, "--config.steps=4", "--config.eval_every=2")
+    flags = (*SMALL, *SHARED, "--config.steps=4", "--config.eval_every=2")
     for number, devices in ((1, 8), (2, 4)):
         with joined(number, devices, tmp_path / str(number), small_data, *flags) as members:
             found = ends(members)
@@ -79,7 +78,8 @@ def test_two_processes_with_four_devices_train_what_one_with_eight_does(tmp_path
 
 @pytest.mark.slow
 def test_a_signal_to_one_process_ends_all_after_the_same_step(tmp_path, small_data):
-    with joined(2, 4, tmp_path, small_data, *FLAGS, "--config.steps=400", "--config.eval_every=400") as members:
+    flags = (*ALONE, *SHARED, "--config.steps=400", "--config.eval_every=400")
+    with joined(2, 4, tmp_path, small_data, *flags) as members:
         assert any(line.startswith("step 2/") for line in members[0].stderr)
         members[1].send_signal(signal.SIGTERM)
         found = ends(members)
