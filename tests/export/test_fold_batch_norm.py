@@ -107,11 +107,11 @@ def test_a_norm_in_the_hidden_layer_behind_the_pooling():
     spec = InputSpec((0.0,) * 3, (1.0,) * 3, 16)
     module = BlockNetwork(3, table, stem=4, activation="relu", head=head, spec=spec, epsilon=1e-3)
     variables, x = network_checks.initialised(module, size=16)
-    expected = module.apply(variables, x)
+    expected = jax.jit(module.apply)(variables, x)
     network = fold(module, variables)
     assert network.params["norm_head"].keys() == {"bias"}
     labels = jnp.array([0, 1, 2, 0])
-    found = network(x)
+    found = jax.jit(network.__call__)(x)
     assert np.any(expected.activation(labels) > 0)
     np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.activation(labels), expected.activation(labels), rtol=1e-4, atol=1e-5)

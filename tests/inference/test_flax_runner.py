@@ -18,7 +18,7 @@ def test_probabilities_and_map_are_those_of_the_network(student):
     found = runner.run(images(3))
     card = runner.card
     normalised = (images(3).astype(np.float32) - np.float32(card.mean)) / np.float32(card.std)
-    outputs = flax_runner.create(card, "").apply(handoff.load(student)[0], normalised, train=False)
+    outputs = jax.jit(flax_runner.create(card, "").apply)(handoff.load(student)[0], normalised)
     np.testing.assert_allclose(found.probabilities, jax.nn.softmax(outputs.logits), rtol=1e-5)
     best = found.probabilities.argmax(axis=1)
     np.testing.assert_allclose(found.activation, outputs.activation(best), rtol=1e-4, atol=1e-6)

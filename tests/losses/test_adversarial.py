@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,7 +38,7 @@ def test_the_last_relu_has_a_floor_of_half_of_log_2_and_without_it_there_is_none
 @pytest.mark.parametrize("final_relu", [False, True])
 def test_the_last_layer_can_be_negative_unless_it_is_faithful(final_relu):
     network, z = Discriminator(final_relu=final_relu), jax.random.normal(jax.random.key(0), (64, 8))
-    out, _ = network.init_with_output(jax.random.key(1), z)
+    out, _ = jax.jit(network.init_with_output)(jax.random.key(1), z)
     assert (float(out.min()) < 0) == (not final_relu)
 
 
@@ -60,12 +62,14 @@ def test_each_block_with_a_weight_has_a_discriminator_and_they_are_summed():
     def term(etas):
         return Adversarial(reader, reader, etas)
 
-    variables = term((1.0, 1.0)).init(jax.random.key(2), student, teacher, LABELS, train=False)
+    init = functools.partial(term((1.0, 1.0)).init, train=False)
+    variables = jax.jit(init)(jax.random.key(2), student, teacher, LABELS)
     assert set(variables["params"]) == {"block0", "block1"}
 
     def value(etas):
         own = {f"block{i}": variables["params"][f"block{i}"] for i, eta in enumerate(etas) if eta}
-        return term(etas).apply({"params": own}, student, teacher, LABELS, train=True, mutable=["figures"])
+        run = functools.partial(term(etas).apply, train=True, mutable=["figures"])
+        return jax.jit(run)({"params": own}, student, teacher, LABELS)
 
     (both, figures), (first, one), (second, other) = value((2.0, 3.0)), value((2.0, 0.0)), value((0.0, 3.0))
     np.testing.assert_allclose(both, first + second, rtol=1e-6)

@@ -42,9 +42,9 @@ def test_the_value_and_the_gradient_of_a_position_are_those_of_a_grid_of_twice_t
     def finer(maps):
         return jnp.repeat(jnp.repeat(maps, 2, axis=1), 2, axis=2)
 
-    value, gradient = jax.value_and_grad(distance)(student, teacher)
+    value, gradient = jax.jit(jax.value_and_grad(distance))(student, teacher)
     assert value > 0.01
-    on_finer = jax.value_and_grad(lambda maps: distance(finer(maps), finer(teacher)))(student)
+    on_finer = jax.jit(jax.value_and_grad(lambda maps: distance(finer(maps), finer(teacher))))(student)
     np.testing.assert_allclose(on_finer[0], value, rtol=1e-5)
     np.testing.assert_allclose(on_finer[1], gradient, rtol=1e-4, atol=1e-7)
 
@@ -66,7 +66,7 @@ def test_l2_is_in_its_range_and_is_two_minus_twice_the_cosine(maps):
 @pytest.mark.parametrize("distance", [ial.l2_distance, ial.kl_distance])
 def test_an_all_zero_map_is_harmless(distance):
     teacher = jnp.array([[[1.0, 2.0]]])
-    value, gradient = jax.value_and_grad(distance)(jnp.zeros((1, 1, 2)), teacher)
+    value, gradient = jax.jit(jax.value_and_grad(distance))(jnp.zeros((1, 1, 2)), teacher)
     assert np.isfinite(value)
     np.testing.assert_array_equal(gradient, np.zeros((1, 1, 2)))
     assert distance(jnp.zeros((1, 1, 2)), jnp.zeros((1, 1, 2))) == pytest.approx(0, abs=1e-7)
@@ -76,7 +76,7 @@ def test_an_all_zero_map_is_harmless(distance):
 def test_constant_maps_agree_with_each_other_and_give_finite_gradients(distance):
     flat = jnp.ones((1, 2, 2))
     np.testing.assert_allclose(distance(flat, 5 * flat), 0.0, atol=1e-7)
-    value, gradient = jax.value_and_grad(distance)(flat, jnp.array([[[0.0, 3.0], [0.0, 4.0]]]))
+    value, gradient = jax.jit(jax.value_and_grad(distance))(flat, jnp.array([[[0.0, 3.0], [0.0, 4.0]]]))
     assert value > 0
     assert np.all(np.isfinite(gradient))
 

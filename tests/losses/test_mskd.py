@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -42,7 +44,7 @@ def test_equal_maps_have_no_distance(distance):
 @pytest.mark.parametrize("fill", [0.0, 1.0], ids=["zero", "constant"])
 def test_zero_and_constant_features_give_finite_gradients(distance, fill):
     teacher = jax.random.normal(jax.random.key(0), (1, 2, 2, 3))
-    value, gradient = jax.value_and_grad(distance)(jnp.full((1, 2, 2, 3), fill), teacher)
+    value, gradient = jax.jit(jax.value_and_grad(distance))(jnp.full((1, 2, 2, 3), fill), teacher)
     assert np.isfinite(value)
     assert np.all(np.isfinite(gradient))
     if fill == 0.0:
@@ -52,9 +54,9 @@ def test_zero_and_constant_features_give_finite_gradients(distance, fill):
 @pytest.mark.parametrize("distance", mskd.DISTANCES.values(), ids=mskd.DISTANCES)
 def test_bfloat16_features_give_a_float32_value_near_the_float32_one(distance):
     a, b = (jax.random.normal(jax.random.key(i), (2, 4, 4, 8)) for i in range(2))
-    low = distance(a.astype(jnp.bfloat16), b.astype(jnp.bfloat16))
+    low = jax.jit(distance)(a.astype(jnp.bfloat16), b.astype(jnp.bfloat16))
     assert low.dtype == jnp.float32
-    np.testing.assert_allclose(low, distance(a, b), rtol=0.02)
+    np.testing.assert_allclose(low, jax.jit(distance)(a, b), rtol=0.02)
 
 
 def _outputs(key, channels, grids=((8, 8), (4, 4)), batch=2):
@@ -63,13 +65,17 @@ def _outputs(key, channels, grids=((8, 8), (4, 4)), batch=2):
     return Outputs(logits=jax.random.normal(keys[-1], (batch, 5)), stages=stages)
 
 
+def initialised(module, student, teacher, labels):
+    return jax.jit(functools.partial(module.init, train=False))(jax.random.key(2), student, teacher, labels)
+
+
 @pytest.mark.parametrize("variant", [*mskd.DISTANCES, "logits"])
 @pytest.mark.parametrize("batch", [1, 2])
 def test_the_term_pools_the_larger_grid_and_trains_its_own_parameters(variant, batch):
     student = _outputs(0, 3, batch=batch)
     teacher = _outputs(1, 6, grids=((4, 4), (4, 4)), batch=batch)
     module, labels = mskd.Mskd(variant=variant, stages=(0, 1)), jnp.arange(batch)
-    variables = module.init(jax.random.key(2), student, teacher, labels, train=False)
+    variables = initialised(module, student, teacher, labels)
 
     def value(params):
         return module.apply(
@@ -77,7 +83,7 @@ def test_the_term_pools_the_larger_grid_and_trains_its_own_parameters(variant, b
         )[0]
 
     params = variables.get("params", {})
-    total, gradients = jax.value_and_grad(value)(params)
+    total, gradients = jax.jit(jax.value_and_grad(value))(params)
     assert total > 0
     assert (variant == "attention") == (params == {})
     assert all(
@@ -89,7 +95,7 @@ def test_the_heads_of_the_logits_variant_by_hand():
     """With heads that start at zero, say, every logit is equal: two cross-entropies of log(5), and no divergence."""
     student, teacher, labels = _outputs(0, 3), _outputs(1, 3), jnp.array([0, 4])
     module = mskd.Mskd("logits", (0,), mutual=True)
-    variables = module.init(jax.random.key(0), student, teacher, labels, train=False)
+    variables = initialised(module, student, teacher, labels)
     zeros = jax.tree.map(jnp.zeros_like, variables)
     np.testing.assert_allclose(module.apply(zeros, student, teacher, labels, train=True), 2 * np.log(5), rtol=1e-6)
 
@@ -99,7 +105,7 @@ def test_the_teacher_feels_the_divergence_of_the_heads_only_where_mutual(mutual)
     """The gradient into the teacher's head beyond that of its cross-entropy is there with `mutual` alone."""
     student, teacher, labels = _outputs(0, 3), _outputs(1, 3), jnp.array([0, 4])
     module = mskd.Mskd("logits", (0,), mutual=mutual)
-    variables = module.init(jax.random.key(0), student, teacher, labels, train=False)
+    variables = initialised(module, student, teacher, labels)
 
     def value(params):
         return module.apply({"params": params}, student, teacher, labels, train=True)
@@ -109,7 +115,7 @@ def test_the_teacher_feels_the_divergence_of_the_heads_only_where_mutual(mutual)
         return cross_entropy(logits, labels).mean()
 
     params = variables["params"]
-    extra = jax.tree.map(jnp.subtract, jax.grad(value)(params), jax.grad(own)(params))["teacher_head0"]
+    extra = jax.tree.map(np.subtract, *(jax.jit(jax.grad(of))(params)["teacher_head0"] for of in (value, own)))
     assert (max(np.abs(leaf).max() for leaf in jax.tree.leaves(extra)) > 1e-4) == mutual
 
 
@@ -128,7 +134,7 @@ def _with_head(key, channels, classes=4):
 def test_the_classifier_variant_is_the_teachers_classifier_on_the_projection():
     (student, _), (teacher, bias) = _with_head(0, 3), _with_head(1, 5)
     module, labels = mskd.Mskd("classifier"), jnp.array([0, 1])
-    variables = module.init(jax.random.key(2), student, teacher, labels, train=False)
+    variables = initialised(module, student, teacher, labels)
     assert set(variables["params"]) == {"last"}
 
     def value(variables, student, teacher):
@@ -144,7 +150,7 @@ def test_the_classifier_variant_is_the_teachers_classifier_on_the_projection():
     expected = np.mean(np.sum(p * np.log(p / q), axis=1))
     assert expected > 0.01
     np.testing.assert_allclose(value(variables, student, teacher), expected, rtol=1e-4)
-    of_variables, of_student = jax.grad(value, argnums=(0, 1))(variables, student, teacher)
+    of_variables, of_student = jax.jit(jax.grad(value, argnums=(0, 1)))(variables, student, teacher)
     assert np.any(of_student.maps != 0)
     assert np.any(of_variables["params"]["last"]["conv"]["kernel"] != 0)
     assert np.all(of_student.logits == 0)
@@ -154,7 +160,7 @@ def test_the_classifier_variant_is_the_teachers_classifier_on_the_projection():
 def test_a_projection_onto_the_teachers_features_leaves_nothing_to_learn():
     (teacher, _), labels = _with_head(1, 5), jnp.array([0, 1])
     module = mskd.Mskd("classifier")
-    variables = module.init(jax.random.key(2), teacher, teacher, labels, train=False)
+    variables = initialised(module, teacher, teacher, labels)
     variables["params"]["last"]["conv"]["kernel"] = jnp.eye(5)[None, None] * jnp.sqrt(1 + 1e-5)  # batch norm's epsilon
     np.testing.assert_allclose(module.apply(variables, teacher, teacher, labels, train=False), 0.0, atol=1e-5)
 
@@ -176,7 +182,11 @@ def test_stages_are_summed_with_their_weights():
 def test_accelerators_compute_the_same_cosine_distance():
     keys = jax.random.split(jax.random.key(1))
     student, teacher = jax.random.normal(keys[0], (2, 4, 4, 8)), jax.random.normal(keys[1], (2, 2, 2, 8))
-    expected = jax.value_and_grad(mskd.cosine_distance, (0, 1))(student, teacher)
+
+    def gradients():
+        return jax.jit(jax.value_and_grad(lambda s, t: mskd.cosine_distance(s, t), (0, 1)))(student, teacher)
+
+    expected = gradients()
     with lowering.for_platform("tpu"):
-        found = jax.value_and_grad(mskd.cosine_distance, (0, 1))(student, teacher)
+        found = gradients()
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6), found, expected)

@@ -37,13 +37,15 @@ class Adversaries:
         self.student, self.teacher = outputs(0), outputs(1)
         of = {"student": self.student, "t": self.teacher}
         self.params, self.stats = losses.init([self.term], jax.random.key(2), of, LABELS)
+        self.value = jax.jit(self._value)
+        self._gradients = jax.jit(jax.grad(self._value, argnums=(0, 1, 2)))
 
-    def value(self, student, teacher, params, step=0):
+    def _value(self, student, teacher, params, step=0):
         of = {"student": student, "t": teacher}
         return losses.evaluate([self.term], params, self.stats, of, LABELS, jnp.int32(step))[0]
 
     def gradients(self, step):
-        return jax.grad(self.value, argnums=(0, 1, 2))(self.student, self.teacher, self.params, step)
+        return self._gradients(self.student, self.teacher, self.params, jnp.int32(step))
 
 
 def is_zero(tree):
@@ -91,7 +93,7 @@ def test_similarity_pulls_on_the_student_alone():
     def value(student, teacher):
         return losses.evaluate([term], {}, {}, {"student": student, "t": teacher}, LABELS, jnp.int32(0))[0]
 
-    student, teacher = jax.grad(value, argnums=(0, 1))(outputs(0), outputs(1))
+    student, teacher = jax.jit(jax.grad(value, argnums=(0, 1)))(outputs(0), outputs(1))
     assert not is_zero(student.logits)
     assert not is_zero(student.stages)
     assert is_zero(teacher)
@@ -105,7 +107,7 @@ def test_dist_pulls_on_a_teacher_that_learns_only_where_the_routing_says_so(r):
     def value(student, teacher):
         return losses.evaluate([term], {}, {}, {"student": student, "t": teacher}, LABELS, jnp.int32(0))[0]
 
-    student, teacher = jax.grad(value, argnums=(0, 1))(outputs(0), outputs(1))
+    student, teacher = jax.jit(jax.grad(value, argnums=(0, 1)))(outputs(0), outputs(1))
     assert not is_zero(student.logits)
     assert is_zero(student.stages)
     assert is_zero(teacher) == (r == 0)

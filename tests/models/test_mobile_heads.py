@@ -1,5 +1,7 @@
 """The heads alone, on feature maps: what they return, and their class activation maps against differentiation."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -100,7 +102,8 @@ def test_logits_follow_from_the_hidden_layer(head):
 
 def test_in_training_the_statistics_are_the_batchs_and_constant():
     module, variables, maps = draw(HIDDEN_HEADS["norm"])
-    outputs, updated = module.apply(variables, maps, train=True, mutable=["batch_stats"])
+    train = functools.partial(module.apply, train=True, mutable=["batch_stats"])
+    outputs, updated = jax.jit(train)(variables, maps)
     assert np.any(updated["batch_stats"]["norm_head"]["mean"] != variables["batch_stats"]["norm_head"]["mean"])
     z = np.mean(maps, (1, 2)) @ np.asarray(outputs.hidden.kernel)
     norm = variables["params"]["norm_head"]
@@ -120,8 +123,8 @@ def test_a_convolution_before_the_pooling():
 
 def test_what_is_behind_the_pooling_is_float32():
     module, variables, maps = draw(HIDDEN_HEADS["norm"])
-    narrow = module.clone(dtype=jnp.bfloat16).apply(variables, maps.astype(jnp.bfloat16))
+    narrow = jax.jit(module.clone(dtype=jnp.bfloat16).apply)(variables, maps.astype(jnp.bfloat16))
     assert narrow.hidden.maps.dtype == jnp.bfloat16
     assert narrow.logits.dtype == narrow.hidden.slopes.dtype == narrow.hidden.kernel.dtype == jnp.float32
-    exact = module.apply(variables, maps.astype(jnp.bfloat16).astype(jnp.float32))
+    exact = jax.jit(module.apply)(variables, maps.astype(jnp.bfloat16).astype(jnp.float32))
     np.testing.assert_allclose(narrow.logits, exact.logits, rtol=1e-5, atol=1e-5)

@@ -52,7 +52,7 @@ def test_features_and_logits_of_the_integration():
         backbone = branch(own, dtype=jnp.float32, axis_name=None, data_axis=None, **options)
         branch_variables = {group: variables[group].get(name, {}) for group in variables}
         view = images[..., :3] if name == "roi" else images[..., 3:]
-        parts.append(np.asarray(backbone.apply(branch_variables, view).logits))
+        parts.append(np.asarray(jax.jit(backbone.apply)(branch_variables, view).logits))
     assert [part.shape for part in parts] == [(2, 16), (2, 32)]
     p = variables["params"]
     hidden = np.maximum(np.concatenate(parts, -1) @ p["integration"]["kernel"] + p["integration"]["bias"], 0)

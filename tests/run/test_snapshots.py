@@ -49,7 +49,7 @@ def test_maps_and_probabilities_of_the_true_label(student, tmp_path):
             taken.take(number, {"student": placed})
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["0.npz", "6.npz"]
     assert (tmp_path / "a" / "6.npz").read_bytes() == (tmp_path / "b" / "6.npz").read_bytes()
-    outputs = network.module.apply(variables, network.prepare(batch), train=False)
+    outputs = jax.jit(network.module.apply)(variables, network.prepare(batch))
     np.savez(tmp_path / "a" / "photos.npz", **batch)
     photos, at_steps = snapshots.read(tmp_path / "a")
     np.testing.assert_array_equal(photos["label"], batch["label"])
