@@ -9,7 +9,7 @@ import pytest
 
 from jdnet_jax import losses
 from jdnet_jax.config import keys
-from jdnet_jax.learning import devices, optimizers, step
+from jdnet_jax.learning import assembly, devices, initial_weights, networks, optimizers, step
 from jdnet_jax.losses.routing import route
 from tests import tiny_recipe as tiny
 
@@ -215,9 +215,24 @@ CELLS = {
 }
 
 
+@functools.cache
+def outputs_of(student, **options):
+    """The outputs of both networks for a batch, with this model as the student."""
+    config, batch, found = tiny.config(), tiny.batch(8), {}
+    config.student = {"model": student, "init": "random", "options": options}
+    for name, network in networks.build(config, tiny.CLASSES).items():
+        variables = initial_weights.initialize(network, config.seed, tiny.CLASSES)
+        found[name] = jax.jit(network.module.apply)(variables, network.prepare(batch))
+    return found
+
+
 @pytest.fixture(scope="module")
 def gradient_of_term():
-    """(term, strength into the teacher, variants of the losses) -> network -> gradient of that term alone."""
+    """(term, strength into the teacher, variants of the losses) -> gradient of that term alone.
+
+    Into each network's outputs, through which all that it learns of the term must come, and into the adapters.
+    """
+    batch_labels = jnp.asarray(tiny.batch(8)["label"])
 
     def compute(name, strength=None, **variants):
         config = tiny.config()
@@ -230,19 +245,16 @@ def gradient_of_term():
         if strength is not None:
             for loss in ("mskd", "ial", "kl"):
                 config.losses[loss].routing = {"teacher": strength}
-        recipe = tiny.Recipe(config)
-        term = next(term for term in recipe.terms if term.name == name)
-        batch = tiny.batch(8)
+        terms = assembly.assemble(config, tiny.CLASSES, config.steps).terms
+        [term] = (term for term in terms if term.name == name)
+        outputs = outputs_of(config.student.model, **config.student.options)
+        own, stats = jax.jit(lambda key: losses.init([term], key, outputs, batch_labels))(jax.random.key(1))
 
-        def value(params):
-            outputs = {}
-            for name, network in recipe.networks.items():
-                variables = {"params": params[name], "batch_stats": recipe.state.batch_stats[name]}
-                outputs[name] = network.module.apply(variables, network.prepare(batch), train=False)
-            stats = recipe.state.batch_stats
-            return losses.evaluate([term], params, stats, outputs, jnp.asarray(batch["label"]), jnp.int32(0))[0]
+        def value(outputs, own):
+            return losses.evaluate([term], own, stats, outputs, batch_labels, jnp.int32(0))[0]
 
-        return jax.jit(jax.grad(value))(recipe.state.params)
+        into_outputs, into_own = jax.jit(jax.grad(value, (0, 1)))(outputs, own)
+        return {**into_outputs, "adapters": into_own}
 
     return functools.cache(compute)
 

@@ -147,12 +147,12 @@ def test_damage_to_any_file_of_the_newest_is_named_and_the_one_before_is_used(tw
         # A digest that was changed in the list looks like a change of the file that it belongs to.
         assert name in lines[0] or name == "SHA256SUMS"
         assert (folder / "6.damaged").is_dir()
-        # The step is reached again, and saved under its own name.
-        restored = checkpoints.restore(3, state_at(0))
-        np.testing.assert_array_equal(restored.params["student"]["kernel"], np.full((2, 3), 3.0))
-        checkpoints.save(state_at(6), 0.4)
-        checkpoints.wait()
-        assert checkpoints.latest_step() == 6
+        if i == 0:  # the step is reached again, and saved under its own name
+            restored = checkpoints.restore(3, state_at(0))
+            np.testing.assert_array_equal(restored.params["student"]["kernel"], np.full((2, 3), 3.0))
+            checkpoints.save(state_at(6), 0.4)
+            checkpoints.wait()
+            assert checkpoints.latest_step() == 6
         checkpoints.close()
 
 
