@@ -42,16 +42,6 @@ def small_run(**changes):
     return config
 
 
-def whole_run(**changes):
-    """Such a run in which MSKD weighs itself, by what is measured before the steps 1, 3 and 5, and that is reported.
-
-    The student's head has an optimiser and a rate of its own.
-    """
-    config = small_run(**{"losses__mskd__share": 0.3, "share_every": 2, "gradient_report": 2, **changes})
-    config.groups = {"student/head": {"schedule": {"learning_rate": 0.1}, "optimizer": {"name": "sgd"}}}
-    return config
-
-
 def alone(**changes):
     """The student without its teacher: for what the loop does, whatever it trains, and compiled in less time."""
     return recipes.apply_recipe(small_run(**{"snapshots": 0, **changes}), "ce")
@@ -64,8 +54,33 @@ def _prepared_data(tmp_path_factory):
         yield
 
 
+def photos_without_labels(folder, count):
+    folder.mkdir()
+    for number in range(count):
+        (folder / f"{number}.jpg").write_bytes(encode(smooth_photo(number, 40, 40), "JPEG"))
+    return str(folder)
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def whole_run(tmp_path_factory):
+    """Makes the config of such a run with all that can go wrong in a resume.
+
+    MSKD weighs itself, by what is measured before the steps 1, 3 and 5, and that is reported; the student's head has an
+    optimiser and a rate of its own; half of each batch are photos without labels.
+    """
+    folder = photos_without_labels(tmp_path_factory.mktemp("unlabelled") / "photos", 5)
+
+    def make(**changes):
+        weighing = {"losses__mskd__share": 0.3, "share_every": 2, "gradient_report": 2}
+        config = small_run(**{**weighing, "dataset__unlabelled": folder, **changes})
+        config.groups = {"student/head": {"schedule": {"learning_rate": 0.1}, "optimizer": {"name": "sgd"}}}
+        return config
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def finished(whole_run, tmp_path_factory):
     """(workdir, summary) of a run that was never touched."""
     workdir = tmp_path_factory.mktemp("untouched")
     return workdir, train.train_and_evaluate(whole_run(), workdir)
@@ -271,7 +286,10 @@ def test_the_hand_off_scores_as_the_summary_says(finished):
 
 
 def test_the_hand_off_of_a_run_that_is_evaluated_at_another_size_has_that_size(tmp_path):
-    config = small_run(steps=2, eval_image_size=48, snapshots=1)
+    """With a smaller student, and every augmentation."""
+    config = small_run(steps=2, eval_image_size=48, snapshots=1, augment__erasing=0.5, augment__repeats=2)
+    config.augment.update(mixup=0.5, cutmix=1.0, rand_augment={"layers": 2, "magnitude": 9.0})
+    config.augment.color_jitter.update(brightness=0.2, hue=0.1)
     config.resolutions = {"student": 16}
     summary = train.train_and_evaluate(config, tmp_path)
     runner = flax_runner.load(tmp_path)
@@ -283,12 +301,14 @@ def test_the_hand_off_of_a_run_that_is_evaluated_at_another_size_has_that_size(t
     photos, maps = snapshots.read(place.snapshots)
     assert photos["image"].shape[1:] == (48, 48, 3)
     assert maps[2]["teacher/map"].shape[1:] == (3, 3)  # at stride 16
+    line = metrics.read(place.metrics)[-1]
+    assert all(np.isfinite(value) for name, value in line.items() if name.startswith("loss/"))
     config.eval_image_size = 0
     with pytest.raises(UserError, match="differs in eval_image_size"):
         train.train_and_evaluate(config, tmp_path)
 
 
-def test_the_same_command_on_a_finished_run_only_reads(finished, capsys):
+def test_the_same_command_on_a_finished_run_only_reads(finished, whole_run, capsys):
     workdir, summary = finished
     before = (workdir / "metrics.jsonl").read_bytes()
     assert train.train_and_evaluate(whole_run(), workdir) == summary
@@ -296,7 +316,7 @@ def test_the_same_command_on_a_finished_run_only_reads(finished, capsys):
     assert f"the run in {workdir} is finished: to train anew" in capsys.readouterr().err
 
 
-def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path):
+def test_an_interrupted_run_ends_with_the_same_bits(finished, whole_run, tmp_path, capsys):
     workdir, summary = finished
 
     train_until(4, whole_run(), tmp_path)
@@ -304,6 +324,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path):
     with open(tmp_path / "metrics.jsonl", "a") as file:
         file.write('{"step": 4, "loss/total": 1.0}\n{"step": 5, "lo')
     resumed = train.train_and_evaluate(whole_run(), tmp_path)
+    assert ": 5 photos without labels" in capsys.readouterr().err
     assert resumed["student"]["sha256"] == summary["student"]["sha256"]
     assert [line["step"] for line in metrics.read(tmp_path / "metrics.jsonl")] == [0, 1, 2, 3, 4, 6]
     for ours, theirs in zip(*(metrics.read(Path(d) / "metrics.jsonl") for d in (tmp_path, workdir)), strict=True):
@@ -315,7 +336,7 @@ def test_an_interrupted_run_ends_with_the_same_bits(finished, tmp_path):
         assert (tmp_path / "snapshots" / name).read_bytes() == (workdir / "snapshots" / name).read_bytes()
 
 
-def test_a_run_whose_newest_checkpoint_is_damaged_ends_with_the_same_bits(finished, tmp_path, capsys):
+def test_a_run_whose_newest_checkpoint_is_damaged_ends_with_the_same_bits(finished, whole_run, tmp_path, capsys):
     workdir, summary = finished
     run = shutil.copytree(workdir, tmp_path / "run")
     for path in (run / "summary.json", run / "checkpoints" / "6" / "default" / "_METADATA"):
@@ -328,26 +349,6 @@ def test_a_run_whose_newest_checkpoint_is_damaged_ends_with_the_same_bits(finish
     assert [line["step"] for line in metrics.read(run / "metrics.jsonl")] == [0, 1, 2, 3, 4, 6]
 
 
-def test_a_run_with_photos_without_labels_resumes_with_the_same_bits(tmp_path, capsys):
-    folder = tmp_path / "photos"
-    folder.mkdir()
-    for number in range(5):
-        (folder / f"{number}.jpg").write_bytes(encode(smooth_photo(number, 40, 40), "JPEG"))
-
-    def config():
-        return small_run(dataset__unlabelled=str(folder), checkpoint_every=2, eval_every=6, snapshots=0)
-
-    whole = train.train_and_evaluate(config(), tmp_path / "whole")
-    assert ": 5 photos without labels" in capsys.readouterr().err
-    train_until(4, config(), tmp_path / "killed")
-    resumed = train.train_and_evaluate(config(), tmp_path / "killed")
-    assert resumed["student"]["sha256"] == whole["student"]["sha256"]
-    (tmp_path / "killed" / "summary.json").unlink()
-    (folder / "0.jpg").unlink()
-    with pytest.raises(UserError, match=r"belongs to a run on other data .*: 5 photos without labels"):
-        train.train_and_evaluate(config(), tmp_path / "killed")
-
-
 def test_unlabelled_photos_must_be_as_many_on_each_device():
     with pytest.raises(UserError, match=r"config.dataset.unlabelled_share is 0.1, 2 of the 16 photos of a batch: it m"):
         run_check.check(small_run(dataset__unlabelled="photos", dataset__unlabelled_share=0.1))
@@ -358,21 +359,25 @@ def test_checkpoints_are_made_and_kept_at_multiples_too(tmp_path):
     assert {"2", "4", "6"} <= {path.name for path in (tmp_path / "checkpoints").iterdir()}
 
 
-def test_a_run_goes_on_with_the_data_it_began_with_only(finished, tmp_path):
+def test_a_run_goes_on_with_the_data_it_began_with_only(finished, whole_run, tmp_path):
     workdir, _ = finished
     shutil.copytree(workdir, tmp_path / "run")
     (tmp_path / "run" / "summary.json").unlink()  # as after a kill before the end
     (tmp_path / "run" / "data.json").write_text('{"protocol": "a smaller set"}')
     with pytest.raises(UserError, match=r"belongs to a run on other data \(a smaller set\) than is there now"):
         train.train_and_evaluate(whole_run(), tmp_path / "run")
+    shutil.copy(workdir / "data.json", tmp_path / "run")
+    fewer = photos_without_labels(tmp_path / "photos", 4)
+    with pytest.raises(UserError, match=r"belongs to a run on other data .*: 5 photos without labels"):
+        train.train_and_evaluate(whole_run(dataset__unlabelled=fewer), tmp_path / "run")
 
 
-def test_where_the_data_lies_may_change_between_starts(finished):
+def test_where_the_data_lies_may_change_between_starts(finished, whole_run):
     workdir, summary = finished
     assert train.train_and_evaluate(whole_run(dataset__data_dir="elsewhere"), workdir) == summary
 
 
-def test_the_workdir_of_another_config_is_left_alone(finished):
+def test_the_workdir_of_another_config_is_left_alone(finished, whole_run):
     workdir, _ = finished
     with pytest.raises(
         UserError, match=r"belongs to a run of another config, which differs in batch_size, seed: choose"
@@ -380,7 +385,7 @@ def test_the_workdir_of_another_config_is_left_alone(finished):
         train.train_and_evaluate(whole_run(batch_size=8, seed=1), workdir)
 
 
-def test_how_often_to_log_may_change_between_starts(finished):
+def test_how_often_to_log_may_change_between_starts(finished, whole_run):
     workdir, summary = finished
     assert train.train_and_evaluate(whole_run(log_every=1), workdir) == summary
 
@@ -483,18 +488,6 @@ def test_a_hand_off_becomes_a_frozen_teacher(finished, tmp_path):
     teacher, student = (dict(entry["test"]) for entry in (kd["teachers"]["teacher"], summary["student"]))
     assert teacher.pop("top1_interval") == pytest.approx(student.pop("top1_interval"))
     assert teacher == pytest.approx(student)
-
-
-def test_a_run_with_every_augmentation_and_a_smaller_student(tmp_path):
-    config = small_run(steps=2, eval_every=2, augment__erasing=0.5, augment__repeats=2, snapshots=0)
-    config.resolutions = {"student": 16}
-    config.augment.update(mixup=0.5, cutmix=1.0, rand_augment={"layers": 2, "magnitude": 9.0})
-    config.augment.color_jitter.update(brightness=0.2, hue=0.1)
-    train.train_and_evaluate(config, tmp_path)
-    line = metrics.read(tmp_path / "metrics.jsonl")[-1]
-    assert all(np.isfinite(value) for name, value in line.items() if name.startswith("loss/"))
-    description = json.loads((tmp_path / "student" / "model.json").read_text())
-    assert (description["image_size"], description["resize"]["shorter_side"]) == (16, 16)
 
 
 @pytest.mark.parametrize(
