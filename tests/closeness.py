@@ -4,6 +4,16 @@ import jax
 import numpy as np
 
 
+def with_pullback(function, *args):
+    """The value of a function, and what comes back if that is its gradient, compiled as one program."""
+
+    def both(*args):
+        value, pull_back = jax.vjp(function, *args)
+        return value, pull_back(value)
+
+    return jax.jit(both)(*args)
+
+
 def assert_same(values, expected, tolerance=1e-5):
     """No number differs by more than this part of the largest one in its array.
 

@@ -120,7 +120,7 @@ def test_kl_of_standardized_logits_is_that_of_their_shape_alone():
 
 def test_equal_logits_have_no_shape_and_no_gradient():
     t, labels = jnp.array([[3.0, 1.0, 2.0]]), jnp.zeros(1, jnp.int32)
-    gradient = jax.grad(lambda s: Kl(standardized=True)(*_pair(s, t), labels, train=True))
+    gradient = jax.jit(jax.grad(lambda s: Kl(standardized=True)(*_pair(s, t), labels, train=True)))
     np.testing.assert_array_equal(gradient(jnp.full((1, 3), 5.0)), np.zeros((1, 3)))
 
 
@@ -147,7 +147,7 @@ def test_dist_is_blind_to_a_linear_change_of_the_probabilities():
 def test_dist_of_equal_logits_is_zero_with_zero_gradient_and_of_constant_ones_finite(beta, gamma):
     z = jax.random.normal(jax.random.key(0), (4, 5))
     labels = jnp.zeros(4, jnp.int32)
-    term = jax.value_and_grad(lambda s: Dist(beta, gamma)(*_pair(s, z), labels, train=True))
+    term = jax.jit(jax.value_and_grad(lambda s: Dist(beta, gamma)(*_pair(s, z), labels, train=True)))
     value, gradient = term(z)
     np.testing.assert_allclose(value, 0.0, atol=1e-6)
     np.testing.assert_allclose(gradient, np.zeros((4, 5)), atol=1e-6)
@@ -173,7 +173,7 @@ def test_kl_term_reaches_the_teacher_only_where_mutual(mutual):
         return Kl(temperature=2.0, mutual=mutual)(*_pair(s, t), labels, train=True)
 
     s, t = jnp.array([[1.0, 0.0]]), jnp.array([[0.0, 2.0]])
-    ds, dt = jax.grad(value, argnums=(0, 1))(s, t)
+    ds, dt = jax.jit(jax.grad(value, argnums=(0, 1)))(s, t)
     # d/dz_S tau^2 KL(p_T || p_S) = tau (p_S - p_T), and the other way round for the teacher.
     p_s, p_t = jax.nn.softmax(s / 2), jax.nn.softmax(t / 2)
     np.testing.assert_allclose(ds, 2 * (p_s - p_t), rtol=1e-5)
@@ -243,7 +243,7 @@ def test_each_head_has_its_own_teacher_and_the_teacher_is_fixed(variant):
         return Distill(variant=variant)(student, Outputs(logits=teacher, stages=()), labels, train=True)
 
     teacher = jnp.array([[2.0, -1.0]])
-    gradients = jax.grad(value, argnums=(0, 1, 2))
+    gradients = jax.jit(jax.grad(value, argnums=(0, 1, 2)))
     by_label = [gradients(*STUDENT_HEADS, teacher, jnp.array([label])) for label in (0, 1)]
     assert np.any(by_label[0][0] != by_label[1][0])
     np.testing.assert_array_equal(by_label[0][1], by_label[1][1])  # the label does not reach the distillation head

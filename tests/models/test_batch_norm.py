@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -58,11 +60,16 @@ def test_equals_flax_and_its_gradients(activation):
         y, updated = norm.apply(variables, x, mutable=["batch_stats"])
         return ACTIVATIONS[activation](y), updated["batch_stats"]
 
-    y, vjp, stats = jax.vjp(lambda p, x: apply(p, x, activation=activation), params, x, has_aux=True)
-    expected_y, expected_vjp, expected_stats = jax.vjp(reference, params, x, has_aux=True)
+    @functools.partial(jax.jit, static_argnums=0)
+    def run(function, params, x, g):
+        y, vjp, stats = jax.vjp(function, params, x, has_aux=True)
+        return y, stats, vjp(g)
+
+    found = run(functools.partial(apply, activation=activation), params, x, g)
+    expected = run(reference, params, x, g)
     if activation in CORNERED:  # both sides of the corner
-        assert 0.1 < np.mean(np.asarray(expected_y) == y.min()) < 0.9
-    assert_same((y, stats, vjp(g)), (expected_y, expected_stats, expected_vjp(g)))
+        assert 0.1 < np.mean(np.asarray(expected[0]) == found[0].min()) < 0.9
+    assert_same(found, expected)
 
 
 def test_the_gradient_is_zero_at_the_corners_and_beyond():
@@ -86,9 +93,9 @@ def test_statistics_of_a_split_batch_are_those_of_the_whole():
         d_params, dx = vjp((g, jax.tree.map(jnp.zeros_like, stats)))
         return y, dx, stats, d_params
 
-    y, dx, stats, d_params = run(params, x, g, None)
+    y, dx, stats, d_params = jax.jit(functools.partial(run, axis_name=None))(params, x, g)
     shards = [a.reshape(4, 2, *SHAPE[1:]) for a in (x, g)]
-    split = jax.vmap(lambda x, g: run(params, x, g, "data"), axis_name="data")(*shards)
+    split = jax.jit(jax.vmap(lambda x, g: run(params, x, g, "data"), axis_name="data"))(*shards)
     assert_same((split[0].reshape(SHAPE), split[1].reshape(SHAPE)), (y, dx))
     assert_same(split[2], jax.tree.map(lambda whole: np.tile(whole, (4, 1)), stats))
     assert_same(jax.tree.map(lambda part: part.sum(0), split[3]), d_params)  # each shard has its share of the gradient
@@ -140,12 +147,13 @@ def test_slopes_are_derivatives_with_constant_statistics(activation, train):
     x, params, _ = draw()
     mean, var = (x.mean((0, 1, 2)), x.var((0, 1, 2))) if train else (jnp.full(4, 10.0), jnp.full(4, 3.0))
     variables = {"params": {"bn": params}, "batch_stats": {"bn": {"mean": jnp.full(4, 10.0), "var": jnp.full(4, 3.0)}}}
-    (_, slopes), _ = Sloped(activation).apply(variables, x, train=train, mutable=["batch_stats"])
+    run = functools.partial(Sloped(activation).apply, train=train, mutable=["batch_stats"])
+    (_, slopes), _ = jax.jit(run)(variables, x)
 
     def layer(x):
         y = (x - mean) * (params["scale"] / jnp.sqrt(var + 1e-3))[None, None, None] + params["bias"]
         return jnp.sum(ACTIVATIONS[activation](y))
 
     with jax.numpy_dtype_promotion("standard"), jax.numpy_rank_promotion("allow"):
-        expected = jax.grad(layer)(x)
+        expected = jax.jit(jax.grad(layer))(x)
     assert_same(slopes, expected)

@@ -97,7 +97,7 @@ def test_the_activation_map_is_the_gradient_through_all_layers(hidden_layer, cla
         return (jax.nn.relu(before_integration(means)) @ head)[label]
 
     labels = jnp.array([2, 0])
-    weights = jax.vmap(jax.grad(logit))(means, labels)
+    weights = jax.jit(jax.vmap(jax.grad(logit)))(means, labels)
     slopes = (before_integration(means) > 0).astype(jnp.float32)
     layer = HiddenLayer(maps, inner, (means @ inner > 0).astype(jnp.float32)) if hidden_layer else None
     branch = Outputs(
