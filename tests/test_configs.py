@@ -56,16 +56,20 @@ def test_food101_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
     assert (tmp_path / "run" / "student" / "model.json").exists()
 
 
-def test_uec256_reads_its_lists(tmp_path, monkeypatch):
-    """Its networks are those of food101, and a run goes on from prepared photos wherever they came from."""
+@pytest.mark.slow
+def test_uec256_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
+    """The student alone: its networks and terms are those of food101, and compiled in more time than its data take."""
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
-    config = config_of("uec256")
-    run_check.check(config)
+    run_check.check(config_of("uec256"))
+    config = config_of("uec256", "ce")
     config.dataset.data_dir = str(make_uec_food(tmp_path / "raw", num_classes=256))
-    dataset = data.prepare(config.dataset)
-    assert dataset.sizes["test"] == 256
-    assert "fold 0: test is val0.txt, train and val are all the rest; whole photos" in dataset.protocol
-    assert list(dataset.class_names) == [f"food {number}" for number in range(1, 257)]
+    config.image_size, config.batch_size, config.steps, config.log_every, config.eval_every = 32, 32, 2, 1, 2
+    config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 4}}
+    summary = train.train_and_evaluate(config, tmp_path / "run")
+    assert summary["student"]["test"]["count"] == 256
+    assert "fold 0: test is val0.txt, train and val are all the rest; whole photos" in summary["protocol"]
+    classes = json.loads((tmp_path / "run" / "student" / "model.json").read_text())["classes"]
+    assert classes == [f"food {number}" for number in range(1, 257)]
 
 
 @pytest.mark.slow

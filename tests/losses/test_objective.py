@@ -36,7 +36,8 @@ class Adversaries:
         [self.term] = [term for term in terms if term.name == "adversarial_t"]
         self.student, self.teacher = outputs(0), outputs(1)
         of = {"student": self.student, "t": self.teacher}
-        self.params, self.stats = losses.init([self.term], jax.random.key(2), of, LABELS)
+        init = jax.jit(lambda key: losses.init([self.term], key, of, LABELS))
+        self.params, self.stats = init(jax.random.key(2))
         self.value = jax.jit(self._value)
         self._gradients = jax.jit(jax.grad(self._value, argnums=(0, 1, 2)))
 
