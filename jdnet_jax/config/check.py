@@ -12,7 +12,8 @@ from ml_collections import ConfigDict
 
 from jdnet_jax.config import default, recipes, teacher
 from jdnet_jax.config.defaults import acts, group_settings, head_of
-from jdnet_jax.config.keys import DATASET_OPTIONS, KEYS, NETWORK_OPTIONS, PROBE
+from jdnet_jax.config.keys import KEYS, PROBE
+from jdnet_jax.config.options import DATASET_OPTIONS, NETWORK_OPTIONS
 from jdnet_jax.config.routing import ENSEMBLE, OWN_GROUPS, ROUTING, STUDENT
 from jdnet_jax.config.views import PHOTO
 from jdnet_jax.process.errors import UserError, unknown

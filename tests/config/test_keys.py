@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ml_collections import ConfigDict
 
-from jdnet_jax.config import check, keys
+from jdnet_jax.config import check, keys, options
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config.values import Choice, Number, Section, Several, Whole
 from jdnet_jax.data import builders
@@ -100,11 +100,11 @@ def test_values_of_another_kind_or_out_of_range(name, value, message):
 
 
 def test_the_options_in_the_table_are_those_that_datasets_and_networks_have():
-    assert {name: set(options) for name, options in keys.DATASET_OPTIONS.items()} == {
+    assert {name: set(allowed) for name, allowed in options.DATASET_OPTIONS.items()} == {
         name: set(ours.options) for name, ours in builders.OURS.items() if ours.options
     }
     of_networks = {option for variant in _ZOO.values() for option in variant.options}
-    assert set(keys.NETWORK_OPTIONS) <= of_networks
+    assert set(options.NETWORK_OPTIONS) <= of_networks
 
 
 @given(st.integers() | st.floats() | st.booleans() | st.text() | st.none())
