@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.models import lowering
 from jdnet_jax.models.padding import Pads
+from jdnet_jax.models.parameter import Parameter
 
 #: NHWC images and HWIO kernels: the layouts of every convolution of the project.
 DIMENSION_NUMBERS = ("NHWC", "HWIO", "NHWC")
@@ -20,7 +21,7 @@ DIMENSION_NUMBERS = ("NHWC", "HWIO", "NHWC")
 
 def depthwise_conv(
     x: Float[Array, "batch height width channels"],
-    kernel: Float[Array, "k_h k_w 1 channels"],
+    kernel: Float[Parameter, "k_h k_w 1 channels"],
     stride: int,
     pads: Pads,
 ) -> Float[Array, "batch out_height out_width channels"]:
@@ -67,7 +68,7 @@ def _backward(stride: int, residuals: tuple[Array, Array], g: Array) -> tuple[Ar
 _valid_conv.defvjp(_forward, _backward)
 
 
-def _grouped(x: Array, kernel: Array, *, stride: int, pads: Pads = ((0, 0), (0, 0))) -> Array:
+def _grouped(x: Array, kernel: Parameter, *, stride: int, pads: Pads = ((0, 0), (0, 0))) -> Array:
     return lax.conv_general_dilated(
         x, kernel, (stride, stride), pads, dimension_numbers=DIMENSION_NUMBERS, feature_group_count=x.shape[-1]
     )

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from jdnet_jax.models import lowering
 from jdnet_jax.models.depthwise import DIMENSION_NUMBERS
 from jdnet_jax.models.padding import Pads
+from jdnet_jax.models.parameter import Parameter
 
 #: Input channels that a convolution should have on the CPU: fewer are slow, and more compute too many zeros.
 _WIDTH = 32
@@ -19,7 +20,7 @@ _WIDTH = 32
 
 def grouped_conv(
     x: Float[Array, "batch height width c_in"],
-    kernel: Float[Array, "k_h k_w c_in_of_a_group c_out"],
+    kernel: Float[Parameter, "k_h k_w c_in_of_a_group c_out"],
     groups: int,
     stride: int,
     pads: Pads,
@@ -64,7 +65,7 @@ def _backward(groups: int, stride: int, pads: Pads, residuals: tuple[Array, Arra
 _conv.defvjp(_forward, _backward)
 
 
-def _grouped(x: Array, kernel: Array, groups: int, stride: int, pads: Pads) -> Array:
+def _grouped(x: Array, kernel: Parameter, groups: int, stride: int, pads: Pads) -> Array:
     return lax.conv_general_dilated(
         x, kernel, (stride, stride), pads, dimension_numbers=DIMENSION_NUMBERS, feature_group_count=groups
     )

@@ -17,6 +17,7 @@ from jdnet_jax.models.depthwise import DIMENSION_NUMBERS, depthwise_conv
 from jdnet_jax.models.grouped import grouped_conv
 from jdnet_jax.models.initializers import Initializer
 from jdnet_jax.models.padding import Padding
+from jdnet_jax.models.parameter import Parameter
 from jdnet_jax.models.pointwise import EXACT, pointwise_conv
 from jdnet_jax.process.errors import UserError
 
@@ -57,7 +58,7 @@ class Conv(nn.Module):
         bias = self.param("bias", initializers.zeros, (self.features,), jnp.float32)
         return y + bias.astype(self.dtype)[None, None, None]
 
-    def _convolve(self, x: Array, kernel: Array) -> Array:
+    def _convolve(self, x: Array, kernel: Parameter) -> Array:
         # On the CPU alone: XLA's compiler for GPUs dies of a slice before a product, or finds no tiles for it.
         if self.kernel_size == 1 and self.groups == 1 and lowering.cpu_forms():
             x = x[:, :: self.stride, :: self.stride]
@@ -240,7 +241,7 @@ class Classifier(nn.Module):
     @nn.compact
     def __call__(
         self, features: Float[Array, "batch channels"]
-    ) -> tuple[Float[Array, "batch classes"], Float[Array, "channels classes"]]:
+    ) -> tuple[Float[Array, "batch classes"], Float[Parameter, "channels classes"]]:
         """Returns the logits and the kernel that made them."""
         shape = (features.shape[-1], self.num_classes)
         kernel = self.param("kernel", initializers.normal(0.01), shape, jnp.float32)

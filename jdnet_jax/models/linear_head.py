@@ -10,12 +10,13 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.models.layers import Classifier, Dropout
 from jdnet_jax.models.outputs import Outputs
+from jdnet_jax.models.parameter import Parameter
 
 
 def linear_head(
     network: nn.Module,
     maps: Float[Array, "batch height width channels"],
-    taps: Sequence[Array],
+    taps: Sequence[Float[Array, "batch _ _ _"]],
     name: str,
     *,
     train: bool,
@@ -38,7 +39,7 @@ def linear_head(
 
 def classify(
     network: nn.Module, features: Float[Array, "batch channels"], name: str, *, train: bool
-) -> tuple[Float[Array, "batch classes"], Float[Array, "channels classes"] | None]:
+) -> tuple[Float[Array, "batch classes"], Float[Parameter, "channels classes"] | None]:
     """Dropout and the linear layer, see `linear_head`: the logits, and the kernel that made them.
 
     A network with 0 classes has no linear layer: its logits are the features, as in timm.

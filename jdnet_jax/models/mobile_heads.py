@@ -16,10 +16,11 @@ from jdnet_jax.models.batch_norm import Activation, activate, pass_gradient
 from jdnet_jax.models.block import BlockSettings
 from jdnet_jax.models.layers import Conv
 from jdnet_jax.models.outputs import HiddenLayer, Outputs
+from jdnet_jax.models.parameter import Parameter
 from jdnet_jax.models.pointwise import EXACT
 
 #: From features [batch, channels] to the logits, and the kernel that made them: `linear_head.classify`.
-Classify = Callable[[Array], tuple[Array, Array | None]]
+Classify = Callable[[Array], tuple[Array, Parameter | None]]
 
 
 @runtime_checkable

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.models import lowering
 from jdnet_jax.models.labels import FullLabels, shares
+from jdnet_jax.models.parameter import Parameter
 from jdnet_jax.models.pointwise import EXACT
 
 
@@ -27,7 +28,7 @@ class HiddenLayer:
     """
 
     maps: Float[Array, "batch height width channels"]
-    kernel: Float[Array, "channels hidden"]
+    kernel: Float[Parameter, "channels hidden"]
     slopes: Float[Array, "batch hidden"]
     before: HiddenLayer | None = None
 
@@ -66,7 +67,7 @@ class Outputs:
     logits: Float[Array, "batch classes"]
     stages: tuple[Float[Array, "batch _ _ _"], ...]
     maps: Float[Array, "batch height width channels"] | None = None
-    kernel: Float[Array, "channels classes"] | None = None
+    kernel: Float[Parameter, "channels classes"] | None = None
     hidden: HiddenLayer | None = None
     attention: Float[Array, "batch height width"] | None = None
     class_logits: Float[Array, "batch classes"] | None = None

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from jdnet_jax.models import initializers, lowering
 from jdnet_jax.models.depthwise import DIMENSION_NUMBERS
 from jdnet_jax.models.initializers import Initializer
+from jdnet_jax.models.parameter import Parameter
 
 
 class PatchConv(nn.Module):
@@ -37,7 +38,7 @@ class PatchConv(nn.Module):
         bias = self.param("bias", initializers.zeros, (self.features,), jnp.float32).astype(self.dtype)
         return self._convolve(x.astype(self.dtype), kernel) + bias[None, None, None]
 
-    def _convolve(self, x: Array, kernel: Array) -> Array:
+    def _convolve(self, x: Array, kernel: Parameter) -> Array:
         side = self.side
         if not lowering.cpu_forms():
             return lax.conv_general_dilated(x, kernel, (side, side), "VALID", dimension_numbers=DIMENSION_NUMBERS)

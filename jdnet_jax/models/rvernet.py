@@ -24,6 +24,7 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.models.linear_head import classify
 from jdnet_jax.models.outputs import HiddenLayer, Outputs
+from jdnet_jax.models.parameter import Parameter
 from jdnet_jax.models.pointwise import EXACT
 from jdnet_jax.models.spec import COMMON_OPTIONS, InputSpec, Option, Stage, Variant
 from jdnet_jax.process.errors import UserError
@@ -101,7 +102,7 @@ class RveRNet(nn.Module):
         parts, begin = [], 0
         for branch in outputs:
             end = begin + branch.logits.shape[-1]
-            columns: Array = dense.get_variable("params", "kernel")[begin:end]
+            columns: Parameter = dense.get_variable("params", "kernel")[begin:end]
             parts.append(seen_through(columns, slopes, branch, logits, kernel))
             begin = end
         stages = tuple(tap for branch in outputs for tap in branch.stages)
@@ -109,11 +110,11 @@ class RveRNet(nn.Module):
 
 
 def seen_through(
-    integration: Float[Array, "outputs hidden"],
+    integration: Float[Parameter, "outputs hidden"],
     slopes: Float[Array, "batch hidden"],
     branch: Outputs,
     logits: Float[Array, "batch classes"],
-    kernel: Float[Array, "hidden classes"] | None,
+    kernel: Float[Parameter, "hidden classes"] | None,
 ) -> Outputs:
     """The outputs of a branch with the logits of the whole network, so that its activation map explains these.
 
