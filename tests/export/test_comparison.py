@@ -8,10 +8,13 @@ from jdnet_jax.export.comparison import Comparison
 from jdnet_jax.export.pictures import Pictures
 from jdnet_jax.inference.runner import Prediction
 from jdnet_jax.process.errors import UserError
+from tests import tiny_student
 
 
 class Fixed:
     """A runner that gives these probabilities."""
+
+    card = tiny_student.card()
 
     def __init__(self, probabilities):
         self.probabilities = np.array(probabilities, np.float32)

@@ -125,6 +125,8 @@ def test_nothing_is_left_of_a_file_that_loses_too_much(source, tmp_path, monkeyp
     class Worse:
         """A runner whose first class always wins."""
 
+        card = tiny_student.card()
+
         def run(self, images):
             probabilities = np.eye(7, dtype=np.float32)[np.zeros(len(images), int)]
             return Prediction(probabilities, np.zeros((len(images), 2, 2), np.float32))

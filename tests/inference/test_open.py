@@ -38,10 +38,11 @@ def test_each_exported_file_goes_to_the_runner_of_its_format(tmp_path, monkeypat
     model_card.write(model_card.card_path(path), tiny_student.card())
 
     def imported(imported_name):
-        return SimpleNamespace(load=lambda *given: (imported_name, *given))
+        # What `load` was called with, as a runner.
+        return SimpleNamespace(load=lambda *given: SimpleNamespace(opened=(imported_name, *given), card=None, run=None))
 
     monkeypatch.setattr(opening.importlib, "import_module", imported)
-    assert opening.open_model(path) == (f"jdnet_jax.inference.{module}", path, tiny_student.card())
+    assert opening.open_model(path).opened == (f"jdnet_jax.inference.{module}", path, tiny_student.card())
 
 
 def test_an_exported_file_without_its_card(tmp_path):

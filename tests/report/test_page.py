@@ -2,13 +2,14 @@ import json
 import os
 import re
 from html.parser import HTMLParser
-from types import SimpleNamespace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.report import curves, mistakes, page, run_record
+from jdnet_jax.report.run_record import RunRecord
 from jdnet_jax.run.workdir import Workdir
 from tests.report import workdir
 
@@ -112,9 +113,8 @@ def test_the_most_confused_pairs_come_first_with_a_photo(finished):
     [([[5, 0], [1, 4]], "The most confused pair of"), ([[4, 1], [1, 4]], "The 2 most confused pairs")],
 )
 def test_one_pair_is_one(counts, title):
-    run = SimpleNamespace(
-        classes=("a", "b"), evaluation={f"confused/{key}": [] for key in ("label", "prediction", "image")}
-    )
+    none = {f"confused/{key}": np.empty(0, np.int64) for key in ("label", "prediction", "image")}
+    run = RunRecord(Path("run"), {}, "", "", [], None, ("a", "b"), none, {}, {})
     assert title in mistakes._pairs(run, np.array(counts))
 
 
