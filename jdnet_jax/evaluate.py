@@ -106,7 +106,7 @@ def _asked(argv: list[str]) -> tuple[Workdir, ConfigDict | None]:
         raise UserError("--model is missing: name a workdir, a hand-off (student/) or an exported file")
     config = flags.FLAGS["config"].value
     if _PHOTOS.value and (config is not None or _SPLIT.present):
-        raise UserError("--photos names all of the photos: leave out --config and --split, which are of a dataset")
+        raise UserError("--photos replaces the dataset: leave out --config and --split")
     place = Workdir(_MODEL.value)
     elsewhere = place.path.exists() or _MODEL.value.startswith("hf-hub:")
     if not _PHOTOS.value and config is None and elsewhere and not place.config.is_file():

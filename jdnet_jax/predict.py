@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from jdnet_jax.inference.runner import Runner
 
 _MODEL = flags.DEFINE_string("model", None, "A workdir, a hand-off, an exported file, or hf-hub:OWNER/NAME.")
-_OVERLAY = flags.DEFINE_string("overlay", None, "A folder for pictures of where the model looked, one a photo.")
+_OVERLAY = flags.DEFINE_string("overlay", None, "A folder for pictures of where the model looked, one per photo.")
 _MASK = flags.DEFINE_string("mask", None, "For a model of a region of interest: the food's mask, or a folder of masks.")
-_CSV = flags.DEFINE_string("csv", None, "A file for the answers as a table, a photo a line; written at the end.")
+_CSV = flags.DEFINE_string("csv", None, "A file for the answers as a table, one line per photo; written at the end.")
 _TOP = flags.DEFINE_integer("top", 5, "How many classes to tell of each photo.", lower_bound=1)
 _JSON = flags.DEFINE_bool("json", False, "Print one JSON object for each photo, a line each.")
 
@@ -93,7 +93,7 @@ def main(argv: list[str]) -> int:
         atomic.write_text(table, _as_csv(rows, min(_TOP.value, len(runner.card.classes))))
     if unsure and len(paths) > 1:
         limit = f"{100 * runner.card.not_sure_below:.4g} %"
-        say(f"not sure of {unsure} of {len(paths) - bad} photos: the best has a probability below {limit}")
+        say(f"not sure of {unsure} of {len(paths) - bad} photos: the most probable class is below {limit}")
     if bad:
         raise UserError(f"{bad} of {len(paths)} photos could not be read; the lines above say why")
     return 0

@@ -62,7 +62,7 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
         together.by_the_first(lambda: held.enter_context(place.held()))
         together.by_the_first(lambda: place.claim(config))
         if (summary := place.finished()) is not None:
-            say(f"the run in {place.path} is finished: to train anew, choose another --workdir")
+            say(f"the run in {place.path} is finished: to train again, choose another --workdir")
             if together.is_first() and not place.report.exists():
                 page.write(place)
             return summary
@@ -296,4 +296,4 @@ class _Run:
         self.state, self.unlogged = devices.place(self.parts.initial_state()), []
         self.reached = self._resume()
         self.non_finite.roll_backs = roll_backs
-        self.progress.say(f"{error}: back to step {int(self.state.step)}, and on with the data in another order")
+        self.progress.say(f"{error}: back to step {int(self.state.step)}, going on with the data in another order")

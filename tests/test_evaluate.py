@@ -79,8 +79,8 @@ def test_a_workdir_says_where_its_photos_are(tmp_path, small_data):
     [
         ([], "error: --model is missing"),
         (["runs/demo"], "error: unexpected argument 'runs/demo': name the model as --model=runs/demo"),
-        (["--model=m", "--photos=p", "--split=val"], "error: --photos names all of the photos"),
-        (["--model=m", "--photos=p", SMALL[0]], "error: --photos names all of the photos"),
+        (["--model=m", "--photos=p", "--split=val"], "error: --photos replaces the dataset"),
+        (["--model=m", "--photos=p", SMALL[0]], "error: --photos replaces the dataset"),
         (["--model=m", "--split=all"], "error: flag --split=all"),
         (["--model=m", "--perturb=blurr:1"], "error: --perturb=blurr:1: unknown perturbation 'blurr'; did you mean"),
         (["--model=m", "--perturb_on=roi"], "error: --perturb_on says how to perturb, but not what: give --perturb"),

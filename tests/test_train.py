@@ -90,7 +90,7 @@ def test_no_temperature_is_fitted_on_photos_that_were_trained_on(tmp_path, capsy
     config = alone(steps=2, dataset__splits__train="train+val", select="last")
     summary = train.train_and_evaluate(config, tmp_path)
     assert summary["student"]["calibration"]["temperature"] == 1.0
-    assert "val is part of train: no temperature is fitted" in capsys.readouterr().err
+    assert "val is part of train: neither the temperature nor the threshold is fitted" in capsys.readouterr().err
 
 
 def test_a_run_that_gets_no_better_on_val_ends_early_also_where_it_was_killed(tmp_path, capsys):
@@ -313,7 +313,7 @@ def test_the_same_command_on_a_finished_run_only_reads(finished, whole_run, caps
     before = (workdir / "metrics.jsonl").read_bytes()
     assert train.train_and_evaluate(whole_run(), workdir) == summary
     assert (workdir / "metrics.jsonl").read_bytes() == before
-    assert f"the run in {workdir} is finished: to train anew" in capsys.readouterr().err
+    assert f"the run in {workdir} is finished: to train again" in capsys.readouterr().err
 
 
 def test_an_interrupted_run_ends_with_the_same_bits(finished, whole_run, tmp_path, capsys):

@@ -101,7 +101,9 @@ def parse(name: str) -> Device:
     count = size // 2 if kind == "v5p" else size  # cores, two a chip
     whole = bool(count) and (count & (count - 1) == 0) and (kind != "v5p" or size % 2 == 0)
     if not whole or (chip.sides and count == 2):
-        raise UserError(f"--device={name}: the number behind {kind}- must be a power of two that is sold, such as 8")
+        raise UserError(
+            f"--device={name}: the number of chips after {kind}- must be a power of two that is sold, such as 8"
+        )
     return Device(name, chip, count)
 
 

@@ -66,7 +66,7 @@ def check_installed(device: Device) -> None:
     if importlib.util.find_spec(package) is None:
         raise UserError(
             f"--device={device.name}: its compiler ({package}) is not installed: pip install jdnet-jax[aot], in a "
-            "separate environment, as JAX looks for a TPU where it finds one"
+            "separate environment, because JAX looks for a TPU wherever that compiler is installed"
         )
 
 

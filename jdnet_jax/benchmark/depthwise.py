@@ -69,7 +69,7 @@ def measure(config: ConfigDict, classes: int, seconds: float) -> dict[str, Any]:
         trained += of_network if network.trainable else Counter()
     if not counts:
         names = " and ".join(network.model for network in networks.values())
-        raise UserError(f"{names}: no depthwise convolution to measure; name a config with a network for phones")
+        raise UserError(f"{names}: no depthwise convolution to measure; name a config with a mobile network")
     batch = config.batch_size // jax.device_count() // config.grad_accum
     rows: list[dict[str, Any]] = [
         {

@@ -176,7 +176,8 @@ def _trace(run: Any, folder: Path) -> None:
             jax.block_until_ready(run())
     if not set(folder.rglob("*.xplane.pb")) - before:
         raise UserError(
-            f"the profiler left no trace in {folder}: is the folder writable, and JAX's profiler installed?"
+            f"the profiler wrote no trace to {folder}: check that the folder is writable and that JAX's profiler is "
+            "installed"
         )
 
 

@@ -61,7 +61,7 @@ def look(config: ConfigDict) -> FolderCheck:
     builder = datasets.create(config.dataset)
     if not isinstance(builder, image_folder.ImageFolder):
         raise UserError(
-            f"check looks into folders of photos, and dataset.name of this config is {config.dataset.name!r}: choose "
+            f"check examines folders of photos, but dataset.name of this config is {config.dataset.name!r}: choose "
             "a config of 'image_folder'"
         )
     examination = image_folder.examine(builder.builder_config)

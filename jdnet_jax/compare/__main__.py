@@ -58,7 +58,10 @@ def _existing(paths: Sequence[str]) -> int:
     from jdnet_jax.compare import results
 
     if flags.FLAGS["config"].value is not None or _RECIPES.value:
-        raise UserError("--workdirs names runs that exist: leave out --config and --recipes, or train with those alone")
+        raise UserError(
+            "--workdirs compares finished runs: leave out --config and --recipes, or train with these two and without "
+            "--workdirs"
+        )
     runs = [results.read(Workdir(path)) for path in paths]
     notes = [*_refuse(results.unlike_runs(runs)), *results.ended_early(runs)]
     recipes = list(dict.fromkeys(run.recipe for run in runs))
@@ -110,7 +113,7 @@ def _refuse(lines: Sequence[str]) -> list[str]:
     if lines and not _ALLOW_DIFFERENT.value:
         more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
         raise UserError(
-            f"{lines[0]}{more}: compare runs of one budget, data and way of training, or add --allow_different"
+            f"{lines[0]}{more}: compare runs with the same budget, data and training settings, or add --allow_different"
         )
     notes = [f"note: {line}" for line in lines]
     for note in notes:
@@ -155,7 +158,9 @@ def _check_cores() -> None:
         raise UserError("--cores needs Linux: leave it out")
     there = len(os.sched_getaffinity(0))
     if _CORES.value * _JOBS.value > there:
-        raise UserError(f"--cores={_CORES.value} x --jobs={_JOBS.value} are more than the {there} cores that are there")
+        raise UserError(
+            f"--cores={_CORES.value} x --jobs={_JOBS.value} are more than the {there} cores of this machine"
+        )
 
 
 def _overrides(arguments: Sequence[str]) -> list[str]:

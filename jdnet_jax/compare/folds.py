@@ -59,7 +59,7 @@ def run(config: ConfigDict, folds: int, folder: Path, say: Callable[[str], None]
         show(text.removesuffix("\n"))
         atomic.write_text(folder / "folds.md", text)
         atomic.write_text(folder / "folds.json", json.dumps({**figures, "missing": failed}, indent=2) + "\n")
-        say(f"{folder}: folds.md, folds.json, and of each fold its run")
+        say(f"{folder}: folds.md, folds.json, and the run of each fold")
     if not ended:
         return EXIT_STATUS
     return 1 if missing else 0
@@ -73,7 +73,7 @@ def make(config: ConfigDict, folds: int, folder: Path) -> list[Run]:
     """
     name = config.dataset.name
     if name != FOLDER:
-        raise UserError(f"--folds divides a folder of photos, and config.dataset.name is {name!r}: take {FOLDER!r}")
+        raise UserError(f"--folds divides a folder of photos, but config.dataset.name is {name!r}: use {FOLDER!r}")
     if (folder / "config.json").exists():
         raise UserError(f"--workdir={folder} is the folder of one run: name another for the folds")
     runs = []
@@ -106,7 +106,8 @@ def pooled(runs: Sequence[Finished]) -> dict[str, Any]:
     for run in runs[1:]:
         if _photos(run) != _photos(first):
             raise UserError(
-                f"{run.path} was trained on other photos than {first.path}: delete the folds of before the change"
+                f"{run.path} was trained on other photos than {first.path}: delete the folds that were trained before "
+                "the photos changed"
             )
     totals: dict[str, np.ndarray] = {}
     rows: list[dict[str, Any]] = []

@@ -89,18 +89,19 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
         raise UserError(f"config.recipe: {unknown('recipe', recipe, RECIPES)}")
     if not _is(config, recipe):
         raise UserError(
-            f"config.recipe is {recipe!r}, but these teachers, weights and routing are not: run --config=FILE:RECIPE "
-            f"with one of {', '.join(RECIPES)}"
+            f"config.recipe is {recipe!r}, but its teachers, weights or routing are not those of that recipe: run "
+            f"--config=FILE:RECIPE with one of {', '.join(RECIPES)}"
         )
     if weights:
         if recipe == PROBE and config.student.init == "random":
             raise UserError(
-                "config.student.init is random: recipe probe needs a student that was trained, such as init='imagenet'"
+                "config.student.init is random: recipe probe needs pretrained weights, such as init='imagenet'"
             )
         for name, entry in config.teachers.items():
             if (not entry.trainable or RECIPES[recipe].teachers == BEFORE) and entry.init == "random":
                 raise UserError(
-                    f"config.teachers.{name}.init is random: recipe {recipe} needs a teacher that is trained"
+                    f"config.teachers.{name}.init is random: recipe {recipe} needs a trained teacher: set init to "
+                    "pretrained weights or to the workdir of a finished run"
                 )
 
 

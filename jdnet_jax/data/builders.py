@@ -33,7 +33,7 @@ def create(name: str, data_dir: str, options: dict[str, Any]) -> tfds.core.Datas
         for option in options:
             if option not in ours.options:
                 has = ", ".join(ours.options) or "none"
-                raise UserError(f"dataset.options.{option} is no option of {name}; it has {has}")
+                raise UserError(f"dataset.options.{option} is not an option of {name}; its options: {has}")
         with prepared.opening(Path(store() or tfds.core.constants.DATA_DIR), name):
             return ours.create(data_dir, store(), **options)
     if data_dir and not tf.io.gfile.isdir(data_dir):

@@ -144,7 +144,8 @@ def prepare(config: ConfigDict) -> Dataset:
     for feature, kind in (("image", tfds.features.Image), ("label", tfds.features.ClassLabel)):
         if feature not in features or not isinstance(features[feature], kind):
             raise UserError(
-                f"dataset.name={config.name!r} is no image classification set: it has no {kind.__name__} {feature!r} "
+                f"dataset.name={config.name!r} is not an image classification dataset: it has no {kind.__name__} "
+                f"{feature!r} "
                 f"among its features ({', '.join(features)}); choose another dataset"
             )
     file_format = builder.info.file_format
@@ -256,10 +257,11 @@ def _cached(
     what = f"the records of {' and '.join(roles)} take {needed / 1e9:.2f} GB of memory in each process"
     if needed > room:
         raise UserError(
-            f"config.dataset.cache: {what}, and {room / 1e9:.2f} GB are there for them: set it to False, or choose "
+            f"config.dataset.cache: {what}, but {room / 1e9:.2f} GB of memory are available for them: set it to False, "
+            "or choose "
             "smaller splits"
         )
-    absl_logging.info("%s; %.2f GB are there for them", what, room / 1e9)
+    absl_logging.info("%s; %.2f GB of memory are available for them", what, room / 1e9)
     for role in roles:
         streams[role] = streams[role].cache()
 

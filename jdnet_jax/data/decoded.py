@@ -96,14 +96,14 @@ def read(folder: Path) -> DecodedPhotos | None:
     if not folder.is_dir():
         return None
     if (damage := checksums.damage(folder)) is not None:
-        say(f"note: in {folder} {damage}: the photos are decoded anew")
+        say(f"note: in {folder} {damage}: the photos are decoded again")
         return None
     arrays = array_file.read(folder / _PHOTOS)
     size = (folder / _PIXELS).stat().st_size
     if (room := records.room_for_cache()) < size:
         say(
             f"note: the decoded photos are {size / 1e9:.1f} GB, more than the {room / 1e9:.1f} GB of memory that are "
-            f"there for them: the rest is read from the disk, photo by photo"
+            "available: the rest is read from the disk, photo by photo"
         )
     with tf.device("CPU:0"):
         pixels = tf.raw_ops.ImmutableConst(

@@ -144,7 +144,7 @@ def fingerprint(listing: Listing) -> tuple[dict[str, Fingerprint], dict[str, str
     }
     if lost:
         raise UserError(
-            f"no photo of {listed(sorted(lost))} in {listing.root} can be read: mend the photos or remove the folder"
+            f"no photo of {listed(sorted(lost))} in {listing.root} can be read: repair the photos or remove the folder"
         )
     return fingerprints, unreadable
 
@@ -207,7 +207,9 @@ def divide_labelled(
         divided[split_of.get(photo.path, "train")].append(photo)
     for split in SPLITS:
         if not divided[split]:
-            raise UserError(f"{split} would hold no photos: no class has enough to hold one out; add some to train")
+            raise UserError(
+                f"{split} would hold no photos: no class has enough photos to hold one out; add photos to train"
+            )
     return {split: tuple(divided[split]) for split in SPLITS}
 
 

@@ -73,7 +73,9 @@ def read_listing(root: Path) -> Listing:
             or `test` has no photos in `train`; two names cannot be told apart.
     """
     if not os.path.isdir(root):
-        raise UserError(f"dataset.data_dir={str(root)!r} is not a folder; name the one that holds a folder a class")
+        raise UserError(
+            f"dataset.data_dir={str(root)!r} is not a folder; name the folder that holds one folder per class"
+        )
     photos: dict[str, tuple[Photo, ...]] = {}
     empty: list[str] = []
     others: list[str] = []
@@ -191,16 +193,19 @@ def _split_folders(root: Path) -> dict[str, Path]:
         classes, inside = [], "photos"
     by_split = {split: members[0] for split, members in named.items()}
     if "train" not in named:
-        raise UserError(f"{root} has {listed(sorted(by_split))} with {inside} inside, but no such train: name it so")
+        raise UserError(
+            f"{root} has {listed(sorted(by_split))} with {inside} inside, but no folder train: rename "
+            "the folder with the training photos to train"
+        )
     for split, members in named.items():
         if len(members) > 1:
             raise UserError(
-                f"{root} has {listed([folder.name for folder in members])}, which are all {split}: keep one"
+                f"{root} has {listed([folder.name for folder in members])}, which all mean {split}: keep one"
             )
     if classes:
         raise UserError(
-            f"{root} has {listed([folder.name for folder in classes])} beside train: only val and test, with a folder "
-            "a class inside, may be there"
+            f"{root} has {listed([folder.name for folder in classes])} beside train: only val and test may be there, "
+            "each with one folder per class"
         )
     return {split: by_split[split] for split in SPLITS if split in by_split}
 
@@ -210,8 +215,8 @@ def _check_classes(root: Path, names: Collection[str]) -> None:
         raise UserError(f"{root} holds {reason}")
     if (name := held_out_among(names)) is not None:
         raise UserError(
-            f"{root / name} holds photos beside the folders of classes: a split has a folder a class inside, and train "
-            "beside it; rename it where it is a class"
+            f"{root / name} holds photos and lies beside the folders of classes: if it is a split, give it one folder "
+            "per class and put it beside a folder train; if it is a class, rename it"
         )
 
 
@@ -239,7 +244,8 @@ def class_folders(folder: Path) -> dict[str, Path]:
         name = printable(" ".join(class_folder.name.split()))
         if name in named:
             raise UserError(
-                f"{named[name]} and {class_folder} are one class by name, up to blanks and accents: rename one"
+                f"{named[name]} and {class_folder} have the same class name, apart from spaces and the encoding of "
+                "accents: rename one"
             )
         named[name] = class_folder
     return named
@@ -260,11 +266,11 @@ def labelled_files(folder: Path) -> dict[str, list[Path]]:
         if name := labels.class_of(file, folder):
             classes.setdefault(name, []).append(file)
         elif labels:
-            logging.warning("%s is in no list of classes: left out", file)
+            logging.warning("%s is not in any list of classes: skipped", file)
     return classes
 
 
 def _check_distinct(photos: tuple[Photo, ...]) -> None:
     for one, other in itertools.pairwise(photos):
         if one.path == other.path:
-            raise UserError(f"two files are {one.path} by name, up to how accents are written: rename one")
+            raise UserError(f"two files have the name {one.path}, apart from the encoding of accents: rename one")

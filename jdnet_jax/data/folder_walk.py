@@ -61,7 +61,7 @@ def folders(folder: Path) -> list[Path]:
         if os.path.isdir(entry):
             entries.append(entry)
         elif _leads_nowhere(entry) and not entry.suffix:
-            raise UserError(f"the link {entry} leads nowhere ({os.readlink(entry)}): mend or remove it")
+            raise UserError(f"the link {entry} leads nowhere ({os.readlink(entry)}): repair or remove it")
     return entries
 
 

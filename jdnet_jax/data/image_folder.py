@@ -75,8 +75,8 @@ def create(
     listing = read_listing(Path(raw_dir))
     if folds and "test" in listing.photos:
         raise UserError(
-            f"dataset.options.folds={folds}: {raw_dir} has a test of its own, which every training would be tested on: "
-            "put its photos to the others, or leave folds out"
+            f"dataset.options.folds={folds}: {raw_dir} has a folder test, on which every fold would be tested: move "
+            "its photos to the others, or leave folds out"
         )
     photos = len(listing.photos["train"])
     shares = {role: share_of(role, photos) if share == 0 else share for role, share in wanted.items()}
@@ -145,7 +145,7 @@ def check_options(
     """
     hold_out.check_options(name, split_seed, val_fraction=val_fraction, test_fraction=test_fraction)
     if not raw_dir:
-        raise UserError("dataset.data_dir is empty: name the folder of your photos, which holds a folder a class")
+        raise UserError("dataset.data_dir is empty: name the folder of your photos, which holds one folder per class")
     if store and Path(store).resolve().is_relative_to(Path(raw_dir).resolve()):
         raise UserError(
             f"TFDS_DATA_DIR={store} lies in dataset.data_dir={raw_dir}, among the photos: choose another place for the "
@@ -224,7 +224,7 @@ def how_divided(listing: Listing, divided: Divided, config: ImageFolderConfig) -
 
 def _left_out(listing: Listing) -> Iterator[str]:
     if listing.others:
-        logging.warning("files that are no photos or lie in no class's folder: %s", listed(listing.others))
+        logging.warning("files that are not photos or not in the folder of a class: %s", listed(listing.others))
         yield counted(len(listing.others), "other file") + " left out"
     if listing.empty:
         logging.warning("class folders without photos: %s", listed(listing.empty))

@@ -150,7 +150,7 @@ def read_photos(file: Path) -> list[Photo]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"{file} is not the challenge's JSON object with a list 'images' ({type(error).__name__}: {error}): "
-            "get a sound copy"
+            "get an intact copy"
         ) from error
     labels: dict[str, int] = {}
     for number, image in enumerate(images):

@@ -83,7 +83,7 @@ class MaskedFolder(LocalBuilder):
         lost = set(listing.class_names) - {photo.class_name for photo in usable["train"]}
         if lost:
             raise UserError(
-                f"no photo of {listed(sorted(lost))} in {root} has a mask that can be used: mend the masks or remove "
+                f"no photo of {listed(sorted(lost))} in {root} has a mask that can be used: repair the masks or remove "
                 "the folder"
             )
         contents = {path: print_.content for path, print_ in fingerprints.items()}

@@ -32,14 +32,14 @@ def read(file: Path, channel: int | None = None) -> Integer[np.ndarray, "height 
     except UnreadablePhotoError as error:
         raise UnreadablePhotoError(f"its mask {file}: {error}") from error
     except Exception as error:  # a damaged file makes a decoder raise anything
-        raise UnreadablePhotoError("its mask is truncated or no PNG") from error
+        raise UnreadablePhotoError("its mask is truncated or not a PNG") from error
     with image:
         if channel is None and image.mode not in _ONE_CHANNEL:
-            raise UnreadablePhotoError(f"its mask is no 8-bit picture of one channel but {image.mode}")
+            raise UnreadablePhotoError(f"its mask is not an 8-bit image of one channel but {image.mode}")
         try:
             values = np.asarray(image).astype(np.uint8)
         except Exception as error:
-            raise UnreadablePhotoError("its mask is truncated or no PNG") from error
+            raise UnreadablePhotoError("its mask is truncated or not a PNG") from error
     if values.ndim == 2:
         return values
     if channel is None or channel >= values.shape[2]:

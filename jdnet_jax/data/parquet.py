@@ -141,7 +141,7 @@ def _read_names(names: Unchecked) -> tuple[str, ...]:
         if not names:
             raise UserError(f"{option}: the file {names} is empty")
     if not isinstance(names, list | tuple | str) or not all(isinstance(name, str) for name in names):
-        raise UserError(f"{option} is {names!r}: it must be names of classes, or a text file of them")
+        raise UserError(f"{option} is {names!r}: it must be class names, or the name of a text file with them")
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise UserError(f"{option} has {listed(twice)} more than once")
@@ -153,7 +153,10 @@ def _same_names(tables: Tables) -> tuple[str, ...]:
     files = {table.names: table.file for members in tables.values() for table in members if table.names}
     if len(files) > 1:
         one, other = list(files.values())[:2]
-        raise UserError(f"{one} and {other} have different names of classes in their metadata: are they of one set?")
+        raise UserError(
+            f"{one} and {other} have different names of classes in their metadata: check that they belong to one "
+            "dataset"
+        )
     return next(iter(files), None) or ()
 
 
@@ -214,7 +217,10 @@ def _names_of_labels(tables: Sequence[Table]) -> tuple[str, ...]:
     strings = sorted(label for label in labels if isinstance(label, str))
     if strings:
         return tuple(strings)
-    logging.warning("%s names no classes: they are known by their numbers; set dataset.options.names", tables[0].file)
+    logging.warning(
+        "%s has no class names, so classes are named by their numbers; set dataset.options.names for names",
+        tables[0].file,
+    )
     greatest = max((label for label in labels if isinstance(label, int)), default=-1)
     return tuple(str(number) for number in range(greatest + 1))
 

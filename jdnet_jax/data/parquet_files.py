@@ -45,7 +45,7 @@ def find(data_dir: str) -> Files:
         data_dir: a file, a folder (searched in full), or globs with commas between.
 
     Raises:
-        UserError: there is no such file, a name tells two splits, train is not there, or a folder holds several sets.
+        UserError: there is no such file, a name names two splits, train is not there, or a folder holds several sets.
     """
     if not data_dir:
         raise UserError(
@@ -77,7 +77,8 @@ def _divided(files: list[Path], root: Path | None, data_dir: str) -> Files:
         return Files({"train": others})
     if "train" not in splits:
         raise UserError(
-            f"dataset.data_dir={data_dir!r} has no file whose name says train; it has {listed([f.name for f in files])}"
+            f"dataset.data_dir={data_dir!r} has no file with train in its name; it has "
+            f"{listed([f.name for f in files])}"
         )
     return Files({split: tuple(splits[split]) for split in SPLITS if split in splits}, others)
 
@@ -88,7 +89,7 @@ def _split_of(file: Path, root: Path | None) -> str:
     for name in (file.stem, folder):
         told = {_WORDS[word] for word in _WORD.findall(name.lower()) if word in _WORDS}
         if len(told) > 1:
-            raise UserError(f"the name {name} of {file} tells two splits, {' and '.join(sorted(told))}: rename it")
+            raise UserError(f"the name {name} of {file} names two splits, {' and '.join(sorted(told))}: rename it")
         if told:
             return told.pop()
     return ""

@@ -48,7 +48,7 @@ def read_photos(split: str, tables: Sequence[Table], names: Sequence[str]) -> tu
         if not isinstance(known, int) or not 0 <= known < len(names):
             raise UserError(f"{where}: {_wrong_label(label, split, names)}")
         if image is None:
-            raise UserError(f"{where} has no image's bytes: the file must hold the images themselves")
+            raise UserError(f"{where} has no image bytes: the file must hold the images themselves")
         try:
             record = photo_file.to_record(image)
             image_check.decode(record)

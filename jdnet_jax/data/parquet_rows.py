@@ -112,7 +112,9 @@ def _opened(file: Path) -> Iterator[pyarrow.parquet.ParquetFile]:
         with pyarrow.parquet.ParquetFile(file, buffer_size=_READ_TOGETHER, pre_buffer=False) as parquet:
             yield parquet
     except (OSError, pyarrow.ArrowException) as error:
-        raise UserError(f"{file} cannot be read as Parquet ({str(error).splitlines()[0]}): get a sound copy") from error
+        raise UserError(
+            f"{file} cannot be read as Parquet ({str(error).splitlines()[0]}): get an intact copy"
+        ) from error
 
 
 def _is_binary(kind: pyarrow.DataType | None) -> bool:

@@ -96,7 +96,7 @@ def _check(image: Image.Image, content: bytes) -> None:
     if image.format in ("JPEG", "MPO"):
         scans = _scans(content)
         if scans > MAX_SCANS or scans * pixels > MAX_SCANNED:
-            raise UnreadablePhotoError(f"a JPEG of {scans} scans or more: save it anew")
+            raise UnreadablePhotoError(f"a JPEG of {scans} scans or more: save it again")
 
 
 def _scans(content: bytes) -> int:
@@ -110,7 +110,7 @@ def _scans(content: bytes) -> int:
         if marker[1][0] not in _BARE:
             count += marker[1][0] == _SCAN
             position += max(2, int.from_bytes(content[position : position + 2], "big"))
-    raise UnreadablePhotoError("a JPEG of too many segments: save it anew")
+    raise UnreadablePhotoError("a JPEG of too many segments: save it again")
 
 
 def _too_large() -> str:

@@ -61,7 +61,7 @@ def check(builder: tfds.core.DatasetBuilder) -> None:
             count = _count(str(path))
             if count != expected:
                 has = "is cut off or damaged" if count is None else f"holds {count} records"
-                raise UserError(f"{path} {has}, where {INFO} tells of {expected} records: {_anew(folder)}")
+                raise UserError(f"{path} {has}, but {INFO} lists {expected} records: {_anew(folder)}")
         differing.append(name)
     # Early versions of TFDS counted bytes otherwise, in all splits alike.
     if 0 < len(differing) < len(splits):
@@ -216,7 +216,7 @@ def _count(path: str) -> int | None:
 
 def _first_fault(builder: tfds.core.DatasetBuilder, split: str) -> str | None:
     """The first file of a split with a record that cannot be read, or the first photo that cannot be decoded."""
-    logging.warning("looking for what cannot be read in %s of %s", split, builder.data_path)
+    logging.warning("looking for unreadable records in %s of %s", split, builder.data_path)
     for part in builder.info.splits[split].file_instructions:
         number = 0
         try:

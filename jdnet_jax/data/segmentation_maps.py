@@ -258,7 +258,7 @@ def list_photos(root: Path, split: str, layout: Layout) -> list[Photo]:
     if without:
         raise UserError(
             f"{len(without)} of the {len(photos)} photos in {folder} have no map in {maps}; the first is "
-            f"{without[0].file.name}: get a sound copy of the dataset"
+            f"{without[0].file.name}: get an intact copy of the dataset"
         )
     return photos
 

@@ -66,16 +66,16 @@ def _read(path: Path) -> ModelFile:
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror})") from error
     if not content or content[at : at + len(mark)] != mark:
-        raise UserError(f"{path} is no {path.suffix[1:]} file, or damaged: export it again")
+        raise UserError(f"{path} is no {path.suffix[1:]} file, or is damaged: export it again")
     name = f"student-{hashlib.sha256(content).hexdigest()[:12]}{path.suffix}"
     return ModelFile(name, content, card, runtime)
 
 
 def _check(card: ModelCard, path: Path) -> None:
     if card.view != views.PHOTO:
-        raise UserError(f"{path} looks at {card.view}, which needs a mask of each photo: the page has none")
+        raise UserError(f"{path} takes the view {card.view}, which needs a mask of each photo: the page has none")
     if card.fit != "crop":
-        raise UserError(f"{path} looks at photos with grey borders (config.fit={card.fit}): the page crops them")
+        raise UserError(f"{path} takes photos with grey borders (config.fit={card.fit}), but the page crops photos")
 
 
 @contextlib.contextmanager

@@ -62,8 +62,8 @@ def build() -> Path:
     folder = _folder()
     npm = shutil.which("npm")
     if npm is None:
-        raise UserError(f"npm fetches what runs a model in the browser, once, and is not here: install {_NODE}")
-    say("fetching what runs a model in the browser from the npm registry (once) ...")
+        raise UserError(f"npm, which downloads the browser runtime once, is not installed: install {_NODE}")
+    say("downloading the browser runtime from the npm registry (once) ...")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".web-", dir=folder.parent) as name:
@@ -77,7 +77,9 @@ def build() -> Path:
                 folder.rename(aside / "old")
             _place(aside / "runtime", folder)
     except OSError as error:
-        raise UserError(f"{folder} cannot be written ({error.strerror}): XDG_CACHE_HOME names another place") from error
+        raise UserError(
+            f"{folder} cannot be written ({error.strerror}): set XDG_CACHE_HOME to another folder"
+        ) from error
     return folder
 
 

@@ -37,8 +37,6 @@ def _check_replaceable(folder: Path) -> None:
         ours = json.loads((folder / site_lib.DESCRIPTION).read_text(encoding="utf-8"))["files"]
         ours = {*ours, site_lib.INDEX, site_lib.RUNTIME}
     except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(f"--export={folder} is there and no page of this command: choose another name") from None
+        raise UserError(f"--export={folder} exists and was not written by this command: choose another name") from None
     if others := sorted(path.name for path in folder.iterdir() if path.name not in ours):
-        raise UserError(
-            f"--export={folder} would be replaced, and {others[0]} in it is not of this command: choose another name"
-        )
+        raise UserError(f"--export={folder} holds {others[0]}, which this command did not write: choose another name")

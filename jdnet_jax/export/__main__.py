@@ -84,7 +84,7 @@ def _check_app() -> None:
     """Refuses flags that an app does not allow: it has one format, with the activation map that it draws."""
     for name in ("format", "outputs", *(("quantize", "calibrate", "allow_loss") if _APP.value == "web" else ())):
         if flags.FLAGS[name].present:
-            raise UserError(f"--app={_APP.value} chooses --{name} by itself: leave it out")
+            raise UserError(f"--app={_APP.value} sets --{name}: leave it out")
 
 
 if __name__ == "__main__":

@@ -86,9 +86,9 @@ def fill(folder: Path, file: Path) -> None:
 
 def _check(card: ModelCard, source: Path) -> None:
     if card.view != views.PHOTO:
-        raise UserError(f"{source} looks at {card.view}, which needs a mask of each photo: the app has none")
+        raise UserError(f"{source} takes the view {card.view}, which needs a mask of each photo: the app has none")
     if card.fit != "crop":
-        raise UserError(f"{source} looks at photos with grey borders (config.fit={card.fit}): the app crops them")
+        raise UserError(f"{source} takes photos with grey borders (config.fit={card.fit}), but the app crops photos")
 
 
 def _colors() -> str:

@@ -76,11 +76,11 @@ def check(comparison: Comparison, quantize: str, allow_loss: bool) -> None:
             MAX_LOSS of top-1.
     """
     if not np.isfinite(comparison.largest_difference):
-        raise UserError("the written file's probabilities are not finite: it was not put in place")
+        raise UserError("the written file's probabilities are not finite: it was not kept")
     if quantize == "none" and comparison.largest_difference > MAX_DIFFERENCE:
         raise UserError(
             f"the written file's probabilities differ from the student's by up to {comparison.largest_difference:.3f} "
-            f"on {comparison.source}: it was not put in place; this is a fault of the exporter"
+            f"on {comparison.source}: it was not kept; this is a fault of the exporter"
         )
     if comparison.top1 is None or allow_loss:
         return
@@ -88,7 +88,7 @@ def check(comparison: Comparison, quantize: str, allow_loss: bool) -> None:
     if before - after > MAX_LOSS + 1e-9:  # shares of a count, whose difference is rounded
         raise UserError(
             f"--quantize={quantize} loses {100 * (before - after):.1f} points of top-1 ({before:.1%} to {after:.1%} on "
-            f"{comparison.source}): it was not put in place; choose {_BETTER[quantize]}, or take the loss with "
+            f"{comparison.source}): it was not kept; choose {_BETTER[quantize]}, or take the loss with "
             "--allow_loss"
         )
 

@@ -204,8 +204,8 @@ def _calibration(request: Request, dataset: Dataset | None, card: ModelCard) -> 
         raise UserError(_NO_PHOTOS)
     if len(chosen.images) < _FEW:
         say(
-            f"warning: {chosen.source} are few to find the ranges of activations by: the file may be much worse than "
-            f"the student; give {_FEW} or more by --calibrate=FOLDER"
+            f"warning: {chosen.source} are too few to calibrate the ranges of activations well: the file may be much "
+            f"worse than the student; give {_FEW} or more with --calibrate=FOLDER"
         )
     return chosen
 

@@ -101,7 +101,10 @@ def of_folder(folder: Path, card: ModelCard, limit: int, part: str = ALL) -> Pic
     readable = ((photo.path.parent.name, photo.view) for photo in read if photo.view is not None)
     seen = [*itertools.islice(readable, limit)]
     if not seen and part == HELD_OUT:
-        raise UserError(f"--calibrate={folder} has one photo: some hundred are needed, and others to judge the file by")
+        raise UserError(
+            f"--calibrate={folder} has one photo: about a hundred are needed to calibrate, and others to compare the "
+            "file on"
+        )
     if not seen:
         raise UserError(f"--calibrate={folder} has no photos that can be read; name a folder with photos of food")
     source = f"{counted(len(seen), 'photo')} of {folder}"

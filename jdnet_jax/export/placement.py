@@ -28,10 +28,10 @@ def placed(output: Path, suffix: str) -> Iterator[Path]:
         UserError: another suffix, something there that is no export, or a place where nothing can be written.
     """
     if suffix and output.suffix != suffix:
-        raise UserError(f"--output={output} must end in {suffix}, by which the file is known")
+        raise UserError(f"--output={output} must end in {suffix}, the ending of this format")
     is_folder = suffix in _FOLDERS
     if output.is_dir() and not (is_folder and _is_replaceable(output, _FOLDERS[suffix])):
-        raise UserError(f"--output={output} is a folder that no export wrote: choose another name")
+        raise UserError(f"--output={output} is a folder that export did not write: choose another name")
     if is_folder and output.is_file():
         raise UserError(f"--output={output} is a file, and a folder is to be written: choose another name")
     aside = atomic.aside(output.absolute())

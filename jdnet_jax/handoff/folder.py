@@ -97,7 +97,7 @@ def load(
     if not has_list and card.sha256 and sha256(variables) != card.sha256:
         raise UserError(
             f"{checkpoint} holds other weights than {directory / model_card.FILE_NAME} names: put back a copy; if they "
-            'were changed on purpose, take "sha256" out of that file'
+            'were changed on purpose, remove "sha256" from that file'
         )
     return variables, card
 

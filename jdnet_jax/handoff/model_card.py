@@ -146,7 +146,7 @@ def beside(file: Path) -> Path:
     """
     path = card_path(file)
     if not path.is_file():
-        raise UserError(f"{file} has no {path.name} beside it, which says what it is: keep the two together")
+        raise UserError(f"{file} has no {path.name} beside it, which describes the model: keep the two files together")
     return path
 
 

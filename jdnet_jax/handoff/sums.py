@@ -55,8 +55,8 @@ def check(model: Path, where: Callable[[str], bool] | None = None) -> bool:
     damage = checksums.damage(place.parent, where, exact=False, list_name=place.name)
     if damage is not None:
         raise UserError(
-            f"{model} is not as it was written ({damage}): put back a copy; if it was changed on purpose, delete "
-            f"{place}, which tells"
+            f"{model} has changed since it was written ({damage}): put back a copy; if it was changed on purpose, "
+            f"delete {place}"
         )
     return True
 
@@ -86,4 +86,7 @@ def checked_card(model: Path) -> ModelCard:
 
 @functools.cache
 def _tell_unchecked(place: Path) -> None:
-    say(f"note: there is no {place}, as of an earlier version: whether the model is as it was written is not known")
+    say(
+        f"note: there is no {place}, which earlier versions did not write: whether the model has changed since "
+        "cannot be checked"
+    )

@@ -47,7 +47,7 @@ class FlaxRunner:
             fits = networks.fits(network, variables)
         except Exception as error:  # of options that make no network, it is its layers that say so
             reason = " ".join(str(error).split())[:200]
-            raise UserError(f"{name}: the options {dict(card.options)} make no {card.model} ({reason})") from error
+            raise UserError(f"{name}: the options {dict(card.options)} do not fit {card.model} ({reason})") from error
         if not fits:
             raise UserError(
                 f"{name}: its weights are not of {card.model} with the {len(card.classes)} classes and the options "

@@ -76,7 +76,7 @@ def of_folder(root: Path, card: ModelCard) -> LabelledPhotos:
             "and give a config with dataset.name=masked_folder"
         )
     if not root.is_dir():
-        raise UserError(f"--photos={root} is not a folder; name the one that holds a folder a class")
+        raise UserError(f"--photos={root} is not a folder; name the folder that holds one folder per class")
     names = labelled_files(root)
     unknown = [name for name in names if name not in card.classes]
     if unknown or not names:
@@ -139,7 +139,7 @@ def _of_files(labels: dict[Path, int], card: ModelCard, root: Path) -> Iterator[
     lost = set(labels.values()) - {label for file, label in labels.items() if file not in reasons}
     if lost:
         raise UserError(
-            f"no photo of {listed([card.classes[label] for label in sorted(lost)])} in {root} can be read: mend the "
+            f"no photo of {listed([card.classes[label] for label in sorted(lost)])} in {root} can be read: repair the "
             "photos or remove the folder"
         )
     if rows:

@@ -60,7 +60,9 @@ def _of_hub(source: str) -> str:
     from jdnet_jax.models import hub
 
     if not hub.is_id(source):
-        raise UserError(f"{source} is no repository of the hub: write hf-hub:OWNER/NAME, with @REVISION where wanted")
+        raise UserError(
+            f"{source} is not a repository of the hub: write hf-hub:OWNER/NAME, with @REVISION where wanted"
+        )
     return source
 
 
@@ -68,4 +70,4 @@ def _what_it_is(path: Path) -> str:
     if path.is_dir() and (path / "config.json").is_file():
         return f"the run in {path} has not finished, so it has no student yet: the command that began it continues it"
     known = ", ".join(_RUNNERS)
-    return f"{path} is no model of this project: name a workdir, a hand-off (student/), or a file of {known}"
+    return f"{path} is not a model of this project: name a workdir, a hand-off (student/), or a file of {known}"

@@ -208,7 +208,7 @@ def _one(name: str) -> Perturbation:
     if kind is None:
         raise UserError(f"--perturb={name}: {unknown('perturbation', kind_name, _KINDS)}")
     if not re.fullmatch(kind.form, strength):
-        raise UserError(f"--perturb={name}: {strength!r} is no strength of {kind_name}; write it as {kind.example}")
+        raise UserError(f"--perturb={name}: {strength!r} is not a strength of {kind_name}; write it as {kind.example}")
     return kind.make(*strength.split(","))
 
 

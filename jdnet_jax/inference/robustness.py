@@ -100,8 +100,8 @@ def _check(card: ModelCard, perturbations: Mapping[str, Perturbation], on: str |
     if perturbations and card.view == views.BOTH and card.file_format != "flax":
         # Food that is moved or blurred by itself overlaps its surroundings: no photo and mask are cut into such two.
         raise UserError(
-            f"a {card.file_format} file of {card.view} cuts its photo itself, so the two cannot be perturbed: name the "
-            "workdir that it was exported from, or its student/"
+            f"a {card.file_format} file of {card.view} cuts the region of interest out itself, so region and context "
+            "cannot be perturbed apart: name the workdir that it was exported from, or its student/"
         )
 
 

@@ -49,7 +49,9 @@ def load_pushed(folder: Path) -> FlaxRunner:
     sums.check(folder)
     runner = load(folder / WEIGHTS, card)
     if card.sha256 and sha256(runner.variables) != card.sha256:
-        raise UserError(f"{folder / WEIGHTS} holds other weights than {model_card.FILE_NAME} names: get it anew")
+        raise UserError(
+            f"{folder / WEIGHTS} holds other weights than {model_card.FILE_NAME} describes: download it again"
+        )
     return runner
 
 

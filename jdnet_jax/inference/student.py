@@ -159,7 +159,7 @@ class Student:
             UserError: as `predict`.
         """
         if self.card.view != views.PHOTO:
-            raise UserError(f"{self._name} takes photos with masks of the food: predict has --mask for them")
+            raise UserError(f"{self._name} takes photos with masks of the food: use the command predict with --mask")
         return np.stack([photos_lib.view_of(photo, self.card) for photo in photos])
 
     def normalised(self, photos: Sequence[Photo]) -> Float[Array, "n size size 3"]:
@@ -170,7 +170,7 @@ class Student:
     @property
     def _flax(self) -> FlaxRunner:
         if not isinstance(self._runner, FlaxRunner):
-            raise UserError(f"{self._name} is an exported file, which gives probabilities alone: load its workdir")
+            raise UserError(f"{self._name} is an exported file, which gives probabilities only: load its workdir")
         return self._runner
 
     def _apply(

@@ -89,7 +89,7 @@ def load(
                         "the options that the weights are of"
                     )
         if afresh:
-            say(f"{source} has {classes} classes, not {IMAGENET_CLASSES}: {' and '.join(afresh)} drawn afresh")
+            say(f"{source} has {classes} classes, not {IMAGENET_CLASSES}: {' and '.join(afresh)} initialised at random")
     return {group: flax.traverse_util.unflatten_dict(tree) for group, tree in flat.items()}
 
 

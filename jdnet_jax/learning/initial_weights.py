@@ -32,7 +32,10 @@ def check(nets: Mapping[str, Network]) -> None:
             with _named(network):
                 branches.check(network.model, network.init, network.options)
                 if not network.trainable:
-                    raise UserError("weights of its branches do not make a frozen teacher: train it, name its workdir")
+                    raise UserError(
+                        "a frozen teacher needs all of its weights, not only those of its branches: train it first and "
+                        "name its workdir"
+                    )
             continue
         if network.init == "random" or handoff.is_handoff(network.init):
             continue

@@ -42,8 +42,8 @@ def refuse(name: str, source: str, path: Path | None, said: str | None, alike: C
             continue
         instead = f"choose --config.student.model={other} (or that teacher's model)" if known else "choose others"
         raise UserError(
-            f"{source} holds weights of {other}, as {where} says, not of {name}: they would fit, and answer otherwise "
-            f"(padding, epsilons or normalisation differ); {instead}, or rename the source where it is wrong"
+            f"{source} holds weights of {other}, as {where} says, not of {name}: they would load, but give other "
+            f"answers (padding, epsilons or normalisation differ); {instead}, or rename the source where it is wrong"
         )
 
 

@@ -143,7 +143,7 @@ def load_pretrained(
             )
         what = "has no classifier" if length is None else f"has {length} classes, not {num_classes}"
         drawn = " and ".join(names[key] for key in fresh)
-        say(f"{name}: {path.name} {what}: {drawn} drawn afresh (seed {seed})")
+        say(f"{name}: {path.name} {what}: {drawn} initialised at random (seed {seed})")
     flat = {key: _to_flax(tensors[file_names[names[key]]], path) for key in expected if key not in fresh}
     flat.update(_initialise(module, size, fresh, seed))
     variables = flax.traverse_util.unflatten_dict({key: flat[key] for key in expected})

@@ -40,7 +40,7 @@ def to_torch(
     """
     path = Path(path)
     if path.suffix != ".safetensors":
-        raise UserError(f"{path} must end in .safetensors, by which the file is known")
+        raise UserError(f"{path} must end in .safetensors, the ending of this format")
     aside = atomic.aside(path, f".new{path.suffix}")  # it is read by its suffix
     tensors = _tensors(variables)
     try:
@@ -50,7 +50,7 @@ def to_torch(
         if read_back.keys() != tensors.keys() or any(
             read_back[name].tobytes() != tensors[name].tobytes() for name in tensors
         ):
-            raise UserError(f"{path} was not written as it should be: is the disk sound?")
+            raise UserError(f"{path} was not written correctly: check the disk")
         aside.replace(path)
     except OSError as error:
         raise UserError(f"{path} cannot be written ({error.strerror}): make room or choose another place") from error

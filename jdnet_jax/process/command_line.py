@@ -215,7 +215,7 @@ def _check_loaded() -> None:
     config = flags.FLAGS["config"].value
     if isinstance(config, dict) or not hasattr(config, "recipe"):
         path = config_file().partition(":")[0]
-        raise UserError(f"{path}: get_config returns no config but {type(config).__name__}: see configs/demo.py")
+        raise UserError(f"{path}: get_config must return a config, not {type(config).__name__}: see configs/demo.py")
 
 
 def _with_config_files(argv: list[str]) -> list[str]:

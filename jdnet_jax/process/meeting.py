@@ -110,7 +110,7 @@ def _gather(this: Member, timeout: float) -> dict[int, socket.socket]:
                     else:  # only one that ends has anything to say now
                         selector.unregister(key.fileobj)
                         present.pop(key.data)[0].close()
-                        say(f"process {key.data} of {this.count} ended before all were there; waiting for it again")
+                        say(f"process {key.data} of {this.count} ended before all had joined; waiting for it again")
         except UserError as error:
             _refuse(this, server, [connection for connection, _ in present.values()], str(error))
             raise
@@ -207,8 +207,8 @@ def _attend(this: Member, timeout: float) -> socket.socket:
             _raise_refusal(answer)
             if answer:
                 raise UserError(
-                    f"at {this.host}:{this.port} is not process 0 of a run that begins but another program, or a run "
-                    "that has begun: end that one, or choose another port for all processes"
+                    f"at {this.host}:{this.port} is not process 0 of a new run but another program, or a run that has "
+                    "already started: stop that one, or choose another port for all processes"
                 )
         connection.close()  # process 0 ended before all were there, and may come again
         time.sleep(_RETRY)
@@ -257,7 +257,7 @@ class _Waiting:
         """Raises a UserError where the time is over."""
         now = time.monotonic()
         if now - self._began > self._timeout:
-            raise UserError(f"{whom} did not come within {duration(self._timeout)}: {_TOGETHER}")
+            raise UserError(f"{whom} did not join within {duration(self._timeout)}: {_TOGETHER}")
         if now - self._told >= SIGN_OF_LIFE:
             self._told = now
             say(f"waiting for {whom}, for {duration(self._timeout - (now - self._began))} at most")

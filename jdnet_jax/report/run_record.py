@@ -92,4 +92,4 @@ def _command(path: Path) -> str:
     try:
         return user_files.read_bytes(path, user_files.MAX_TEXT).decode("utf-8").strip() if path.exists() else ""
     except (OSError, UnicodeError) as error:
-        raise UserError(f"{path} is no text: put back a copy, or delete it to do without") from error
+        raise UserError(f"{path} is not text: put back a copy, or delete it to go on without it") from error

@@ -151,7 +151,7 @@ class Checkpoints:
             state, begin = pending
             is_gone = any(leaf.is_deleted() for leaf in jax.tree.leaves(state))  # a later step has its memory
             then = "the next one is awaited" if is_gone else "it is repeated"
-            say(f"note: a save was given up, as if it had taken too long, by a clock that was set forward: {then}")
+            say(f"note: a clock was set forward, so a save was given up as too slow: {then}")
             self._manager.reload()
             if is_gone:
                 return

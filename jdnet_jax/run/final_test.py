@@ -31,7 +31,8 @@ def of_networks(
     logits = evaluation.student_logits(state, ("val", "test"))
     if not (unseen := not dataset.overlap("train", "val")):
         progress.say(
-            "val is part of train: no temperature is fitted on what the student was trained on, nor a threshold"
+            "val is part of train: neither the temperature nor the threshold is fitted, because the student was "
+            "trained on these photos"
         )
     calibrated = calibration.of_splits(logits, fit=unseen)
     return Tested(

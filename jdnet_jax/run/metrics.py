@@ -179,7 +179,7 @@ def _is_whole(value: object) -> bool:
 
 def _damaged(path: Path, number: int, reason: str) -> UserError:
     return UserError(
-        f"{path}: line {number} is damaged ({reason}): put back a copy, or delete the file to do without its figures"
+        f"{path}: line {number} is damaged ({reason}): put back a copy, or delete the file to go on without its metrics"
     )
 
 

@@ -73,7 +73,7 @@ _CONFIG = {
     "teachers": Each(dict),
 }
 #: What to do where what the tests of a finished run gave is damaged.
-TEST_ANEW = "delete summary.json and run the same command, which tests the networks anew"
+TEST_ANEW = "delete summary.json and run the same command, which tests the networks again"
 
 
 def check_name(name: str) -> str:
@@ -240,16 +240,16 @@ class Workdir:
         sums = self.path / checksums.NAME
         if not self.summary.exists():
             if sums.exists():
-                say(f"note: {self.summary} is not there: the command of the run tests the networks anew and writes it")
+                say(f"note: {self.summary} is not there: the command of the run tests the networks again and writes it")
             return None
         if not sums.exists():
             _tell_unchecked(sums)
         elif (damage := checksums.damage(self.path, exact=False)) is not None:
             anew = damage.partition(" ")[0] in (self.summary.name, self.evaluation.name)
             raise UserError(
-                f"{self.path} is not as the run left it ({damage}): put back a copy"
+                f"{self.path} has changed since the run ended ({damage}): put back a copy"
                 + (f", or {TEST_ANEW}" if anew else "")
-                + f"; if it was changed on purpose, delete {sums}, which tells"
+                + f"; if it was changed on purpose, delete {sums}"
             )
         return json_file.read(self.summary, _SUMMARY, TEST_ANEW)
 
@@ -272,7 +272,10 @@ class Workdir:
 
 @functools.cache
 def _tell_unchecked(sums: Path) -> None:
-    say(f"note: there is no {sums}, as of an earlier version: whether the run's files are as it left them is not known")
+    say(
+        f"note: there is no {sums}, which earlier versions did not write: whether the run's files have "
+        "changed since cannot be checked"
+    )
 
 
 def _locked(folder: int) -> bool:

@@ -90,11 +90,11 @@ def _asked(argv: list[str]) -> tuple[Path, Path]:
     for backend, of_backend in _OF_ONE.items():
         for flag in of_backend:
             if flag.present and backend != _BACKEND.value:
-                raise UserError(f"--{flag.name} is of --backend={backend}, not of {_BACKEND.value}: leave it out")
+                raise UserError(f"--{flag.name} belongs to --backend={backend}, not to {_BACKEND.value}: leave it out")
     if _MARGIN.present and _BACKEND.value == "sam" and _PROMPT.value != "box":
-        raise UserError("--margin is of --backend=grabcut and of --prompt=box: give the latter too, or leave it out")
+        raise UserError("--margin belongs to --backend=grabcut and --prompt=box: add --prompt=box, or leave it out")
     if _POINTS.present and _PROMPT.value != "grid":
-        raise UserError("--points is of --prompt=grid: give that too, or leave it out")
+        raise UserError("--points belongs to --prompt=grid: add it, or leave --points out")
     return user_files.expanded(_INPUT.value), user_files.expanded(_OUTPUT.value)
 
 

@@ -95,4 +95,4 @@ def area(path: Path) -> float:
         with photo_limits.opened(image_check.read(path)) as image:
             return float((np.asarray(image.convert("L")) > 0).mean())
     except (UnreadablePhotoError, OSError, ValueError, SyntaxError) as error:
-        raise UserError(f"{path} stands where a mask belongs, and is no picture: remove it") from error
+        raise UserError(f"{path} has the name of a mask but is not an image: remove it") from error

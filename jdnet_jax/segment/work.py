@@ -82,7 +82,9 @@ def _places(photos: Path, masks: Path) -> dict[Path, Path]:
     for photo in filter(is_photo_name, files_below(photos)):
         place = mask_file.place(photo, photos, masks)
         if place in photo_at:
-            raise UserError(f"{photo_at[place]} and {photo} would have one mask, {place}: rename one of the photos")
+            raise UserError(
+                f"{photo_at[place]} and {photo} would have the same mask, {place}: rename one of the photos"
+            )
         places[photo], photo_at[place] = place, photo
     if not places:
         raise UserError(f"--input={photos} holds no photos")
@@ -99,7 +101,7 @@ def _done(photo: Path, place: Path, photos: Path, settings: Mapping[str, Any]) -
     if origin.settings != settings:
         changed = sorted(key for key in {*settings, *origin.settings} if settings.get(key) != origin.settings.get(key))
         told = ", ".join(f"{key}={origin.settings.get(key)}" for key in changed)
-        raise UserError(f"{place} was made with {told}: give the same to go on, or choose another --output")
+        raise UserError(f"{place} was made with {told}: use the same settings to go on, or choose another --output")
     if origin.photo_bytes != _size(photo):
         return None
     return Entry(name, origin.verdict, origin.found, origin.area)

@@ -33,7 +33,7 @@ def test_a_gpus_card_is_described():
     ("name", "message"),
     [
         ("v7-8", "--device: unknown device 'v7'"),
-        ("v5e", "--device=v5e: the number behind v5e- must be a power of two"),
+        ("v5e", "--device=v5e: the number of chips after v5e- must be a power of two"),
         ("v5e-2", "--device=v5e-2: the number"),
         ("h100-3", "--device=h100-3: the number"),
         ("v5p-1", "--device=v5p-1: the number"),

@@ -68,7 +68,7 @@ def test_folds_of_other_photos_are_refused(tmp_path):
         for fold, name in enumerate(("a", "b"))
     ]
     with pytest.raises(
-        UserError, match=r"fold-1 was trained on other photos than .*fold-0: delete the folds of before"
+        UserError, match=r"fold-1 was trained on other photos than .*fold-0: delete the folds that were"
     ):
         folds.pooled(there)
 

@@ -28,7 +28,10 @@ def test_values_of_the_config_are_told_apart_from_other_flags():
             "--baseline=ce is not compared: name one of kd, jdnet, or add it",
         ),
         ((f"{CONFIG}:ce", "--recipes=ce", "--workdir=x"), "--config=configs/demo.py:ce: leave out the recipe, which"),
-        (("--workdirs=a", CONFIG), "--workdirs names runs that exist: leave out --config and --recipes, or train with"),
+        (
+            ("--workdirs=a", CONFIG),
+            "--workdirs compares finished runs: leave out --config and --recipes, or train with",
+        ),
     ],
 )
 def test_mistakes_are_one_line(arguments, message):

@@ -55,7 +55,7 @@ def test_every_view_resolves_and_changes_nothing_but_the_network(path, view):
 def test_every_control_resolves_and_changes_neither_budget_nor_data(path, recipe):
     _, jdnet = load(path)
     if recipe == keys.PROBE and jdnet.student.init == "random":
-        with pytest.raises(UserError, match=r"config.student.init is random: recipe probe needs a student"):
+        with pytest.raises(UserError, match=r"config.student.init is random: recipe probe needs pretrained weights"):
             check.check(load(path, recipe)[1])
         return
     _, control = load(path, recipe)
@@ -127,7 +127,7 @@ def test_a_recipe_is_what_its_name_says(recipe, changes):
         for part in filter(None, section.split(".")):
             target = target[part]
         target[name] = ConfigDict(value) if isinstance(value, dict) else value
-    with pytest.raises(UserError, match=f"config.recipe is '{recipe}', but these teachers, weights and routing"):
+    with pytest.raises(UserError, match=f"config.recipe is '{recipe}', but its teachers, weights or routing"):
         check.check(config)
 
 
@@ -175,7 +175,7 @@ def test_a_group_of_a_frozen_teacher_is_refused():
 @pytest.mark.parametrize("recipe", [name for name in recipes.TRAINED_BEFORE if not name.startswith("meal")])
 def test_a_teacher_must_be_trained_before(recipe):
     config = recipes.apply_recipe(config_lib.default(), recipe)
-    message = rf"config.teachers.teacher.init is random: recipe {recipe} needs a teacher that is"
+    message = rf"config.teachers.teacher.init is random: recipe {recipe} needs a trained teacher"
     with pytest.raises(UserError, match=message):
         check.check(config)
     config.teachers.teacher.init = "runs/teacher"
@@ -240,7 +240,7 @@ def test_a_share_takes_the_place_of_a_weight():
     check.check(without)
     assert without.losses.mskd.weight == without.losses.mskd.share == 0
     without.losses.mskd.share = 0.5
-    with pytest.raises(UserError, match=r"config.recipe is 'jdnet-mskd', but these teachers, weights"):
+    with pytest.raises(UserError, match=r"config.recipe is 'jdnet-mskd', but its teachers, weights"):
         check.check(without)
 
 
@@ -511,12 +511,12 @@ def test_meals_recipes_have_frozen_teachers_and_no_labels(recipe, mode, selectio
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"losses__ce__weight": 1.0}, "config.recipe is 'meal', but these teachers, weights and routing are not"),
+        ({"losses__ce__weight": 1.0}, "config.recipe is 'meal', but its teachers, weights or routing are not"),
         ({"losses__adversarial__options__mode": "joint"}, "config.recipe is 'meal', but these"),
         ({"losses__adversarial__options__mode": "revers"}, "config.losses.adversarial.options.mode: unknown value"),
         ({"losses__similarity__options__distance": "l3"}, "config.losses.similarity.options.distance: unknown value"),
         ({"teacher_selection": "any"}, "config.teacher_selection: unknown value 'any'"),
-        ({"teachers__a__init": "random"}, "config.teachers.a.init is random: recipe meal needs a teacher that is tr"),
+        ({"teachers__a__init": "random"}, "config.teachers.a.init is random: recipe meal needs a trained teach"),
         ({"teachers__a__trainable": True}, "config.recipe is 'meal', but these teachers"),
         ({"blocks__lengths": (4, 0)}, "config.blocks.lengths is 0: it must be a whole number from 1 to"),
         ({"blocks__pool": "mean"}, "config.blocks.pool: unknown value 'mean'"),

@@ -109,7 +109,7 @@ class TestPrepare:
         monkeypatch.setattr(records, "room_for_cache", lambda: 4 * 10**9)
         data.prepare(dataset_config("tiny_photos", cache=True))
         assert lines[-1] == (
-            "the records of train and val take 4.00 GB of memory in each process; 4.00 GB are there for them"
+            "the records of train and val take 4.00 GB of memory in each process; 4.00 GB of memory are available for them"
         )
 
     def test_a_cache_that_does_not_fit_is_refused(self, store, monkeypatch):
@@ -118,7 +118,9 @@ class TestPrepare:
             data.prepare(dataset_config("tiny_photos", cache=True))
 
     def test_unknown_option(self):
-        with pytest.raises(UserError, match=r"dataset.options.fold is no option of grocery_store; it has labels, val"):
+        with pytest.raises(
+            UserError, match=r"dataset.options.fold is not an option of grocery_store; its options: labels, val"
+        ):
             data.prepare(dataset_config("grocery_store", options={"fold": 1}))
 
     def test_set_without_labels(self, monkeypatch):

@@ -109,7 +109,7 @@ def test_what_is_damaged_is_decoded_anew(tiny, place, capsys, name):
     np.testing.assert_array_equal(found, first)
     said = "".join(capsys.readouterr())
     assert f"in {file.parent} {'photos.npz' if name == 'SHA256SUMS' else name} has changed" in said
-    assert "the photos are decoded anew" in said
+    assert "the photos are decoded again" in said
 
 
 def test_another_content_has_another_folder(tiny):

@@ -98,12 +98,12 @@ class TestNames:
         assert paths(listing) == ["apple/caf\N{REPLACEMENT CHARACTER}.jpg", "pear/1.jpg"]
 
     def test_classes_that_cannot_be_told_apart(self, tmp_path):
-        with pytest.raises(UserError, match=r"red  apple and \S*red apple are one class by name"):
+        with pytest.raises(UserError, match=r"red  apple and \S*red apple have the same class name"):
             folder_listing.read_listing(touch(tmp_path, "red apple/1.jpg", "red  apple/2.jpg"))
 
     def test_files_that_cannot_be_told_apart(self, tmp_path):
         touch(tmp_path, "a/é.jpg", f"a/{unicodedata.normalize('NFD', 'é')}.jpg", "b/1.jpg")
-        with pytest.raises(UserError, match=r"two files are a/é.jpg by name"):
+        with pytest.raises(UserError, match=r"two files have the name a/é.jpg by name"):
             folder_listing.read_listing(tmp_path)
 
 
@@ -139,10 +139,10 @@ class TestDividedAlready:
     @pytest.mark.parametrize(
         ("files", "message"),
         [
-            (("test/a/1.jpg", "val/b/2.jpg"), "has test, val with folders inside, but no such train"),
+            (("test/a/1.jpg", "val/b/2.jpg"), "has test, val with folders inside, but no folder train"),
             (("train/a/1.jpg", "train/b/2.jpg", "cars/3.jpg"), "has cars beside train"),
             (("train/a/1.jpg", "train/b/2.jpg", "test/3.jpg"), "has test beside train"),
-            (("train/a/1.jpg", "val/a/2.jpg", "valid/a/3.jpg"), "has val, valid, which are all val: keep one"),
+            (("train/a/1.jpg", "val/a/2.jpg", "valid/a/3.jpg"), "has val, valid, which all mean val: keep one"),
         ],
     )
     def test_neither_one_layout_nor_the_other(self, tmp_path, files, message):
@@ -243,7 +243,7 @@ def test_names_can_be_printed_whatever_is_in_them(tmp_path):
         (("fold1/apple", "fold1/bread", "fold2/apple", "fold2/bread"), "fold1, fold2, by their names parts of the"),
         (("images", "masks"), "by their names photos with masks and no classes"),
         (("train/images", "train/labels"), "by their names photos with masks and no classes"),
-        (("apple", "bread", "test"), "test holds photos beside the folders of classes"),
+        (("apple", "bread", "test"), "test holds photos and lies beside the folders of classes"),
     ],
 )
 def test_folders_that_are_no_classes_by_their_names_are_refused(tmp_path, folders, message):

@@ -78,7 +78,7 @@ class TestLinks:
         touch(tmp_path, "root/apple/1.jpg")
         link(tmp_path / "root/pear", "/nowhere/pear")
         with pytest.raises(
-            UserError, match=r"the link \S*root/pear leads nowhere \(/nowhere/pear\): mend or remove it"
+            UserError, match=r"the link \S*root/pear leads nowhere \(/nowhere/pear\): repair or remove it"
         ):
             folder_walk.folders(tmp_path / "root")
         assert below(tmp_path / "root") == ["apple/1.jpg", "pear"]

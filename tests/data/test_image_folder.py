@@ -172,7 +172,7 @@ class TestFolds:
     def test_a_test_of_its_own_is_refused(self, root):
         for split in ("train", "test"):
             make_classes(root / split, apple=4, pear=4)
-        with pytest.raises(UserError, match="has a test of its own, which every training would be tested on"):
+        with pytest.raises(UserError, match="has a folder test, on which every fold would be tested"):
             prepare(root, folds=2)
 
     @pytest.mark.parametrize(
@@ -399,7 +399,7 @@ class TestReports:
         (folder / "nothing here").mkdir()
         (folder / "apple" / "Thumbs.db").write_bytes(b"clutter")
         dataset = prepare(folder)
-        assert "files that are no photos or lie in no class's folder: apple/notes.txt" in caplog.text
+        assert "files that are not photos or not in the folder of a class: apple/notes.txt" in caplog.text
         assert "class folders without photos: nothing here" in caplog.text
         assert "1 other file left out; 1 empty class folder left out" in dataset.protocol
         assert "Thumbs" not in caplog.text
@@ -468,7 +468,10 @@ class TestBadOptions:
             ({"val_fraction": 0.5, "test_fraction": 0.5}, "leave nothing to train on"),
             ({"split_seed": 0.5}, "split_seed=0.5 of image_folder must be an integer"),
             ({"fold": 1}, "fold=1 of image_folder must be a whole number from 0, below folds"),
-            ({"part": 1}, "part is no option of image_folder; it has val_fraction, test_fraction, split_seed, folds"),
+            (
+                {"part": 1},
+                "part is not an option of image_folder; its options: val_fraction, test_fraction, split_seed, folds",
+            ),
         ],
     )
     def test_are_refused(self, folder, options, message):

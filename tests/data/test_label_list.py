@@ -108,7 +108,7 @@ class TestExport:
 
     def test_without_train(self, tmp_path):
         touch(tmp_path, "valid/1.jpg", "test/1.jpg")
-        with pytest.raises(UserError, match="has test, val with photos inside, but no such train"):
+        with pytest.raises(UserError, match="has test, val with photos inside, but no folder train"):
             folder_listing.read_listing(tmp_path)
 
     def test_sets_of_folders(self, tmp_path):

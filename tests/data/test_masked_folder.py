@@ -126,7 +126,7 @@ def test_missing_masks_are_counted(folder):
     ("mask", "reason"),
     [
         (left(height=32, width=24), "its mask is 24 x 32 pixels, the upright photo 32 x 24"),
-        (np.zeros((24, 32, 3), np.uint8), "its mask is no 8-bit picture of one channel but RGB"),
+        (np.zeros((24, 32, 3), np.uint8), "its mask is not an 8-bit image of one channel but RGB"),
     ],
 )
 def test_masks_that_cannot_be_used(folder, mask, reason, caplog):

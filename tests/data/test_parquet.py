@@ -148,7 +148,7 @@ class TestNames:
         [
             ("nowhere.txt", "the file nowhere.txt cannot be read"),
             (("a", "a"), "has a more than once"),
-            ((1, 2), "it must be names of classes"),
+            ((1, 2), "it must be class names"),
         ],
     )
     def test_bad(self, folder, names, message):
@@ -186,7 +186,7 @@ class TestTest:
             ({"val_fraction": 0}, "must be above 0 and below 1"),
             ({"val_fraction": 0.5, "test_fraction": 0.5}, "leave nothing to train on"),
             ({"split_seed": "a"}, "must be an integer"),
-            ({"fold": 1}, "fold is no option of parquet; it has names, test"),
+            ({"fold": 1}, "fold is not an option of parquet; its options: names, test"),
         ],
     )
     def test_bad_options(self, folder, options, message):
@@ -241,7 +241,7 @@ class TestBadFiles:
         [
             ([10], images(1), "row 0: label is 10, which is none of the numbers 0 to 9: correct it"),
             ([1, None], images(2), "row 1: label is None, which is none of the classes"),
-            ([1], [None], "row 0 has no image's bytes"),
+            ([1], [None], "row 0 has no image bytes"),
         ],
     )
     def test_bad_rows(self, folder, labels, contents, message):
@@ -278,7 +278,7 @@ class TestBadFiles:
 
     def test_names_that_differ(self, folder):
         write(folder / "test-00000-of-00001.parquet", [0], images(1), names=NAMES[::-1])
-        with pytest.raises(UserError, match="have different names of classes in their metadata: are they of one set"):
+        with pytest.raises(UserError, match="have different names of classes in their metadata: check that they"):
             prepare(folder)
 
 

@@ -22,7 +22,7 @@ def progressive(side: int, more_scans: int, **options) -> bytes:
 @pytest.mark.parametrize(("more", "is_refused"), [(0, False), (90, False), (91, True), (10_000, True)])
 def test_scans_of_a_progressive_jpeg(more, is_refused):
     if is_refused:
-        with pytest.raises(UnreadablePhotoError, match=r"a JPEG of 101 scans or more: save it anew"):
+        with pytest.raises(UnreadablePhotoError, match=r"a JPEG of 101 scans or more: save it again"):
             photo_limits.check(progressive(64, more))
     else:
         photo_limits.check(progressive(64, more))

@@ -39,7 +39,7 @@ def tflite(tmp_path_factory):
 def runtimes():
     """What runs models in a browser; skips where npm cannot fetch it."""
     if not shutil.which("npm"):
-        pytest.skip("no npm, which fetches what runs models in a browser")
+        pytest.skip("no npm, which downloads the browser runtime")
     try:
         return runtime.find_or_build()
     except UserError as error:

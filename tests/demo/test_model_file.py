@@ -30,11 +30,11 @@ def test_an_exported_file_with_its_card(tmp_path, name, runtime):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"view": "roi"}, "looks at roi, which needs a mask of each photo: the page has none"),
-        ({"view": "roi+context"}, r"looks at roi\+context, which needs a mask"),
+        ({"view": "roi"}, "takes the view roi, which needs a mask of each photo: the page has none"),
+        ({"view": "roi+context"}, r"takes the view roi\+context, which needs a mask"),
         (
             {"fit": "pad", "shorter_side": 32},
-            r"looks at photos with grey borders \(config.fit=pad\): the page crops them",
+            r"takes photos with grey borders \(config.fit=pad\), but the page crops",
         ),
     ],
 )
@@ -61,8 +61,8 @@ def test_what_no_browser_runs_is_one_line(tmp_path):
         write(
             tmp_path / "lone.tflite", b"\0\0\0\0TFL3", card=False
         ): "lone.tflite has no lone.tflite.model.json beside it",
-        write(tmp_path / "bad.tflite", b"no model at all"): "bad.tflite is no tflite file, or damaged: export it again",
-        write(tmp_path / "empty.onnx", b""): "empty.onnx is no onnx file, or damaged",
+        write(tmp_path / "bad.tflite", b"no model at all"): "bad.tflite is no tflite file, or is damaged",
+        write(tmp_path / "empty.onnx", b""): "empty.onnx is no onnx file, or is damaged",
     }.items():
         with pytest.raises(UserError, match=message):
             model_file.load(path)

@@ -65,7 +65,7 @@ def test_imports_by_name_become_files(npm):
 
 def test_without_npm_one_line_says_what_to_install(npm, monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    with pytest.raises(UserError, match=r"npm fetches what runs .* is not here: install Node\.js"):
+    with pytest.raises(UserError, match=r"npm, which downloads .*, is not installed: install Node\.js"):
         runtime.find_or_build()
 
 

@@ -41,9 +41,7 @@ def test_what_others_put_beside_the_page_is_not_lost(tmp_path, name):
     static_folder.write(FILES, tmp_path / "page")
     (tmp_path / "page" / name).parent.mkdir(exist_ok=True)
     (tmp_path / "page" / name).write_text("mine")
-    with pytest.raises(
-        UserError, match=rf"page would be replaced, and {name.split('/')[0]} in it is not of this command"
-    ):
+    with pytest.raises(UserError, match=rf"page holds {name.split('/')[0]}, which this command did not write"):
         static_folder.write(FILES, tmp_path / "page")
     assert content(tmp_path / "page") == {**EXPECTED, name: "mine"}
 
@@ -54,7 +52,7 @@ def test_what_is_no_page_is_left_alone(tmp_path):
     (tmp_path / "photos" / "site.json").write_text("[]")
     (tmp_path / "file").write_text("mine")
     for name in ("photos", "file"):
-        with pytest.raises(UserError, match=rf"--export=.*{name} is there and no page of this command"):
+        with pytest.raises(UserError, match=rf"--export=.*{name} exists and was not written by this command"):
             static_folder.write(FILES, tmp_path / name)
     assert content(tmp_path) == {"photos/index.html": "mine", "photos/site.json": "[]", "file": "mine"}
 

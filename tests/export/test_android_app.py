@@ -154,7 +154,7 @@ def test_what_lies_there_is_not_replaced_and_other_views_are_refused(tmp_path):
     with pytest.raises(UserError, match=r"--output=.*app is there already"):
         android_app.write(Request(source, "tflite", "none", tmp_path / "app"))
     padded = tiny_student.save(tmp_path / "padded", fit="pad", shorter_side=32)
-    with pytest.raises(UserError, match=r"grey borders \(config.fit=pad\): the app crops them"):
+    with pytest.raises(UserError, match=r"grey borders \(config.fit=pad\), but the app crops"):
         android_app.write(Request(padded, "tflite", "none", tmp_path / "other"))
     assert not (tmp_path / "other").exists()
 

@@ -62,7 +62,7 @@ def test_a_quantised_file_may_lose_one_point():
 
 def test_a_file_of_floats_must_compute_the_same():
     comparison.check(made(1e-3), "none", allow_loss=False)
-    with pytest.raises(UserError, match=r"differ from the student's by up to 0.020 on val: it was not put in place"):
+    with pytest.raises(UserError, match=r"differ from the student's by up to 0.020 on val: it was not kept"):
         comparison.check(made(0.02), "none", allow_loss=True)
 
 

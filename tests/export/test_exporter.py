@@ -132,7 +132,7 @@ def test_nothing_is_left_of_a_file_that_loses_too_much(source, tmp_path, monkeyp
             return Prediction(probabilities, np.zeros((len(images), 2, 2), np.float32))
 
     monkeypatch.setattr(exporter, "open_model", lambda path: Worse())
-    with pytest.raises(UserError, match=r"differ from the student's by up to .* it was not put in place"):
+    with pytest.raises(UserError, match=r"differ from the student's by up to .* it was not kept"):
         export(Request(source, "stablehlo", "none", tmp_path / "student.stablehlo"))
     assert not [*tmp_path.iterdir()]
 

@@ -82,7 +82,7 @@ def test_a_quarter_of_a_folder_is_held_out_of_calibration_and_folders_of_classes
 def test_one_photo_is_not_calibrated_with_and_judged_by(tmp_path):
     Image.new("RGB", (50, 50)).save(tmp_path / "a.png")
     assert len(pictures.of_folder(tmp_path, tiny_student.card(), 9, pictures.CALIBRATION).images) == 1
-    with pytest.raises(UserError, match=r"--calibrate=.* has one photo: some hundred are needed"):
+    with pytest.raises(UserError, match=r"--calibrate=.* has one photo: about a hundred are needed"):
         pictures.of_folder(tmp_path, tiny_student.card(), 9, pictures.HELD_OUT)
 
 

@@ -57,7 +57,7 @@ def test_places_that_are_refused(tmp_path):
         write(tmp_path / "student.lite", ".tflite", "")
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "mine.jpg").touch()
-    with pytest.raises(UserError, match=r"photos is a folder that no export wrote"):
+    with pytest.raises(UserError, match=r"photos is a folder that export did not write"):
         write(tmp_path / "photos", "", "")
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match=r"file is a file, and a folder is to be written"):
@@ -88,7 +88,7 @@ def test_a_core_ml_package_is_a_folder_with_a_suffix(tmp_path):
     (tmp_path / "other.mlpackage").mkdir()
     (tmp_path / "other.mlpackage" / "mine").touch()
     with (
-        pytest.raises(UserError, match=r"other.mlpackage is a folder that no export wrote"),
+        pytest.raises(UserError, match=r"other.mlpackage is a folder that export did not write"),
         placed(tmp_path / "other.mlpackage", ".mlpackage"),
     ):
         pass

@@ -81,7 +81,7 @@ def test_a_checkpoint_that_lost_a_file_is_damaged(folder):
     for path in (folder / "checkpoint").rglob("*"):
         if path.is_file() and path.name in ("_METADATA", "manifest.ocdbt"):
             path.unlink()
-    with pytest.raises(UserError, match=r"is not as it was written \(checkpoint/_METADATA is missing\)"):
+    with pytest.raises(UserError, match=r"has changed since it was written \(checkpoint/_METADATA is missing\)"):
         handoff.load(folder)
     with pytest.raises(UserError, match="checkpoint is damaged"):
         handoff.load(without_a_list(folder))
@@ -91,10 +91,12 @@ def test_any_file_that_changed_is_named_and_how_to_accept_it(folder, capsys):
     text = (folder / "model.json").read_text()
     (folder / "model.json").write_text(text.replace("rice", "Rice"))
     for read in (handoff.load, sums.checked_card):
-        with pytest.raises(UserError, match=r"is not as it was written \(model.json has changed\).* delete \S+SUMS"):
+        with pytest.raises(
+            UserError, match=r"has changed since it was written \(model.json has changed\).* delete \S+SUMS"
+        ):
             read(folder)
     assert handoff.load(without_a_list(folder))[1].classes == ("Rice", "peas")
-    assert f"note: there is no {folder / 'SHA256SUMS'}, as of an earlier version" in capsys.readouterr().err
+    assert f"note: there is no {folder / 'SHA256SUMS'}, which earlier versions" in capsys.readouterr().err
 
 
 def test_what_others_put_beside_it_is_no_damage(folder):

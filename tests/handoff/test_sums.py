@@ -54,6 +54,6 @@ def test_without_a_list_it_is_read_and_a_line_says_so_once(exported, capsys):
     for _ in range(2):
         assert sums.exported_card(model) == tiny_student.card()
     assert capsys.readouterr().err.splitlines() == [
-        f"note: there is no {sums.list_path(model)}, as of an earlier version: whether the model is as it was written "
-        "is not known"
+        f"note: there is no {sums.list_path(model)}, which earlier versions did not write: whether the model has "
+        "changed since cannot be checked"
     ]

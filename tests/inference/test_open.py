@@ -55,12 +55,12 @@ def test_what_is_no_model_of_ours(tmp_path):
     with pytest.raises(UserError, match=r"there is no model at .*nowhere: name a workdir, a hand-off"):
         opening.open_model(tmp_path / "nowhere")
     (tmp_path / "photo.jpg").touch()
-    with pytest.raises(UserError, match=r"photo.jpg is no model of this project: name a workdir, a hand-off"):
+    with pytest.raises(UserError, match=r"photo.jpg is not a model of this project: name a workdir, a hand-off"):
         opening.open_model(tmp_path / "photo.jpg")
-    with pytest.raises(UserError, match="is no model of this project"):
+    with pytest.raises(UserError, match="is not a model of this project"):
         opening.open_model(tmp_path)
     (tmp_path / "odd.tflite").mkdir()
-    with pytest.raises(UserError, match="is no model of this project"):
+    with pytest.raises(UserError, match="is not a model of this project"):
         opening.open_model(tmp_path / "odd.tflite")
 
 

@@ -118,7 +118,9 @@ def test_a_model_of_one_input_has_no_context(view):
 def test_a_file_that_cuts_its_photo_itself_is_not_perturbed(on):
     runner = NotRun("roi+context", "tflite")
     perturbations = parse(["permutation:8"])
-    with pytest.raises(UserError, match=r"a tflite file of roi\+context cuts its photo itself.*: name the workdir"):
+    with pytest.raises(
+        UserError, match=r"a tflite file of roi\+context cuts the region of interest out itself.*: name the workdir"
+    ):
         robustness.conditions(runner, unread(), perturbations, seed=0, on=on, draws=0)
     with pytest.raises(AssertionError):  # as they are, the photos are looked at
         robustness.conditions(runner, unread(), {}, seed=0, on=None, draws=0)

@@ -102,7 +102,7 @@ def test_a_frozen_teacher_is_not_made_of_branches():
     config.teachers = {
         "teacher": config_lib.teacher("rvernet", {"roi": "random", "context": "random"}, False, **OPTIONS)
     }
-    message = r"config.teachers.teacher.init: weights of its branches do not make a frozen teacher: train it"
+    message = r"config.teachers.teacher.init: a frozen teacher needs all of its weights"
     with pytest.raises(UserError, match=message):
         initial_weights.check(networks.build(config, tiny.CLASSES))
 

@@ -53,7 +53,7 @@ def test_what_comes_back_otherwise_leaves_what_was_there(variables, tmp_path, mo
     read = torch_file.read_tensors
     monkeypatch.setattr(torch_file, "read_tensors", with_one_bit_changed)
     (tmp_path / "a.safetensors").write_text("before")
-    with pytest.raises(UserError, match=r"a.safetensors was not written as it should be"):
+    with pytest.raises(UserError, match=r"a.safetensors was not written correctly"):
         to_torch(variables, tmp_path / "a.safetensors")
     assert [path.name for path in tmp_path.iterdir()] == ["a.safetensors"]
     assert (tmp_path / "a.safetensors").read_text() == "before"

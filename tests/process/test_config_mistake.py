@@ -42,7 +42,10 @@ def load(path):
         ("def get_config():\n    return get_config()\n", "line 2: RecursionError: maximum recursion depth exceeded"),
         ("class E(BaseException): pass\ndef get_config():\n    raise E('x')\n", "line 3: E: x"),
         ("x = 1\n", "AttributeError: module 'config_config' has no attribute 'get_config'"),
-        ("def get_config():\n    return {'recipe': 1}\n", "get_config returns no config but dict: see configs/demo.py"),
+        (
+            "def get_config():\n    return {'recipe': 1}\n",
+            "get_config must return a config, not dict: see configs/demo.py",
+        ),
         (
             "from jdnet_jax.config import default\ndef get_config():\n    config = default()\n    config.steps = 2.5\n",
             "line 4: TypeError: Could not override field 'steps'",

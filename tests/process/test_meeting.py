@@ -95,8 +95,8 @@ def test_who_has_another_number_of_processes_is_named_to_all_even_those_who_come
 @pytest.mark.parametrize(
     ("number", "line"),
     [
-        (0, "process 1 of 2 at port {} did not come within 0:02: start all with the same"),
-        (1, "process 0 of 2 at localhost:{} did not come within 0:02: start all with the same"),
+        (0, "process 1 of 2 at port {} did not join within 0:02: start all with the same"),
+        (1, "process 0 of 2 at localhost:{} did not join within 0:02: start all with the same"),
     ],
 )
 def test_one_alone_says_who_is_missing(number, line):
@@ -112,7 +112,7 @@ def test_one_that_ends_before_all_are_there_is_told_and_may_come_again():
     with started(port, (3, 0), (3, 1)) as (first, second):
         time.sleep(2)
         second.kill()
-        assert first.stderr.readline() == "process 1 of 3 ended before all were there; waiting for it again\n"
+        assert first.stderr.readline() == "process 1 of 3 ended before all had joined; waiting for it again\n"
         with started(port, (3, 1), (3, 2)) as others:
             assert [status for status, _, _ in ends([first, *others])] == [0, 0, 0]
 
@@ -132,7 +132,7 @@ def test_a_port_of_another_program(monkeypatch):
             ((status, _, error),) = ends(members)
             connection.close()
     assert status == 1
-    assert f"at localhost:{port} is not process 0 of a run that begins but another program" in error
+    assert f"at localhost:{port} is not process 0 of a new run but another program" in error
 
 
 def test_strangers_are_turned_away():

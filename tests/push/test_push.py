@@ -126,7 +126,7 @@ def test_it_comes_back_as_it_was_or_not_at_all(hub, pushed, environment, source)
             "is not as it was written (model.json has changed)",
             "has no model.safetensors with a model.json",
             "has no such repository, or a private one",
-            "is no repository of the hub: write hf-hub:OWNER/NAME",
+            "is not a repository of the hub: write hf-hub:OWNER/NAME",
         ),
         strict=True,
     ):

@@ -134,9 +134,9 @@ def test_a_file_of_a_finished_run_that_changed_is_named(finished, name):
         with pytest.raises(UserError) as error:
             read()
         text = str(error.value)
-        assert text.startswith(f"{finished.path} is not as the run left it ({name} has changed): put back a copy")
-        assert text.endswith(f"; if it was changed on purpose, delete {finished.path / 'SHA256SUMS'}, which tells")
-        assert ("run the same command, which tests the networks anew" in text) == (name == "evaluation.npz")
+        assert text.startswith(f"{finished.path} has changed since the run ended ({name} has changed): put back a copy")
+        assert text.endswith(f"; if it was changed on purpose, delete {finished.path / 'SHA256SUMS'}")
+        assert ("run the same command, which tests the networks again" in text) == (name == "evaluation.npz")
     (finished.path / name).unlink()
     with pytest.raises(UserError, match=rf"\({name} is missing\)"):
         finished.finished()
@@ -145,7 +145,9 @@ def test_a_file_of_a_finished_run_that_changed_is_named(finished, name):
 def test_without_sums_a_run_is_read_and_a_line_says_so(finished, capsys):
     (finished.path / "SHA256SUMS").unlink()
     assert finished.finished() == finished.finished() == SUMMARY
-    assert capsys.readouterr().err.count(f"note: there is no {finished.path / 'SHA256SUMS'}, as of an earlier") == 1
+    assert (
+        capsys.readouterr().err.count(f"note: there is no {finished.path / 'SHA256SUMS'}, which earlier versions") == 1
+    )
 
 
 def test_of_a_finished_run_nothing_changes_any_more(finished):

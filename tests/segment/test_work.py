@@ -171,12 +171,14 @@ def test_a_mask_of_the_users_own_is_left_as_it_is(folder):
 
 def test_what_is_in_the_way_is_told(folder):
     segment(folder, Bright())
-    with pytest.raises(UserError, match=r"bright.png was made with level=128: give the same to go on, or choose"):
+    with pytest.raises(
+        UserError, match=r"bright.png was made with level=128: use the same settings to go on, or choose"
+    ):
         segment(folder, Bright(level=99))
     with pytest.raises(UserError, match="was made with on_empty=centre"):
         segment(folder, Bright(), "whole")
     (folder / "masks" / "fig" / "a.png").write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"a.png stands where a mask belongs, and is no picture: remove it"):
+    with pytest.raises(UserError, match=r"a.png has the name of a mask but is not an image: remove it"):
         segment(folder, Bright())
 
 
@@ -189,7 +191,7 @@ def test_folders_that_will_not_do(folder):
     with pytest.raises(UserError, match=r"the folder .*blocked/masks cannot be made"):
         segment(folder, Bright(), masks="blocked/masks")
     picture().save(folder / "photos" / "fig" / "a.bmp")
-    with pytest.raises(UserError, match=r"a.bmp and .*a.png would have one mask, .*a.png: rename one"):
+    with pytest.raises(UserError, match=r"a.bmp and .*a.png would have the same mask, .*a.png: rename one"):
         segment(folder, Bright())
     (folder / "none").mkdir()
     with pytest.raises(UserError, match="holds no photos"):
@@ -238,5 +240,5 @@ def test_pipes_strips_and_links(tmp_path):
 def test_a_pipe_where_a_mask_belongs(folder):
     (folder / "masks" / "fig").mkdir(parents=True)
     os.mkfifo(folder / "masks" / "fig" / "a.png")
-    with pytest.raises(UserError, match=r"a.png stands where a mask belongs, and is no picture: remove it"):
+    with pytest.raises(UserError, match=r"a.png has the name of a mask but is not an image: remove it"):
         segment(folder, Bright())

@@ -82,7 +82,7 @@ def open_photos(path: Path, num_classes: int) -> Listing:
     empty = sorted(set(range(num_classes)) - {photo.label for photo in sizes})
     if empty:
         named = listed([str(label + 1) for label in empty])
-        raise UserError(f"{tree.root} has no photos in {len(empty)} of its class folders ({named}); unpack it anew")
+        raise UserError(f"{tree.root} has no photos in {len(empty)} of its class folders ({named}); unpack it again")
     several = len(list(_rows(tree, "multiple_food.txt"))) if tree.files("multiple_food.txt") else None
     return Listing(tree, class_names, sizes, several)
 
@@ -115,7 +115,7 @@ def open_lists(archive: Path, num_classes: int) -> FileTree:
         files = list(tree.files(f"{above}/val0.txt"))
         if files:
             return tree.below(str(Path(files[0]).parent))
-    raise UserError(f"{archive} holds no {folder}/val0.txt; get uecfood_split.zip anew")
+    raise UserError(f"{archive} holds no {folder}/val0.txt; download uecfood_split.zip again")
 
 
 def read_lists(tree: FileTree, num_classes: int) -> tuple[frozenset[Photo], ...]:
@@ -140,7 +140,7 @@ def read_lists(tree: FileTree, num_classes: int) -> tuple[frozenset[Photo], ...]
                 )
             photos.add(Photo(int(match[1]) - 1, int(match[2])))
         if not photos:
-            raise UserError(f"{tree.root / name} lists no photos; get uecfood_split.zip anew")
+            raise UserError(f"{tree.root / name} lists no photos; download uecfood_split.zip again")
         lists.append(frozenset(photos))
     return tuple(lists)
 
@@ -184,7 +184,9 @@ def _open(path: Path) -> FileTree:
     try:
         return open_tree(path)
     except zipfile.BadZipFile:
-        raise UserError(f"{path} is no folder and no whole zip archive; delete it and get it anew") from None
+        raise UserError(
+            f"{path} is neither a folder nor a complete zip archive; delete it and download it again"
+        ) from None
     except OSError as error:
         raise UserError(
             f"{path} cannot be opened ({error.strerror}); name a folder or an archive as dataset.data_dir"
@@ -222,4 +224,4 @@ def _text(tree: FileTree, name: str) -> str:
     try:
         return user_files.text_of(tree.read(name), errors="replace")
     except OSError as error:
-        raise UserError(f"{tree.root} lacks {name} ({error.strerror}); get a sound copy of the dataset") from error
+        raise UserError(f"{tree.root} lacks {name} ({error.strerror}); get an intact copy of the dataset") from error

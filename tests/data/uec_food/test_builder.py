@@ -243,7 +243,7 @@ class TestUnreadable:
         ({"crop": "box", "margin": float("nan")}, "margin=nan of UECFood must be a number, at least 0"),
         ({"margin": 0.1}, "margin=0.1 of UECFood goes with crop='box' alone"),
         ({"dedupe": "no"}, "dedupe='no' of UECFood must be True or False"),
-        ({"folds": 1}, "folds is no option of uec_food100; it has fold, train, crop, margin, dedupe"),
+        ({"folds": 1}, "folds is not an option of uec_food100; its options: fold, train, crop, margin, dedupe"),
     ],
 )
 def test_bad_options(store, made, options, message):
@@ -340,5 +340,5 @@ class TestDownload:
     def test_a_page_in_the_place_of_the_archive(self, host):
         (host / "dataset100.zip").write_text("<html>moved</html>")
         (host / "uecfood_split.zip").write_text("<html>moved</html>")
-        with pytest.raises(UserError, match=r"is no folder and no whole zip archive; delete it and get it anew$"):
+        with pytest.raises(UserError, match=r"a complete zip archive; delete it and download it again$"):
             prepare("")

@@ -103,7 +103,8 @@ class TestPhotos:
         archive = pack(tree, tree / "dataset100.zip", "UECFOOD100")
         archive.write_bytes(archive.read_bytes()[:-1000])
         with pytest.raises(
-            UserError, match=r"dataset100.zip is no folder and no whole zip archive; delete it and get it anew"
+            UserError,
+            match=r"dataset100.zip is neither a folder nor a complete zip archive; delete it",
         ):
             photos_of(archive)
 
