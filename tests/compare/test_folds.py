@@ -80,7 +80,7 @@ def test_each_fold_is_the_config_with_its_test(tmp_path):
     assert [run.config.dataset.options.to_dict() for run in made] == [{**expected, "fold": fold} for fold in range(3)]
     other = config()
     other.dataset.name = "food101"
-    with pytest.raises(UserError, match=r"config.dataset.name is 'food101': take 'image_folder'"):
+    with pytest.raises(UserError, match=r"config.dataset.name is 'food101': use 'image_folder'"):
         folds.make(other, 3, tmp_path)
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(UserError, match="is the folder of one run: name another for the folds"):

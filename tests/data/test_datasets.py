@@ -109,7 +109,8 @@ class TestPrepare:
         monkeypatch.setattr(records, "room_for_cache", lambda: 4 * 10**9)
         data.prepare(dataset_config("tiny_photos", cache=True))
         assert lines[-1] == (
-            "the records of train and val take 4.00 GB of memory in each process; 4.00 GB of memory are available for them"
+            "the records of train and val take 4.00 GB of memory in each process; "
+            "4.00 GB of memory are available for them"
         )
 
     def test_a_cache_that_does_not_fit_is_refused(self, store, monkeypatch):

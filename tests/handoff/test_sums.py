@@ -30,7 +30,7 @@ def test_a_file_and_its_card_are_checked(exported):
     for path, flipped in ((content, b"weightt"), (card, card.read_bytes().replace(b"apple", b"Apple"))):
         before = path.read_bytes()
         path.write_bytes(flipped)
-        with pytest.raises(UserError, match=rf"is not as it was written \({path.name} has changed\): put back a copy"):
+        with pytest.raises(UserError, match=rf"since it was written \({path.name} has changed\): put back a copy"):
             sums.exported_card(model)
         path.write_bytes(before)
     for path in (content, card):

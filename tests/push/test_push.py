@@ -122,8 +122,8 @@ def test_it_comes_back_as_it_was_or_not_at_all(hub, pushed, environment, source)
     for line, message in zip(
         refused,
         (
-            "is not as it was written (model.safetensors has changed)",
-            "is not as it was written (model.json has changed)",
+            "has changed since it was written (model.safetensors has changed)",
+            "has changed since it was written (model.json has changed)",
             "has no model.safetensors with a model.json",
             "has no such repository, or a private one",
             "is not a repository of the hub: write hf-hub:OWNER/NAME",
