@@ -7,7 +7,7 @@ _check = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int will do for
 #: What JAX also builds of shapes, shardings and the like in the arrays' place.
 PYTREES = ("HiddenLayer", "Outputs", "TrainState")
 #: Modules of data that build TensorFlow's graphs: there a dimension can be unknown, which jaxtyping takes for a size.
-GRAPHS = ("augment", "decoded", "framing", "mixing", "pipeline", "rand_augment", "random_erasing")
+GRAPHS = ("augment", "color_jitter", "decoded", "framing", "mixing", "pipeline", "rand_augment", "random_erasing")
 
 
 def checked(function):

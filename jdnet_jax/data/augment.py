@@ -23,7 +23,8 @@ from jaxtyping import Float, Int, UInt8
 from ml_collections import ConfigDict
 
 from jdnet_jax.data import framing, photo_limits
-from jdnet_jax.data.rand_augment import LUMA, rand_augment
+from jdnet_jax.data.color_jitter import color_jitter
+from jdnet_jax.data.rand_augment import rand_augment
 from jdnet_jax.data.random_erasing import erase
 
 # Added to a photo's key, so that its crop, flip and colours are independent draws: TensorFlow scrambles a stateless
@@ -92,8 +93,8 @@ def random_view(
         image_size: side of the result in pixels.
         augment: `crop_scale` (low, high) as fractions of the area, `crop_ratio` (low, high) width / height, `pad`
             pixels as in `shift`, `flip` bool, `color_jitter` {brightness, contrast, saturation, hue: strength} as in
-            `color_jitter`, `rand_augment` {layers, magnitude} as in `rand_augment.rand_augment`, `erasing`:
-            probability of `random_erasing.erase`.
+            `color_jitter.color_jitter`, `rand_augment` {layers, magnitude} as in `rand_augment.rand_augment`,
+            `erasing`: probability of `random_erasing.erase`.
         fit: how the crop becomes a square: `crop` stretches it, `pad` keeps its aspect, see `framing`.
         mask: the bytes of the photo's mask, of its height and width, PNG; RandAugment and `pad`, which move pixels,
             must be off.
@@ -263,55 +264,6 @@ def _with_mask(
     """The view with the mask as its last channel; a smaller mask is padded with 0 (no region), as the view was."""
     mask = framing.pad_to_square(mask, image_size, 0)
     return tf.concat([view, tf.ensure_shape(mask, [image_size, image_size, 1])], -1)
-
-
-def color_jitter(
-    image: Float[tf.Tensor, "h w 3"],
-    key: Int[tf.Tensor, " 2"],
-    *,
-    brightness: float,
-    contrast: float,
-    saturation: float,
-    hue: float,
-) -> Float[tf.Tensor, "h w 3"]:
-    """Random brightness, contrast, saturation and hue, in this order, without clipping in between.
-
-    The first three scale by a factor uniform in [1 - strength, 1 + strength]: of the values, of their distance to the
-    mean grey of the photo, of their distance to the pixel's grey. Hue turns the colours about the grey axis by an angle
-    uniform in [-strength, strength] turns. All four are linear in the pixel, so together they are one 3x3 matrix and
-    one offset, a fraction of the cost of a conversion to HSV and back (OURS; greys keep their value under both).
-
-    Args:
-        image: values in [0, 255].
-        key: the key of this draw.
-        brightness: strength, in [0, 1]; 0 leaves the property alone.
-        contrast: likewise.
-        saturation: likewise.
-        hue: likewise, in [0, 0.5].
-    """
-    strengths = tf.constant([brightness, contrast, saturation, hue], tf.float32)
-    draws = strengths * tf.random.stateless_uniform([4], key, -1.0, 1.0, alg="philox")
-    return change_colors(image, *tf.unstack(tf.constant([1.0, 1.0, 1.0, 0.0]) + draws))
-
-
-def change_colors(
-    image: Float[tf.Tensor, "h w 3"],
-    brightness: Float[tf.Tensor, ""],
-    contrast: Float[tf.Tensor, ""],
-    saturation: Float[tf.Tensor, ""],
-    hue: Float[tf.Tensor, ""],
-) -> Float[tf.Tensor, "h w 3"]:
-    """The colour change of `color_jitter` for known factors and a known hue, in turns."""
-    identity = tf.eye(3)
-    to_grey = tf.tile(tf.constant([LUMA]), [3, 1])  # every output channel is the pixel's luma
-    cosine, sine = tf.cos(2.0 * math.pi * hue), tf.sin(2.0 * math.pi * hue)
-    # Rodrigues' rotation about (1, 1, 1) / sqrt(3).
-    cross = tf.constant([[0.0, -1.0, 1.0], [1.0, 0.0, -1.0], [-1.0, 1.0, 0.0]]) / math.sqrt(3.0)
-    turn = cosine * identity + (1.0 - cosine) / 3.0 * tf.ones([3, 3]) + sine * cross
-    matrix = contrast * brightness * turn @ (saturation * identity + (1.0 - saturation) * to_grey)
-    mean_grey = brightness * tf.tensordot(tf.reduce_mean(image, (0, 1)), tf.constant(LUMA), 1)
-    # Saturation and hue leave greys alone, so the contrast's offset passes them unchanged.
-    return tf.tensordot(image, matrix, [[2], [1]]) + (1.0 - contrast) * mean_grey
 
 
 def _decode(encoded: tf.Tensor) -> UInt8[tf.Tensor, "h w 3"]:
