@@ -7,13 +7,9 @@ TFDS's default.
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import hashlib
-import logging
 import os
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,33 +20,11 @@ from jaxtyping import Int
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import views
-from jdnet_jax.data import builders, prepared, records, unlabelled_folder
+from jdnet_jax.data import builders, preparation, prepared, records, unlabelled_folder
 from jdnet_jax.data import decoded as decoded_photos
-from jdnet_jax.files import lock
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.process.progress import say
 
 ROLES = ("train", "val", "test")
-
-# Warnings of TFDS that a user cannot act upon.
-_TFDS_CHATTER = ("Using custom data configuration", "Variant folder", "`FeatureConnector.dtype` is deprecated")
-
-
-@contextlib.contextmanager
-def _quiet_tfds() -> Iterator[None]:
-    """Keeps TFDS's informational messages out of the log; progress bars, other warnings and errors stay."""
-
-    def worth_logging(record: logging.LogRecord) -> bool:
-        if "tensorflow_datasets" not in record.pathname:
-            return True
-        return record.levelno >= logging.WARNING and not record.getMessage().startswith(_TFDS_CHATTER)
-
-    logger = absl_logging.get_absl_logger()
-    logger.addFilter(worth_logging)
-    try:
-        yield
-    finally:
-        logger.removeFilter(worth_logging)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +91,7 @@ class Dataset:
         return np.bincount(self.labels(role), minlength=len(self.class_names))
 
 
-@_quiet_tfds()
+@preparation.quiet_tfds()
 def prepare(config: ConfigDict) -> Dataset:
     """Finds the dataset's builder, downloads and prepares the data if necessary, and checks the splits.
 
@@ -139,14 +113,13 @@ def prepare(config: ConfigDict) -> Dataset:
         _check_view(builder, config.name, view)
         return builder
 
-    builder = _prepared(create)
+    builder = preparation.prepared_once(create)
     features = builder.info.features
     for feature, kind in (("image", tfds.features.Image), ("label", tfds.features.ClassLabel)):
         if feature not in features or not isinstance(features[feature], kind):
             raise UserError(
                 f"dataset.name={config.name!r} is not an image classification dataset: it has no {kind.__name__} "
-                f"{feature!r} "
-                f"among its features ({', '.join(features)}); choose another dataset"
+                f"{feature!r} among its features ({', '.join(features)}); choose another dataset"
             )
     file_format = builder.info.file_format
     if file_format != tfds.core.FileFormat.TFRECORD:
@@ -179,7 +152,7 @@ def prepare(config: ConfigDict) -> Dataset:
     )
 
 
-@_quiet_tfds()
+@preparation.quiet_tfds()
 def with_unlabelled(dataset: Dataset, config: ConfigDict) -> Dataset:
     """The dataset with the unlabelled photos that its config names, if any, prepared.
 
@@ -198,7 +171,7 @@ def with_unlabelled(dataset: Dataset, config: ConfigDict) -> Dataset:
         with prepared.opening(Path(builders.store() or tfds.core.constants.DATA_DIR), "unlabelled_folder"):
             return unlabelled_folder.create(folder, builders.store())
 
-    builder = _prepared(create)
+    builder = preparation.prepared_once(create)
     prepared.check(builder)
     size = builder.info.splits["train"].num_examples
     share = config.unlabelled_share
@@ -225,7 +198,7 @@ def with_decoded(dataset: Dataset, config: ConfigDict) -> Dataset:
         return dataset
     split, side = dataset.splits["train"], decoded_photos.side_for(config.image_size)
     folder = decoded_photos.folder_for(dataset.builder, split, side)
-    with _lock(folder):
+    with preparation.locked(folder):
         photos = decoded_photos.read(folder)
         if photos is None:
             with prepared.explained(dataset.builder, split):
@@ -258,15 +231,14 @@ def _cached(
     if needed > room:
         raise UserError(
             f"config.dataset.cache: {what}, but {room / 1e9:.2f} GB of memory are available for them: set it to False, "
-            "or choose "
-            "smaller splits"
+            "or choose smaller splits"
         )
     absl_logging.info("%s; %.2f GB of memory are available for them", what, room / 1e9)
     for role in roles:
         streams[role] = streams[role].cache()
 
 
-@_quiet_tfds()
+@preparation.quiet_tfds()
 def find_prepared(config: ConfigDict) -> Dataset | None:
     """The dataset if it is already prepared; None if anything must be downloaded or prepared.
 
@@ -280,7 +252,7 @@ def find_prepared(config: ConfigDict) -> Dataset | None:
         return None  # its raw files have gone, say
 
 
-@_quiet_tfds()
+@preparation.quiet_tfds()
 def create(config: ConfigDict) -> tfds.core.DatasetBuilder:
     """The builder that `prepare` would use; nothing is downloaded or prepared.
 
@@ -288,49 +260,6 @@ def create(config: ConfigDict) -> tfds.core.DatasetBuilder:
         UserError: as `prepare`, as far as that is known before the data are looked at.
     """
     return builders.create(config.name, config.data_dir, dict(config.options))
-
-
-# No network, a full disk, a broken archive, a changed file at the source, a manual download that is not there.
-_CANNOT_BE_HAD = (
-    OSError,
-    tf.errors.OpError,
-    RuntimeError,  # how TFDS passes on what stopped a writer
-    tfds.download.DownloadError,
-    tfds.download.extractor.ExtractError,
-    tfds.download.download_manager.NonMatchingChecksumError,
-    AssertionError,
-)
-
-
-def _prepared(create: Callable[[], tfds.core.DatasetBuilder]) -> tfds.core.DatasetBuilder:
-    """Downloads and prepares, once for all processes.
-
-    TFDS writes into a temporary directory and renames it when it is complete, so an interrupted preparation never looks
-    finished. The lock keeps processes of one machine from doing the same work twice; between machines that share a file
-    system the first rename wins and the others use its result.
-    """
-    builder = create()
-    if builder.is_prepared():
-        return builder
-    with _lock(builder.data_path):
-        try:
-            made = create()
-            made.download_and_prepare()
-            prepared.seal(Path(made.data_path))
-        except _CANNOT_BE_HAD as error:
-            if not create().is_prepared():
-                raise UserError(
-                    f"dataset {builder.name} could not be prepared in {builder.data_path}: {builders.first_line(error)}"
-                ) from error
-    return create()  # restores what the preparation (of any process) wrote
-
-
-@contextlib.contextmanager
-def _lock(data_path: os.PathLike[str]) -> Iterator[None]:
-    digest = hashlib.sha256(os.fspath(data_path).encode()).hexdigest()[:16]
-    path = Path(tempfile.gettempdir()) / f"jdnet_jax-{os.getuid()}-{digest}.lock"
-    with lock.held(path, lambda: say(f"another process is preparing {data_path}; waiting for it")):
-        yield
 
 
 def _size(builder: tfds.core.DatasetBuilder, name: str, role: str, split: str) -> int:

@@ -8,7 +8,7 @@ import tensorflow_datasets as tfds
 from absl import logging as absl_logging
 
 from jdnet_jax import data
-from jdnet_jax.data import builders, datasets, records
+from jdnet_jax.data import builders, datasets, preparation, records
 from jdnet_jax.process.errors import UserError
 from tests.data.drawn_dataset import prepare_drawn
 from tests.data.tiny import TINY_SIZES, TinyPhotos, augment_config, dataset_config
@@ -173,7 +173,7 @@ class TestInterruptions:
             data.prepare(dataset_config("tiny_photos"))
             yield from whole(builder, split, size)
 
-        monkeypatch.setattr(datasets, "_lock", lambda path: contextlib.nullcontext())
+        monkeypatch.setattr(preparation, "locked", lambda path: contextlib.nullcontext())
         monkeypatch.setattr(TinyPhotos, "_generate_examples", overtaken)
         dataset = data.prepare(dataset_config("tiny_photos"))
         assert sum(batch["mask"].sum() for batch in eval_all(dataset)) == TINY_SIZES["test"]
