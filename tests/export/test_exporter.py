@@ -16,6 +16,7 @@ from jdnet_jax.inference.open import open_model
 from jdnet_jax.inference.runner import Prediction
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.run.workdir import Workdir
+from tests import tiny_student
 from tests.export.conftest import Student
 
 
