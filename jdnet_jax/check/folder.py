@@ -152,8 +152,8 @@ def exactness(photos: int) -> str:
         low, high = intervals.wilson(hits, photos)
         ranges.append(f"{100 * low:.3g} to {100 * high:.3g} %")
     return (
-        f"test: of {photos:,} photos {photos:,} right would mean an accuracy of {ranges[0]}, and "
-        f"{round(0.8 * photos):,} right one of {ranges[1]}"
+        f"test: with {photos:,} of {photos:,} photos right the accuracy (95 % interval) is {ranges[0]}, with "
+        f"{round(0.8 * photos):,} right it is {ranges[1]}"
     )
 
 

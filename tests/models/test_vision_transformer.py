@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jdnet_jax.models import lowering
 from jdnet_jax.models.attention import AttentionPool, SelfAttention
 from jdnet_jax.models.registry import create
 from jdnet_jax.models.vision_transformer import LayerScale, VisionTransformer
+from jdnet_jax.process.errors import UserError
 from tests.models import network_checks
 
 
@@ -109,6 +111,100 @@ def test_pixels_of_vit_and_siglip_are_from_minus_one_to_one():
         spec = create(name, 5).input_spec
         assert (spec.mean, spec.std) == ((127.5,) * 3, (127.5,) * 3)
     assert create("vit_small_patch14_dinov2", 5).input_spec.size == 518
+
+
+@pytest.mark.parametrize("kind", SMALL)
+def test_the_attention_map_is_of_what_the_heads_read(kind):
+    outputs, captured = passed(kind)
+    layers = captured["intermediates"]
+    layer = layers["attn_pool"] if kind == "probe" else layers["blocks.1"]["attn"]
+    ((_, weights),) = layer["__call__"]
+    readers = {"plain": [0], "distilled": [0, 1], "probe": [0]}[kind]
+    prefix = {"plain": 1, "distilled": 2, "probe": 0}[kind]
+    expected = np.asarray(weights)[:, :, readers, prefix:].mean((1, 2)).reshape(-1, 8, 8)
+    np.testing.assert_allclose(outputs.attention, expected, rtol=1e-5)
+    np.testing.assert_array_equal(outputs.activation(jnp.zeros(4, jnp.int32)), outputs.attention)
+    if kind == "probe":
+        np.testing.assert_allclose(outputs.attention.sum((1, 2)), 1, rtol=1e-5)
+
+
+def test_the_logits_of_a_distilled_network_are_the_mean_of_its_heads():
+    module, variables, images = made("deit_tiny_distilled_test")
+    outputs, _ = passed("distilled")
+    np.testing.assert_allclose(outputs.logits, (outputs.class_logits + outputs.distillation_logits) / 2, rtol=1e-6)
+    heads = {name: variables["params"][name] for name in ("head", "head_dist")}
+
+    @jax.jit
+    def sums(heads):
+        trained = module.apply({"params": {**variables["params"], **heads}}, images, train=True)
+        return jnp.sum(trained.class_logits), jnp.sum(trained.distillation_logits), jnp.sum(trained.logits)
+
+    moved = jax.tree.map(lambda leaf: bool(np.all(leaf != 0)), jax.jacrev(sums)(heads))
+    assert [of["head"]["kernel"] for of in moved] == [True, False, True]
+    assert [of["head_dist"]["kernel"] for of in moved] == [False, True, True]
+
+
+@pytest.mark.parametrize("kind", ["distilled", "probe"])
+def test_every_parameter_is_learned(kind):
+    module, variables, images = SMALL[kind]()
+    loss = lambda params: jnp.sum(module.apply({"params": params}, images, train=True).logits ** 2)  # noqa: E731
+    gradients = jax.jit(jax.grad(loss))(variables["params"])
+    for path, leaf in jax.tree_util.tree_leaves_with_path(gradients):
+        assert np.any(np.asarray(leaf) != 0), jax.tree_util.keystr(path)
+
+
+def test_positions_matter():
+    _, variables, images = made("vit_tiny_test")
+    rows = images.reshape(-1, 8, 4, 32, 3)[:, ::-1].reshape(images.shape)  # of patches, from the last to the first
+    turned, _ = forward("plain")(variables, rows)
+    assert np.abs(turned.logits - passed("plain")[0].logits).max() > 1e-4
+    blind = {"params": {**variables["params"], "pos_embed": jnp.zeros((1, 65, 32))}}
+    found = [forward("plain")(blind, x)[0].logits for x in (rows, images)]
+    np.testing.assert_allclose(*found, rtol=1e-4, atol=1e-5)
+
+
+def test_stages_are_the_patches_in_their_places():
+    _, variables, images = made("vit_tiny_test")
+    changed, _ = forward("plain")(variables, images.at[:, 4:8, 12:16].add(1.0))
+    change = np.abs(changed.stages[0] - passed("plain")[0].stages[0]).max((0, 3))
+    assert np.unravel_index(change.argmax(), change.shape) == (1, 3)
+
+
+@pytest.mark.parametrize("size", [(30, 32), (32, 30)])
+def test_images_that_patches_do_not_fill(size):
+    module = create("vit_tiny_test", 5)
+    with pytest.raises(UserError, match=rf"images of {size[0]}x{size[1]} pixels cannot be cut into patches of 4x4"):
+        jax.eval_shape(lambda: module.init(jax.random.key(0), jnp.zeros((1, *size, 3))))
+
+
+@pytest.mark.parametrize("kind", ["distilled", "probe"])
+def test_bfloat16(kind):
+    module, variables, images = SMALL[kind]()
+    outputs = jax.jit(module.clone(dtype=jnp.bfloat16).apply)(variables, images)
+    wide, _ = passed(kind)
+    assert outputs.logits.dtype == outputs.attention.dtype == jnp.float32
+    assert all(stage.dtype == jnp.bfloat16 for stage in outputs.stages)
+    np.testing.assert_allclose(outputs.logits, wide.logits, atol=0.25 * float(jnp.std(wide.logits)))
+
+
+@pytest.mark.parametrize("kind", ["distilled", "probe"])
+def test_the_plain_form_computes_the_same(kind):
+    module, variables, images = SMALL[kind]()
+    fast, _ = passed(kind)
+    with lowering.plain():
+        plain = jax.jit(lambda v, x: module.apply(v, x))(variables, images)
+    for a, b in zip(jax.tree.leaves(plain), jax.tree.leaves(fast), strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_stochastic_depth_rises_to_its_rate_and_is_off_outside_training():
+    module, variables, images = made("vit_tiny_test", drop_path_rate=0.9)
+    run = jax.jit(lambda v, x: module.apply(v, x, train=True, rngs={"dropout": jax.random.key(0)}))
+    dropped, (kept, _) = run(variables, images), passed("plain")
+    np.testing.assert_allclose(dropped.stages[0], kept.stages[0], rtol=1e-5)  # the first block's rate is 0
+    assert np.abs(dropped.stages[1] - kept.stages[1]).max() > 0.1
+    evaluated = jax.jit(module.apply)(variables, images)
+    np.testing.assert_allclose(evaluated.logits, kept.logits, rtol=1e-5)
 
 
 def test_initial_values():
