@@ -119,7 +119,7 @@ def test_a_run_that_gets_no_better_on_val_ends_early_also_where_it_was_killed(tm
 def test_too_small_a_val_ends_no_run(tmp_path, capsys):
     summary = train.train_and_evaluate(alone(patience=1, schedule__learning_rate=0.0), tmp_path)
     assert "ended_early" not in summary
-    assert "config.patience is not followed: val has 24 photos; it takes 100" in capsys.readouterr().err
+    assert "config.patience is ignored: val has 24 photos and early stopping needs 100" in capsys.readouterr().err
 
 
 def of_a_trained_student(folder, recipe, **changes):

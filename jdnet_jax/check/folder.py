@@ -76,7 +76,7 @@ def look(config: ConfigDict) -> FolderCheck:
         f"smallest class: {smallest}, with {counted(counts[smallest]['train'], 'photo')} to train on",
         sizes([print_.size for print_ in examination.fingerprints.values()]),
         exactness(dataset.sizes["test"]),
-        *([f"few to test on: {intervals.advice(dataset.name)}"] if few else []),
+        *([f"few for a test: {intervals.advice(dataset.name)}"] if few else []),
     )
     suspicions = [*unlike_classes(counts), *findings(examination, config.image_size)]
     return FolderCheck(dataset, counts, facts, tuple(suspicions))
@@ -102,7 +102,7 @@ def findings(examination: Examination, image_size: int) -> Iterator[Finding]:
     """
     if examination.unreadable:
         names = tuple(f"{path} ({reason})" for path, reason in sorted(examination.unreadable.items()))
-        yield Finding(f"{counted(len(names), 'photo')} cannot be read", "left out of training; mend them", names)
+        yield Finding(f"{counted(len(names), 'photo')} cannot be read", "left out of training; repair them", names)
     if several := examination.under_several_classes():
         names = tuple(" = ".join(paths) for paths in several)
         yield Finding(
@@ -112,15 +112,21 @@ def findings(examination: Examination, image_size: int) -> Iterator[Finding]:
         (
             True,
             "in two splits",
-            "a test on them measures memory; remove one of each pair, or divide by hand",
+            "a test on them measures memorisation; remove one of each pair, or divide the photos by hand",
         ),
-        (False, "in one split", "fewer different photos than it seems; a pair of two classes has a wrong label"),
+        (
+            False,
+            "in one split",
+            "fewer distinct photos than the count says; in a pair of two classes one label is wrong",
+        ),
     ):
         if pairs := examination.nearly_the_same(across=across):
             names = tuple(f"{one} ({a}) = {other} ({b})" for (a, one), (b, other) in pairs)
             yield Finding(f"{counted(len(names), 'pair')} of nearly the same photo {where}", advice, names)
     if others := examination.listing.others:
-        yield Finding(f"{counted(len(others), 'other file')} left out", "no photo, or in no class's folder", others)
+        yield Finding(
+            f"{counted(len(others), 'other file')} left out", "not a photo, or not in the folder of a class", others
+        )
     if empty := examination.listing.empty:
         yield Finding(f"{counted(len(empty), 'empty class folder')} left out", "put photos in, or remove them", empty)
     small = tuple(
@@ -145,7 +151,7 @@ def exactness(photos: int) -> str:
     """The precision, in words, with which a number of test photos can measure the accuracy.
 
     >>> exactness(16)
-    'test: of 16 photos 16 right would mean an accuracy of 81 to 100 %, and 13 right one of 57 to 93 %'
+    'test: with 16 of 16 photos right the accuracy (95 % interval) is 81 to 100 %, with 13 right it is 57 to 93 %'
     """
     ranges = []
     for hits in (photos, round(0.8 * photos)):

@@ -141,10 +141,11 @@ def markdown(table: Sequence[Mapping[str, Any]], baseline: str, arms: Sequence[s
     lines += [
         "",
         f"Mean ± deviation (n - 1) over seeds. Differences of top-1 to {baseline} are paired by seed and by photo. In "
-        "brackets the 95 % interval that counts: over other seeds and other photos at once (crossed random effects). "
-        "Beside it its two parts: over seeds (Student's t), how much other trainings would differ on these photos, and "
-        f"over photos (bootstrap), how much other photos would with these trainings. Under {FEWEST_SEEDS} seeds only "
-        "the last can be told. Training: steps x batch / median images/s, without compiling, evaluation and a frozen "
+        "brackets the 95 % interval to go by: over other seeds and other photos at once (crossed random effects). "
+        "Beside it its two parts: over seeds (Student's t), how much the difference varies between trainings, on these "
+        "photos, and over photos (bootstrap), how much it varies between photos, with these trainings. Under "
+        f"{FEWEST_SEEDS} seeds only the last can be computed. Training: steps x batch / median images/s, without "
+        "compiling, evaluation and a frozen "
         "teacher's own training.",
         *(["", *(f"- {_escaped(line)}" for line in arms)] if arms else []),
     ]

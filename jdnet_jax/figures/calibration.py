@@ -166,5 +166,5 @@ def origin(calibration: Mapping[str, Any], val_photos: int) -> str:
     if calibration.get("fitted_on", val_photos):
         return f"fitted on {val_photos:,} photos of val"
     if val_photos < FEWEST:
-        return f"not fitted, as val has {val_photos} photos; it takes {FEWEST}"
+        return f"not fitted, as val has {val_photos} photos and a temperature needs {FEWEST}"
     return "not fitted, as val is part of train"

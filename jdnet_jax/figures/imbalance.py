@@ -11,7 +11,7 @@ from jaxtyping import Int
 #: The ratio of photos in the largest and the smallest class from which on a person is warned (OURS).
 LARGE = 3
 ADVICE = (
-    "small classes may be learned badly: config.dataset.balance=0.5 has their photos seen more often, "
+    "small classes may be learned badly: config.dataset.balance=0.5 has their photos sampled more often, "
     "config.losses.ce.options.balance=0.5 weighs them more"
 )
 

@@ -96,17 +96,17 @@ def origin(summary: Mapping[str, Any]) -> str:
         summary: from `of_splits`.
 
     >>> origin({"below": 0.0, "share": 0.05, "fitted_on": 0, "val": {"count": 16}})
-    'it is never "not sure": val has 16 photos, and a threshold takes 100'
+    'it is never "not sure": val has 16 photos, and a threshold needs 100'
     """
     photos = summary["val"]["count"]
     if summary["below"] > 0:
         below, share = f"{100 * summary['below']:.4g} %", f"{100 * summary['share']:.3g} %"
-        return f'it is "not sure" below a probability of {below}, under which lies {share} of {photos:,} photos of val'
+        return f'it is "not sure" below a probability of {below}, which is so for {share} of {photos:,} photos of val'
     never = 'it is never "not sure"'
     if summary["share"] == 0:
         return f"{never}: config.not_sure is 0"
     if photos < FEWEST:
-        return f"{never}: val has {photos} photos, and a threshold takes {FEWEST}"
+        return f"{never}: val has {photos} photos, and a threshold needs {FEWEST}"
     return f"{never}: {'no probability is as low' if summary['fitted_on'] else 'val is part of train'}"
 
 
@@ -117,11 +117,11 @@ def cost(of_split: Mapping[str, Any]) -> str:
         of_split: an entry of `of_splits`.
 
     >>> cost({"count": 200, "turned_away": 10, "right_turned_away": 4, "top1": None})
-    'it turns away 5 % of 200 (3 to 9), 4 of which it would have answered right'
+    'it rejects 5 % of 200 (3 to 9), 4 of which were right'
     """
     count, away = of_split["count"], of_split["turned_away"]
     share, right = intervals.share(away / count, count), f"{of_split['right_turned_away']:,}"
-    told = f"it turns away {share}, {right} of which it would have answered right"
+    told = f"it rejects {share}, {right} of which were right"
     if of_split["top1"] is None:
         return told
     return f"{told}; of the others {intervals.share(of_split['top1'], count - away)} are right"

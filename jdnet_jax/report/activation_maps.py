@@ -15,13 +15,13 @@ _SIDE = 104  # of a picture, in CSS pixels
 def section(run: RunRecord) -> Markup:
     """A table for each photo: a column for each step, a row for each network."""
     if not run.photos or not run.snapshots:
-        return html.section("maps", "Activation maps", html.paragraph("This run has left no activation maps."))
+        return html.section("maps", "Activation maps", html.paragraph("This run has no activation maps."))
     return html.section(
         "maps",
         "Activation maps",
         html.paragraph(
             "Photos of val, and where each network sees their true label, at several steps of the training: dark blue "
-            "is little, yellow is much, relative to the highest value of that map; without colours it is zero "
+            "is low, yellow is high, relative to the highest value of that map; a map without colours is zero "
             "everywhere. Below each map is the probability "
             "that the network gives the true label (at temperature 1)."
         ),

@@ -25,7 +25,7 @@ def section(run: RunRecord) -> Markup:
     return html.section(
         "figures",
         "Figures",
-        Markup('<p class="headline"><strong>{}</strong> The student was right on so many test photos.{} {}</p>').format(
+        Markup('<p class="headline"><strong>{}</strong> is the top-1 of the student on test.{} {}</p>').format(
             _top1(run.summary["student"]["test"], always=True),
             _ratio(run.summary),
             "In brackets the 95 % interval.",
@@ -60,7 +60,7 @@ def _ratio(summary: Mapping[str, Any]) -> str:
         return ""
     name, entry = max(teachers.items(), key=lambda item: item[1]["params"])
     times = entry["params"] / summary["student"]["params"]
-    return f" The network {name}, {times:.1f} times its size, on {_top1(entry['test'], always=True)}."
+    return f" The network {name}, {times:.1f} times its size, has {_top1(entry['test'], always=True)}."
 
 
 def _probe(run: RunRecord) -> Markup:
@@ -69,7 +69,7 @@ def _probe(run: RunRecord) -> Markup:
     if not top1 or run.summary is None:
         return Markup("")
     share = intervals.share(top1[0], run.summary["student"]["val"]["count"], always=True)
-    return html.paragraph(f"Before training, the student as it came with a linear classifier had {share} on val.")
+    return html.paragraph(f"Before training, a linear classifier on the student's initial features had {share} on val.")
 
 
 def _few_photos(run: RunRecord, count: int) -> Markup:
@@ -77,7 +77,7 @@ def _few_photos(run: RunRecord, count: int) -> Markup:
     dataset = run.config["dataset"]
     if count >= intervals.ENOUGH_PHOTOS or dataset["options"].get("folds"):
         return Markup("")
-    return html.paragraph(f"{count} photos are few to test on: {intervals.advice(dataset['name'])}.")
+    return html.paragraph(f"{count} photos are few for a test: {intervals.advice(dataset['name'])}.")
 
 
 def _ended_early(summary: Mapping[str, Any]) -> Markup:
@@ -93,7 +93,7 @@ def _imbalance(run: RunRecord) -> Markup:
         return Markup("")
     dataset, loss = run.config["dataset"], run.config["losses"]["ce"]["options"]
     done = dataset.get("balance") or loss.get("balance")
-    said = "training made up for that" if done else ADVICE
+    said = "training compensates for that" if done else ADVICE
     return html.paragraph(f"Imbalance: {imbalance}; {said}.")
 
 
@@ -105,7 +105,7 @@ def _speed(summary: Mapping[str, Any]) -> str:
 def _progress(run: RunRecord) -> Markup:
     step = run.lines[-1]["step"] if run.lines else 0
     total = f" of {run.config['steps']}" if run.config["steps"] else f"; {run.config['epochs']:g} epochs in all"
-    return html.paragraph(f"The run is not finished: it has logged step {step}{total}. Make the report again later.")
+    return html.paragraph(f"The run is not finished: it has logged step {step}{total}. Run report again later.")
 
 
 def _so_far(run: RunRecord) -> Markup:

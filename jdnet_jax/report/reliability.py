@@ -45,9 +45,9 @@ def section(run: RunRecord) -> Markup:
         name,
         title,
         html.paragraph(
-            "Of the photos that the student is so sure of (across), so many are right (up). On the diagonal its "
-            "probabilities can be believed; below it, it is too sure of itself. The temperature, which changes no "
-            f"answer, is {calibration.origin(calibrated, run.summary['student']['val']['count'])}."
+            "Across: the probability that the student gives its answer. Up: the share of those answers that are right. "
+            "On the diagonal the probabilities can be trusted; below it the student is overconfident. The temperature, "
+            f"which changes no answer, is {calibration.origin(calibrated, run.summary['student']['val']['count'])}."
         ),
         html.grid([html.figure(drawing, described)]),
         _none_of_these(run.summary["student"].get("not_sure")),
@@ -58,11 +58,14 @@ def _none_of_these(rejected: Mapping[str, Any] | None) -> Markup:
     """The cost of the threshold on probabilities; empty for a run of an earlier version."""
     if rejected is None:
         return Markup("")
-    said = f"None of these: the student answers every photo, also one of other things; {rejection.origin(rejected)}."
+    said = (
+        "Photos of other things: the student answers every photo, even one that shows none of its classes; "
+        f"{rejection.origin(rejected)}."
+    )
     if rejected["below"]:
         said += (
-            f" What that costs, on test: {rejection.cost(rejected['test'])}. How many photos of other things it turns "
-            "away is not known, as there were none: give some to predict, which counts them."
+            f" Its cost on test: {rejection.cost(rejected['test'])}. How many photos of other things it rejects is not "
+            "known, as there were none: give some to predict, which counts them."
         )
     return html.paragraph(said)
 

@@ -35,7 +35,7 @@ def _command(run: RunRecord) -> Markup:
             "The run was started from Python: jdnet_jax.train.train_and_evaluate(config, workdir) with these values."
         )
     return Markup(
-        '<p>To have this run again (with another <code>--workdir</code>):</p><div class="command">'
+        '<p>To repeat this run (with another <code>--workdir</code>):</p><div class="command">'
         '<pre><code>{}</code></pre><button type="button" hidden>Copy</button></div>'
     ).format(run.command)
 

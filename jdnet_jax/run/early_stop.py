@@ -30,8 +30,8 @@ class EarlyStop:
         #: Why it does not do what the config wants, for the log; '' where it does.
         self.ignored = ""
         if patience and not self._patience:
-            why = f"val has {val_photos} photos; it takes {FEWEST}" if unseen else "val is part of train"
-            self.ignored = f"config.patience is not followed: {why}"
+            why = f"val has {val_photos} photos and early stopping needs {FEWEST}" if unseen else "val is part of train"
+            self.ignored = f"config.patience is ignored: {why}"
 
     def see(self, top1: float) -> None:
         """Takes note of an evaluation: the student's top-1 on val."""

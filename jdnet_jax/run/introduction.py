@@ -41,7 +41,7 @@ def lines(
         yield dataset.unlabelled.protocol
     sampling, weighing = config.dataset.balance, config.losses.ce.options.balance
     if sampling or weighing:
-        done = "seen more often" if sampling else "weighed more in cross-entropy"
+        done = "sampled more often" if sampling else "weighted more in cross-entropy"
         key = "dataset.balance" if sampling else "losses.ce.options.balance"
         told = f"; {imbalance}" if imbalance is not None else ""
         yield f"photos of small classes are {done} (config.{key} = {sampling or weighing:g}){told}"

@@ -197,13 +197,13 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
         spent = f"; on test {rejection.cost(turned_away['test'])}" if turned_away["below"] else ""
         lines.append(f"  none of these: {rejection.origin(turned_away)}{spent}")
     if photos < intervals.ENOUGH_PHOTOS:
-        lines.append(f"  {photos} photos are few to test on: {intervals.advice(summary['dataset'])}")
+        lines.append(f"  {photos} photos are few for a test: {intervals.advice(summary['dataset'])}")
     lines.append(f"in {place.path}:")
     if place.mistakes.exists():
-        lines.append("  mistakes.csv    the photos of test that it got wrong, the surest first")
+        lines.append("  mistakes.csv    the test photos that the student got wrong, the most confident first")
     lines += [
         "  report.html     curves, mistakes, calibration, activation maps: open it in a browser",
-        "  student/        the student alone, ready for export (model.json says what it is)",
+        "  student/        the student alone, ready for export (model.json describes it)",
         "  summary.json    these figures and more    config.json   the config they come from",
         "  metrics.jsonl   every logged step         tensorboard/  the same as curves: tensorboard --logdir "
         + shlex.quote(str(place.path)),

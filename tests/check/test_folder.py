@@ -45,10 +45,12 @@ def test_counts_are_those_of_the_split_that_training_makes(photos):
     assert "smallest class: plum, with 1 photo to train on" in lines
     assert "sizes: 32 x 24 to 32 x 24 pixels; the shorter side of half of them has 24 or more" in lines
     assert any(
-        line.startswith("few to test on: train with --folds=5, which tests on each photo once") for line in lines
+        line.startswith("few for a test: train with --folds=5, which tests on each photo once") for line in lines
     )
     # Wilson's interval of 4 of 4: 4 / (4 + 1.96^2) = 0.510.
-    assert "test: of 4 photos 4 right would mean an accuracy of 51 to 100 %, and 3 right one of 30.1 to 95.4 %" in lines
+    assert (
+        "test: with 4 of 4 photos right the accuracy (95 % interval) is 51 to 100 %, with 3 right it is 30.1 to 95.4 %"
+    ) in lines
     assert lines[-1].startswith(
         "imbalance: apple has 16 photos to train on, 16 times as many as plum (small classes may"
     )

@@ -112,7 +112,7 @@ def test_a_temperature_is_not_fitted_on_few_photos(photos, fit, fitted_on):
     ("found", "val_photos", "words"),
     [
         ({"fitted_on": 1200}, 1200, "fitted on 1,200 photos of val"),
-        ({"fitted_on": 0}, 16, "not fitted, as val has 16 photos; it takes 100"),
+        ({"fitted_on": 0}, 16, "not fitted, as val has 16 photos and a temperature needs 100"),
         ({"fitted_on": 0}, 1200, "not fitted, as val is part of train"),
         ({}, 16, "fitted on 16 photos of val"),  # by an earlier version
     ],

@@ -73,7 +73,7 @@ def test_the_threshold_is_of_probabilities_at_the_temperature():
 @pytest.mark.parametrize(
     ("photos", "share", "unseen", "why"),
     [
-        (99, 0.05, True, "val has 99 photos, and a threshold takes 100"),
+        (99, 0.05, True, "val has 99 photos, and a threshold needs 100"),
         (200, 0.0, True, "config.not_sure is 0"),
         (200, 0.05, False, "val is part of train"),
         (200, 0.001, True, "no probability is as low"),

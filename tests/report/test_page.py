@@ -48,9 +48,7 @@ def finished(tmp_path_factory):
 def test_figures_of_each_network(finished):
     text = " ".join(Elements(finished[1]).text.split())
     assert "jdnet on synthetic_meals, seed 3" in text
-    assert (
-        "73.3 % of 15 (48 to 89) The student was right on so many test photos. The network teacher, 4.0 times" in text
-    )
+    assert "73.3 % of 15 (48 to 89) is the top-1 of the student on test. The network teacher, 4.0 times" in text
     assert "its size, on 100 % of 15 (80 to 100). In brackets the 95 % interval." in text
     assert "Before training, the student as it came with a linear classifier had 20 % of 15 (7 to 45) on val." in text
     assert "2.00 M" in text
@@ -142,9 +140,9 @@ def test_each_class_has_its_figures(finished):
 def test_the_calibration_before_and_after(finished):
     assert "error 0.1250 at temperature 1, 0.0625 at 1.250" in finished[1]
     assert "Training ended early, after step 40 of 90." in finished[1]
-    assert "15 photos are few to test on: test with photos from another day" in finished[1]
+    assert "15 photos are few for a test: test with photos from another day" in finished[1]
     assert "Imbalance: apple pie has 120 photos to train on, 12 times as many as &lt;script&gt;" in finished[1]
-    assert "it turns away 20 % of 15 (7 to 45), 1 of which it would have answered right" in finished[1]
+    assert "it rejects 20 % of 15 (7 to 45), 1 of which were right" in finished[1]
     assert "which changes no answer, is fitted on 15 photos of val." in finished[1]  # as earlier versions did
 
 
@@ -193,7 +191,7 @@ def test_a_run_that_has_only_begun(tmp_path):
         path.unlink()
     made = page.of_run(run_record.read(place))
     assert "No step was logged yet." in made
-    assert "This run has left no activation maps." in made
+    assert "This run has no activation maps." in made
     assert "started from Python" in made
 
 

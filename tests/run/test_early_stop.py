@@ -24,11 +24,11 @@ def test_it_ends_after_so_many_evaluations_that_are_no_better():
 
 @pytest.mark.parametrize(
     ("val_photos", "unseen", "why"),
-    [(99, True, "val has 99 photos; it takes 100"), (5000, False, "val is part of train")],
+    [(99, True, "val has 99 photos and early stopping needs 100"), (5000, False, "val is part of train")],
 )
 def test_where_val_tells_too_little_it_never_ends_and_says_why(val_photos, unseen, why):
     assert not any(after([0.5] * 9, val_photos=val_photos, unseen=unseen))
-    assert EarlyStop(2, val_photos, unseen=unseen).ignored == f"config.patience is not followed: {why}"
+    assert EarlyStop(2, val_photos, unseen=unseen).ignored == f"config.patience is ignored: {why}"
     assert EarlyStop(0, val_photos, unseen=unseen).ignored == ""
 
 

@@ -41,19 +41,19 @@ def test_the_words_at_the_end_by_hand(tmp_path):
         "(0.125 at 1)"
     )
     assert lines[5] == (
-        '  none of these: it is "not sure" below a probability of 40 %, under which lies 5 % of 40 photos of val; on '
-        "test it turns away 10 % of 40 (4 to 23), 1 of which it would have answered right; of the others 80.6 % of 36 "
+        '  none of these: it is "not sure" below a probability of 40 %, which is so for 5 % of 40 photos of val; on '
+        "test it rejects 10 % of 40 (4 to 23), 1 of which were right; of the others 80.6 % of 36 "
         "(65 to 90) are right"
     )
     assert lines[6:8] == [
-        "  40 photos are few to test on: test with photos from another day than those of the training (evaluate "
+        "  40 photos are few for a test: test with photos from another day than those of the training (evaluate "
         "--photos=FOLDER)",
         f"in {tmp_path}:",
     ]
     few = {**SUMMARY, "dataset": "image_folder", "ended_early": {"step": 7, "why": "ended early, after step 7 of 9"}}
     lines = outcome.conclusion(few, tmp_path).splitlines()
     assert lines[4] == "  ended early, after step 7 of 9"
-    assert lines[7].startswith("  40 photos are few to test on: train with --folds=5, which tests on each photo once, ")
+    assert lines[7].startswith("  40 photos are few for a test: train with --folds=5, which tests on each photo once, ")
 
 
 def test_the_command_for_the_curves_works_as_printed(tmp_path):
