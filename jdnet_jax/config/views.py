@@ -47,7 +47,7 @@ def images_for(channels: int, batch: Mapping[str, Any]) -> Any:
         batch: `image` [..., 3] and, where the photo comes in two parts, `context` [..., 3]; arrays of one library.
 
     Raises:
-        UserError: the network takes two parts, and the batch has not got them.
+        UserError: the network takes two parts, and the batch has one.
     """
     image, context = batch["image"], batch.get("context")
     if channels == image.shape[-1]:

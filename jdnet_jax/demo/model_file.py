@@ -28,7 +28,7 @@ class ModelFile:
     Attributes:
         name: of the file, as the page asks for it; another content has another name, so that no cache mixes them up.
         content: of the file.
-        card: what it says of itself.
+        card: the model card.
         runtime: what runs it, a key of `runtime.FILES`.
     """
 

@@ -21,7 +21,7 @@ class InferenceFunction:
     """The function of `flax_runner.forward`, for a network without BatchNorm.
 
     Attributes:
-        card: what the model says of itself.
+        card: the model card.
         network: the student; nothing else of its training is in it.
     """
 
@@ -63,7 +63,7 @@ def create(card: ModelCard, variables: Mapping[str, PyTree], name: object) -> In
     """The function of a hand-off. It computes in float32, whatever the student was trained in.
 
     Args:
-        card: what the model says of itself.
+        card: the model card.
         variables: its `params` and `batch_stats`.
         name: of the model, for messages.
 

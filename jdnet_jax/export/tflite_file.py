@@ -21,7 +21,7 @@ def finish(converted: bytes, card: ModelCard, author: str, licence: str, outputs
 
     Args:
         converted: a model from images to logits and, where it is an output, the activation map.
-        card: what the file says of itself.
+        card: the model card.
         author: for the metadata.
         licence: for the metadata.
         outputs: names of the model's outputs.

@@ -25,7 +25,7 @@ class FlaxRunner:
     """A student of the zoo, compiled for the first device; a `Runner`.
 
     Attributes:
-        card: what the model says of itself.
+        card: the model card.
         module: the network.
         variables: its `params` and `batch_stats`.
     """
@@ -34,7 +34,7 @@ class FlaxRunner:
         """Checks that the weights are of the network that the card describes, and puts them on the device.
 
         Args:
-            card: what the model says of itself.
+            card: the model card.
             variables: `params` and `batch_stats`.
             name: of the model, for messages.
 
@@ -76,7 +76,7 @@ def create(card: ModelCard, name: object, *, backbone: bool = False) -> nn.Modul
     """The network that a card describes, built for inference.
 
     Args:
-        card: what the model says of itself.
+        card: the model card.
         name: of the model, for messages.
         backbone: without the classifier; see `models.create_backbone`.
 
@@ -101,7 +101,7 @@ def forward(
 
     Args:
         module: as `create` makes it.
-        card: what the model says of itself.
+        card: the model card.
         variables: `params` and `batch_stats`.
         images: see `Runner.run`.
 

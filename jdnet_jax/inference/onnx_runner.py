@@ -23,7 +23,7 @@ class OnnxRunner:
 
         Args:
             content: of the file.
-            card: what it says of itself.
+            card: the model card.
 
         Raises:
             ImportError: ONNX Runtime is not installed.

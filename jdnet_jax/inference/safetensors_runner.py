@@ -62,7 +62,7 @@ def load_from_hub(source: str) -> FlaxRunner:
         source: `hf-hub:OWNER/NAME`, see `hub.is_id`.
 
     Raises:
-        UserError: it is not to be had, no student of this project, or not as it was sent.
+        UserError: it cannot be downloaded, is not a student of this project, or has changed since it was pushed.
     """
     folder = hub.download_files(source, [WEIGHTS, model_card.FILE_NAME, checksums.NAME])
     if not is_pushed(folder):

@@ -24,7 +24,7 @@ class StablehloRunner:
 
         Args:
             content: of the file.
-            card: what it says of itself.
+            card: the model card.
 
         Raises:
             ValueError: it has not the card's classes.

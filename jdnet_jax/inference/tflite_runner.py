@@ -23,7 +23,7 @@ class TfliteRunner:
 
         Args:
             content: of the file.
-            card: what it says of itself.
+            card: the model card.
 
         Raises:
             ValueError: it is no TFLite model, or not of the card's sizes.

@@ -41,7 +41,7 @@ def mapped(
     Args:
         step: of one device.
         donate_state: whether the result may take the first argument's memory.
-        devices: None for all of this run; else those that the step is only compiled for, be they here or not.
+        devices: None for all of this run; else the devices that the step is compiled for, which need not be present.
     """
     devices = in_order() if devices is None else devices
     platform = devices[0].platform

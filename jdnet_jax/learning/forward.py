@@ -32,7 +32,7 @@ def forward(
         params: network -> its parameters.
         batch_stats: likewise.
         batch: the images, as `Network.prepare` takes them.
-        key: of what is dropped.
+        key: of Dropout and stochastic depth.
         remat: whether the blocks are computed again in the backward pass, see `rematerialization`.
     """
     outputs, updated = {}, {}
@@ -48,7 +48,7 @@ def forward(
 
 
 def dropout_key(key: PRNGKeyArray, network: str) -> PRNGKeyArray:
-    """The dropout key of a network in a step; without one of their own, equal networks would drop the same units."""
+    """The dropout key of a network in a step; with one key for all, equal networks would drop the same units."""
     return jax.random.fold_in(key, zlib.crc32(network.encode()) & 0x7FFFFFFF)
 
 

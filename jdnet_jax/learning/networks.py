@@ -166,7 +166,7 @@ def fits(network: Network, variables: Variables) -> bool:
 
 
 def run_once(function: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
-    """`jax.jit(function)(*arguments)`, compiled for a short compilation rather than a fast run.
+    """`jax.jit(function)(*arguments)`, compiled quickly rather than for a fast run.
 
     Many small draws or arrays of zeros in one program take LLVM long to optimise well on a CPU; code that is not
     optimised at all would draw to other last bits. Where only shapes are asked for, nothing is compiled.

@@ -35,7 +35,7 @@ def check(source: str) -> None:
     """Checks that the hub, or its cache on this machine, has the weights; nothing is downloaded.
 
     Raises:
-        UserError: the package is not installed, or the weights are not to be had.
+        UserError: the package is not installed, or the weights cannot be downloaded.
     """
     _call(source, dry_run=True)
 

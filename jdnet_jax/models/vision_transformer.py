@@ -135,7 +135,7 @@ class VisionTransformer(nn.Module):
         for i, rate in enumerate(np.linspace(0, self.drop_path_rate, self.depth)):
             block = Block(self.heads, self.layer_scale, float(rate), self.data_axis, self.dtype, name=f"blocks.{i}")
             x, weights = block(x, train=train)
-            taps[f"blocks.{i}"] = x[:, prefix:].reshape(*grid, self.width)
+            taps[f"blocks.{i}"] = x[:, prefix:].reshape(x.shape[0], *grid, self.width)
         x = layer_norm(self.dtype, "norm")(x)
         if self.tokens:
             features = [x[:, i] for i in range(prefix)]
@@ -148,7 +148,7 @@ class VisionTransformer(nn.Module):
         ]
         readers = max(prefix, 1)
         assert weights is not None
-        attention = jnp.mean(weights[:, :, :readers, prefix:], (1, 2)).reshape(grid)
+        attention = jnp.mean(weights[:, :, :readers, prefix:], (1, 2)).reshape(x.shape[0], *grid)
         stages = tuple(taps[stage.name] for stage in self.stages)
         if len(heads) == 1 or self.num_classes == 0:
             return Outputs(logits=sum(heads[1:], heads[0]) / len(heads), stages=stages, attention=attention)
@@ -160,8 +160,8 @@ class VisionTransformer(nn.Module):
             distillation_logits=heads[1],
         )
 
-    def _embed(self, images: Float[Array, "batch height width 3"]) -> tuple[Tokens, tuple[int, int, int]]:
-        """The learned tokens and the patches, with their positions, and the patches' [batch, rows, columns]."""
+    def _embed(self, images: Float[Array, "batch height width 3"]) -> tuple[Tokens, tuple[int, int]]:
+        """The learned tokens and the patches, with their positions, and the patches' rows and columns."""
         height, width = images.shape[1:3]
         if height % self.patch_size or width % self.patch_size:
             raise UserError(
@@ -170,14 +170,14 @@ class VisionTransformer(nn.Module):
             )
         uniform = nn.initializers.variance_scaling(1 / 3, "fan_in", "uniform")
         patches = PatchConv(self.width, self.patch_size, uniform, self.dtype, name="patch_embed.proj")(images)
-        grid = (patches.shape[0], patches.shape[1], patches.shape[2])
+        batch, rows, columns, _ = patches.shape
         starts = {"cls_token": initializers.normal(1e-6), "dist_token": linear_init}
         learned = [self.param(name, starts[name], (1, 1, self.width), jnp.float32) for name in self.tokens]
-        parts = [jnp.broadcast_to(token.astype(self.dtype), (grid[0], 1, self.width)) for token in learned]
-        x = jnp.concatenate([*parts, patches.reshape(grid[0], -1, self.width)], axis=1)
+        parts = [jnp.broadcast_to(token.astype(self.dtype), (batch, 1, self.width)) for token in learned]
+        x = jnp.concatenate([*parts, patches.reshape(batch, -1, self.width)], axis=1)
         shape = (1, x.shape[1], self.width)
         positions = self.param(position_embedding.NAME, linear_init, shape, jnp.float32)
-        return x + positions.astype(self.dtype), grid
+        return x + positions.astype(self.dtype), (rows, columns)
 
 
 _IMAGENET = InputSpec(IMAGENET_MEAN, IMAGENET_STD, 224)

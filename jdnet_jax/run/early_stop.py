@@ -10,7 +10,7 @@ FEWEST = 100
 
 
 class EarlyStop:
-    """Counts the evaluations since the student's top-1 on val was last the best so far (Prechelt, 1998).
+    """Counts the evaluations on val since the student's best top-1 so far (Prechelt, 1998).
 
     What it decides depends on the evaluations alone, so that a resumed run, and every process of several, ends at the
     same step as an uninterrupted run.
