@@ -27,7 +27,7 @@ class OnnxRunner:
 
         Raises:
             ImportError: ONNX Runtime is not installed.
-            ValueError: it has not the card's classes.
+            ValueError: it does not have the card's classes.
         """
         import onnxruntime
 
@@ -51,7 +51,7 @@ def load(path: Path, card: ModelCard) -> OnnxRunner:
     """Opens a file.
 
     Raises:
-        UserError: it cannot be read, is damaged, has not the card's classes, or ONNX Runtime is not installed.
+        UserError: it cannot be read, is damaged, does not have the card's classes, or ONNX Runtime is not installed.
     """
     with explained(path, "ONNX file", "ONNX Runtime: pip install 'jdnet-jax[onnx]'"):
         return OnnxRunner(path.read_bytes(), card)

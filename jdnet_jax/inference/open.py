@@ -31,8 +31,8 @@ def open_model(path: str | os.PathLike[str]) -> Runner:
         path: of it; or `hf-hub:OWNER/NAME`.
 
     Raises:
-        UserError: there is nothing, it is no model of ours, of a newer format version, damaged or changed, or what its
-            format needs is not installed.
+        UserError: there is nothing there, it is not a model of this project, has a newer format version, is damaged or
+            changed, or what its format needs is not installed.
     """
     if (source := os.fspath(path)).startswith("hf-hub:"):
         from jdnet_jax.inference import safetensors_runner

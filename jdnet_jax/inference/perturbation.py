@@ -195,7 +195,7 @@ def parse(texts: list[str]) -> dict[str, Perturbation]:
         texts: each one perturbation or several, with commas between them: `permutation:16,translocation:60,-85`.
 
     Raises:
-        UserError: an unknown kind, or a strength that it has not.
+        UserError: an unknown kind, or a strength that the kind does not have.
     """
     # A kind begins with a letter, a strength never does.
     names = [name.strip() for text in texts for name in re.split(r",(?=\s*[A-Za-z])", text)]

@@ -23,7 +23,7 @@ class SavedModelRunner:
         """Opens a folder.
 
         Raises:
-            ValueError: it is no SavedModel, or has not the card's classes.
+            ValueError: it is not a SavedModel, or does not have the card's classes.
         """
         self.card = card
         with captured(), without_patterns(path) as place:
@@ -46,7 +46,7 @@ def load(path: Path, card: ModelCard) -> SavedModelRunner:
     """Opens a folder.
 
     Raises:
-        UserError: it cannot be read, is damaged, or has not the card's classes.
+        UserError: it cannot be read, is damaged, or does not have the card's classes.
     """
     with explained(path, "SavedModel"):
         return SavedModelRunner(path, card)

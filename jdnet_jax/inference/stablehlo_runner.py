@@ -27,7 +27,7 @@ class StablehloRunner:
             card: the model card.
 
         Raises:
-            ValueError: it has not the card's classes.
+            ValueError: it does not have the card's classes.
         """
         exported = jax.export.deserialize(bytearray(content))
         check_classes(exported.out_avals[0].shape[-1], card)
@@ -45,7 +45,7 @@ def load(path: Path, card: ModelCard) -> StablehloRunner:
     """Opens a file.
 
     Raises:
-        UserError: it cannot be read, is damaged, or has not the card's classes.
+        UserError: it cannot be read, is damaged, or does not have the card's classes.
     """
     with explained(path, "StableHLO file"):
         return StablehloRunner(path.read_bytes(), card)

@@ -26,7 +26,7 @@ class TfliteRunner:
             card: the model card.
 
         Raises:
-            ValueError: it is no TFLite model, or not of the card's sizes.
+            ValueError: it is not a TFLite model, or does not have the card's sizes.
         """
         from ai_edge_litert.interpreter import Interpreter
 
@@ -63,7 +63,7 @@ def load(path: Path, card: ModelCard) -> TfliteRunner:
     """Opens a file.
 
     Raises:
-        UserError: it cannot be read, is damaged, has not the card's classes, or LiteRT is not installed.
+        UserError: it cannot be read, is damaged, does not have the card's classes, or LiteRT is not installed.
     """
     with explained(path, "TFLite file", "LiteRT: pip install 'jdnet-jax[export]'"):
         return TfliteRunner(path.read_bytes(), card)
