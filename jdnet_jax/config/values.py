@@ -125,8 +125,8 @@ class Several:
     count: int | None = None
 
     def __str__(self) -> str:
-        how_many = f"{self.count} entries" if self.count is not None else f"at least {self.least}" if self.least else ""
-        return f"a tuple{f' of {how_many}' if how_many else ''}, each {self.each}"
+        some = self.count if self.count is not None else f"{self.least} or more" if self.least else ""
+        return f"a tuple{f' of {some} entries' if some else ''}, each {self.each}"
 
     def check(self, path: str, value: Any) -> None:
         """Checks a value; see `Values`."""
