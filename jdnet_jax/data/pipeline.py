@@ -247,7 +247,7 @@ def _each(
     return tf.map_fn(lambda photo: one(*photo), (keys, photos, *masks), fn_output_signature=signature)
 
 
-def _channels(seen: UInt8[tf.Tensor, "size size 3_or_4"], view: str) -> UInt8[tf.Tensor, "size size channels"]:
+def _channels(seen: UInt8[tf.Tensor, "size size rgb_and_mask"], view: str) -> UInt8[tf.Tensor, "size size channels"]:
     """The channels that a view needs of a photo with its mask: one image, or the photo and the region of interest."""
     if view == views_lib.PHOTO:
         return seen
