@@ -119,7 +119,7 @@ def _check_unlabelled(config: ConfigDict) -> None:
 
 def _check_balance(config: ConfigDict) -> None:
     sampling, weighing = config.dataset.balance, config.losses.ce.options.balance
-    message = "and config.dataset.balance do the same, and both would do it twice: set one of them to 0"
+    message = "and config.dataset.balance both compensate for the imbalance of the classes: set one of them to 0"
     _require(not (sampling and weighing), "config.losses.ce.options.balance", message)
     if config.recipe == PROBE:
         for path, value in (("dataset.balance", sampling), ("losses.ce.options.balance", weighing)):
@@ -139,10 +139,16 @@ def _check_decoded(config: ConfigDict) -> None:
 
 def _check_teachers(config: ConfigDict) -> None:
     for name, entry in config.teachers.items():
-        _require(isinstance(entry, Mapping | ConfigDict), f"config.teachers.{name}", "is not a section: see config.py")
+        _require(
+            isinstance(entry, Mapping | ConfigDict),
+            f"config.teachers.{name}",
+            "is not a section: configs/README.md lists its keys",
+        )
         _same_keys(entry, ConfigDict(teacher("")), f"config.teachers.{name}", open_keys={"options"})
         reserved = name in (STUDENT, ENSEMBLE, *OWN_GROUPS) or "/" in name or "." in name or name != printable(name)
-        _require(not reserved, f"config.teachers.{name}", "is not a name that a teacher can have")
+        _require(
+            not reserved, f"config.teachers.{name}", "is not a valid name for a teacher: choose letters and digits"
+        )
 
 
 def _check_network(config: ConfigDict, path: str, name: str, *others: str) -> None:
@@ -174,7 +180,7 @@ def _check_share(path: str, name: str, config: ConfigDict) -> None:
     def strength(term: str) -> float:
         return config.losses[term].routing.get(STUDENT, ROUTING[term][STUDENT])
 
-    _require(name != "ce", path, "is a share of cross-entropy's gradient, which is this one: set the weight instead")
+    _require(name != "ce", path, "is a share of cross-entropy's gradient, which this term is: set the weight instead")
     message = (
         f"is for a term that sends the student a gradient: set config.losses.{name}.routing.student, or the share to 0"
     )
@@ -212,18 +218,18 @@ def _check_frozen_teachers(config: ConfigDict) -> None:
         _require(not used or bool(frozen), f"config.losses.{name}.weight", message)
     for name in ("mskd", "ial"):
         used = acts(losses[name]) and config.teacher_selection != "all" and len(frozen) == len(config.teachers) > 0
-        message = f"has no teacher to work on: under config.teacher_selection = {config.teacher_selection!r} it leaves "
+        message = f"has no teacher: with config.teacher_selection = {config.teacher_selection!r} it leaves "
         _require(not used, f"config.losses.{name}.weight", f"{message}frozen teachers out; set it to 0")
 
 
 def _check_groups(config: ConfigDict) -> None:
     for name, entry in config.groups.items():
         path = f"config.groups.{name}"
-        _require(isinstance(entry, Mapping | ConfigDict), path, "is not a section: see config.py")
+        _require(isinstance(entry, Mapping | ConfigDict), path, "is not a section: configs/README.md lists its keys")
         _check_network(config, "config.groups", name, *OWN_GROUPS, *map(head_of, (STUDENT, *config.teachers)))
         for part, settings in entry.items():
             is_section = part not in ("optimizer", "schedule") or isinstance(settings, Mapping | ConfigDict)
-            _require(is_section, f"{path}.{part}", "is not a section: see config.py")
+            _require(is_section, f"{path}.{part}", "is not a section: configs/README.md lists its keys")
         network = name.partition("/")[0]
         frozen = network in config.teachers and not config.teachers[network].trainable
         _require(not frozen, path, "is for a frozen teacher, which has no optimiser: remove it")
@@ -236,7 +242,7 @@ def _check_groups(config: ConfigDict) -> None:
         _require(
             network == name or "clip_norm" not in entry.get("optimizer", {}),
             f"{path}.optimizer.clip_norm",
-            f"is of the whole network's gradient: set it in config.groups.{network}",
+            f"applies to the whole network's gradient: set it in config.groups.{network}",
         )
 
 
@@ -256,7 +262,7 @@ def _same_keys(
             continue  # a source for each branch: `branches.check` knows them
         is_section = isinstance(reference[key], Mapping | ConfigDict)
         if is_section != isinstance(config[key], Mapping | ConfigDict):
-            expected = "a section with keys of its own" if is_section else "a single value"
+            expected = "a section with keys" if is_section else "a single value"
             raise UserError(f"{path}.{key} is {config[key]!r}: it must be {expected}")
         if is_section and key not in open_keys and key not in ("options", "routing") and not partial:
             _same_keys(config[key], reference[key], f"{path}.{key}", open_keys)

@@ -48,18 +48,19 @@ class Folded:
         return outputs
 
 
-def fold(module: nn.Module, variables: Mapping[str, PyTree]) -> Folded:
+def fold(module: nn.Module, variables: Mapping[str, PyTree], image_size: int | None = None) -> Folded:
     """Folds every BatchNorm of a network; one without any stays as it is.
 
     Args:
         module: a network of the zoo, without a mapped axis.
         variables: its `params`, and its `batch_stats` where it has BatchNorms.
+        image_size: of the images that it was initialised with, in pixels; None for the published size.
     """
     params = dict(flax.traverse_util.flatten_dict(variables["params"]))
     statistics = flax.traverse_util.flatten_dict(variables.get("batch_stats", {}))
     if not statistics:
         return Folded(module, variables["params"])
-    for norm, (epsilon, conv) in _batch_norms(module, variables).items():
+    for norm, (epsilon, conv) in _batch_norms(module, variables, image_size).items():
         scale, bias, mean, var = (
             np.asarray(value, np.float64)
             for value in (
@@ -82,7 +83,9 @@ def fold(module: nn.Module, variables: Mapping[str, PyTree]) -> Folded:
     return Folded(module, flax.traverse_util.unflatten_dict(params))
 
 
-def _batch_norms(module: nn.Module, variables: Mapping[str, PyTree]) -> dict[_Path, tuple[float, _Path | None]]:
+def _batch_norms(
+    module: nn.Module, variables: Mapping[str, PyTree], image_size: int | None
+) -> dict[_Path, tuple[float, _Path | None]]:
     """The path of each BatchNorm -> its epsilon, and the path of the convolution that it can be folded into, if any.
 
     The uses of a convolution's output are read from the traced operations, with a named identity after each convolution
@@ -106,7 +109,7 @@ def _batch_norms(module: nn.Module, variables: Mapping[str, PyTree]) -> dict[_Pa
             return checkpoint_name(result, f"conv {len(convs) - 1}")
         return result
 
-    images = module.input_spec.one_image()
+    images = module.input_spec.one_image(image_size)
     with nn.intercept_methods(mark):
         traced = jax.make_jaxpr(lambda v, x: module.apply(v, x, train=False))(variables, images)
     pairs = {norms[norm]: convs[conv] for conv, norm in _only_uses(traced.jaxpr)}

@@ -71,4 +71,4 @@ def create(card: ModelCard, variables: Mapping[str, PyTree], name: object) -> In
         UserError: the zoo has no such network.
     """
     card = dataclasses.replace(card, dtype="float32")
-    return InferenceFunction(card, fold(flax_runner.create(card, name), variables))
+    return InferenceFunction(card, fold(flax_runner.create(card, name), variables, card.image_size))

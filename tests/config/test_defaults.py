@@ -280,7 +280,7 @@ def test_unknown_recipe():
         ({"losses__mskd__share": -0.1}, "config.losses.mskd.share is -0.1: it must be a number of at least 0"),
         (
             {"losses__ce__share": 0.3},
-            "config.losses.ce.share is a share of cross-entropy's gradient, which is this one",
+            "config.losses.ce.share is a share of cross-entropy's gradient, which this term is",
         ),
         (
             {"losses__ial__share": 0.3, "losses__ial__routing": {"student": 0.0}},
@@ -372,7 +372,7 @@ def test_routing_to_a_network_that_does_not_exist():
 
 def test_a_section_is_not_a_value():
     config = ConfigDict({**config_lib.default().to_dict(), "schedule": "cosine"})
-    with pytest.raises(UserError, match=r"config.schedule is 'cosine': it must be a section with keys of its own"):
+    with pytest.raises(UserError, match=r"config.schedule is 'cosine': it must be a section with keys"):
         check.check(config)
 
 
@@ -399,7 +399,7 @@ def test_a_head_has_its_network_s_settings_but_for_single_keys():
         ({"student/head": {"schedule": {"learning_rate": -1.0}}}, r"config.groups.student/head.schedule.learning_rate"),
         (
             {"student/head": {"optimizer": {"clip_norm": 1.0}}},
-            r"config.groups.student/head.optimizer.clip_norm is of the whole network's gradient: set it in "
+            r"config.groups.student/head.optimizer.clip_norm applies to the whole network's gradient: set it in "
             r"config.groups.student$",
         ),
     ],
@@ -413,7 +413,7 @@ def test_bad_heads(groups, message):
 
 def test_balance_that_cannot_be():
     both = wrong(dataset__balance=0.5, losses__ce__options__balance=0.5)
-    with pytest.raises(UserError, match=r"config.losses.ce.options.balance and config.dataset.balance do the same"):
+    with pytest.raises(UserError, match=r"config.losses.ce.options.balance and config.dataset.balance both compensate"):
         check.check(both)
     with pytest.raises(UserError, match=r"config.dataset.balance is 1.5: it must be a number of at least 0"):
         check.check(wrong(dataset__balance=1.5))
@@ -532,7 +532,7 @@ def test_meals_recipes_have_frozen_teachers_and_no_labels(recipe, mode, selectio
         ),
         (
             {"losses__mskd__weight": 1.0},
-            "config.losses.mskd.weight has no teacher to work on: under config.teacher_sel",
+            "config.losses.mskd.weight has no teacher: with config.teacher_sel",
         ),
     ],
 )

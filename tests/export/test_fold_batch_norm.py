@@ -6,16 +6,23 @@ import pytest
 from flax import linen as nn
 
 from jdnet_jax.export.fold_batch_norm import fold
+from jdnet_jax.models import initialization
 from jdnet_jax.models.batch_norm import BatchNorm
 from jdnet_jax.models.block_network import BlockNetwork
 from jdnet_jax.models.conv_block import ConvBlockSpec
 from jdnet_jax.models.layers import Conv, DepthwiseConv
 from jdnet_jax.models.mobile_heads import HiddenHead
+from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.registry import create
 from jdnet_jax.models.regnet import RegNet
 from jdnet_jax.models.spec import InputSpec
 from tests.export.conftest import draw, norms_left
 from tests.models import network_checks
+
+
+def outputs(*maps):
+    """Feature maps as the outputs of a network."""
+    return Outputs(logits=jnp.mean(maps[-1], (1, 2)), stages=maps)
 
 
 class Net(nn.Module):
@@ -29,7 +36,7 @@ class Net(nn.Module):
     def __call__(self, x, *, train=False):
         depthwise = DepthwiseConv(3, name="a")
         x = BatchNorm(1.0, "relu", name="z")(Conv(2, 1, name="b")(x), train=train)
-        return BatchNorm(3.0, name="y")(depthwise(x), train=train)
+        return outputs(BatchNorm(3.0, name="y")(depthwise(x), train=train))
 
 
 class Others(Net):
@@ -41,7 +48,7 @@ class Others(Net):
         y = Conv(4, 3, 2, use_bias=True, groups=1, name="biased")(y)
         y = BatchNorm(1e-3, "silu", name="after")(y, train=train)
         y = jnp.concatenate([y, Conv(2, 1, groups=2, name="loose")(y)], -1)
-        return BatchNorm(1e-3, "relu6", name="last")(y, train=train)
+        return outputs(BatchNorm(1e-3, "relu6", name="last")(y, train=train))
 
 
 class Branching(Net):
@@ -54,7 +61,7 @@ class Branching(Net):
         y = Conv(3, 3, use_bias=True, name="to_two")(y)
         y = BatchNorm(1e-3, name="b")(y, train=train) * BatchNorm(1e-3, name="c")(y, train=train)
         tap = DepthwiseConv(3, name="tapped")(y)
-        return tap, BatchNorm(1e-3, name="d")(tap, train=train)
+        return outputs(tap, BatchNorm(1e-3, name="d")(tap, train=train))
 
 
 class Shared(Net):
@@ -64,7 +71,7 @@ class Shared(Net):
     def __call__(self, x, *, train=False):
         conv, norm = Conv(3, 3, name="conv"), BatchNorm(1e-3, "relu", name="norm")
         y = norm(Conv(3, 1, name="other")(x), train=train) + BatchNorm(1e-3, name="own")(conv(x), train=train)
-        return norm(conv(y), train=train)
+        return outputs(norm(conv(y), train=train))
 
 
 def test_by_hand():
@@ -88,7 +95,7 @@ def test_by_hand():
     np.testing.assert_allclose(found["y/bias"], [-0.25, -0.1])
     x = jax.random.normal(jax.random.key(0), (2, 4, 4, 3))
     expected = Net().apply({"params": params, "batch_stats": statistics}, x)
-    np.testing.assert_allclose(folded(x), expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(folded(x).stages[0], expected.stages[0], rtol=1e-5, atol=1e-6)
 
 
 def test_whole_networks_compute_the_same(resnet, mobilenet, transformer):
@@ -115,6 +122,14 @@ def test_a_norm_in_the_hidden_layer_behind_the_pooling():
     assert np.any(expected.activation(labels) > 0)
     np.testing.assert_allclose(found.logits, expected.logits, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(found.activation(labels), expected.activation(labels), rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_with_positional_embeddings_of_another_size():
+    branches = {"roi": "resnet_tiny", "context": "deit_tiny_distilled_test"}
+    module = create("rvernet", 3, **branches)
+    _, shapes = initialization.shapes(module, 32)  # its branches are published for other sizes
+    network = fold(module, flax.traverse_util.path_aware_map(draw, shapes), image_size=32)
+    assert network.params["roi"]["bn1"].keys() == {"bias"}
 
 
 @pytest.mark.parametrize(
@@ -160,7 +175,7 @@ def test_the_bias_of_a_convolution_by_hand():
     class Biased(Net):
         @nn.compact
         def __call__(self, x, *, train=False):
-            return BatchNorm(1.0, name="norm")(Conv(1, 1, use_bias=True, name="conv")(x), train=train)
+            return outputs(BatchNorm(1.0, name="norm")(Conv(1, 1, use_bias=True, name="conv")(x), train=train))
 
     params = {
         "conv": {"kernel": jnp.ones((1, 1, 3, 1)), "bias": jnp.array([4.0])},
