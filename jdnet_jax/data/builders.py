@@ -25,7 +25,7 @@ def create(name: str, data_dir: str, options: dict[str, Any]) -> tfds.core.Datas
         options: of the builder.
 
     Raises:
-        UserError: there is no such dataset, or an option is none of its.
+        UserError: there is no such dataset, or it does not have an option.
     """
     data_dir = os.path.expanduser(data_dir)
     if name in OURS:

@@ -45,7 +45,7 @@ def open_tree(path: Path) -> FileTree:
 
     Raises:
         OSError: there is no such path.
-        zipfile.BadZipFile: it is a file but no zip archive.
+        zipfile.BadZipFile: it is a file but not a zip archive.
     """
     if path.is_dir():
         return _Folder(path)

@@ -64,7 +64,7 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder):
         """The records to store for readable photos.
 
         Raises:
-            UserError: one of them is no longer.
+            UserError: one of them can no longer be read.
         """
 
         def record(file: Path) -> bytes:

@@ -45,7 +45,7 @@ _MASKS = re.compile(
 
 
 def split_of(folder: str) -> str | None:
-    """The split that a folder of this name holds; None where the name is no usual one for one."""
+    """The split that a folder of this name holds; None where the name is not usual for a split."""
     return _SPLIT_OF.get(folder.lower())
 
 

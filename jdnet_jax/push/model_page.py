@@ -94,7 +94,7 @@ def _metadata(name: str, card: ModelCard, licence: str) -> str:
 
 
 def _parameters(card: ModelCard) -> str:
-    return "size not told" if card.parameters is None else f"{card.parameters / 1e6:.2f} M parameters"
+    return "size unknown" if card.parameters is None else f"{card.parameters / 1e6:.2f} M parameters"
 
 
 def _use(repository: str, files: Sequence[str]) -> str:
@@ -106,8 +106,9 @@ def _use(repository: str, files: Sequence[str]) -> str:
         'print(student.predict("photo.jpg")[0].top)',
         "```",
         "",
-        "`model.safetensors` has the weights under timm's names, `model.json` says how photos reach the network, and "
-        "`SHA256SUMS` what both must be; loading checks it.",
+        "`model.safetensors` has the weights under timm's names, `model.json` describes the model and how photos are "
+        "prepared, and "
+        "`SHA256SUMS` their checksums, which loading checks.",
     ]
     if files:
         lines[-1] += (
@@ -118,7 +119,7 @@ def _use(repository: str, files: Sequence[str]) -> str:
 
 
 def _data(card: ModelCard) -> str:
-    told = [f"Trained and tested on {_escaped(str(card.trained.get('dataset', 'data that are not told')))}."]
+    told = [f"Trained and tested on {_escaped(str(card.trained.get('dataset', 'unknown data')))}."]
     if protocol := card.trained.get("protocol"):
         told.append(f"Protocol: {_escaped(str(protocol))}.")
     recipe = {key: card.trained[key] for key in ("recipe", "step", "seed") if key in card.trained}
@@ -135,15 +136,16 @@ def _accuracy(card: ModelCard) -> str:
         if {"top1", "top5", "macro_f1", "count"} <= (figures := card.accuracy.get(role, {})).keys()
     ]
     if not rows:
-        return "It was not told how good it is."
+        return "Its accuracy is not stated."
     return "\n".join(
         [
             "| photos of | top-1 | top-5 | macro-F1 |",
             "|---|---|---|---|",
             *rows,
             "",
-            "In brackets the 95 % interval (Wilson): what other photos of the same kind could give. The step was "
-            "chosen, and the temperature fitted, on val; test was looked at once, at the end.",
+            "In brackets the 95 % interval (Wilson): the range that other photos of the same kind could give. The step "
+            "was "
+            "chosen, and the temperature fitted, on val; test was used once, at the end.",
         ]
     )
 
@@ -163,22 +165,25 @@ def _calibration(card: ModelCard, summary: Mapping[str, Any] | None) -> str:
 def _untested(card: ModelCard) -> str:
     what = [
         "Photos from other cameras, kitchens, days and countries than those of the data above: expect less there.",
-        f"Anything that is none of its {len(card.classes)} classes, of which it names one all the same.",
+        f"Photos that show none of its {len(card.classes)} classes: it still names one of them.",
         "Several dishes in one photo, or food that is mostly hidden.",
         "Allergens, ingredients, calories or freshness, of which it says nothing. It is not for decisions on health.",
     ]
     if card.accuracy.get("test") is None:
-        what.insert(0, "A test set: none is told of.")
+        what.insert(0, "A test set: none is stated.")
     return "\n".join(f"- {line}" for line in what)
 
 
 def _licences(starts: Mapping[str, tuple[str, str]] | None, licence: str) -> str:
     lines = [f"- {name}: {_start(*start)}" for name, start in (starts or {}).items()]
     if STUDENT not in (starts or {}):
-        lines.insert(0, "- It is not told which weights it began with.")
+        lines.insert(0, "- Its initial weights are not stated.")
     student_licence = f"`{licence}`" if licence else "not stated by who published it"
     return "\n".join(
-        [*lines, f"- This model: {student_licence}. What it began with, and the photos, may bind who uses it."]
+        [
+            *lines,
+            f"- This model: {student_licence}. The licences of its initial weights and of the photos may bind its users too.",
+        ]
     )
 
 

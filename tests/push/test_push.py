@@ -99,7 +99,7 @@ def test_what_was_sent(hub, pushed):
         "halves",
         "temperature 1.000",
         "What it was not tested on",
-        "It is not told which weights it began with.",
+        "Its initial weights are not stated.",
         "`mit`",
         "dumpling",
     ):
