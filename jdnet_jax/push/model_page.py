@@ -182,7 +182,11 @@ def _licences(starts: Mapping[str, tuple[str, str]] | None, licence: str) -> str
     return "\n".join(
         [
             *lines,
-            f"- This model: {student_licence}. The licences of its initial weights and of the photos may bind its users too.",
+            [
+                *lines,
+                f"- This model: {student_licence}. The licences of its initial weights and of the photos may bind its users "
+                "too.",
+            ],
         ]
     )
 
