@@ -179,16 +179,10 @@ def _licences(starts: Mapping[str, tuple[str, str]] | None, licence: str) -> str
     if STUDENT not in (starts or {}):
         lines.insert(0, "- Its initial weights are not stated.")
     student_licence = f"`{licence}`" if licence else "not stated by who published it"
-    return "\n".join(
-        [
-            *lines,
-            [
-                *lines,
-                f"- This model: {student_licence}. The licences of its initial weights and of the photos may bind its users "
-                "too.",
-            ],
-        ]
+    lines.append(
+        f"- This model: {student_licence}. The licences of its initial weights and of the photos may bind its users too."
     )
+    return "\n".join(lines)
 
 
 def _start(model: str, source: str) -> str:
