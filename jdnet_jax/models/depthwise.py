@@ -12,11 +12,9 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jdnet_jax.models import lowering
+from jdnet_jax.models.convolution import convolve
 from jdnet_jax.models.padding import Pads
 from jdnet_jax.models.parameter import Parameter
-
-#: NHWC images and HWIO kernels: the layouts of every convolution of the project.
-DIMENSION_NUMBERS = ("NHWC", "HWIO", "NHWC")
 
 
 def depthwise_conv(
@@ -51,7 +49,7 @@ def pad(
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _valid_conv(x: Array, kernel: Array, stride: int) -> Array:
+def _valid_conv(x: Array, kernel: Parameter, stride: int) -> Array:
     shifted, grouped = (functools.partial(form.convolve, stride=stride) for form in (SHIFTED, GROUPED))
     return lax.platform_dependent(x, kernel, cpu=shifted, default=grouped)
 
@@ -69,9 +67,7 @@ _valid_conv.defvjp(_forward, _backward)
 
 
 def _grouped(x: Array, kernel: Parameter, *, stride: int, pads: Pads = ((0, 0), (0, 0))) -> Array:
-    return lax.conv_general_dilated(
-        x, kernel, (stride, stride), pads, dimension_numbers=DIMENSION_NUMBERS, feature_group_count=x.shape[-1]
-    )
+    return convolve(x, kernel, stride, pads, groups=x.shape[-1])
 
 
 def _grouped_gradients(x: Array, kernel: Array, g: Array, *, stride: int) -> tuple[Array, Array]:

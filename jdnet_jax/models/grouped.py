@@ -10,7 +10,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jdnet_jax.models import lowering
-from jdnet_jax.models.depthwise import DIMENSION_NUMBERS
+from jdnet_jax.models.convolution import convolve
 from jdnet_jax.models.padding import Pads
 from jdnet_jax.models.parameter import Parameter
 
@@ -44,7 +44,7 @@ def grouped_conv(
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3, 4))
-def _conv(x: Array, kernel: Array, groups: int, stride: int, pads: Pads) -> Array:
+def _conv(x: Array, kernel: Parameter, groups: int, stride: int, pads: Pads) -> Array:
     # With a custom gradient, because JAX's would store what the backward pass of either form needs.
     forms = [functools.partial(form, groups=groups, stride=stride, pads=pads) for form in (_merged, _grouped)]
     return lax.platform_dependent(x, kernel, cpu=forms[0], default=forms[1])
@@ -66,9 +66,7 @@ _conv.defvjp(_forward, _backward)
 
 
 def _grouped(x: Array, kernel: Parameter, groups: int, stride: int, pads: Pads) -> Array:
-    return lax.conv_general_dilated(
-        x, kernel, (stride, stride), pads, dimension_numbers=DIMENSION_NUMBERS, feature_group_count=groups
-    )
+    return convolve(x, kernel, stride, pads, groups)
 
 
 def _merged(x: Array, kernel: Array, groups: int, stride: int, pads: Pads) -> Array:

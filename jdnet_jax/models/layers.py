@@ -13,7 +13,8 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.models import initializers, lowering
 from jdnet_jax.models import padding as padding_rules
-from jdnet_jax.models.depthwise import DIMENSION_NUMBERS, depthwise_conv
+from jdnet_jax.models.convolution import convolve
+from jdnet_jax.models.depthwise import depthwise_conv
 from jdnet_jax.models.grouped import grouped_conv
 from jdnet_jax.models.initializers import Initializer
 from jdnet_jax.models.padding import Padding
@@ -68,14 +69,7 @@ class Conv(nn.Module):
         pads = padding_rules.resolve(self.padding, (x.shape[1], x.shape[2]), self.kernel_size, self.stride)
         if self.groups > 1:
             return grouped_conv(x, kernel, self.groups, self.stride, pads)
-        return lax.conv_general_dilated(
-            x,
-            kernel,
-            (self.stride, self.stride),
-            pads,
-            dimension_numbers=DIMENSION_NUMBERS,
-            precision=self.precision,
-        )
+        return convolve(x, kernel, self.stride, pads, precision=self.precision)
 
 
 class DepthwiseConv(nn.Module):

@@ -6,11 +6,10 @@ from typing import Any
 
 import jax.numpy as jnp
 from flax import linen as nn
-from jax import lax
 from jaxtyping import Array, Float
 
 from jdnet_jax.models import initializers, lowering
-from jdnet_jax.models.depthwise import DIMENSION_NUMBERS
+from jdnet_jax.models.convolution import convolve
 from jdnet_jax.models.initializers import Initializer
 from jdnet_jax.models.parameter import Parameter
 
@@ -41,7 +40,7 @@ class PatchConv(nn.Module):
     def _convolve(self, x: Array, kernel: Parameter) -> Array:
         side = self.side
         if not lowering.cpu_forms():
-            return lax.conv_general_dilated(x, kernel, (side, side), "VALID", dimension_numbers=DIMENSION_NUMBERS)
+            return convolve(x, kernel, side, ((0, 0), (0, 0)))
         batch, rows, cols, channels = x.shape[0], x.shape[1] // side, x.shape[2] // side, x.shape[3]
         cut = x[:, : rows * side, : cols * side].reshape(batch, rows, side, cols, side, channels)
         patches = cut.transpose(0, 1, 3, 2, 4, 5).reshape(batch * rows * cols, side * side * channels)

@@ -14,6 +14,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from jdnet_jax.models import lowering
+from jdnet_jax.models.parameter import Parameter
 
 #: Of a product whose values are promised in float32: by default TPUs round its factors to bfloat16, GPUs to TF32.
 EXACT = lax.Precision.HIGHEST
@@ -21,7 +22,7 @@ EXACT = lax.Precision.HIGHEST
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
 def pointwise_conv(
-    x: Float[Array, "positions c_in"], kernel: Float[Array, "c_in c_out"], precision: lax.Precision | None = None
+    x: Float[Array, "positions c_in"], kernel: Float[Parameter, "c_in c_out"], precision: lax.Precision | None = None
 ) -> Float[Array, "positions c_out"]:
     """The product of every position's channels with the kernel.
 
@@ -63,7 +64,7 @@ pointwise_conv.defvjp(_forward, _backward)
 
 
 def token_product(
-    x: Float[Array, "*positions c_in"], kernel: Float[Array, "c_in c_out"], dimension_numbers: Any, **options: Any
+    x: Float[Array, "*positions c_in"], kernel: Float[Parameter, "c_in c_out"], dimension_numbers: Any, **options: Any
 ) -> Float[Array, "*positions c_out"]:
     """`lax.dot_general` as `nn.Dense` calls it, over flat positions.
 

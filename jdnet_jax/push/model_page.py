@@ -180,7 +180,7 @@ def _licences(starts: Mapping[str, tuple[str, str]] | None, licence: str) -> str
         lines.insert(0, "- Its initial weights are not stated.")
     student_licence = f"`{licence}`" if licence else "not stated by who published it"
     lines.append(
-        f"- This model: {student_licence}. The licences of its initial weights and of the photos may bind its users too."
+        f"- This model: {student_licence}. The licences of its initial weights and of the photos bind its users too."
     )
     return "\n".join(lines)
 

@@ -5,7 +5,8 @@ import pytest
 from jax import lax
 
 from jdnet_jax.models import padding
-from jdnet_jax.models.depthwise import DIMENSION_NUMBERS, GROUPED, SHIFTED, depthwise_conv, pad
+from jdnet_jax.models.convolution import DIMENSION_NUMBERS
+from jdnet_jax.models.depthwise import GROUPED, SHIFTED, depthwise_conv, pad
 
 CASES = [
     # height, width, kernel size, stride, padding

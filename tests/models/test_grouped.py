@@ -5,7 +5,7 @@ import pytest
 from jax import lax
 
 from jdnet_jax.models import lowering
-from jdnet_jax.models.depthwise import DIMENSION_NUMBERS
+from jdnet_jax.models.convolution import DIMENSION_NUMBERS
 from jdnet_jax.models.grouped import grouped_conv
 from tests.closeness import assert_same
 

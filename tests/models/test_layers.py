@@ -8,7 +8,7 @@ from flax import linen as nn
 from jax import lax
 
 from jdnet_jax.models import lowering
-from jdnet_jax.models.depthwise import DIMENSION_NUMBERS
+from jdnet_jax.models.convolution import DIMENSION_NUMBERS
 from jdnet_jax.models.layers import Classifier, Conv, DepthwiseConv, Dropout, StochasticDepth, average_pool, max_pool
 from jdnet_jax.process.errors import UserError
 from tests.closeness import assert_same, with_pullback
