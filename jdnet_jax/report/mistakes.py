@@ -118,7 +118,7 @@ def _matrix(counts: Int[np.ndarray, "classes classes"], classes: tuple[str, ...]
             strength = "strong" if share**0.5 > _STRONG else "middle" if share**0.5 > _MIDDLE else "weak"
             parts.append(
                 Markup('<text class="count {}" x="{}" y="{}">{}</text>').format(
-                    strength, column + 0.5, row + 0.64, _short(counts[row, column])
+                    strength, column + 0.5, row + 0.64, _short(int(counts[row, column]))
                 )
             )
     if named:

@@ -39,7 +39,9 @@ def test_each_exported_file_goes_to_the_runner_of_its_format(tmp_path, monkeypat
 
     def imported(imported_name):
         # What `load` was called with, as a runner.
-        return SimpleNamespace(load=lambda *given: SimpleNamespace(opened=(imported_name, *given), card=None, run=None))
+        return SimpleNamespace(
+            load=lambda *given: SimpleNamespace(opened=(imported_name, *given), card=None, run=print)
+        )
 
     monkeypatch.setattr(opening.importlib, "import_module", imported)
     assert opening.open_model(path).opened == (f"jdnet_jax.inference.{module}", path, tiny_student.card())
