@@ -115,7 +115,7 @@ class Outputs:
         maps @ kernel + bias: the class activation maps (CAM, Zhou et al., CVPR 2016) of all classes, without ReLU.
         Only of networks that have `maps`.
         """
-        if self.maps is None:
+        if self.maps is None or self.kernel is None:
             raise ValueError("these outputs have no feature maps that one linear layer reads")
         maps = self.maps.astype(jnp.float32)
         # From the logits, which have the bias.
