@@ -512,12 +512,12 @@ def test_meals_recipes_have_frozen_teachers_and_no_labels(recipe, mode, selectio
     ("change", "message"),
     [
         ({"losses__ce__weight": 1.0}, "config.recipe is 'meal', but its teachers, weights or routing are not"),
-        ({"losses__adversarial__options__mode": "joint"}, "config.recipe is 'meal', but these"),
+        ({"losses__adversarial__options__mode": "joint"}, "config.recipe is 'meal', but its"),
         ({"losses__adversarial__options__mode": "revers"}, "config.losses.adversarial.options.mode: unknown value"),
         ({"losses__similarity__options__distance": "l3"}, "config.losses.similarity.options.distance: unknown value"),
         ({"teacher_selection": "any"}, "config.teacher_selection: unknown value 'any'"),
         ({"teachers__a__init": "random"}, "config.teachers.a.init is random: recipe meal needs a trained teach"),
-        ({"teachers__a__trainable": True}, "config.recipe is 'meal', but these teachers"),
+        ({"teachers__a__trainable": True}, "config.recipe is 'meal', but its teachers"),
         ({"blocks__lengths": (4, 0)}, "config.blocks.lengths is 0: it must be a whole number from 1 to"),
         ({"blocks__pool": "mean"}, "config.blocks.pool: unknown value 'mean'"),
         (
@@ -596,7 +596,7 @@ def test_jdnet_from_trained_teachers_keeps_what_they_know():
     config.losses.kl.weight = 0.0  # MSKD and IAL alone
     check.check(config)
     config.teachers.teacher.trainable = False
-    with pytest.raises(UserError, match=r"config.recipe is 'jdnet_trained', but these teachers"):
+    with pytest.raises(UserError, match=r"config.recipe is 'jdnet_trained', but its teachers"):
         check.check(config)
 
 

@@ -62,7 +62,7 @@ def test_what_it_costs_by_hand():
     assert found["test"] == {"count": 200, "turned_away": 9, "right_turned_away": 4, "top1": (150 - 4) / 191}
     assert found["val"] == found["test"]
     assert rejection.origin(found).startswith('it is "not sure" below a probability of 5')
-    assert rejection.origin(found).endswith("under which lies 5 % of 200 photos of val")
+    assert rejection.origin(found).endswith("which is so for 5 % of 200 photos of val")
 
 
 def test_the_threshold_is_of_probabilities_at_the_temperature():
@@ -88,4 +88,4 @@ def test_there_is_none_where_it_cannot_be_fitted_or_is_not_wanted(photos, share,
 
 def test_where_all_is_turned_away_nothing_is_said_of_the_rest():
     said = rejection.cost({"count": 20, "turned_away": 20, "right_turned_away": 3, "top1": None})
-    assert said.endswith("3 of which it would have answered right")
+    assert said.endswith("3 of which were right")

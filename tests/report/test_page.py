@@ -49,8 +49,11 @@ def test_figures_of_each_network(finished):
     text = " ".join(Elements(finished[1]).text.split())
     assert "jdnet on synthetic_meals, seed 3" in text
     assert "73.3 % of 15 (48 to 89) is the top-1 of the student on test. The network teacher, 4.0 times" in text
-    assert "its size, on 100 % of 15 (80 to 100). In brackets the 95 % interval." in text
-    assert "Before training, the student as it came with a linear classifier had 20 % of 15 (7 to 45) on val." in text
+    assert "its size, has 100 % of 15 (80 to 100). In brackets the 95 % interval." in text
+    assert (
+        "Before training, a linear classifier on the student's initial features had 20 % of 15 (7 to 45) on val."
+        in text
+    )
     assert "2.00 M" in text
     assert "300 M" in text
 
