@@ -103,7 +103,7 @@ class TestNames:
 
     def test_files_that_cannot_be_told_apart(self, tmp_path):
         touch(tmp_path, "a/é.jpg", f"a/{unicodedata.normalize('NFD', 'é')}.jpg", "b/1.jpg")
-        with pytest.raises(UserError, match=r"two files have the name a/é.jpg by name"):
+        with pytest.raises(UserError, match=r"two files have the name a/é.jpg, apart from"):
             folder_listing.read_listing(tmp_path)
 
 

@@ -35,18 +35,18 @@ IMAGES = np.array([[1.0, 0.0], [3.0, 2.0]], np.float32).reshape(1, 1, 2, 2)
     ids=["resnet", "hard", "efficientnet"],
 )
 def test_by_hand(module, expanded, gate):
-    y = module.apply(variables(module.names), IMAGES)
+    y = module.apply(variables(module.names), jnp.asarray(IMAGES))
     np.testing.assert_allclose(y, IMAGES * gate(np.array(expanded)), rtol=1e-6)
 
 
 def test_the_activation_closes_what_is_negative():
     # Means -2 and -1 reduce to -5: the ReLU leaves nothing, and the gates see the second bias alone.
-    y = SqueezeExcite(1).apply(variables(("fc1", "fc2")), -IMAGES)
+    y = SqueezeExcite(1).apply(variables(("fc1", "fc2")), jnp.asarray(-IMAGES))
     np.testing.assert_allclose(y, -IMAGES * np.array([0.5, 1 / (1 + np.exp(-1))]), rtol=1e-6)
 
 
 def test_each_photo_has_gates_of_its_own():
-    batch = np.concatenate([IMAGES, -IMAGES])
+    batch = jnp.asarray(np.concatenate([IMAGES, -IMAGES]))
     y = SqueezeExcite(1).apply(variables(("fc1", "fc2")), batch)
     for i in range(2):
         np.testing.assert_allclose(
