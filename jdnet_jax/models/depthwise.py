@@ -81,7 +81,7 @@ def _window(x: Array, i: int, j: int, stride: int, height: int, width: int) -> A
     return lax.slice(x, (0, i, j, 0), end, (1, stride, stride, 1))
 
 
-def _shifted(x: Array, kernel: Array, *, stride: int) -> Array:
+def _shifted(x: Array, kernel: Parameter, *, stride: int) -> Array:
     """y[p] = sum_i x[stride * p + i] kernel[i]."""
     k_h, k_w = kernel.shape[:2]
     height, width = (x.shape[1] - k_h) // stride + 1, (x.shape[2] - k_w) // stride + 1

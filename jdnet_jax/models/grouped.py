@@ -69,7 +69,7 @@ def _grouped(x: Array, kernel: Parameter, groups: int, stride: int, pads: Pads) 
     return convolve(x, kernel, stride, pads, groups)
 
 
-def _merged(x: Array, kernel: Array, groups: int, stride: int, pads: Pads) -> Array:
+def _merged(x: Array, kernel: Parameter, groups: int, stride: int, pads: Pads) -> Array:
     """One convolution for every `merged` groups, which come to `_WIDTH` input channels where groups are narrower."""
     k_h, k_w, inputs, outputs = kernel.shape
     merged = max(n for n in range(1, groups + 1) if groups % n == 0 and (n == 1 or n * inputs <= _WIDTH))
