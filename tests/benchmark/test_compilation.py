@@ -25,13 +25,9 @@ SMALL = {"image_size": 32, "batch_size": 16}
 HALF = {"compute_dtype": "bfloat16"}
 #: A config of `configs/`, its argument, and what is changed.
 CASES = {
-    # So wide that convolutions are most of the work, and so large that few of their products are with the border's
-    # zeros, which the compiler does not count and the formula does.
-    "jdnet": (
-        "demo",
-        "",
-        {**HALF, "student.options.width": 128, "teachers.teacher.options.width": 256, "image_size": 224},
-    ),
+    # Two photos a chip of the size that it is meant for: of smaller ones more of the convolutions' products are with the
+    # border's zeros, which the formula counts and the compiler does not.
+    "jdnet": ("food101", "", {"image_size": 224}),
     "jdnet-sync": ("demo", "", {**HALF, "sync_batch_norm": True}),
     "ce-remat": ("demo", "ce", {"remat": True}),
     "kd-accum": ("demo", "kd", {**HALF, "grad_accum": 2}),
@@ -91,8 +87,7 @@ def test_accelerators_compile_every_recipe_as_meant(name, device, monkeypatch):
         # Metrics are scalars. A shortcut's BatchNorm and the branch's last one have the same gradient of the bias.
         assert 0.98 * sent_bytes(config) < sum(one["size"] for one in found["collectives"]) < sent_bytes(config) + 4096
     if name == "jdnet" and found["flops"]:
-        # Of `configs/food101.py` they agree within 1.3 %; here terms and strided convolutions are more of the work.
-        assert found["flops"] == pytest.approx(found["formula_flops"], rel=0.15)
+        assert found["flops"] == pytest.approx(found["formula_flops"], rel=0.06)
 
 
 @pytest.mark.slow
