@@ -25,8 +25,8 @@ SMALL = {"image_size": 32, "batch_size": 16}
 HALF = {"compute_dtype": "bfloat16"}
 #: A config of `configs/`, its argument, and what is changed.
 CASES = {
-    # Two photos a chip of the size that it is meant for: of smaller ones more of the convolutions' products are with the
-    # border's zeros, which the formula counts and the compiler does not.
+    # Two photos a chip, of the size that it is meant for: of smaller ones more of the products are with the border's
+    # zeros, which the formula counts and the compiler does not.
     "jdnet": ("food101", "", {"image_size": 224}),
     "jdnet-sync": ("demo", "", {**HALF, "sync_batch_norm": True}),
     "ce-remat": ("demo", "ce", {"remat": True}),
