@@ -36,12 +36,11 @@ def product_norm(
 ) -> Float[Array, "batch out_h out_w c_out"]:
     """`norm(conv(x))`; as described above on TPUs in bfloat16, if a 1x1 convolution at least doubles the channels."""
     y = conv(x)
-    widens = conv.kernel_size == conv.groups == 1 and 2 * x.shape[-1] <= conv.features
+    widens = conv.kernel_size == conv.stride == conv.groups == 1 and 2 * x.shape[-1] <= conv.features
     if not (train and widens and conv.dtype == norm.dtype == jnp.bfloat16 and lowering.on_tpu()):
         return norm(y, train=train)
-    x = x[:, :: conv.stride, :: conv.stride].astype(norm.dtype)  # all that the convolution reads
     kernel: Array = conv.get_variable("params", "kernel")
-    return norm(y, train=train, normalize=functools.partial(_normalize, x, kernel[0, 0]))
+    return norm(y, train=train, normalize=functools.partial(_normalize, x.astype(norm.dtype), kernel[0, 0]))
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(4, 5, 6))
@@ -57,7 +56,9 @@ def _forward(
 ) -> tuple[tuple[Array, Array, Array], tuple[Array, ...]]:
     kernel = kernel.astype(x.dtype).astype(jnp.float32)  # as the convolution takes it
     count = x.size // x.shape[-1]
-    sums, gram_kernel = _summed(x), _exact(_over_positions(x, x), kernel)
+    # A channel of ones behind the others: their sums come from the same pass as the Gram matrix.
+    gram = _over_positions(lax.pad(x, jnp.ones((), x.dtype), ((0, 0, 0),) * 3 + ((0, 1, 0),)), x)
+    sums, gram_kernel = gram[-1], _exact(gram[:-1], kernel)
     mean, square = _exact(sums, kernel) / count, jnp.sum(kernel * gram_kernel, 0) / count
     mean, square = batch_norm.averaged((mean, square), axis_name)
     var = jnp.maximum(square - lax.square(mean), 0.0)
@@ -76,9 +77,11 @@ def _backward(
     gradients: tuple[Array, Array, Array],
 ) -> tuple[Array, Array, Array, Array]:
     x, before, kernel, scale, mean, var, sums, gram_kernel = residuals
-    g = gradients[0]
-    if activation != "none":
-        g = batch_norm.pass_gradient(before.astype(jnp.float32), activation, g.astype(jnp.float32)).astype(x.dtype)
+    g, wide = gradients[0], before.astype(jnp.float32)
+    if activation == "relu6":  # one comparison: of two, XLA reads the map twice
+        g = jnp.where(wide * (6.0 - wide) > 0.0, g, jnp.zeros((), g.dtype))
+    elif activation != "none":
+        g = batch_norm.pass_gradient(wide, activation, g.astype(jnp.float32)).astype(x.dtype)
     count, inverse = x.size // x.shape[-1], lax.rsqrt(var + epsilon)
     x_g, d_bias = _over_positions(x, g), _summed(g)
     d_scale = (jnp.sum(kernel * x_g, 0) - mean * d_bias) * inverse

@@ -41,9 +41,9 @@ class Both(nn.Module):
         return product_norm.product_norm(conv, norm, x, train=train)
 
 
-def layers(params, x, activation="none", dtype=jnp.float32, stride=1):
+def layers(params, x, activation="none", dtype=jnp.float32):
     stats = {"bn": {"mean": jnp.zeros(WIDE), "var": jnp.ones(WIDE)}}
-    module = Both(activation, dtype, stride=stride)
+    module = Both(activation, dtype)
     y, updated = module.apply({"params": params, "batch_stats": stats}, x, mutable=["batch_stats"])
     return y, updated["batch_stats"]["bn"]
 
@@ -72,15 +72,14 @@ def test_statistics_of_a_split_batch_are_those_of_the_whole():
     assert_same(jax.tree.map(lambda part: part.sum(0), split[3]), d_params)
 
 
-@pytest.mark.parametrize(("activation", "stride"), [("none", 1), ("relu6", 1), ("none", 2)])
-def test_on_a_tpu_its_error_is_that_of_bfloat16(activation, stride):
+@pytest.mark.parametrize("activation", ["none", "relu6"])
+def test_on_a_tpu_its_error_is_that_of_bfloat16(activation):
     x, params, g = draw()
-    g = g[:, ::stride, ::stride]
     x, g = (a.astype(jnp.bfloat16).astype(jnp.float32) for a in (x, g))  # values that bfloat16 has
 
     def values(dtype, platform):
         with lowering.for_platform(platform):
-            y, vjp, stats = jax.vjp(lambda p, x: layers(p, x, activation, dtype, stride), params, x, has_aux=True)
+            y, vjp, stats = jax.vjp(lambda p, x: layers(p, x, activation, dtype), params, x, has_aux=True)
             return [np.asarray(leaf, np.float32) for leaf in jax.tree.leaves((y, stats, vjp(g.astype(dtype))))]
 
     exact, plain = values(jnp.float32, "cpu"), values(jnp.bfloat16, "cpu")
@@ -99,7 +98,7 @@ def test_on_a_tpu_its_error_is_that_of_bfloat16(activation, stride):
         ("tpu", {}, False, False),
         ("tpu", {"dtype": jnp.float32}, True, False),
         ("tpu", {"features": 7}, True, False),
-        ("tpu", {"stride": 2}, True, True),
+        ("tpu", {"stride": 2}, True, False),
     ],
 )
 def test_where_the_convolution_s_input_is_enough(platform, fields, train, expected, monkeypatch):
