@@ -56,9 +56,7 @@ def _forward(
 ) -> tuple[tuple[Array, Array, Array], tuple[Array, ...]]:
     kernel = kernel.astype(x.dtype).astype(jnp.float32)  # as the convolution takes it
     count = x.size // x.shape[-1]
-    # A channel of ones behind the others: their sums come from the same pass as the Gram matrix.
-    gram = _over_positions(lax.pad(x, jnp.ones((), x.dtype), ((0, 0, 0),) * 3 + ((0, 1, 0),)), x)
-    sums, gram_kernel = gram[-1], _exact(gram[:-1], kernel)
+    sums, gram_kernel = _summed(x), _exact(_over_positions(x, x), kernel)
     mean, square = _exact(sums, kernel) / count, jnp.sum(kernel * gram_kernel, 0) / count
     mean, square = batch_norm.averaged((mean, square), axis_name)
     var = jnp.maximum(square - lax.square(mean), 0.0)
