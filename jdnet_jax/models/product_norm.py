@@ -34,10 +34,15 @@ _AXES = (0, 1, 2)
 def product_norm(
     conv: Conv, norm: BatchNorm, x: Float[Array, "batch height width c_in"], *, train: bool
 ) -> Float[Array, "batch out_h out_w c_out"]:
-    """`norm(conv(x))`; as described above on TPUs in bfloat16, if a 1x1 convolution at least doubles the channels."""
+    """`norm(conv(x))`, for training in bfloat16 on TPUs as described above.
+
+    That is for a 1x1 convolution that at least doubles the channels, and for maps with more positions than the result
+    has channels: the products of the Gram matrix and the kernel cost as much however few there are.
+    """
     y = conv(x)
     widens = conv.kernel_size == conv.stride == conv.groups == 1 and 2 * x.shape[-1] <= conv.features
-    if not (train and widens and conv.dtype == norm.dtype == jnp.bfloat16 and lowering.on_tpu()):
+    pays = widens and x.size // x.shape[-1] > conv.features
+    if not (train and pays and conv.dtype == norm.dtype == jnp.bfloat16 and lowering.on_tpu()):
         return norm(y, train=train)
     kernel: Array = conv.get_variable("params", "kernel")
     return norm(y, train=train, normalize=functools.partial(_normalize, x.astype(norm.dtype), kernel[0, 0]))

@@ -98,6 +98,7 @@ def test_on_a_tpu_its_error_is_that_of_bfloat16(activation):
         ("tpu", {}, False, False),
         ("tpu", {"dtype": jnp.float32}, True, False),
         ("tpu", {"features": 7}, True, False),
+        ("tpu", {"features": 120}, True, False),  # as many as there are positions
         ("tpu", {"stride": 2}, True, False),
     ],
 )
