@@ -39,6 +39,7 @@ from jdnet_jax.models.labels import Labels
 from jdnet_jax.models.layers import Conv
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.models.pointwise import EXACT
+from jdnet_jax.models.product_norm import product_norm
 
 #: The two networks' maps, which may have different grids.
 StudentMap = Float[Array, "batch hs ws channels"]
@@ -102,8 +103,9 @@ class Adapter(nn.Module):
     @nn.compact
     def __call__(self, features: Float[Array, "batch h w c"], *, train: bool) -> Float[Array, "batch h w channels"]:
         """Projects every position."""
-        x = Conv(self.channels, 1, dtype=self.dtype, name="conv")(features)
-        return BatchNorm(1e-5, dtype=self.dtype, axis_name=self.axis_name, name="bn")(x, train=train)
+        conv = Conv(self.channels, 1, dtype=self.dtype, name="conv")
+        norm = BatchNorm(1e-5, dtype=self.dtype, axis_name=self.axis_name, name="bn")
+        return product_norm(conv, norm, features, train=train)
 
 
 class StageHead(nn.Module):

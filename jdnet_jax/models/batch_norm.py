@@ -17,6 +17,9 @@ from jdnet_jax.models.initializers import Initializer
 
 Activation = Literal["none", "relu", "relu6", "silu", "hard_swish"]
 
+#: From scale, bias, epsilon, activation and the mapped axis to the layer's output, the batch's mean and its variance.
+Normalize = Callable[[Array, Array, float, Activation, str | None], tuple[Array, Array, Array]]
+
 _AXES = (0, 1, 2)
 
 
@@ -45,9 +48,15 @@ class BatchNorm(nn.Module):
 
     @nn.compact
     def __call__(
-        self, x: Float[Array, "batch height width channels"], *, train: bool
+        self, x: Float[Array, "batch height width channels"], *, train: bool, normalize: Normalize | None = None
     ) -> Float[Array, "batch height width channels"]:
-        """Normalises, in training with the batch's statistics, which update the running ones; otherwise with these."""
+        """Normalises, in training with the batch's statistics, which update the running ones; otherwise with these.
+
+        Args:
+            x: the feature maps.
+            train: whether it is training.
+            normalize: what computes the layer of `x` in training; None for batch norm as such.
+        """
         shape = (x.shape[-1],)
         running_mean = self.variable("batch_stats", "mean", initializers.zeros, None, shape)
         running_var = self.variable("batch_stats", "var", initializers.ones, None, shape)
@@ -55,10 +64,11 @@ class BatchNorm(nn.Module):
         bias = self.param("bias", initializers.zeros, shape, jnp.float32)
         x = x.astype(self.dtype)
         if not train:
-            factor, offset = _affine(running_mean.value, running_var.value, scale, bias, self.epsilon)
+            factor, offset = affine(running_mean.value, running_var.value, scale, bias, self.epsilon)
             return activate(x.astype(jnp.float32) * factor + offset, self.activation).astype(self.dtype)
         axis_name = None if self.is_initializing() else self.axis_name
-        y, mean, var = _normalize(x, scale, bias, self.epsilon, self.activation, axis_name)
+        normalize = normalize or functools.partial(_normalize, x)
+        y, mean, var = normalize(scale, bias, self.epsilon, self.activation, axis_name)
         if not self.is_initializing():
             for running, batch in ((running_mean, mean), (running_var, var)):
                 running.value = self.momentum * running.value + (1 - self.momentum) * lax.stop_gradient(batch)
@@ -78,23 +88,23 @@ class BatchNorm(nn.Module):
         var: Array = self.get_variable("batch_stats", "var")
         if train:
             mean, var = lax.stop_gradient(_moments(wide, None if self.is_initializing() else self.axis_name))
-        factor, offset = _affine(mean, var, scale, bias, self.epsilon)
+        factor, offset = affine(mean, var, scale, bias, self.epsilon)
         return pass_gradient(wide * factor + offset, self.activation, jnp.broadcast_to(factor, x.shape))
 
 
 def _moments(x: Array, axis_name: str | None) -> tuple[Array, Array]:
     """Mean and variance of each channel."""
     mean, square = jnp.mean(x, _AXES), jnp.mean(lax.square(x), _AXES)
-    mean, square = _averaged((mean, square), axis_name)
+    mean, square = averaged((mean, square), axis_name)
     return mean, jnp.maximum(square - lax.square(mean), 0.0)
 
 
-def _averaged(pair: tuple[Array, Array], axis_name: str | None) -> tuple[Array, Array]:
+def averaged(pair: tuple[Array, Array], axis_name: str | None) -> tuple[Array, Array]:
     """The means over all devices; for one device nothing is sent."""
     return pair if axis_name is None or lax.axis_size(axis_name) == 1 else lax.pmean(pair, axis_name)
 
 
-def _affine(mean: Array, var: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, Array]:
+def affine(mean: Array, var: Array, scale: Array, bias: Array, epsilon: float) -> tuple[Array, Array]:
     """The pair (factor, offset) with `x * factor + offset == (x - mean) / sqrt(var + epsilon) * scale + bias`."""
     factor = scale * lax.rsqrt(var + epsilon)
     return _over_maps(factor), _over_maps(bias - mean * factor)
@@ -141,7 +151,7 @@ def _forward(
 ) -> tuple[tuple[Array, Array, Array], tuple[Array, ...]]:
     wide = x.astype(jnp.float32)
     mean, var = _moments(wide, axis_name)
-    factor, offset = _affine(mean, var, scale, bias, epsilon)
+    factor, offset = affine(mean, var, scale, bias, epsilon)
     y = activate(wide * factor + offset, activation).astype(x.dtype)
     return (y, mean, var), (x, scale, bias, mean, var)
 
@@ -156,13 +166,13 @@ def _backward(
     """dx = factor * (g - mean(g) - xhat * mean(g * xhat)), xhat = (x - mean) / deviation, g behind the activation."""
     x, scale, bias, mean, var = residuals
     wide, inverse = x.astype(jnp.float32), lax.rsqrt(var + epsilon)
-    factor, offset = _affine(mean, var, scale, bias, epsilon)
+    factor, offset = affine(mean, var, scale, bias, epsilon)
     g = pass_gradient(wide * factor + offset, activation, gradients[0].astype(jnp.float32))
     d_bias = jnp.sum(g, _AXES)
     d_scale = (jnp.sum(g * wide, _AXES) - mean * d_bias) * inverse
     count = x.size // x.shape[-1]
     mean_g, mean_g_xhat = d_bias / count, d_scale / count
-    mean_g, mean_g_xhat = _averaged((mean_g, mean_g_xhat), axis_name)
+    mean_g, mean_g_xhat = averaged((mean_g, mean_g_xhat), axis_name)
     slope = inverse * mean_g_xhat
     dx = factor * (g - _over_maps(mean_g - mean * slope) - wide * _over_maps(slope))
     return dx.astype(x.dtype), d_scale, d_bias

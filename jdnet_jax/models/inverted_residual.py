@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.models.batch_norm import Activation
 from jdnet_jax.models.block import BlockSettings, round_channels
+from jdnet_jax.models.product_norm import product_norm
 from jdnet_jax.models.squeeze_excite import Gate, SqueezeExcite
 
 
@@ -85,8 +86,8 @@ class InvertedResidual(nn.Module):
         project, norms = ("conv_pw", ("bn1", "bn2")) if spec.expansion == 1 else ("conv_pwl", ("bn2", "bn3"))
         y = x
         if spec.expansion != 1:
-            y = conv(round_channels(c_in, spec.expansion), 1, name="conv_pw")(y)
-            y = norm(spec.activation, name="bn1")(y, train=train)
+            expand = conv(round_channels(c_in, spec.expansion), 1, name="conv_pw")
+            y = product_norm(expand, norm(spec.activation, name="bn1"), y, train=train)
         y = self.settings.depthwise(spec.kernel_size, spec.stride, name="conv_dw")(y)
         y = norm(spec.activation, name=norms[0])(y, train=train)
         if spec.squeeze is not None:

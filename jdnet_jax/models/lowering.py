@@ -70,6 +70,11 @@ def on_gpu() -> bool:
     return platform() in ("gpu", "cuda", "rocm")
 
 
+def on_tpu() -> bool:
+    """Whether the current trace is compiled for TPUs only."""
+    return platform() == "tpu"
+
+
 def cpu_forms() -> bool:
     """Whether layers use the special forms for CPUs."""
     return on_cpu() and not is_plain()

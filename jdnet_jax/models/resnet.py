@@ -25,6 +25,7 @@ from jdnet_jax.models.batch_norm import BatchNorm
 from jdnet_jax.models.layers import Conv, max_pool
 from jdnet_jax.models.linear_head import linear_head
 from jdnet_jax.models.outputs import Outputs
+from jdnet_jax.models.product_norm import product_norm
 from jdnet_jax.models.spec import (
     CIFAR_SPEC,
     COMMON_OPTIONS,
@@ -95,14 +96,15 @@ class Block(nn.Module):
             y = norm("relu", name="bn1")(conv(inner, 1, name="conv1")(x), train=train)
             y = conv(inner, 3, self.stride, groups=self.groups, name="conv2")(y)
             y = norm("relu", name="bn2")(y, train=train)
-            y = norm(name="bn3", scale_init=zeros)(conv(features, 1, name="conv3")(y), train=train)
+            y = product_norm(conv(features, 1, name="conv3"), norm(name="bn3", scale_init=zeros), y, train=train)
         else:
             y = norm("relu", name="bn1")(conv(self.width, 3, self.stride, name="conv1")(x), train=train)
             y = norm(name="bn2", scale_init=zeros)(conv(features, 3, name="conv2")(y), train=train)
         if self.squeeze_excite:
             y = SqueezeExcite(features // 16, dtype=self.dtype, name="se")(y)
         if self.stride != 1 or x.shape[-1] != features:
-            x = norm(name="downsample.1")(conv(features, 1, self.stride, name="downsample.0")(x), train=train)
+            shortcut = conv(features, 1, self.stride, name="downsample.0")
+            x = product_norm(shortcut, norm(name="downsample.1"), x, train=train)
         return nn.relu(x + y)
 
 

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.models.batch_norm import Activation
 from jdnet_jax.models.block import BlockSettings, round_channels
+from jdnet_jax.models.product_norm import product_norm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +66,8 @@ class UniversalInvertedBottleneck(nn.Module):
         y = x
         if spec.start:
             y = normed(y, settings.depthwise(spec.start, name="dw_start.conv"), "none", "dw_start")
-        y = normed(y, settings.conv(round_channels(c_in, spec.expansion), 1, name="pw_exp.conv"), "relu", "pw_exp")
+        expand = settings.conv(round_channels(c_in, spec.expansion), 1, name="pw_exp.conv")
+        y = product_norm(expand, settings.norm("relu", name="pw_exp.bn"), y, train=train)
         if spec.middle:
             y = normed(y, settings.depthwise(spec.middle, spec.stride, name="dw_mid.conv"), "relu", "dw_mid")
         y = normed(y, settings.conv(spec.channels, 1, name="pw_proj.conv"), "none", "pw_proj")
