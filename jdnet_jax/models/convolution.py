@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
@@ -19,6 +20,7 @@ def convolve(
     pads: Pads,
     groups: int = 1,
     precision: lax.Precision | None = None,
+    dtype: jnp.dtype | None = None,
 ) -> Float[Array, "batch out_height out_width c_out"]:
     """Convolution (a cross-correlation, as everywhere in deep learning) as one operation of XLA.
 
@@ -29,6 +31,7 @@ def convolve(
         pads: rows and columns of zeros around the images.
         groups: number of groups of channels, each convolved separately.
         precision: of the products.
+        dtype: of the result; None for that of `x`.
     """
     return lax.conv_general_dilated(
         x,
@@ -38,4 +41,5 @@ def convolve(
         dimension_numbers=DIMENSION_NUMBERS,
         feature_group_count=groups,
         precision=precision,
+        preferred_element_type=dtype,
     )

@@ -24,7 +24,7 @@ from jaxtyping import Array, Float
 
 from jdnet_jax.models import batch_norm, lowering
 from jdnet_jax.models.batch_norm import Activation, BatchNorm
-from jdnet_jax.models.depthwise import DIMENSION_NUMBERS
+from jdnet_jax.models.convolution import convolve
 from jdnet_jax.models.layers import Conv
 from jdnet_jax.models.pointwise import EXACT
 
@@ -115,11 +115,4 @@ def _over_positions(a: Array, b: Array) -> Array:
 
 def _product(x: Array, matrix: Array, dtype: jnp.dtype) -> Array:
     """Each position's channels, times a matrix that is rounded to the dtype of `x`."""
-    return lax.conv_general_dilated(
-        x,
-        matrix.astype(x.dtype)[None, None],
-        (1, 1),
-        "VALID",
-        dimension_numbers=DIMENSION_NUMBERS,
-        preferred_element_type=dtype,
-    )
+    return convolve(x, matrix.astype(x.dtype)[None, None], 1, ((0, 0), (0, 0)), dtype=dtype)
