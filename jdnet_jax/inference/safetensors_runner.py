@@ -53,19 +53,21 @@ def load_pushed(folder: Path) -> FlaxRunner:
     return runner
 
 
-def load_from_hub(source: str) -> FlaxRunner:
-    """Downloads a student that was pushed, and opens it.
+def downloaded(source: str) -> Path:
+    """The folder of a student on the hub, downloaded where it is not in the cache.
 
     Args:
         source: `hf-hub:OWNER/NAME`, see `hub.is_id`.
 
     Raises:
-        UserError: it is not to be had, no student of this project, or not as it was sent.
+        UserError: it is not to be had, or no student of this project.
     """
+    if not hub.is_id(source):
+        raise UserError(f"{source} is no repository of the hub: write hf-hub:OWNER/NAME, with @REVISION where wanted")
     folder = hub.download_files(source, [WEIGHTS, model_card.FILE_NAME, checksums.NAME])
     if not is_pushed(folder):
         raise UserError(
             f"{source} has no {WEIGHTS} with a {model_card.FILE_NAME}, as a student of this project: its weights alone "
             f"are for config.student.init={source}"
         )
-    return load_pushed(folder)
+    return folder

@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from tests import tiny_student
 from tests.commands import ROOT, command, last_line
@@ -62,8 +64,13 @@ def loaded(environment, *sources):
         "    except UserError as error: print('error:', error)\n"
         "    else: print(student.classes[:2], student.predict(photo)[0].probabilities.tolist())"
     )
+    return python(code, environment, *sources).stdout.splitlines()
+
+
+def python(code, environment, *args):
+    """What a process of Python printed, which has ended well."""
     result = subprocess.run(
-        [sys.executable, "-c", code, *map(str, sources)],
+        [sys.executable, "-c", code, *map(str, args)],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
@@ -71,7 +78,7 @@ def loaded(environment, *sources):
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    return result.stdout.splitlines()
+    return result
 
 
 @pytest.mark.slow
@@ -134,6 +141,40 @@ def test_it_comes_back_as_it_was_or_not_at_all(hub, pushed, environment, source)
     assert "tflite" not in str([path for _, path in hub.asked if "/resolve/" in path])  # only what is needed
     # From the cache where the hub is not reached.
     assert loaded({**environment, "HF_HUB_OFFLINE": "1"}, "hf-hub:ann/my-food") == [here]
+
+
+@pytest.mark.slow
+def test_what_takes_a_student_takes_its_name_on_the_hub(pushed, environment, source, tmp_path):
+    name = "hf-hub:ann/my-food"
+    file = tmp_path / "student.stablehlo"
+    result = command("export", f"--from={name}", "--format=stablehlo", f"--output={file}", **environment)
+    assert result.returncode == 0, result.stderr
+    assert "the same class as the student on 100.00%" in result.stdout
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(photo)
+    predicted = [
+        json.loads(command("predict", f"--model={model}", str(photo), "--json", **environment).stdout)["top"]
+        for model in (source, name, file)
+    ]
+    assert predicted[0] == predicted[1]
+    assert predicted[2][0]["class"] == predicted[0][0]["class"]
+    measured = command("benchmark", "student", f"--from={name}", "--seconds=0.1", "--json", **environment)
+    assert measured.returncode == 0, measured.stderr
+    models = [row["model"] for row in json.loads(measured.stdout)["models"]]
+    assert models[0] == name
+    assert "stablehlo" in models
+
+
+@pytest.mark.slow
+def test_the_page_of_a_student_on_the_hub(pushed, environment):
+    pytest.importorskip("ai_edge_litert", reason="the extra [export] is not installed")
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom jdnet_jax.demo import model_file\n"
+        "file = model_file.load(Path('hf-hub:ann/my-food'))\nprint(file.runtime, file.card.classes[:2])"
+    )
+    result = python(code, environment)
+    assert result.stdout == "litert ('apple', 'bread')\n"
+    assert "--from=hf-hub:ann/my-food --outputs=probabilities+activation --output=student.tflite" in result.stderr
 
 
 @pytest.mark.slow
