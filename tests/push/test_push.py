@@ -158,22 +158,24 @@ def test_what_takes_a_student_takes_its_name_on_the_hub(pushed, environment, sou
     ]
     assert predicted[0] == predicted[1]
     assert predicted[2][0]["class"] == predicted[0][0]["class"]
-    measured = command("benchmark", "student", f"--from={name}", "--seconds=0.1", "--json", **environment)
-    assert measured.returncode == 0, measured.stderr
-    models = [row["model"] for row in json.loads(measured.stdout)["models"]]
-    assert models[0] == name
-    assert "stablehlo" in models
 
 
 @pytest.mark.slow
-def test_the_page_of_a_student_on_the_hub(pushed, environment):
+def test_page_and_benchmark_of_a_student_on_the_hub(pushed, environment):
     pytest.importorskip("ai_edge_litert", reason="the extra [export] is not installed")
     code = (
-        "import sys\nfrom pathlib import Path\nfrom jdnet_jax.demo import model_file\n"
-        "file = model_file.load(Path('hf-hub:ann/my-food'))\nprint(file.runtime, file.card.classes[:2])"
+        "from pathlib import Path\nfrom jdnet_jax.benchmark import student\nfrom jdnet_jax.demo import model_file\n"
+        "name = Path('hf-hub:ann/my-food')\n"
+        "file = model_file.load(name)\nprint(file.runtime, file.card.classes[:2])\n"
+        "student.measure_one = lambda path, name, *_: {'model': name, 'there': path.exists()}\n"
+        "student.exporter.export = lambda request: request.output.write_text(str(request.source.exists()))\n"
+        "for row in student.measure([name], [1], 1.0)['models']: print(*row.values())"
     )
     result = python(code, environment)
-    assert result.stdout == "litert ('apple', 'bread')\n"
+    page, downloaded, *exported = result.stdout.splitlines()
+    assert page == "litert ('apple', 'bread')"
+    assert downloaded == "hf-hub:ann/my-food True"
+    assert "tflite int8 True" in exported
     assert "--from=hf-hub:ann/my-food --outputs=probabilities+activation --output=student.tflite" in result.stderr
 
 
