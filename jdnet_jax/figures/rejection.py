@@ -138,8 +138,12 @@ def cost(of_split: Mapping[str, Any]) -> str:
 
     >>> cost({"count": 200, "turned_away": 10, "right_turned_away": 4, "top1": None})
     'it turns away 5 % of 200 (3 to 9), 4 of which it would have answered right'
+    >>> cost({"count": 200, "turned_away": 0, "right_turned_away": 0, "top1": 0.9})
+    'it turns away none of 200 photos'
     """
     count, away = of_split["count"], of_split["turned_away"]
+    if not away:
+        return f"it turns away none of {count:,} photos"
     share, right = intervals.share(away / count, count), f"{of_split['right_turned_away']:,}"
     told = f"it turns away {share}, {right} of which it would have answered right"
     if of_split["top1"] is None:
