@@ -4,7 +4,9 @@ The model is a workdir, a hand-off (`student/`) or an exported file. The photos 
 workdir was trained on or that `--config=FILE` names, or those of `--photos=FOLDER`, which holds a folder for each
 class.
 
-Top-1 on fewer than 1,000 photos has its 95 % interval (Wilson), as in "100 % of 16 (81 to 100)".
+Top-1 on fewer than 1,000 photos has its 95 % interval (Wilson), as in "100 % of 16 (81 to 100)". If the model has a
+threshold for "not sure" (`config.not_sure`), it also says how many of the photos that rejects, and top-1 on the
+others.
 
 `--perturb` also evaluates the same photos perturbed, in the pixels that the model sees (`perturbation` has the kinds),
 and prints the losses, with 95 % bootstrap intervals over the photos. `--classes` keeps only the photos of some classes;
@@ -192,7 +194,7 @@ def _or_none(value: float) -> float | None:
 
 
 def _table(card: ModelCard, labelled: LabelledPhotos, conditions: Mapping[str, Condition]) -> str:
-    from jdnet_jax.figures import classification, intervals
+    from jdnet_jax.figures import classification, intervals, rejection
     from jdnet_jax.inference import robustness
 
     scores = conditions[robustness.CLEAN].scores
@@ -215,6 +217,8 @@ def _table(card: ModelCard, labelled: LabelledPhotos, conditions: Mapping[str, C
         f"  expected calibration error {summary['ece']:.4f}   negative log-likelihood {summary['nll']:.4f}   "
         f"(temperature {card.temperature:.3f})",
     ]
+    if scores.not_sure:
+        lines.append(f"  not sure below {rejection.limit(card.not_sure_below)}: {rejection.cost(scores.not_sure)}")
     if _PERTURB.value or _draws():
         lines += ["", f"{_how()}:", robustness.table(conditions)]
     return "\n".join(lines)

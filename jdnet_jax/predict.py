@@ -59,6 +59,7 @@ def main(argv: list[str]) -> int:
     command_line.log_warnings_only()
     command_line.set_up_libraries()
 
+    from jdnet_jax.figures import rejection
     from jdnet_jax.inference import open as opening
     from jdnet_jax.inference import overlay, photos
 
@@ -92,7 +93,7 @@ def main(argv: list[str]) -> int:
     if table is not None:
         atomic.write_text(table, _as_csv(rows, min(_TOP.value, len(runner.card.classes))))
     if unsure and len(paths) > 1:
-        limit = f"{100 * runner.card.not_sure_below:.4g} %"
+        limit = rejection.limit(runner.card.not_sure_below)
         say(f"not sure of {unsure} of {len(paths) - bad} photos: the most probable class is below {limit}")
     if bad:
         raise UserError(f"{bad} of {len(paths)} photos could not be read; the lines above say why")

@@ -8,7 +8,7 @@ from PIL import Image
 
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.data.synthetic_meals import CLASS_NAMES
-from jdnet_jax.figures import intervals
+from jdnet_jax.figures import intervals, rejection
 from jdnet_jax.run.workdir import Workdir
 from tests import tiny_student
 from tests.commands import SMALL, command, last_line
@@ -45,10 +45,35 @@ def test_a_folder_of_photos_as_json_and_as_a_table(tmp_path):
     assert f"top-1 {intervals.share(found['per_class'][4]['recall'], 2)}   top-5" in result.stdout, result.stderr
     assert "only photos of egg" in result.stdout
     assert "in brackets the 95 % intervals over 10 drawings of the photos" in result.stdout
+    assert found["not_sure"] is None
     table = evaluate(*args).stdout
+    assert "not sure" not in table
     assert f"top-1 {intervals.share(found['top1'], 3)}   top-5" in table
     assert f"expected calibration error {found['ece']:.4f}" in table
     assert "resnet_tiny, flax float32, 32 px" in table
+
+
+@pytest.mark.slow
+def test_a_student_with_a_threshold_says_what_it_turns_away(tmp_path):
+    """The same in the table, as JSON and by `predict`, photo by photo."""
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos" / "egg").mkdir(parents=True)
+    for number in range(6):
+        image = rng.integers(0, 256, (40, 60, 3), np.uint8) // (number + 1)
+        Image.fromarray(image).save(tmp_path / "photos" / "egg" / f"{number}.png")
+    plain = tiny_student.save(tmp_path / "plain")
+    answers = command("predict", f"--model={plain}", str(tmp_path / "photos"), "--json").stdout.splitlines()
+    sure = sorted(json.loads(line)["top"][0]["probability"] for line in answers)
+    below = round((sure[1] + sure[2]) / 2, 6)
+    assert sure[1] < below < sure[2]
+    student = tiny_student.save(tmp_path / "student", not_sure_below=below)
+    answers = command("predict", f"--model={student}", str(tmp_path / "photos"), "--json").stdout.splitlines()
+    assert [json.loads(line)["sure"] for line in answers].count(False) == 2
+    args = (f"--model={student}", f"--photos={tmp_path / 'photos'}")
+    found = json.loads(evaluate(*args, "--json").stdout)["not_sure"]
+    assert (found["below"], found["count"], found["turned_away"]) == (below, 6, 2)
+    said = f"  not sure below {rejection.limit(below)}: it rejects {intervals.share(2 / 6, 6)}, "
+    assert said in evaluate(*args).stdout
 
 
 @pytest.mark.slow

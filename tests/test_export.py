@@ -40,4 +40,4 @@ def test_it_writes_a_file_with_its_card_and_says_how_it_compares(tmp_path):
     assert (tmp_path / "student.safetensors.model.json").is_file()
     refused = export(f"--from={tmp_path}/nowhere", "--format=safetensors", f"--output={output}")
     assert refused.returncode == 2
-    assert last_line(refused).startswith(f"error: {tmp_path}/nowhere is not a hand-off")
+    assert last_line(refused).startswith(f"error: there is no model at {tmp_path}/nowhere: name a workdir")

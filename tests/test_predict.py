@@ -87,7 +87,8 @@ def test_it_says_of_which_photos_the_model_is_not_sure(place, tmp_path):
     assert result.returncode == 0
     heads = [line for line in result.stdout.splitlines() if not line.startswith(" ")]
     assert heads == [f"{place / 'photos' / name}: not sure, perhaps" for name in ("a.jpg", "b.png")]
-    assert result.stderr.splitlines() == ["not sure of 2 of 2 photos: the most probable class is below 100 %"]
+    line = "not sure of 2 of 2 photos: the most probable class is below a probability of 100 %"
+    assert result.stderr.splitlines() == [line]
     assert [row["sure"] for row in csv.DictReader(table.read_text().splitlines())] == ["no", "no"]
 
 

@@ -28,7 +28,9 @@ from jdnet_jax.process.progress import show
 
 command_line.define_config("All but student: the config to measure, such as configs/food101.py.")
 flags.declare_key_flag("config")  # --help lists it
-_FROM = flags.DEFINE_multi_string("from", None, "student: a workdir, a hand-off or an exported file; may be repeated.")
+_FROM = flags.DEFINE_multi_string(
+    "from", None, "student: a workdir, hand-off, exported file or hf-hub:OWNER/NAME; may be repeated."
+)
 _THREADS = flags.DEFINE_list("threads", ["1"], "student: numbers of CPUs to use, such as 1,2.")
 _SECONDS = flags.DEFINE_float("seconds", 10.0, "How long each figure is measured, after a warm-up.", lower_bound=0.1)
 _CLASSES = flags.DEFINE_integer("classes", 101, "All but student: classes of the networks.", lower_bound=2)

@@ -16,7 +16,8 @@ from jdnet_jax.benchmark import machine
 from jdnet_jax.export import exporter, formats
 from jdnet_jax.files.size_on_disk import size_on_disk
 from jdnet_jax.handoff import model_card
-from jdnet_jax.inference import flax_runner
+from jdnet_jax.inference import flax_runner, safetensors_runner
+from jdnet_jax.inference.open import has_weights, located
 from jdnet_jax.models.multiply_adds import multiply_adds
 from jdnet_jax.process import children
 from jdnet_jax.process.errors import UserError
@@ -27,8 +28,8 @@ def measure(models: Sequence[Path], threads: Sequence[int], seconds: float) -> d
     """Measures each model in separate processes, one photo at a time.
 
     Args:
-        models: workdirs, hand-offs or exported files. A hand-off is also exported to every format that can be had
-            here, for the time of the measurement.
+        models: each as for `open_model`. What has the weights is also exported to every format that can be had here,
+            for the time of the measurement.
         threads: numbers of CPUs to confine a process to.
         seconds: how long each latency is measured, after a warm-up.
 
@@ -85,11 +86,12 @@ def table(result: dict[str, Any]) -> str:
 
 def _jobs(model: Path) -> Iterator[tuple[str, Path, tuple[str, str] | None]]:
     """The files to measure, a model and its exports: name, path, format and quantisation."""
-    yield str(model), model, None
-    if handoff.is_handoff(model):
+    path = located(model)
+    yield str(model), path, None
+    if has_weights(path):
         for name, entry in formats.FORMATS.items():
             for quantize in entry.quantizations if entry.runs_here else ():
-                yield name if quantize == "none" else f"{name} {quantize}", model, (name, quantize)
+                yield name if quantize == "none" else f"{name} {quantize}", path, (name, quantize)
 
 
 def measure_one(path: Path, name: str, threads: Sequence[int], seconds: float) -> dict[str, Any]:
@@ -109,10 +111,15 @@ def measure_one(path: Path, name: str, threads: Sequence[int], seconds: float) -
         "dtype": card.dtype,
         "image_size": card.image_size,
         "multiply_adds": count_of_network,
-        "bytes": size_on_disk(handoff.find(path) or path),
+        "bytes": size_on_disk(_content(path)),
         "peak_memory": measurements[threads[0]]["peak_memory"],
         "latency": {str(count): _latency(result, 2 * count_of_network) for count, result in measurements.items()},
     }
+
+
+def _content(path: Path) -> Path:
+    """The part of a folder that is the student: a workdir and a folder from the hub have other files beside it."""
+    return path / safetensors_runner.WEIGHTS if safetensors_runner.is_pushed(path) else handoff.find(path) or path
 
 
 def _latency(result: dict[str, Any], flops: int) -> dict[str, float]:

@@ -69,17 +69,32 @@ def look(config: ConfigDict) -> FolderCheck:
     of_split = {split: Counter(photo.class_name for photo in photos) for split, photos in examination.divided.items()}
     counts = {name: {split: of_split[split][name] for split in SPLITS} for name in examination.listing.class_names}
     split = "; ".join(image_folder.how_divided(examination.listing, examination.divided, builder.builder_config))
-    smallest = min(counts, key=lambda name: counts[name]["train"])
     few = dataset.sizes["test"] < intervals.ENOUGH_PHOTOS
     facts = (
         *([f"split: {split}"] if split else []),
-        f"smallest class: {smallest}, with {counted(counts[smallest]['train'], 'photo')} to train on",
+        smallest(counts),
         sizes([print_.size for print_ in examination.fingerprints.values()]),
         exactness(dataset.sizes["test"]),
         *([f"few for a test: {intervals.advice(dataset.name)}"] if few else []),
     )
     suspicions = [*unlike_classes(counts), *findings(examination, config.image_size)]
     return FolderCheck(dataset, counts, facts, tuple(suspicions))
+
+
+def smallest(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """The class with the fewest training photos, in words.
+
+    Args:
+        counts: class -> split -> photos.
+
+    >>> smallest({"egg": {"train": 3}, "fig": {"train": 3}})
+    'every class has 3 photos to train on'
+    """
+    name = min(counts, key=lambda name: counts[name]["train"])
+    photos = counted(counts[name]["train"], "photo")
+    if len({row["train"] for row in counts.values()}) == 1:
+        return f"every class has {photos} to train on"
+    return f"smallest class: {name}, with {photos} to train on"
 
 
 def unlike_classes(counts: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:

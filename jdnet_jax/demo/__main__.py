@@ -1,8 +1,8 @@
 """A web page that recognises food with a student: `python -m jdnet_jax.demo --model=student.tflite`.
 
-The model is an exported file (`.tflite`, `.onnx`), or a workdir or hand-off, which is exported first. It runs in the
-browser, so photos stay there. The page can be installed as an app and then works without a network. With
-`--export=DIR` the page is written to a folder, for any web server.
+The model is an exported file (`.tflite`, `.onnx`), or a workdir, a hand-off or `hf-hub:OWNER/NAME`, which is exported
+first. It runs in the browser, so photos stay there. The page can be installed as an app and then works without a
+network. With `--export=DIR` the page is written to a folder, for any web server.
 
 npm fetches the runtimes for the browser once; `--build` does only that.
 """
@@ -16,7 +16,7 @@ from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import show
 
-_MODEL = flags.DEFINE_string("model", None, "A .tflite or .onnx file with its model.json, a workdir, or a hand-off.")
+_MODEL = flags.DEFINE_string("model", None, "A .tflite or .onnx file, a workdir, a hand-off, or hf-hub:OWNER/NAME.")
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "The interface to serve at; this machine alone can reach the default.")
 _PORT = flags.DEFINE_integer("port", 8000, "The port to serve at; 0 for any that is free.", 0, 65535)
 _EXPORT = flags.DEFINE_string("export", None, "A folder to write the page to, instead of serving it.")

@@ -39,20 +39,17 @@ class ModelFile:
 
 
 def load(path: Path) -> ModelFile:
-    """Reads an exported file, or exports a workdir or a hand-off to a TFLite file of floats first.
+    """Reads an exported file, or exports a student to a TFLite file of floats first.
+
+    Args:
+        path: of a `.tflite` or `.onnx` file, or what `open_student` opens: a workdir, say, or `hf-hub:OWNER/NAME`.
 
     Raises:
         UserError: there is nothing, it is of a format that no browser runs, has no card, cannot be exported, or does
             not look at photos as the page shows them.
     """
-    if not path.exists():
-        raise UserError(
-            f"there is no model at {path}: name a .tflite or .onnx file, a workdir or a hand-off (student/)"
-        )
     if path.suffix in _RUNTIMES and path.is_file():
         return _read(path)
-    if not path.is_dir() or (path / "saved_model.pb").exists():
-        raise UserError(f"{path} does not run in a browser: export the student as .tflite or .onnx")
     with _exported(path) as file:
         return _read(file)
 
@@ -83,11 +80,10 @@ def _exported(source: Path) -> Iterator[Path]:
     command_line.log_warnings_only()
     command_line.set_up_libraries()
 
-    from jdnet_jax import handoff
     from jdnet_jax.export import exporter
+    from jdnet_jax.inference.open import open_student
 
-    if (handed_off := handoff.find(source)) is not None:
-        _check(sums.checked_card(handed_off), source)
+    _check(open_student(source).card, source)
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder) / "student.tflite"
         exporter.export(exporter.Request(source, "tflite", "none", output, outputs="probabilities+activation"))

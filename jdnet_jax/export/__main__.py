@@ -1,10 +1,10 @@
 """Exports a trained student: `python -m jdnet_jax.export --from=runs/demo --format=tflite --output=student.tflite`.
 
-Only the hand-off is needed; with `--quantize=int8` also photos, of the run's prepared dataset or of `--calibrate`. The
-file takes pixels, uint8 RGB, and gives probabilities and the class activation map of the most probable class; a TFLite
-file gives the probabilities alone, as Android's tools want it, unless `--outputs=probabilities+activation` asks for
-both. Its answers are compared with the student's before it is put in place, on photos that it was not calibrated with.
-Its `model.json` lies beside it.
+Only the student is needed, a workdir, its hand-off or `hf-hub:OWNER/NAME`; with `--quantize=int8` also photos, of the
+run's prepared dataset or of `--calibrate`. The file takes pixels, uint8 RGB, and gives probabilities and the class
+activation map of the most probable class; a TFLite file gives the probabilities alone, as Android's tools want it,
+unless `--outputs=probabilities+activation` asks for both. Its answers are compared with the student's before it is put
+in place, on photos that it was not calibrated with. Its `model.json` lies beside it.
 
 With `--app=android` or `--app=web` the output is a folder with an app and the student in it: a Gradle project for
 Android Studio, or the page of `python -m jdnet_jax.demo` for any web server.
@@ -23,7 +23,7 @@ from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import show
 
-_FROM = flags.DEFINE_string("from", None, "A workdir, or a hand-off (student/).")
+_FROM = flags.DEFINE_string("from", None, "A workdir, a hand-off (student/), or hf-hub:OWNER/NAME.")
 _FORMAT = flags.DEFINE_string("format", "tflite", f"One of {', '.join(formats.FORMATS)}.")
 _QUANTIZE = flags.DEFINE_string("quantize", "none", f"One of {', '.join(formats.DTYPES)}; other than none for tflite.")
 _OUTPUTS = flags.DEFINE_string(

@@ -8,7 +8,6 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from jdnet_jax import handoff
 from jdnet_jax.config import views
 from jdnet_jax.export import exporter
 from jdnet_jax.export.exporter import Report, Request
@@ -16,6 +15,7 @@ from jdnet_jax.files import atomic
 from jdnet_jax.handoff import model_card
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference import colormap
+from jdnet_jax.inference.open import open_student
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.printable import printable
 
@@ -39,7 +39,7 @@ def write(request: Request) -> Report:
     folder = request.output
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UserError(f"--output={folder} is there already, perhaps with changes of yours: name a new folder")
-    _check(handoff.load(request.source)[1], request.source)
+    _check(open_student(request.source).card, request.source)
     with tempfile.TemporaryDirectory() as name:
         file = Path(name) / _FILE
         outputs = "probabilities+activation"

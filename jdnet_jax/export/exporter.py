@@ -1,4 +1,4 @@
-"""The export of a hand-off to one file, which is tested before it is put in place."""
+"""The export of a student to one file, which is tested before it is put in place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import jax
 from jaxtyping import PyTree
 
-from jdnet_jax import __version__, handoff
+from jdnet_jax import __version__
 from jdnet_jax.config import views
 from jdnet_jax.data import Dataset
 from jdnet_jax.data.datasets import find_prepared
@@ -22,7 +22,7 @@ from jdnet_jax.files.size_on_disk import size_on_disk
 from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference.flax_runner import FlaxRunner
-from jdnet_jax.inference.open import open_model
+from jdnet_jax.inference.open import open_model, open_student
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
 from jdnet_jax.run.workdir import Workdir
@@ -37,7 +37,7 @@ class Request:
     """A request for an export: source, format and options.
 
     Attributes:
-        source: a workdir or a hand-off.
+        source: what `open_student` opens: a workdir, say, or `hf-hub:OWNER/NAME`.
         file_format: one of `formats.FORMATS`.
         quantize: one of `formats.DTYPES`.
         output: where the file is to lie.
@@ -100,8 +100,9 @@ def export(request: Request) -> Report:
     """
     chosen = formats.check(request.file_format, request.quantize, request.outputs)
     outputs = (request.outputs or chosen.outputs[0]).split("+")
-    variables, card = handoff.load(request.source)
-    card = dataclasses.replace(card, dtype="float32")  # what every exported file is compared with
+    opened = open_student(request.source)
+    variables = jax.device_get(opened.variables)
+    card = dataclasses.replace(opened.card, dtype="float32")  # what every exported file is compared with
     if card.view == views.BOTH and (request.file_format not in _OF_TWO_INPUTS or request.quantize != "none"):
         raise UserError(
             f"{card.model} takes a photo and a mask, which only --format={' and '.join(_OF_TWO_INPUTS)} can express "

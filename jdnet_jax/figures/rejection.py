@@ -20,7 +20,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from jdnet_jax.figures import calibration, intervals
 
@@ -70,7 +70,7 @@ def of_splits(
     Returns:
         `below`: the threshold, 0 for none; `share`; `fitted_on`: the number of photos, 0 where it is not fitted; and
         split -> `count`, `turned_away`, `right_turned_away` (those whose answer would have been right) and `top1` of
-        the rest, None where none is left.
+        the others, None where none is left.
     """
     sure = {split: calibration.confidences(scores, temperature) for split, (scores, _) in logits.items()}
     photos = len(sure["val"])
@@ -78,15 +78,35 @@ def of_splits(
     below = fit(sure["val"], share) if fitted_on else 0.0
     summary: dict[str, Any] = {"below": below, "share": share, "fitted_on": fitted_on}
     for split, (scores, labels) in logits.items():
-        away, hits = sure[split] < below, scores.argmax(axis=1) == labels
-        rest = hits[~away]
-        summary[split] = {
-            "count": len(labels),
-            "turned_away": int(away.sum()),
-            "right_turned_away": int((away & hits).sum()),
-            "top1": float(rest.mean()) if len(rest) else None,
-        }
+        summary[split] = effect(sure[split], scores.argmax(axis=1) == labels, below)
     return summary
+
+
+def effect(confidences: Float[np.ndarray, " n"], hits: Bool[np.ndarray, " n"], below: float) -> dict[str, Any]:
+    """The effect of a threshold on photos: an entry of `of_splits`.
+
+    Args:
+        confidences: the probability of the most probable class of each photo.
+        hits: whether that class is right.
+        below: the threshold.
+    """
+    away = confidences < below
+    rest = hits[~away]
+    return {
+        "count": len(hits),
+        "turned_away": int(away.sum()),
+        "right_turned_away": int((away & hits).sum()),
+        "top1": float(rest.mean()) if len(rest) else None,
+    }
+
+
+def limit(below: float) -> str:
+    """A threshold in words.
+
+    >>> limit(0.4125)
+    'a probability of 41.25 %'
+    """
+    return f"a probability of {100 * below:.4g} %"
 
 
 def origin(summary: Mapping[str, Any]) -> str:
@@ -100,8 +120,8 @@ def origin(summary: Mapping[str, Any]) -> str:
     """
     photos = summary["val"]["count"]
     if summary["below"] > 0:
-        below, share = f"{100 * summary['below']:.4g} %", f"{100 * summary['share']:.3g} %"
-        return f'it is "not sure" below a probability of {below}, which is so for {share} of {photos:,} photos of val'
+        share = f"{100 * summary['share']:.3g} %"
+        return f'it is "not sure" below {limit(summary["below"])}, which is so for {share} of {photos:,} photos of val'
     never = 'it is never "not sure"'
     if summary["share"] == 0:
         return f"{never}: config.not_sure is 0"
@@ -118,8 +138,12 @@ def cost(of_split: Mapping[str, Any]) -> str:
 
     >>> cost({"count": 200, "turned_away": 10, "right_turned_away": 4, "top1": None})
     'it rejects 5 % of 200 (3 to 9), 4 of which were right'
+    >>> cost({"count": 200, "turned_away": 0, "right_turned_away": 0, "top1": 0.9})
+    'it rejects none of 200 photos'
     """
     count, away = of_split["count"], of_split["turned_away"]
+    if not away:
+        return f"it rejects none of {count:,} photos"
     share, right = intervals.share(away / count, count), f"{of_split['right_turned_away']:,}"
     told = f"it rejects {share}, {right} of which were right"
     if of_split["top1"] is None:

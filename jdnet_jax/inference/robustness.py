@@ -77,17 +77,16 @@ def conditions(
         for name, perturbation in perturbations.items():
             parts[name].append(scoring.examples(runner, perturbed(batch, perturbation, seed, on)))
     predictions = {name: scoring.joined(of_batches) for name, of_batches in parts.items()}
-    classes = len(runner.card.classes)
     drawn = bootstrap.figures(
         predictions[CLEAN].label,
         {name: photos.predicted for name, photos in predictions.items()},
-        classes,
+        len(runner.card.classes),
         draws,
         BOOTSTRAP_SEED,
         averaged,
     )
     return {
-        name: Condition(scoring.scores_of(photos, classes, averaged), drawn[name])
+        name: Condition(scoring.scores_of(photos, runner.card, averaged), drawn[name])
         for name, photos in predictions.items()
     }
 

@@ -55,8 +55,8 @@ def load_pushed(folder: Path) -> FlaxRunner:
     return runner
 
 
-def load_from_hub(source: str) -> FlaxRunner:
-    """Downloads a student that was pushed, and opens it.
+def downloaded(source: str) -> Path:
+    """The folder of a student on the hub, downloaded where it is not in the cache.
 
     Args:
         source: `hf-hub:OWNER/NAME`, see `hub.is_id`.
@@ -64,10 +64,14 @@ def load_from_hub(source: str) -> FlaxRunner:
     Raises:
         UserError: it cannot be downloaded, is not a student of this project, or has changed since it was pushed.
     """
+    if not hub.is_id(source):
+        raise UserError(
+            f"{source} is not a repository of the hub: write hf-hub:OWNER/NAME, with @REVISION where wanted"
+        )
     folder = hub.download_files(source, [WEIGHTS, model_card.FILE_NAME, checksums.NAME])
     if not is_pushed(folder):
         raise UserError(
             f"{source} has no {WEIGHTS} with a {model_card.FILE_NAME}, as a student of this project: its weights alone "
             f"are for config.student.init={source}"
         )
-    return load_pushed(folder)
+    return folder

@@ -10,7 +10,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from jdnet_jax.config import views
-from jdnet_jax.figures import calibration, classification
+from jdnet_jax.figures import calibration, classification, rejection
+from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference.runner import Runner
 
 _SMALLEST = np.finfo(np.float32).tiny  # stands in for a probability that was rounded to 0, whose logarithm is infinite
@@ -24,17 +25,19 @@ class Scores:
         result: counts, and as its loss the negative log-likelihood of the labels in nats, after the temperature.
         calibration_error: see `calibration.expected_calibration_error`.
         averaged: the classes that macro-F1 is the mean over; None for all that occur.
+        not_sure: the model's threshold as `below`, and its effect, see `rejection.effect`; None where it has none.
     """
 
     result: classification.Result
     calibration_error: float
     averaged: Collection[int] | None = None
+    not_sure: Mapping[str, Any] | None = None
 
     def summary(self) -> dict[str, Any]:
-        """top1 and its interval, top5, macro_f1, ece and nll as plain numbers, and the count."""
+        """top1 and its interval, top5, macro_f1, ece, nll, count and `not_sure` as plain numbers."""
         summary = self.result.summary() | {"macro_f1": classification.macro_f1(self.result.confusion, self.averaged)}
         nll, count = summary.pop("loss"), summary.pop("count")
-        return {**summary, "ece": self.calibration_error, "nll": nll, "count": count}
+        return {**summary, "ece": self.calibration_error, "nll": nll, "count": count, "not_sure": self.not_sure}
 
 
 class Examples(NamedTuple):
@@ -54,24 +57,27 @@ def score(runner: Runner, batches: Iterable[Mapping[str, np.ndarray]]) -> Scores
         runner: the model.
         batches: as for `examples`, with at least one photo in all.
     """
-    return scores_of(joined(examples(runner, batch) for batch in batches), len(runner.card.classes))
+    return scores_of(joined(examples(runner, batch) for batch in batches), runner.card)
 
 
-def scores_of(predictions: Examples, num_classes: int, averaged: Collection[int] | None = None) -> Scores:
+def scores_of(predictions: Examples, card: ModelCard, averaged: Collection[int] | None = None) -> Scores:
     """The figures of a model from its predictions.
 
     Args:
         predictions: at least one photo.
-        num_classes: of the model.
+        card: of the model.
         averaged: see `Scores`.
     """
+    num_classes, below = len(card.classes), card.not_sure_below
+    hits = predictions.predicted == predictions.label
     confusion = np.zeros((num_classes, num_classes), np.int64)
     np.add.at(confusion, (predictions.label, predictions.predicted), 1)
     loss = -np.mean(np.log(np.maximum(predictions.of_label, _SMALLEST), dtype=np.float64))
     return Scores(
         classification.Result(confusion, int(predictions.top5.sum()), float(loss)),
-        calibration.expected_calibration_error(predictions.of_predicted, predictions.predicted == predictions.label),
+        calibration.expected_calibration_error(predictions.of_predicted, hits),
         averaged,
+        {"below": below, **rejection.effect(predictions.of_predicted, hits, below)} if below else None,
     )
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 
+# Orbax warns of a checkpoint between two evaluations, which on purpose has no accuracy on val.
+_ON_PURPOSE = ("Requested `tracked_metric`",)
+
 
 def show_warnings() -> None:
     """Adds a `WarningsOnScreen` to the root logger."""
@@ -15,7 +18,7 @@ class WarningsOnScreen(logging.Handler):
     """Prints the first line of warnings to standard error.
 
     Exceptions are left out: libraries log them with tracebacks, sometimes several times, and the command reports the
-    cause in one line at its end. The log has all of it.
+    cause in one line at its end. What a library warns of but is meant so is left out too. The log has all of it.
     """
 
     def __init__(self) -> None:
@@ -23,8 +26,9 @@ class WarningsOnScreen(logging.Handler):
         super().__init__(logging.WARNING)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints one record, unless it tells of an exception."""
-        if record.exc_info:
+        """Prints one record, unless it tells of an exception or of what is meant so."""
+        message = record.getMessage()
+        if record.exc_info or message.startswith(_ON_PURPOSE):
             return
-        lines = record.getMessage().splitlines()
+        lines = message.splitlines()
         print(f"{record.levelname.lower()}: {lines[0] if lines else ''}", file=sys.stderr, flush=True)

@@ -2,7 +2,8 @@
 
 Sends its weights (`model.safetensors`, timm's names), `model.json`, the sums of both, the files of `--formats`, and a
 page (`README.md`) about its training, its tests with their uncertainty, and the origin of its weights. No photo
-is sent. `jdnet_jax.load("hf-hub:OWNER/NAME")` opens it, on any machine, and so does `--model` of predict and evaluate.
+is sent. `jdnet_jax.load("hf-hub:OWNER/NAME")` opens it, on any machine; predict, evaluate, export, demo and
+`benchmark student` take that name too.
 
 With `--output=DIR` all of it is written there instead, to be looked at, and nothing is sent. HF_TOKEN is a token that
 may write; HF_ENDPOINT names another server than the hub's.
@@ -22,7 +23,7 @@ from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import show
 
-_FROM = flags.DEFINE_string("from", None, "A workdir, or a hand-off (student/).")
+_FROM = flags.DEFINE_string("from", None, "A workdir, a hand-off (student/), or hf-hub:OWNER/NAME.")
 _FORMATS = flags.DEFINE_list("formats", ["tflite"], "Files for phones and browsers to send too, such as tflite,onnx.")
 _LICENCE = flags.DEFINE_string(
     "license", "", "The licence that you give it: the hub's name of one, such as apache-2.0."

@@ -13,7 +13,7 @@ from typing import Any
 
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.data.wording import listed
-from jdnet_jax.figures import calibration, intervals
+from jdnet_jax.figures import calibration, intervals, rejection
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.models import hub, pretrained
 from jdnet_jax.process.printable import printable
@@ -165,13 +165,23 @@ def _calibration(card: ModelCard, summary: Mapping[str, Any] | None) -> str:
 def _untested(card: ModelCard) -> str:
     what = [
         "Photos from other cameras, kitchens, days and countries than those of the data above: expect less there.",
-        f"Photos that show none of its {len(card.classes)} classes: it still names one of them.",
+        _other_things(card),
         "Several dishes in one photo, or food that is mostly hidden.",
         "Allergens, ingredients, calories or freshness, of which it says nothing. It is not for decisions on health.",
     ]
     if card.accuracy.get("test") is None:
         what.insert(0, "A test set: none is stated.")
     return "\n".join(f"- {line}" for line in what)
+
+
+def _other_things(card: ModelCard) -> str:
+    told = f"Anything that is none of its {len(card.classes)} classes"
+    if not card.not_sure_below:
+        return f"{told}, of which it names one all the same."
+    return (
+        f"{told}: where its best class is below {rejection.limit(card.not_sure_below)} (`not_sure_below` in "
+        '`model.json`) the answer should be "not sure". How many photos of other things that rejects is not known.'
+    )
 
 
 def _licences(starts: Mapping[str, tuple[str, str]] | None, licence: str) -> str:

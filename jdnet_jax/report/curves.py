@@ -27,7 +27,7 @@ _TERMS = {
 
 
 def section(run: RunRecord) -> Markup:
-    """All curves that `metrics.jsonl` has points for."""
+    """All curves that `metrics.jsonl` has two points for."""
     styles = line_styles(run)
     names = {key: term_name(_name(key), run.networks) for key in run.keys("loss/") if key != "loss/total"}
     shown = [
@@ -49,7 +49,7 @@ def section(run: RunRecord) -> Markup:
     ]
     shown = [figure for figure in shown if figure]
     if not shown:
-        return html.section("curves", "Curves", html.paragraph("No step was logged yet."))
+        return html.section("curves", "Curves", html.paragraph("There are no curves before two steps are logged."))
     more = [
         _group(run, "grad_norm/", "Gradient norms", styles),
         _group(run, "param_norm/", "Parameter norms", styles),
@@ -125,7 +125,7 @@ def _figure(
     drawn = []
     for i, (name, key) in enumerate(keys.items()):
         steps, values = run.series(key)
-        if steps:
+        if len(steps) > 1:  # one point is no curve
             drawn.append(Line(name, steps, values, styles.get(name, (i + (2 if len(keys) > 1 else 0)) % _STYLES)))
     if not drawn:
         return Markup("")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Iterable, Sequence
 from importlib import resources
 
@@ -15,6 +16,7 @@ from PIL import Image
 from jdnet_jax import __version__
 
 _QUALITY = 80  # of the JPEGs
+_OPTION = re.compile(r"(--[\w=.]*\w)")  # the parts at odd numbers of a split
 
 
 # The policy keeps the page from loading anything, whatever a class or a folder is called.
@@ -73,8 +75,9 @@ def section(name: str, title: str, *parts: Markup) -> Markup:
 
 
 def paragraph(text: str) -> Markup:
-    """A paragraph of plain text."""
-    return Markup("<p>{}</p>").format(text)
+    """A paragraph of plain text; options of commands, such as --folds=5, are not broken over lines."""
+    marked = [Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(_OPTION.split(text))]
+    return Markup("<p>{}</p>").format(Markup("").join(marked))
 
 
 def details(summary: str, content: Markup) -> Markup:

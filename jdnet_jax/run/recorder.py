@@ -55,7 +55,8 @@ class Recorder:
         """The writer of the run's figures, a context manager."""
         others = []
         if self._config.wandb and is_writer:
-            others.append(wandb_writer.WandbWriter(self._config.wandb, place.path, plain(self._config)))
+            before = metrics.read(place.metrics)
+            others.append(wandb_writer.WandbWriter(self._config.wandb, place.path, plain(self._config), before))
         return metrics.RunWriter(place.metrics, place.tensorboard, is_writer=is_writer, others=others)
 
     def log(self, writer: metrics.RunWriter, number: int, window: Sequence[Mapping[str, Array | Any]]) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import os
-from collections.abc import Mapping
+import secrets
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from jdnet_jax.files import atomic
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
 from jdnet_jax.run.metrics import JsonLinesWriter
+
+_FINISH = 120.0  # seconds that the end of a training waits for a server; the rest can be sent by `wandb sync`
 
 
 def check(project: str) -> None:
@@ -39,53 +44,81 @@ def check(project: str) -> None:
 class WandbWriter(JsonLinesWriter):
     """Sends the scalars of each step; nothing else: no code, no console, no machine's figures, no photo.
 
-    A resumed run continues the same one there. Steps that are logged again after a kill show their last values.
+    A resumed run continues the same one there; steps that are logged again after a kill show their last values. Offline
+    every start leaves a folder, and what `wandb sync` sends of one takes the place of what was sent before: so each
+    begins with the figures of the steps before it. If Weights & Biases fails, that is said and the training goes on.
     """
 
-    def __init__(self, project: str, folder: Path, config: Mapping[str, Any]):
+    def __init__(self, project: str, folder: Path, config: Mapping[str, Any], before: Iterable[Mapping[str, Any]] = ()):
         """Starts the run there, or resumes it.
 
         Args:
             project: `config.wandb`.
             folder: of the run, which gets wandb's files.
             config: of the run.
-
-        Raises:
-            UserError: the server does not take it.
+            before: what was logged before this start, as `metrics.read` gives it.
         """
-        import wandb
-
         super().__init__(folder)
-        settings = wandb.Settings(
-            console="off",
-            disable_git=True,
-            disable_code=True,
-            x_disable_stats=True,
-            x_disable_meta=True,
-            x_save_requirements=False,
-            silent=True,
-        )
-        try:
+        self._run: Any = None
+        with self._training_goes_on():
+            import wandb
+
+            settings = wandb.Settings(
+                console="off",
+                disable_git=True,
+                disable_code=True,
+                x_disable_stats=True,
+                x_disable_meta=True,
+                x_save_requirements=False,
+                silent=True,
+                **({"finish_timeout": _FINISH} if "finish_timeout" in wandb.Settings.model_fields else {}),
+            )
             self._run = wandb.init(
                 project=project,
-                name=folder.name,
-                id=hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:16],
+                name=folder.absolute().name,
+                id=_id_of(folder),
                 resume="allow",
                 dir=folder,
                 config=dict(config),
                 settings=settings,
             )
-        except wandb.errors.Error as error:
-            raise UserError(f"config.wandb={project}: {' '.join(str(error).split())[:200]}") from error
-        self._run.define_metric("*", step_metric="step")
+            self._run.define_metric("*", step_metric="step")
+            for line in before if self._run.offline else ():
+                self._log({name: value for name, value in line.items() if value is not None})
 
     def flush(self) -> None:
         """Sends the pending line."""
         if self._step is not None:
-            self._run.log({"step": self._step, **{name: np.float64(value) for name, value in self._values.items()}})
+            with self._training_goes_on():
+                self._log({"step": self._step, **self._values})
         self._step, self._values = None, {}
 
     def close(self) -> None:
         """Sends the pending line and ends the run there."""
         self.flush()
-        self._run.finish()
+        with self._training_goes_on():
+            if self._run is not None:
+                self._run.finish()
+
+    def _log(self, line: Mapping[str, float]) -> None:
+        if self._run is not None:
+            self._run.log({name: value if name == "step" else np.float64(value) for name, value in line.items()})
+
+    @contextlib.contextmanager
+    def _training_goes_on(self) -> Iterator[None]:
+        """A context in which a failure of the package, whatever it raises, ends the sending and not the training."""
+        try:
+            yield
+        except Exception as error:
+            self._run = None
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            say(f"warning: Weights & Biases fails ({reason}): it gets no more figures, metrics.jsonl has them all")
+
+
+def _id_of(folder: Path) -> str:
+    """The id of a run there: drawn at its first start, as another run may once have had the same folder's name."""
+    file = folder / "wandb" / "id.txt"
+    if not file.is_file():
+        file.parent.mkdir(exist_ok=True)
+        atomic.write_text(file, f"{secrets.token_hex(8)}\n")
+    return file.read_text(encoding="utf-8").strip()

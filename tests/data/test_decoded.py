@@ -87,6 +87,34 @@ def test_a_run_goes_on_with_the_same_bits(tiny, place, changes):
         )
 
 
+@pytest.mark.parametrize("changes", [{}, {"repeats": 2}, {"mixup": 0.8}])
+def test_classes_are_balanced_alike_with_and_without_the_cache(tiny, place, changes):
+    """Of train four photos of class 0 and one each of classes 1 and 2, which then come twice an epoch."""
+    labels = tiny.labels("train")
+    kept = [*np.flatnonzero(labels == 0), *(int(np.flatnonzero(labels == label)[0]) for label in (1, 2))]
+    records = tiny.records["train"].filter(lambda index, _: tf.reduce_any(index == tf.constant(kept, tf.int64)))
+    records = records.map(lambda _, record: record).enumerate()
+    sizes = {**tiny.sizes, "train": len(kept)}
+    unlike = dataclasses.replace(tiny, records={**tiny.records, "train": records}, sizes=sizes, balance=1.0)
+    known = data.with_decoded(unlike, run_config(LARGE))
+    assert known.decoded is not None
+    ours, theirs = (stream(dataset, 9, batch_size=6, **changes) for dataset in (known, unlike))
+    assert ours.keys() == theirs.keys()
+    for name in ours.keys() - {"image"}:  # photos, classes, and where photos are mixed with whom and how much
+        np.testing.assert_array_equal(ours[name], theirs[name])
+    lossless = ours["label"] % 2 == 0 if "mixup" not in changes else np.zeros(len(ours["label"]), bool)
+    np.testing.assert_array_equal(ours["image"][lossless], theirs["image"][lossless])
+    assert np.abs(ours["image"].astype(int) - theirs["image"]).mean() < 2  # JPEG's quicker transform
+    per_epoch = len(kept) * changes.get("repeats", 1)
+    whole = len(ours["label"]) // per_epoch * per_epoch
+    for epoch in ours["label"][:whole].reshape(-1, per_epoch):
+        assert np.bincount(epoch).tolist() == [per_epoch // 3] * 3
+    for start in (1, 5, 8):
+        resumed = stream(data.with_decoded(unlike, run_config(LARGE)), 1, batch_size=6, start_step=start, **changes)
+        for name in ours:
+            np.testing.assert_array_equal(resumed[name], ours[name][6 * start : 6 * start + 6])
+
+
 def test_they_are_decoded_once(tiny, place, monkeypatch):
     first = data.with_decoded(tiny, run_config(SMALL)).decoded
     monkeypatch.setattr(decoded, "write", lambda *_: pytest.fail("decoded again"))

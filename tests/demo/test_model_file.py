@@ -55,9 +55,9 @@ def test_what_no_browser_runs_is_one_line(tmp_path):
     (tmp_path / "empty").mkdir()
     for path, message in {
         tmp_path / "nothing.tflite": "there is no model at .*nothing.tflite",
-        write(tmp_path / "a.safetensors", b"x"): "a.safetensors does not run in a browser: export the student",
-        tmp_path / "saved": "saved does not run in a browser: export the student",
-        tmp_path / "empty": "empty is not a hand-off",
+        write(tmp_path / "a.stablehlo", b"x"): "a.stablehlo was exported without the weights: name the workdir",
+        tmp_path / "saved": "saved was exported without the weights: name the workdir",
+        tmp_path / "empty": "empty is not a model of this project",
         write(
             tmp_path / "lone.tflite", b"\0\0\0\0TFL3", card=False
         ): "lone.tflite has no lone.tflite.model.json beside it",

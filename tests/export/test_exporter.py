@@ -145,8 +145,8 @@ def test_int8_without_photos_says_where_to_get_them(source, tmp_path):
     assert not [*tmp_path.iterdir()]
 
 
-def test_what_is_no_hand_off(tmp_path):
-    with pytest.raises(UserError, match="is not a hand-off"):
+def test_what_is_no_student(tmp_path):
+    with pytest.raises(UserError, match="is not a model of this project"):
         export(Request(tmp_path, "stablehlo", "none", tmp_path / "student.stablehlo"))
 
 

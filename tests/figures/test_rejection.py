@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jdnet_jax.figures import rejection
+from jdnet_jax.figures import calibration, rejection
 from jdnet_jax.figures.rejection import HIGHEST, fit
 
 
@@ -84,6 +84,19 @@ def test_there_is_none_where_it_cannot_be_fitted_or_is_not_wanted(photos, share,
     assert found["below"] == 0
     assert found["test"]["turned_away"] == 0
     assert rejection.origin(found) == f'it is never "not sure": {why}'
+
+
+def test_the_effect_of_a_threshold_is_that_of_the_splits():
+    logits, labels = splits()["test"]
+    found = rejection.of_splits(splits(), 1.0, 0.05, unseen=True)
+    sure, hits = calibration.confidences(logits, 1.0), logits.argmax(axis=1) == labels
+    assert rejection.effect(sure, hits, found["below"]) == found["test"]
+    assert rejection.effect(sure, hits, 0.0) == {
+        "count": 200,
+        "turned_away": 0,
+        "right_turned_away": 0,
+        "top1": 0.75,
+    }
 
 
 def test_where_all_is_turned_away_nothing_is_said_of_the_rest():

@@ -2,8 +2,11 @@ import json
 import shutil
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
+from jdnet_jax.export.exporter import Request, export
+from jdnet_jax.files import checksums
 from jdnet_jax.handoff import model_card
 from jdnet_jax.inference import open as opening
 from jdnet_jax.inference.flax_runner import FlaxRunner
@@ -64,6 +67,36 @@ def test_what_is_no_model_of_ours(tmp_path):
     (tmp_path / "odd.tflite").mkdir()
     with pytest.raises(UserError, match="is not a model of this project"):
         opening.open_model(tmp_path / "odd.tflite")
+
+
+@pytest.mark.parametrize("name", ["student.tflite", "student.onnx", "student.stablehlo", "saved/saved_model.pb"])
+def test_a_file_that_was_exported_is_no_student_to_export_from(tmp_path, name):
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.touch()
+    path = file.parent if file.suffix == ".pb" else file
+    assert not opening.has_weights(path)
+    with pytest.raises(UserError, match=r"was exported without the weights: name the workdir, hand-off or hf-hub:OWN"):
+        opening.open_student(path)
+
+
+def test_what_export_starts_from(student, tmp_path):
+    pushed = tmp_path / "pushed"
+    pushed.mkdir()
+    export(Request(student, "safetensors", "none", tmp_path / "student.safetensors"))
+    shutil.copy(tmp_path / "student.safetensors", pushed / "model.safetensors")
+    shutil.copy(tmp_path / "student.safetensors.model.json", pushed / "model.json")
+    checksums.write(pushed, ["model.safetensors", "model.json"])
+    photo = np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3), dtype=np.uint8)
+    expected = opening.open_model(student).run(photo).probabilities
+    for path in (student, student.parent, tmp_path / "student.safetensors", pushed):
+        assert opening.has_weights(path)
+        for opened in (opening.open_model(path), opening.open_student(path)):
+            assert isinstance(opened, FlaxRunner)
+            np.testing.assert_array_equal(opened.run(photo).probabilities, expected)
+    # From any of these to a file, whose answers are compared with the student's.
+    report = export(Request(pushed, "stablehlo", "none", tmp_path / "student.stablehlo"))
+    assert report.comparison.agreement == 1
 
 
 def test_a_run_that_has_not_finished(tmp_path):

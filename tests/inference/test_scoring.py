@@ -43,6 +43,21 @@ def test_the_figures_by_hand():
     expected = np.zeros((7, 7), int)
     expected[0, 0] = expected[2, 1] = expected[5, 0] = 1
     np.testing.assert_array_equal(scores.result.confusion, expected)
+    assert summary["not_sure"] is None  # this model has no threshold
+
+
+class Doubting(Told):
+    card = tiny_student.card(not_sure_below=0.5)
+
+
+def test_what_a_threshold_turns_away_by_hand():
+    rows = [[70, 30, 0, 0, 0, 0, 0], [50, 30, 20, 0, 0, 0, 0], [40, 30, 30, 0, 0, 0, 0], [49, 51, 0, 0, 0, 0, 0]]
+    rows += [[30, 40, 30, 0, 0, 0, 0]]
+    scores = scoring.score(Doubting(), [batch(rows, [0, 1, 0, 1, 2])])
+    # The third (right) and the last (wrong) are below; of the other three the first and the fourth are right.
+    expected = {"below": 0.5, "count": 5, "turned_away": 2, "right_turned_away": 1, "top1": pytest.approx(2 / 3)}
+    assert scores.summary()["not_sure"] == expected
+    assert scores.summary()["top1"] == pytest.approx(3 / 5)  # of all photos, whatever is turned away
 
 
 def test_of_equal_probabilities_the_first_class_comes_first():

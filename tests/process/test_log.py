@@ -20,4 +20,5 @@ def test_the_first_line_of_a_warning_is_printed_and_no_traceback(logger, capsys)
         raise ZeroDivisionError
     except ZeroDivisionError:
         logger.exception("a thread failed")
+    logger.warning("Requested `tracked_metric`; did not provide metrics.")  # of Orbax, and meant so
     assert capsys.readouterr().err.splitlines() == ["warning: 3 of them", "error: "]

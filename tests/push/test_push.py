@@ -7,8 +7,10 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from tests import tiny_student
 from tests.commands import ROOT, command, last_line
@@ -62,8 +64,13 @@ def loaded(environment, *sources):
         "    except UserError as error: print('error:', error)\n"
         "    else: print(student.classes[:2], student.predict(photo)[0].probabilities.tolist())"
     )
+    return python(code, environment, *sources).stdout.splitlines()
+
+
+def python(code, environment, *args):
+    """What a process of Python printed, which has ended well."""
     result = subprocess.run(
-        [sys.executable, "-c", code, *map(str, sources)],
+        [sys.executable, "-c", code, *map(str, args)],
         cwd=ROOT,
         env={**os.environ, **environment},
         capture_output=True,
@@ -71,7 +78,7 @@ def loaded(environment, *sources):
         check=False,
     )
     assert result.returncode == 0, result.stderr
-    return result.stdout.splitlines()
+    return result
 
 
 @pytest.mark.slow
@@ -134,6 +141,42 @@ def test_it_comes_back_as_it_was_or_not_at_all(hub, pushed, environment, source)
     assert "tflite" not in str([path for _, path in hub.asked if "/resolve/" in path])  # only what is needed
     # From the cache where the hub is not reached.
     assert loaded({**environment, "HF_HUB_OFFLINE": "1"}, "hf-hub:ann/my-food") == [here]
+
+
+@pytest.mark.slow
+def test_what_takes_a_student_takes_its_name_on_the_hub(pushed, environment, source, tmp_path):
+    name = "hf-hub:ann/my-food"
+    file = tmp_path / "student.stablehlo"
+    result = command("export", f"--from={name}", "--format=stablehlo", f"--output={file}", **environment)
+    assert result.returncode == 0, result.stderr
+    assert "the same class as the student on 100.00%" in result.stdout
+    photo = tmp_path / "photo.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 50, 3), dtype=np.uint8)).save(photo)
+    predicted = [
+        json.loads(command("predict", f"--model={model}", str(photo), "--json", **environment).stdout)["top"]
+        for model in (source, name, file)
+    ]
+    assert predicted[0] == predicted[1]
+    assert predicted[2][0]["class"] == predicted[0][0]["class"]
+
+
+@pytest.mark.slow
+def test_page_and_benchmark_of_a_student_on_the_hub(pushed, environment):
+    pytest.importorskip("ai_edge_litert", reason="the extra [export] is not installed")
+    code = (
+        "from pathlib import Path\nfrom jdnet_jax.benchmark import student\nfrom jdnet_jax.demo import model_file\n"
+        "name = Path('hf-hub:ann/my-food')\n"
+        "file = model_file.load(name)\nprint(file.runtime, file.card.classes[:2])\n"
+        "student.measure_one = lambda path, name, *_: {'model': name, 'there': path.exists()}\n"
+        "student.exporter.export = lambda request: request.output.write_text(str(request.source.exists()))\n"
+        "for row in student.measure([name], [1], 1.0)['models']: print(*row.values())"
+    )
+    result = python(code, environment)
+    page, downloaded, *exported = result.stdout.splitlines()
+    assert page == "litert ('apple', 'bread')"
+    assert downloaded == "hf-hub:ann/my-food True"
+    assert "tflite int8 True" in exported
+    assert "--from=hf-hub:ann/my-food --outputs=probabilities+activation --output=student.tflite" in result.stderr
 
 
 @pytest.mark.slow

@@ -21,6 +21,11 @@ def test_a_table_escapes_text_and_tells_numbers_to_the_script():
     assert 'data-value="">–' in made
 
 
+def test_options_in_a_paragraph_are_not_broken_over_lines():
+    made = html.paragraph("train with --folds=5 <x>, or evaluate --photos=FOLDER.")
+    assert made == ("<p>train with <code>--folds=5</code> &lt;x&gt;, or evaluate <code>--photos=FOLDER</code>.</p>")
+
+
 def test_a_photo_is_kept_at_no_more_than_twice_the_size_it_is_shown_at():
     made = html.photo(np.zeros((300, 300, 3), np.uint8), "a <photo>", 50)
     assert isinstance(made, Markup)

@@ -193,8 +193,10 @@ def test_a_run_that_has_only_begun(tmp_path):
     for path in (place.metrics, place.data, place.command, *place.snapshots.iterdir()):
         path.unlink()
     made = page.of_run(run_record.read(place))
-    assert "No step was logged yet." in made
+    assert "There are no curves before two steps are logged." in made
     assert "This run has no activation maps." in made
+    place.metrics.write_text('{"step": 5, "loss/total": 2.0, "accuracy/student": 0.5}\n')
+    assert "There are no curves before two steps" in page.of_run(run_record.read(place))  # one point is no curve
     assert "started from Python" in made
 
 

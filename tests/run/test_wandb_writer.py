@@ -1,12 +1,13 @@
 """Weights & Biases in its offline mode, which sends nothing."""
 
 import json
+import shutil
 import sys
 
 import pytest
 
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.run import wandb_writer
+from jdnet_jax.run import metrics, wandb_writer
 
 
 def test_without_a_project_nothing_is_asked(monkeypatch):
@@ -41,11 +42,30 @@ def _records(content):
             parts = b""
 
 
+def _written(wandb, place):
+    """What each of wandb's files in a folder says, the oldest first: the rows of figures, the config, the run."""
+    from wandb.proto import wandb_internal_pb2
+
+    wandb.teardown()  # its own process has then written everything
+    for file in sorted(place.glob("wandb/offline-run-*/*.wandb"), key=lambda file: file.stat().st_mtime_ns):
+        rows, config, run = [], {}, None
+        for data in _records(file.read_bytes()):
+            record = wandb_internal_pb2.Record()
+            record.ParseFromString(data)
+            if record.HasField("history"):
+                found = {
+                    item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in record.history.item
+                }
+                rows.append({key: value for key, value in found.items() if not key.startswith("_")})
+            if record.HasField("run"):
+                config |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
+                run = record.run
+        yield rows, config, run
+
+
 @pytest.mark.filterwarnings("default")  # of the package itself
 def test_the_figures_of_each_step_are_there_once(tmp_path, monkeypatch):
     wandb = pytest.importorskip("wandb", reason="the extra [wandb] is absent")
-    from wandb.proto import wandb_internal_pb2
-
     monkeypatch.setenv("WANDB_MODE", "offline")
     place = tmp_path / "my run"
     place.mkdir()
@@ -54,21 +74,75 @@ def test_the_figures_of_each_step_are_there_once(tmp_path, monkeypatch):
     writer.write_scalars(10, {"loss/total": 2.0})
     writer.write_scalars(10, {"accuracy/student": 0.5})
     writer.close()
-    wandb.teardown()  # its own process has then written everything
-    (file,) = place.glob("wandb/offline-run-*/*.wandb")
-    rows, config = [], {}
-    for data in _records(file.read_bytes()):
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        if record.HasField("history"):
-            found = {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in record.history.item}
-            rows.append({key: value for key, value in found.items() if not key.startswith("_")})
-        if record.HasField("run"):
-            config |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
-            assert record.run.project == "food"
-    assert rows == [
+    ((rows, config, run),) = _written(wandb, place)
+    lines = [
         {"step": 0, "val/student/top1": 0.25},
         {"step": 10, "loss/total": 2.0, "accuracy/student": 0.5},
     ]
+    assert rows == lines
     assert config["seed"] == 3
+    assert (run.project, run.display_name) == ("food", "my run")
     assert not [path for path in place.rglob("*") if path.name in ("output.log", "diff.patch", "requirements.txt")]
+    # A second start is the same run, and as its folder replaces the first where both are sent, it has all.
+    writer = wandb_writer.WandbWriter("food", place, {"seed": 3}, [*lines, {"step": 15, "loss/mskd": None}])
+    writer.write_scalars(20, {"loss/total": 1.0})
+    writer.close()
+    _, (rows, _, again) = _written(wandb, place)
+    assert rows == [*lines, {"step": 15}, {"step": 20, "loss/total": 1.0}]
+    assert again.run_id == run.run_id
+    # Another run whose folder has the same name is another one there.
+    shutil.rmtree(place / "wandb")
+    wandb_writer.WandbWriter("food", place, {}).close()
+    ((_, _, other),) = _written(wandb, place)
+    assert other.run_id != run.run_id
+
+
+class Failing:
+    """A stand-in for the package that fails at one of its calls."""
+
+    def __init__(self, fails_at):
+        self._fails_at, self.called = fails_at, []
+        self.offline = False
+        self.Settings = type("Settings", (), {"model_fields": {}, "__init__": lambda self, **_: None})
+
+    def _call(self, name):
+        self.called.append(name)
+        if name == self._fails_at:
+            raise BrokenPipeError(f"the service is\ngone at {name}")
+
+    def init(self, **_):
+        self._call("init")
+        return self
+
+    def define_metric(self, *_, **__):
+        self._call("define_metric")
+
+    def log(self, _):
+        self._call("log")
+
+    def finish(self):
+        self._call("finish")
+
+
+@pytest.mark.parametrize(
+    ("fails_at", "called"),
+    [
+        ("init", ["init"]),
+        ("define_metric", ["init", "define_metric"]),
+        ("log", ["init", "define_metric", "log"]),
+        ("finish", ["init", "define_metric", "log", "log", "finish"]),
+    ],
+)
+def test_what_fails_there_does_not_end_the_training(tmp_path, monkeypatch, capsys, fails_at, called):
+    package = Failing(fails_at)
+    monkeypatch.setitem(sys.modules, "wandb", package)
+    writer = wandb_writer.WandbWriter("food", tmp_path, {})
+    everything = metrics.RunWriter(tmp_path / "m.jsonl", tmp_path / "tb", is_writer=True, others=[writer])
+    with everything:
+        everything.write_scalars(1, {"loss/total": 2.0})
+        everything.write_scalars(2, {"loss/total": 1.0})
+    assert package.called == called
+    assert metrics.read(tmp_path / "m.jsonl") == [{"step": 1, "loss/total": 2.0}, {"step": 2, "loss/total": 1.0}]
+    said = capsys.readouterr().err
+    assert said.count("warning: ") == 1
+    assert f"Weights & Biases fails (the service is gone at {fails_at}): it gets no more figures" in said
