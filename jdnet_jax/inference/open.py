@@ -56,8 +56,8 @@ def open_model(source: str | os.PathLike[str]) -> Runner:
         source: as for `located`; an exported file has its `model.json` beside it.
 
     Raises:
-        UserError: as `located`, or it is not a model of this project, has a newer format version, is damaged or changed,
-            or what its format needs is not installed.
+        UserError: as `located`, or it is not a model of this project, has a newer format version, is damaged or
+            changed, or what its format needs is not installed.
     """
     path = located(source)
     name = _SAVED_MODEL if (path / _SAVED_MODEL_FILE).is_file() else _RUNNERS.get(path.suffix)
