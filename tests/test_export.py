@@ -17,8 +17,8 @@ def export(*args, **how):
         (("runs/demo",), "unexpected argument 'runs/demo'"),
         (("--from=runs/demo",), "--output is missing"),
         (("--from=a", "--output=b.tflite", "--format=tflight"), "--format=tflight is unknown"),
-        (("--from=a", "--output=b", "--app=web", "--quantize=int8"), "--app=web chooses --quantize by itself"),
-        (("--from=a", "--output=b", "--app=android", "--format=onnx"), "--app=android chooses --format by itself"),
+        (("--from=a", "--output=b", "--app=web", "--quantize=int8"), "--app=web sets --quantize: leave it out"),
+        (("--from=a", "--output=b", "--app=android", "--format=onnx"), "--app=android sets --format: leave it out"),
         (("--from=a", "--output=b.onnx", "--format=stablehlo", "--quantize=int8"), "--format=stablehlo has no"),
     ],
 )

@@ -379,10 +379,8 @@ def test_where_the_data_lies_may_change_between_starts(finished, whole_run):
 
 def test_the_workdir_of_another_config_is_left_alone(finished, whole_run):
     workdir, _ = finished
-    with pytest.raises(
-        UserError, match=r"belongs to a run of another config, which differs in batch_size, seed: choose"
-    ):
-        train.train_and_evaluate(whole_run(batch_size=8, seed=1), workdir)
+    with pytest.raises(UserError, match=r"belongs to a run of another config, which differs in epochs, seed: choose"):
+        train.train_and_evaluate(whole_run(epochs=9.0, seed=1), workdir)
 
 
 def test_how_often_to_log_may_change_between_starts(finished, whole_run):

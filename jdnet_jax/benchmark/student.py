@@ -28,8 +28,8 @@ def measure(models: Sequence[Path], threads: Sequence[int], seconds: float) -> d
     """Measures each model in separate processes, one photo at a time.
 
     Args:
-        models: each as for `open_model`. What has the weights is also exported to every format that can be had here,
-            for the time of the measurement.
+        models: each as for `open_model`. A folder that has the weights is also exported to every format that can be
+            had here, for the time of the measurement.
         threads: numbers of CPUs to confine a process to.
         seconds: how long each latency is measured, after a warm-up.
 
@@ -88,7 +88,7 @@ def _jobs(model: Path) -> Iterator[tuple[str, Path, tuple[str, str] | None]]:
     """The files to measure, a model and its exports: name, path, format and quantisation."""
     path = located(model)
     yield str(model), path, None
-    if has_weights(path):
+    if path.is_dir() and has_weights(path):
         for name, entry in formats.FORMATS.items():
             for quantize in entry.quantizations if entry.runs_here else ():
                 yield name if quantize == "none" else f"{name} {quantize}", path, (name, quantize)

@@ -32,7 +32,7 @@ def finish(converted: bytes, card: ModelCard, author: str, licence: str, outputs
     # The channels distinguish a photo from a mask, in whatever order the converter leaves them.
     inputs = {MASK if graph.tensors[i].shape[-1] == 1 else INPUT: i for i in graph.inputs}
     graph.inputs = np.array([inputs[name] for name in (INPUT, MASK) if name in inputs], np.int32)
-    named = {**inputs, **dict(zip(outputs, graph.outputs, strict=True))}
+    named = {name: int(i) for name, i in (*inputs.items(), *zip(outputs, graph.outputs, strict=True))}
     for i, tensor in enumerate(graph.tensors):
         # Inner tensors are named after the Flax modules: of use to somebody who looks for an operation in a file of
         # floats, and half a per cent of a quantised one.
@@ -80,7 +80,7 @@ def _add_softmax(model: schema.ModelT, temperature: float) -> None:
 def _signature(named: dict[str, int], outputs: Sequence[str]) -> schema.SignatureDefT:
     def entry(name: str) -> schema.TensorMapT:
         result = schema.TensorMapT()
-        result.name, result.tensorIndex = name, int(named[name])
+        result.name, result.tensorIndex = name, named[name]
         return result
 
     signature = schema.SignatureDefT()

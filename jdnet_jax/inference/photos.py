@@ -113,9 +113,7 @@ def view(record: bytes, card: ModelCard, mask: Path | None = None) -> UInt8[np.n
         raise UnreadablePhotoError("truncated or not an image") from None
 
 
-def view_of(
-    photo: str | os.PathLike[str] | UInt8[np.ndarray, "height width 3"], card: ModelCard
-) -> UInt8[np.ndarray, "size size 3"]:
+def view_of(photo: str | os.PathLike[str] | np.ndarray, card: ModelCard) -> UInt8[np.ndarray, "size size 3"]:
     """The view of a file, or of pixels as a viewer shows them, for a model of whole photos.
 
     Raises:

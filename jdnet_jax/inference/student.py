@@ -47,8 +47,8 @@ from jdnet_jax.inference.flax_runner import FlaxRunner
 from jdnet_jax.inference.runner import Runner
 from jdnet_jax.process.errors import UserError
 
-#: A photo: its file, or its pixels as a viewer shows them, RGB [height, width, 3].
-Photo = str | os.PathLike[str] | UInt8[np.ndarray, "height width 3"]
+#: A photo: its file, or its pixels as a viewer shows them, uint8, RGB [height, width, 3].
+Photo = str | os.PathLike[str] | np.ndarray
 
 _BATCH = 32  # photos that are in memory at once
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jdnet_jax.models.padding import Pads
@@ -20,7 +20,7 @@ def convolve(
     pads: Pads,
     groups: int = 1,
     precision: lax.Precision | None = None,
-    dtype: jnp.dtype | None = None,
+    dtype: DTypeLike | None = None,
 ) -> Float[Array, "batch out_height out_width c_out"]:
     """Convolution (a cross-correlation, as everywhere in deep learning) as one operation of XLA.
 

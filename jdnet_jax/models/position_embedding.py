@@ -14,9 +14,7 @@ from jdnet_jax.process.progress import say
 NAME = "pos_embed"
 
 
-def fit(
-    embedding: Float[np.ndarray, "1 tokens channels"], shape: tuple[int, ...], prefix: int, name: str
-) -> Float[np.ndarray, "1 new_tokens channels"]:
+def fit(embedding: Float[np.ndarray, ...], shape: tuple[int, ...], prefix: int, name: str) -> Float[np.ndarray, ...]:
     """The embeddings resized to a network's grid, with a line on standard error if they change.
 
     They are resized bicubically with antialiasing, as timm does it (`resample_abs_pos_embed`); those of the tokens

@@ -20,6 +20,7 @@ import functools
 import jax
 import jax.numpy as jnp
 from jax import lax
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from jdnet_jax.models import batch_norm, lowering
@@ -41,8 +42,9 @@ def product_norm(
     """
     y = conv(x)
     widens = conv.kernel_size == conv.stride == conv.groups == 1 and 2 * x.shape[-1] <= conv.features
-    pays = widens and x.size // x.shape[-1] > conv.features
-    if not (train and pays and conv.dtype == norm.dtype == jnp.bfloat16 and lowering.on_tpu()):
+    if not (train and widens and conv.dtype == norm.dtype == jnp.bfloat16 and lowering.on_tpu()):
+        return norm(y, train=train)
+    if x.size // x.shape[-1] <= conv.features:
         return norm(y, train=train)
     kernel: Array = conv.get_variable("params", "kernel")
     return norm(y, train=train, normalize=functools.partial(_normalize, x.astype(norm.dtype), kernel[0, 0]))
@@ -113,6 +115,6 @@ def _over_positions(a: Array, b: Array) -> Array:
     return lax.dot_general(a, b, ((_AXES, _AXES), ((), ())), preferred_element_type=jnp.float32)
 
 
-def _product(x: Array, matrix: Array, dtype: jnp.dtype) -> Array:
+def _product(x: Array, matrix: Array, dtype: DTypeLike) -> Array:
     """Each position's channels, times a matrix that is rounded to the dtype of `x`."""
     return convolve(x, matrix.astype(x.dtype)[None, None], 1, ((0, 0), (0, 0)), dtype=dtype)

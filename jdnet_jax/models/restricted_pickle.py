@@ -14,7 +14,7 @@ from __future__ import annotations
 import io
 import mmap
 import pickletools
-from collections.abc import Callable, Collection, Iterable, Mapping, Sized
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Sized
 from typing import IO, Any, Final, cast
 
 
@@ -190,7 +190,7 @@ def _extend(target: Any, items: list[Any]) -> None:
     target.extend(items)
 
 
-def _update(target: Any, items: Iterable[tuple[Any, Any]]) -> None:
+def _update(target: Any, items: Iterable[Sequence[Any]]) -> None:
     if target is INERT:
         return
     if not isinstance(target, dict):

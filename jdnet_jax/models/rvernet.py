@@ -82,7 +82,7 @@ class RveRNet(nn.Module):
         return InputSpec(roi.mean + context.mean, roi.std + context.std, max(spec.size for spec in specs))
 
     @nn.compact
-    def __call__(self, images: Float[Array, "batch height width 6"], *, train: bool = False) -> Outputs:
+    def __call__(self, images: Float[Array, "batch height width channels"], *, train: bool = False) -> Outputs:
         """Runs both branches on normalised images.
 
         Raises:

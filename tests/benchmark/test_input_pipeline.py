@@ -1,5 +1,8 @@
+from unittest import mock
+
 import pytest
 
+from jdnet_jax import data
 from jdnet_jax.benchmark import accelerators, compilation, input_pipeline
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.process.errors import UserError
@@ -9,7 +12,7 @@ from jdnet_jax.process.errors import UserError
 def rates(monkeypatch):
     """An input of 2,000 images a second of CPU time, whose data are not there."""
     monkeypatch.setattr(input_pipeline.run_check, "check", lambda *_, **__: None)
-    dataset = type("Dataset", (), {"protocol": "photos", "decoded": None})
+    dataset = mock.Mock(spec=data.Dataset, protocol="photos", decoded=None)
     monkeypatch.setattr(input_pipeline.data, "prepare", lambda _: dataset)
     monkeypatch.setattr(input_pipeline, "_STREAMS", dict.fromkeys(input_pipeline.STAGES, lambda *_: iter(())))
     monkeypatch.setattr(input_pipeline, "_rate", lambda *_: input_pipeline.Rate(3000.0, 2000.0))

@@ -96,12 +96,12 @@ def test_one_record_more(folder):
         writer.write(b"record")
     file.write_bytes(file.read_bytes() + (folder / "more").read_bytes())
     (folder / "more").unlink()
-    assert f"{file} holds 8 records, where dataset_info.json tells of 7 records" in complaint(folder)
+    assert f"{file} holds 8 records, but dataset_info.json lists 7 records" in complaint(folder)
 
 
 def test_train_in_the_place_of_test(folder):
     shutil.copy(file_of(folder, "train"), file_of(folder, "test"))
-    assert "holds 13 records, where dataset_info.json tells of 7 records" in complaint(folder)
+    assert "holds 13 records, but dataset_info.json lists 7 records" in complaint(folder)
 
 
 def test_other_records_of_the_same_number(folder):

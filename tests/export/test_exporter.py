@@ -100,7 +100,7 @@ def test_int8_from_a_folder_of_photos(resnet, source, photos, tmp_path, capsys):
     report = export(request)
     assert report.comparison.source == f"2 photos of {photos} that it was not calibrated with"
     assert report.comparison.count == 2
-    assert f"warning: 4 photos of {photos} are few" in capsys.readouterr().err
+    assert f"warning: 4 photos of {photos} are too few to calibrate" in capsys.readouterr().err
     about = json.loads((tmp_path / "student.tflite.model.json").read_text())
     assert (about["format"], about["dtype"]) == ("tflite", "int8")
     assert about["export"]["calibration"] == f"4 photos of {photos}"

@@ -1,4 +1,5 @@
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -21,7 +22,7 @@ def test_probabilities_and_map_are_those_of_the_network(student):
     outputs = jax.jit(flax_runner.create(card, "").apply)(handoff.load(student)[0], normalised)
     np.testing.assert_allclose(found.probabilities, jax.nn.softmax(outputs.logits), rtol=1e-5)
     best = found.probabilities.argmax(axis=1)
-    np.testing.assert_allclose(found.activation, outputs.activation(best), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(found.activation, outputs.activation(jnp.asarray(best)), rtol=1e-4, atol=1e-6)
     assert found.activation.shape == (3, 2, 2)
     assert found.probabilities.dtype == found.activation.dtype == np.float32
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from jdnet_jax.inference.opening_errors import check_classes, explained
@@ -18,13 +20,13 @@ from tests import tiny_student
     ],
 )
 def test_each_error_is_a_line(error, line):
-    with pytest.raises(UserError) as raised, explained("a.onnx", "ONNX file", "ONNX Runtime: pip install it"):
+    with pytest.raises(UserError) as raised, explained(Path("a.onnx"), "ONNX file", "ONNX Runtime: pip install it"):
         raise error
     assert str(raised.value) == line
 
 
 def test_a_missing_package_of_the_base_is_no_mistake_of_the_user():
-    with pytest.raises(ImportError, match="tensorflow"), explained("saved", "SavedModel"):
+    with pytest.raises(ImportError, match="tensorflow"), explained(Path("saved"), "SavedModel"):
         raise ImportError("tensorflow")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import flax.traverse_util
 import jax
+import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 import pytest
@@ -97,7 +98,7 @@ def test_every_tensor_gets_its_place_and_layout(load, tiny):
 def test_the_variables_are_those_that_the_module_takes(load, tiny):
     module = create("resnet_tiny", 5, width=2)
     variables = load(tiny)
-    images = np.zeros((1, 32, 32, 3), np.float32)
+    images = jnp.zeros((1, 32, 32, 3))
     initial = jax.eval_shape(lambda: module.init(jax.random.key(0), images, train=False))
     assert jax.tree.structure(variables) == jax.tree.structure(initial)
     assert jax.tree.map(np.shape, variables) == jax.tree.map(np.shape, initial)
@@ -172,7 +173,7 @@ def test_a_classifier_of_another_length_is_fresh_and_says_so(load, tiny, capsys)
     loaded, variables = load(tiny), load(tiny, num_classes=3, seed=4)
     assert "5 classes, not 3" in capsys.readouterr().err
     module = create("resnet_tiny", 3, width=2)
-    images = np.zeros((1, 32, 32, 3), np.float32)
+    images = jnp.zeros((1, 32, 32, 3))
     fresh = jax.jit(lambda: module.init(jax.random.key(4), images, train=False)["params"]["fc"])()
     for path, leaf in flax.traverse_util.flatten_dict(variables).items():
         expected = fresh[path[-1]] if "fc" in path else flax.traverse_util.flatten_dict(loaded)[path]
@@ -235,7 +236,7 @@ def test_files_that_cannot_be_read_name_themselves_and_the_reason(tmp_path, tiny
 def transformer():
     """A state dict of deit_tiny_distilled_test with 5 classes."""
     module = create("deit_tiny_distilled_test", 5)
-    images = np.zeros((1, 32, 32, 3), np.float32)
+    images = jnp.zeros((1, 32, 32, 3))
     shapes = jax.eval_shape(lambda: module.init(jax.random.key(0), images, train=False))
     generator = np.random.default_rng(0)
     return {
