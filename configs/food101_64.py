@@ -49,7 +49,7 @@ def get_config(recipe="jdnet"):
         config.losses.dist.weight = 4.0
     if recipe == "dml":
         config.losses.kl.weight = 1.0
-    if recipe.startswith("jdnet_trained"):  # at a tenth of the student's rate the teacher forgets 2 points in two epochs
+    if recipe.startswith("jdnet_trained"):  # at a tenth of the rate it forgets 2 points in two epochs
         config.groups = {"teacher": {"schedule": {"learning_rate": 1.6e-4}}}
     # The maps of a teacher that starts at random teach nothing yet; `jdnet_trained` has constant weights.
     for coupling in (config.losses.mskd, config.losses.ial):
