@@ -14,7 +14,7 @@ Networks (OURS): `resnet_tiny` of width 16 (0.08 M parameters, 3.5 M multiply-ad
 13.2 M) that was trained for 20 epochs before: `teacher` as the argument, 25 minutes on one core.
 Recipe: batch, epochs, schedule and couplings are ours. Six epochs are few: enough to compare recipes, in minutes each.
 The learning rate is the best of four on val, and so are the couplings among some ten trials (configs/README.md).
-Cost and score: configs/README.md.
+Cost and score: after two epochs 25.3 % on test, 21.0 for `kd` and 12.6 for the student alone (configs/README.md).
 The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`, or `teacher`. Without one JDNet's teacher starts at
 random beside the student.
 """
