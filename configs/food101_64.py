@@ -38,7 +38,7 @@ def get_config(recipe="jdnet"):
 
     config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 16}}
     config.teachers = {"teacher": teacher("resnet_tiny", width=32)}
-    # On val two epochs from the trained teacher give 21.9 % (kd, of the same weight of KL: 19.2).
+    # Two epochs from the trained teacher give 23.3 % on val with these weights (kd, of the same weight of KL: 19.2).
     config.losses.kl.weight = 4.0
     config.losses.mskd.weight, config.losses.ial.weight = 13.0, 0.8
     config.losses.ial.options.update(variant="classes", temperature=4.0)

@@ -184,7 +184,7 @@ RECIPES: Mapping[str, Recipe] = {
         },
     ),
     "jdnet_trained": _trained("JDNet and KL from teachers that were trained before and learn on", _jdnet()),
-    "jdnet_trained_oneway": _trained("the same with one-way couplings (r = 0)", _jdnet(), **_ONE_WAY),
-    "jdnet_trained-mskd": _trained("the same without MSKD", _WITHOUT_MSKD),
-    "jdnet_trained-ial": _trained("the same without IAL", _WITHOUT_IAL),
+    "jdnet_trained_oneway": _trained("jdnet_trained with one-way couplings (r = 0)", _jdnet(), **_ONE_WAY),
+    "jdnet_trained-mskd": _trained("jdnet_trained without MSKD", _WITHOUT_MSKD),
+    "jdnet_trained-ial": _trained("jdnet_trained without IAL", _WITHOUT_IAL),
 }

@@ -33,8 +33,8 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
     """Turns a config into one of the recipes at equal budget, data order and initialisation.
 
     Keys that the table does not set stay unchanged. The strength r of each coupling's gradient into each teacher is set
-    explicitly, so that flags can change it. Frozen teachers, and those of `jdnet_trained`, must have trained weights in
-    `config.teachers.*.init`.
+    explicitly, so that flags can change it. Frozen teachers, and those of `jdnet_trained` and its parts, must have
+    trained weights in `config.teachers.*.init`.
 
     Raises:
         UserError: unknown recipe.

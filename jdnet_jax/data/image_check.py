@@ -102,7 +102,7 @@ def refuse_many(reasons: Mapping[Name, str], total: int, where: object, *, own: 
     allowed = (MAX_UNREADABLE_OWN if total >= MANY else 0.5) if own else MAX_UNREADABLE
     if len(reasons) > allowed * total:
         photo, reason = next(iter(reasons.items()))
-        advice = "mend or remove them" if own else "get an intact copy of the dataset"
+        advice = "repair or remove them" if own else "get an intact copy of the dataset"
         raise UserError(
             f"{len(reasons)} of the {total} photos in {where} cannot be read, more than {allowed:.0%}; the first is "
             f"{photo} ({reason}); {advice}"

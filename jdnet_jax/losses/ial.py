@@ -13,8 +13,8 @@ teacher predicts. Variants:
   n positions are about 1 / sqrt(n), so its softmax would be nearly uniform: they are divided by temperature / sqrt(n);
 - `classes`: the maps of all classes in place of the label's, without ReLU: each position's class scores, whose mean
   over positions are the logits, and KL(teacher || student) of their softmax over classes, averaged over positions. So
-  the student learns what each part of the photo shows, not only where the label is. (After scale decoupled
-  distillation, Wei, Luo, Luo, CVPR 2024, which compares the scores of parts of the map at several scales.)
+  the student learns what each part of the photo shows, not only where the label is. (After "Scaled
+  Decoupled Distillation", Wei, Luo, Luo, CVPR 2024, which compares the scores of parts of the map at several scales.)
 All are the same on a grid of twice the side where each position is repeated.
 """
 

@@ -107,8 +107,7 @@ def _use(repository: str, files: Sequence[str]) -> str:
         "```",
         "",
         "`model.safetensors` has the weights under timm's names, `model.json` describes the model and how photos are "
-        "prepared, and "
-        "`SHA256SUMS` their checksums, which loading checks.",
+        "prepared, and `SHA256SUMS` has their checksums, which loading checks.",
     ]
     if files:
         lines[-1] += (
@@ -144,8 +143,7 @@ def _accuracy(card: ModelCard) -> str:
             *rows,
             "",
             "In brackets the 95 % interval (Wilson): the range that other photos of the same kind could give. The step "
-            "was "
-            "chosen, and the temperature fitted, on val; test was used once, at the end.",
+            "was chosen, and the temperature fitted, on val; test was used once, at the end.",
         ]
     )
 
