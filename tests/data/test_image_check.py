@@ -90,7 +90,7 @@ class TestRefuseMany:
 
     @pytest.mark.parametrize(("bad", "total", "share"), [(29, 56, "50%"), (2, 3, "50%"), (31, 300, "10%")])
     def test_but_not_a_large_share(self, bad, total, share):
-        with pytest.raises(UserError, match=rf"^{bad} of the {total} photos .* more than {share}; .*mend or"):
+        with pytest.raises(UserError, match=rf"^{bad} of the {total} photos .* more than {share}; .*repair or"):
             image_check.refuse_many(self.bad(bad), total, "here", own=True)
 
 
