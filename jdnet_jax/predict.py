@@ -127,7 +127,7 @@ def _as_csv(rows: Iterable[Sequence[str]], top: int) -> str:
     """A table of the answers.
 
     Args:
-        rows: of each photo its path, its problem, whether the model is sure, '' for what there is not, and then class
+        rows: rows of each photo its path, its problem, whether the model is sure, '' for what there is not, and then class
             and probability, the most probable first.
         top: how many classes a row has.
     """

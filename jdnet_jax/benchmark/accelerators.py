@@ -24,9 +24,9 @@ class Chip:
         flops: FLOP/s in bfloat16.
         bandwidth: bytes a second of its memory.
         memory: bytes.
-        sides: of a TPU's torus: 2 or 3; 0 for a GPU.
-        cores: of a GPU: its multiprocessors.
-        capability: of a GPU: the major number of its compute capability.
+        sides: number of sides of a TPU's torus: 2 or 3; 0 for a GPU.
+        cores: number of cores of a GPU: its multiprocessors.
+        capability: capability of a GPU: the major number of its compute capability.
     """
 
     flops: float

@@ -19,7 +19,7 @@ class Collective:
     Attributes:
         kind: in XLA's words, such as `all-reduce`.
         arrays: how many it takes together.
-        size: of their values on one device, in bytes.
+        size: size of their values on one device, in bytes.
     """
 
     kind: str

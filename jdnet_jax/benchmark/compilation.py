@@ -31,7 +31,7 @@ def measure(config: ConfigDict, device: Device, classes: int, which: Sequence[st
     Args:
         config: a run's; its batch is cut over all chips, as in a run.
         device: to compile for.
-        classes: of the networks.
+        classes: classes of the networks.
         which: some of `STEPS`.
 
     Returns:

@@ -49,7 +49,7 @@ def measure(config: ConfigDict, classes: int, seconds: float) -> dict[str, Any]:
 
     Args:
         config: a run's; its data are not needed.
-        classes: of the networks.
+        classes: classes of the networks.
         seconds: how long each figure is measured, after a warm-up.
 
     Returns:

@@ -52,7 +52,7 @@ def measure(config: ConfigDict, seconds: float, device: accelerators.Device | No
         config: a run's; its dataset is prepared where that is still to do.
         seconds: how long each stage is measured, after a warm-up of a fifth of that.
         device: an accelerator that the input is to feed; None for none. Its compiler is asked, see `compilation`.
-        classes: of the networks that are compiled for it.
+        classes: classes of the networks that are compiled for it.
 
     Returns:
         `{"dataset", "image_size", "batch_size", "machine", "cache", "images_per_second": {stage: median over windows},

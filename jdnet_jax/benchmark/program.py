@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 _COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.\-]+) (?:\(.*\) -> .*)?\{$")
 _NAME = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = ")
-# The first word with a bracket behind the result's shape, whose own brackets (tiles) follow no space.
+# The first word with a bracket after the result's shape, whose own brackets (tiles) follow no space.
 _OPCODE = re.compile(r" ([a-z][a-z0-9\-]*)\(")
 _OPERAND = re.compile(r"%([\w.\-]+)")
 # An array's type, sides, and where told its layout: the sides from the innermost, and the tile that it is padded to.

@@ -38,7 +38,7 @@ def measure(config: ConfigDict, kind: Kind, classes: int, seconds: float, profil
     Args:
         config: a run's; its data are not needed.
         kind: which step.
-        classes: of the networks.
+        classes: classes of the networks.
         seconds: how long it is timed, after a warm-up.
         profile: the folder for a trace of three steps that TensorBoard and XProf open; None for none.
 

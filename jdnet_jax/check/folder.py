@@ -113,7 +113,7 @@ def findings(examination: Examination, image_size: int) -> Iterator[Finding]:
 
     Args:
         examination: in the folder.
-        image_size: of the config; smaller photos are enlarged.
+        image_size: size of the config; smaller photos are enlarged.
     """
     if examination.unreadable:
         names = tuple(f"{path} ({reason})" for path, reason in sorted(examination.unreadable.items()))

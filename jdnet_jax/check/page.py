@@ -24,7 +24,7 @@ def write(check: FolderCheck, config: ConfigDict, output: Path) -> None:
 
     Args:
         check: in the folder.
-        config: of the run that would be.
+        config: config of the run that would be.
         output: the file.
 
     Raises:

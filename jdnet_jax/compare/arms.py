@@ -94,7 +94,7 @@ def described(recipe: str, config: Mapping[str, Any]) -> str:
 
     Args:
         recipe: what the comparison calls it.
-        config: of one of its runs, resolved and plain.
+        config: config of one of its runs, resolved and plain.
     """
     config, usual = filled(config, plain(default())), plain(default())["losses"]
     teachers = [

@@ -34,7 +34,7 @@ def run(config: ConfigDict, folds: int, folder: Path, say: Callable[[str], None]
     Args:
         config: that each fold is trained with.
         folds: how many, at least 2.
-        folder: of the cross-validation; each fold has a workdir in it. The same call goes on where it was ended.
+        folder: folder of the cross-validation; each fold has a workdir in it. The same call goes on where it was ended.
         say: takes a line for the person who waits.
         show: takes the table.
 

@@ -44,7 +44,7 @@ class Launcher:
         """Sets the folder and the options; starts nothing.
 
         Args:
-            folder: of the comparison; `configs/` and `logs/` are made in it.
+            folder: folder of the comparison; `configs/` and `logs/` are made in it.
             jobs: how many runs beside each other.
             cores: that each may use alone; 0 for all, shared.
             say: takes a line for the person who waits.

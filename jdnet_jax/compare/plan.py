@@ -20,7 +20,7 @@ class Run:
     Attributes:
         name: also of its folder.
         recipe: that it is; '' for a teacher that others start from.
-        seed: of the run.
+        seed: seed of the run.
         config: resolved.
         place: its workdir.
         needs: names of the runs that must be finished before.
@@ -41,11 +41,11 @@ def make(file: str, names: Sequence[str], seeds: int, overrides: Sequence[str], 
     with cross-entropy at the same budget and seed, handed over by `config.teachers.*.init`.
 
     Args:
-        file: of the config.
-        names: of the recipes, the config's arguments.
+        file: file of the config.
+        names: names of the recipes, the config's arguments.
         seeds: how many; they are 0, 1, ...
         overrides: see `recipes.load`.
-        folder: of the comparison; each run has a folder in it.
+        folder: folder of the comparison; each run has a folder in it.
 
     Raises:
         UserError: a recipe or value that cannot be, or a recipe that is named twice.

@@ -28,7 +28,7 @@ def load(file: str, recipe: str, overrides: Sequence[str]) -> ConfigDict:
     """The config of a file for a recipe, with the values that `overrides` set.
 
     Args:
-        file: of the config, with its options if it has any: `configs/food101.py:pair=NAME`.
+        file: file of the config, with its options if it has any: `configs/food101.py:pair=NAME`.
         recipe: goes into its argument, before the options; '' for the file's own.
         overrides: flags such as `--config.steps=100`. Those of keys that the file's own config has and this recipe has
             not, as `ce` has none of teachers, are left out.
@@ -51,7 +51,7 @@ def of_teacher(config: ConfigDict, name: str) -> ConfigDict:
 
     Args:
         config: with the teacher, of any recipe.
-        name: of the teacher.
+        name: name of the teacher.
     """
     entry = config.teachers[name]
     alone = config.copy_and_resolve_references()

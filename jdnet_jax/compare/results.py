@@ -21,14 +21,14 @@ class Finished:
     """A finished run.
 
     Attributes:
-        path: of its workdir.
+        path: path of its workdir.
         recipe: what the comparison calls it: the config's argument, or the recipe's name where that is not known.
         config: the content of `config.json`.
-        protocol: of its data.
+        protocol: protocol of its data.
         summary: the content of `summary.json`.
         hits: whether the student was right on each photo of test, in the order of the split; None for a run of an
             earlier version, which did not keep it.
-        labels: of these photos; None as well.
+        labels: labels of these photos; None as well.
     """
 
     path: Path

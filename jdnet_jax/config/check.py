@@ -24,7 +24,7 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
     """Checks keys, types and values, without touching data or a device.
 
     Args:
-        config: of a run.
+        config: config of a run.
         weights: whether it must name the weights of teachers that its recipe has trained before.
 
     Raises:

@@ -82,7 +82,7 @@ def turns(labels: Int[np.ndarray, " n"], balance: float) -> Turns:
     """The turns of the training photos.
 
     Args:
-        labels: of each photo, in file order.
+        labels: labels of each photo, in file order.
         balance: in [0, 1].
     """
     counts = np.bincount(labels)

@@ -22,7 +22,7 @@ def create(name: str, data_dir: str, options: dict[str, Any]) -> tfds.core.Datas
         name: as `config.dataset` has it, like the others.
         data_dir: our builders: the raw files, '' for the public source; TFDS's: the TFDS data directory, '' for
             the default.
-        options: of the builder.
+        options: options of the builder.
 
     Raises:
         UserError: there is no such dataset, or it does not have an option.

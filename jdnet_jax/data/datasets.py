@@ -34,7 +34,7 @@ class Unlabelled:
     Attributes:
         records: as `Dataset.records` has them.
         size: number of photos.
-        share: of each training batch, above 0 and below 1.
+        share: share of each training batch, above 0 and below 1.
         protocol: one line that says which they are.
     """
 
@@ -54,7 +54,7 @@ class Dataset:
         sizes: number of examples of each role.
         splits: the TFDS split string of each role.
         builder: the TFDS builder, prepared.
-        records: of each role, in file order: (position, serialized example), as `records.read` gives them.
+        records: records of each role, in file order: (position, serialized example), as `records.read` gives them.
         protocol: one line for logs and result tables: splits, counts, what was left out.
         shuffle_buffer: how many encoded records training shuffles at a time; a split that is not larger is permuted
             in full.
@@ -189,7 +189,7 @@ def with_decoded(dataset: Dataset, config: ConfigDict) -> Dataset:
 
     Args:
         dataset: prepared.
-        config: of the run: `dataset.cache` and `image_size`.
+        config: config of the run: `dataset.cache` and `image_size`.
 
     Raises:
         UserError: a photo cannot be decoded, or the disk has no room for them.

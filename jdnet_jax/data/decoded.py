@@ -46,7 +46,7 @@ class DecodedPhotos:
     """The photos of a split, in file order.
 
     Attributes:
-        pixels: uint8 [bytes], RGB, one photo behind the other, mapped from the file.
+        pixels: uint8 [bytes], RGB, one photo after the other, mapped from the file.
         places: int64 [n, 3]: where each photo begins there, its height and its width.
         labels: int32 [n].
     """

@@ -30,7 +30,7 @@ class Division:
     Attributes:
         val_fraction: share of each class, in (0, 1).
         test_fraction: likewise; both together are below 1.
-        seed: of the hash that decides.
+        seed: seed of the hash that decides.
         folds: for cross-validation, test is one of this many parts, see `stratified_folds`; 0 for `test_fraction`.
         fold: which part, from 0.
     """
@@ -66,7 +66,7 @@ class Examination:
     Attributes:
         listing: what lies there.
         divided: the photos that can be read, by split.
-        fingerprints: of those, by path.
+        fingerprints: fingerprints of those, by path.
         unreadable: path of each other photo -> the reason.
     """
 
@@ -157,7 +157,7 @@ def divide(photos: Mapping[str, Sequence[Photo]], contents: Mapping[str, bytes],
     one can be right, stay in train and are not counted: a test on them would measure nothing.
 
     Args:
-        photos: of train and of each split that there is.
+        photos: photos of train and of each split that there is.
         contents: from a photo's path to what is equal for identical files.
         division: see there.
 
@@ -189,11 +189,11 @@ def divide_labelled(
     """Holds the splits that `photos` lacks out of its train.
 
     Args:
-        photos: of train and of each split that there is.
+        photos: photos of train and of each split that there is.
         labels: the class of each path of train that may be held out.
         contents: from a photo's path to what is equal for photos that stay together.
         fractions: test and val, in the order in which they take theirs -> the share of each class.
-        seed: of the hash that decides.
+        seed: seed of the hash that decides.
         test: paths that were held out before, as test.
 
     Raises:

@@ -53,7 +53,7 @@ class Listing:
     Attributes:
         root: the folder.
         photos: by split, in the order of their paths; one undivided folder is all `train`.
-        class_names: of the classes that have photos, sorted.
+        class_names: names of the classes that have photos, sorted.
         empty: folders of classes without photos.
         others: files that are no photos by their names, or lie outside the classes' folders.
     """

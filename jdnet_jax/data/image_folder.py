@@ -137,7 +137,7 @@ def check_options(
     """Checks the arguments of `create`.
 
     Args:
-        name: of the builder, for messages.
+        name: name of the builder, for messages.
         raw_dir: as for `create`, like the others.
 
     Raises:

@@ -173,7 +173,7 @@ def refuse_without(files: Sequence[Path], photos: Sequence[str]) -> None:
     """Refuses photos without a mask, with a message that counts them.
 
     Args:
-        files: of the masks.
+        files: files of the masks.
         photos: names of the photos, in the same order.
 
     Raises:

@@ -64,7 +64,7 @@ def create(
     Args:
         raw_dir: a file, a folder, or globs, see `parquet_files.find`.
         store: TFDS data directory; None for TFDS's default.
-        names: of the classes in the order of their numbers, or a text file with one on each line. Without them those
+        names: names of the classes in the order of their numbers, or a text file with one on each line. Without them those
             in the files' metadata count, or else the labels themselves, sorted.
         test: the split that is tested on: 'test', 'validation' (val is then held out of train), or 'holdout' for a part
             of train.

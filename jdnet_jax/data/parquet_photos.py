@@ -35,7 +35,7 @@ def read_photos(split: str, tables: Sequence[Table], names: Sequence[str]) -> tu
     Args:
         split: its name, for messages.
         tables: its files.
-        names: of the classes.
+        names: names of the classes.
 
     Raises:
         UserError: a label is none of a class, a row has no image, or more than 1 % of the photos cannot be read.
@@ -76,7 +76,7 @@ def divide(photos: Mapping[str, Photos], val_fraction: float, test_fraction: flo
         photos: the photos of train, and of val and test where there are any.
         val_fraction: share of each class.
         test_fraction: likewise.
-        seed: of the hash that decides.
+        seed: seed of the hash that decides.
 
     Raises:
         UserError: a split would be empty.

@@ -32,7 +32,7 @@ class Table:
         image: name of the images' column.
         label: name of the labels' column.
         size: number of rows.
-        names: of the classes in the order of their numbers, from the metadata; None where it has none.
+        names: names of the classes in the order of their numbers, from the metadata; None where it has none.
         layout: tells the file's content from another's, as far as the sizes of its parts do.
     """
 

@@ -43,7 +43,7 @@ def opened(content: bytes, formats: tuple[str, ...] | None = None) -> Image.Imag
     """The opened photo after a check of the limits; only its header was read. The caller closes it.
 
     Args:
-        content: of a file.
+        content: content of a file.
         formats: Pillow's names of those that may be; None for all.
 
     Raises:

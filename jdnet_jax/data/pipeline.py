@@ -67,7 +67,7 @@ def train_batches(
 
     Args:
         dataset: what to read; its 'train' split.
-        batch_size: of the global batch.
+        batch_size: batch size of the global batch.
         image_size: side of the views in pixels.
         seed: decides the order and the augmentation.
         start_step: number of the first global batch, 0 for a fresh run.
@@ -190,7 +190,7 @@ def eval_batches(
     Args:
         dataset: what to read.
         split_role: 'train', 'val' or 'test'.
-        batch_size: of the global batch.
+        batch_size: batch size of the global batch.
         image_size: side of the views in pixels.
         crop_fraction: see `augment.central_view`.
         fit: likewise.

@@ -145,7 +145,7 @@ def opening(store: Path, name: str) -> Iterator[None]:
 
     Args:
         store: TFDS's data directory.
-        name: of the builder.
+        name: name of the builder.
 
     Raises:
         UserError: names the file of what it prepared that cannot be read.

@@ -46,7 +46,7 @@ class Layout:
     Attributes:
         photos: folder of a split's photos, below the root, with `{split}` for the split.
         maps: likewise of the maps, which have the photos' names but end in `.png`.
-        channel: of the maps; None where they have one.
+        channel: channel of the maps; None where they have one.
         categories: name of the file with a line `id<blank>name` for each class; other lines are skipped.
         classes: number of classes; their ids are 1 to this, and 0 is the background.
     """

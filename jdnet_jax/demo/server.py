@@ -33,7 +33,7 @@ class Server(ThreadingHTTPServer):
     """Serves a site at an address; `serve_forever` and `shutdown` are those of `socketserver`.
 
     Attributes:
-        url: of the page.
+        url: url of the page.
     """
 
     daemon_threads = True
@@ -42,7 +42,7 @@ class Server(ThreadingHTTPServer):
         """Binds.
 
         Args:
-            site: of `site.create`.
+            site: site of `site.create`.
             host: name or address of the interface.
             port: 0 for any that is free.
 

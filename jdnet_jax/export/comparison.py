@@ -24,7 +24,7 @@ class Comparison:
         count: how many.
         agreement: share of them that both give the same class, in [0, 1].
         largest_difference: between a probability of one and of the other.
-        top1: of student and file, in [0, 1]; None where the classes are not known.
+        top1: top-1 accuracy of student and file, in [0, 1]; None where the classes are not known.
     """
 
     source: str
@@ -67,7 +67,7 @@ def check(comparison: Comparison, quantize: str, allow_loss: bool) -> None:
     """Refuses a file that differs too much from the student.
 
     Args:
-        comparison: of the file.
+        comparison: comparison of the file.
         quantize: how it was quantised, or `none`.
         allow_loss: whether a quantised file may lose any accuracy.
 

@@ -44,7 +44,7 @@ def of_split(dataset: Dataset, role: str, card: ModelCard, limit: int) -> Pictur
     Args:
         dataset: prepared.
         role: `train`, `val` or `test`.
-        card: of the model.
+        card: card of the model.
         limit: how many photos to take at most.
     """
 
@@ -80,7 +80,7 @@ def of_folder(folder: Path, card: ModelCard, limit: int, part: str = ALL) -> Pic
 
     Args:
         folder: searched with the folders in it.
-        card: of the model.
+        card: card of the model.
         limit: how many photos to take at most.
         part: `ALL`; `HELD_OUT`, a quarter of the photos; or `CALIBRATION`, those that are not held out.
 

@@ -18,7 +18,7 @@ def write(path: Path, variables: Mapping[str, PyTree], card: ModelCard, author: 
     """Writes the file and reads it again.
 
     Args:
-        path: of the file.
+        path: path of the file.
         variables: `params` and `batch_stats`, BatchNorms as they are.
         card: goes into the file's metadata.
         author: likewise.

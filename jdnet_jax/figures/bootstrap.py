@@ -36,7 +36,7 @@ def figures(
     Args:
         label: class of each photo; at least one.
         predictions: condition -> the predicted class of each photo.
-        num_classes: of the model.
+        num_classes: number of classes of the model.
         draws: how many drawings.
         seed: not negative.
         averaged: see `classification.macro_f1`.

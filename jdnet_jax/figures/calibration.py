@@ -33,7 +33,7 @@ def fit_temperature(logits: Float[np.ndarray, "n classes"], labels: Int[np.ndarr
     p = softmax(b z), is solved for zero by Brent's method on log(temperature).
 
     Args:
-        logits: of a network on photos that it was not trained on.
+        logits: logits of a network on photos that it was not trained on.
         labels: their classes.
 
     Returns:

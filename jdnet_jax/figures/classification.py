@@ -56,8 +56,8 @@ class PerClass:
     """Figures of each class, in [0, 1]; nan where there is none.
 
     Attributes:
-        precision: of the examples predicted as the class, the share that are of it.
-        recall: of the examples of the class, the share predicted as it.
+        precision: precision of the examples predicted as the class, the share that are of it.
+        recall: recall of the examples of the class, the share predicted as it.
         f1: 2 TP / (2 TP + FP + FN), the harmonic mean of the two.
         count: how many examples are of the class.
     """

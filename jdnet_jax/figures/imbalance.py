@@ -46,7 +46,7 @@ def of_classes(class_names: Sequence[str], counts: Int[np.ndarray, " classes"]) 
     """The imbalance of these classes.
 
     Args:
-        class_names: of all.
+        class_names: names of all.
         counts: photos of each in train, one of them at least 1.
 
     >>> print(of_classes(("fig", "kiwi", "rice"), np.array([10, 0, 45])))

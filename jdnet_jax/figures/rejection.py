@@ -37,7 +37,7 @@ def fit(confidences: Float[np.ndarray, " n"], share: float) -> float:
 
     Args:
         confidences: the probability of the most probable class of each photo of val.
-        share: of such photos that may be rejected, in [0, 1).
+        share: share of such photos that may be rejected, in [0, 1).
 
     Returns:
         a number in [0, HIGHEST]; 0, which rejects nothing, if the photos are too few for the share.

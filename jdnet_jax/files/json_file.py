@@ -21,7 +21,7 @@ class Each:
     """The type of a dictionary with any keys.
 
     Attributes:
-        kinds: of each value.
+        kinds: kinds of each value.
     """
 
     kinds: Kinds
@@ -31,7 +31,7 @@ def read(path: Path, kinds: Kinds, remedy: str) -> dict[str, Any]:
     """The content of a file.
 
     Args:
-        path: of the file.
+        path: path of the file.
         kinds: that it must have.
         remedy: what to do where it does not, for the message.
 

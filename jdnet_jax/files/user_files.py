@@ -31,7 +31,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
     """The content of a regular file.
 
     Args:
-        path: of the file, or of a link to it.
+        path: path of the file, or of a link to it.
         limit: the most bytes that it may hold.
 
     Raises:

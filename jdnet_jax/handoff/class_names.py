@@ -12,7 +12,7 @@ def check(of_dataset: tuple[str, ...], of_model: tuple[str, ...], name: str) -> 
     Args:
         of_dataset: names, in the order of the labels.
         of_model: names, in the order of the scores.
-        name: of the dataset.
+        name: name of the dataset.
 
     Raises:
         UserError: they are not, and how they differ.

@@ -50,7 +50,7 @@ class ModelCard:
 
     Attributes:
         model: name of the network in the zoo.
-        options: of the network.
+        options: options of the network.
         classes: names of the classes, in the order of the probabilities.
         image_size: side of the images that the model takes, in pixels.
         mean: per-channel RGB mean that is subtracted from images in [0, 255]. In an exported file that is done inside.
@@ -66,7 +66,7 @@ class ModelCard:
         parameters: how many numbers the network's parameters hold; None where it is not told.
         trained: where the model comes from: versions, device, recipe, dataset, protocol, step, seed.
         accuracy: the entries of `summary.json` by split, of the network before any export.
-        sha256: of the network's weights, as `digest.sha256`; '' where it is not told.
+        sha256: SHA-256 of the network's weights, as `digest.sha256`; '' where it is not told.
         export: the export's facts about its file; empty for a hand-off.
         view: what of a photo the model looks at, one of `views.VIEWS`: all but `photo` need a mask. An exported file of
             `roi+context` takes photo and mask; one of `roi` or `context` takes what was cut out.

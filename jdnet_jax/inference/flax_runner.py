@@ -36,7 +36,7 @@ class FlaxRunner:
         Args:
             card: the model card.
             variables: `params` and `batch_stats`.
-            name: of the model, for messages.
+            name: name of the model, for messages.
 
         Raises:
             UserError: an unknown network, or weights of other shapes, such as a head for other classes.
@@ -77,7 +77,7 @@ def create(card: ModelCard, name: object, *, backbone: bool = False) -> nn.Modul
 
     Args:
         card: the model card.
-        name: of the model, for messages.
+        name: name of the model, for messages.
         backbone: without the classifier; see `models.create_backbone`.
 
     Raises:

@@ -29,7 +29,7 @@ class LabelledPhotos(NamedTuple):
 
     Attributes:
         source: one line that says which photos these are.
-        batches: of `image` uint8 [n, size, size, 3] (and `context`, see `views.cut`), `label` [n], `index` [n] (the
+        batches: batches of `image` uint8 [n, size, size, 3] (and `context`, see `views.cut`), `label` [n], `index` [n] (the
             photo's number among all that there are) and, where some rows are padding, `mask` [n].
     """
 
@@ -43,7 +43,7 @@ def of_dataset(config: ConfigDict, role: str, card: ModelCard) -> LabelledPhotos
     Args:
         config: the section `dataset` of a run's config.
         role: `train`, `val` or `test`.
-        card: of the model.
+        card: card of the model.
 
     Raises:
         UserError: the data cannot be had, or its classes are not the model's.
@@ -99,8 +99,8 @@ def of_classes(labelled: LabelledPhotos, names: Sequence[str], card: ModelCard) 
 
     Args:
         labelled: the photos.
-        names: of the classes.
-        card: of the model.
+        names: names of the classes.
+        card: card of the model.
 
     Raises:
         UserError: a name that is no class of the model. From the batches, at their end: there was no such photo.

@@ -15,8 +15,8 @@ def explained(path: Path, format_name: str, needs: str = "") -> Iterator[None]:
     """A context that turns errors into one line each.
 
     Args:
-        path: of the file or folder that is opened inside.
-        format_name: of its format, such as `TFLite file`.
+        path: path of the file or folder that is opened inside.
+        format_name: name of its format, such as `TFLite file`.
         needs: the package that runs it and the extra that brings it, such as `LiteRT: pip install ...`, where the base
             does not.
 

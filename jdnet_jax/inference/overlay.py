@@ -37,9 +37,9 @@ def draw(
     Args:
         picture: all of the photo, RGB.
         activation: not negative, on a grid over the square that the model saw, about the photo's middle.
-        class_name: of the most probable class.
+        class_name: name of the most probable class.
         probability: in [0, 1].
-        card: of the model; says which square that is.
+        card: card of the model; says which square that is.
     """
     width, height = picture.size
     scale = max(1.0, _SHORTEST / width)

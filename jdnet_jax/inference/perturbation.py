@@ -221,7 +221,7 @@ def perturb(
         views: RGB, of one input of the model. Where it has two, both are changed by the same draws.
         perturbation: has been checked with the views' size.
         seed: not negative.
-        numbers: of the photos in their split.
+        numbers: numbers of the photos in their split.
     """
     changed = [
         perturbation(view, np.random.default_rng([seed, number]))

@@ -60,8 +60,8 @@ def read(
     """The photos in the order of their paths, read in threads a few at a time.
 
     Args:
-        paths: of files.
-        card: of the model that is to see them.
+        paths: paths of files.
+        card: card of the model that is to see them.
         picture_size: longer side of `Photo.picture` in pixels; 0 for none.
         masks: for a model that looks at a part: the mask of all photos, or a folder with `<photo's name>.png` for each,
             or that at the end of the photo's path, as `segment` writes them.
@@ -92,8 +92,8 @@ def view(record: bytes, card: ModelCard, mask: Path | None = None) -> UInt8[np.n
     """The view of a record of `photo_file` for a model, the same pixels as in training's evaluation.
 
     Args:
-        record: of the photo.
-        card: of the model.
+        record: record of the photo.
+        card: card of the model.
         mask: the file of the food's mask, for a model that looks at a part.
 
     Raises:

@@ -58,9 +58,9 @@ def conditions(
         runner: the model.
         batches: as `LabelledPhotos` has them; `context`, uint8 of the shape of `image`, where the model has two inputs.
         perturbations: by name.
-        seed: of the perturbations.
+        seed: seed of the perturbations.
         on: which input is perturbed, `roi`, `context` or `both`; None for all that there are.
-        draws: of the bootstrap; 0 for none.
+        draws: number of draws of the bootstrap; 0 for none.
         averaged: see `Scores`.
 
     Returns:
@@ -112,7 +112,7 @@ def perturbed(
     Args:
         batch: as for `conditions`.
         perturbation: has been checked with the size.
-        seed: of the draws.
+        seed: seed of the draws.
         on: as for `conditions`.
     """
     names = [name for name in _INPUTS[on or BOTH] if name in batch]

@@ -4,7 +4,7 @@ PAPER (Shen, He, Xue, AAAI 2019, and its released code): three dense layers d ->
 target [1, 0] for the student and [0, 1] for the teacher, binary cross-entropy with logits, averaged; weights eta_j. As
 released, student and discriminators descend this loss together (`joint`); the paper's text says adversarial. MEAL V2
 has one discriminator on the logits, 1000 -> 125 -> 15 -> 2.
-The released code also has a ReLU behind the last layer, with which the loss cannot fall below ln(2) / 2: only
+The released code also has a ReLU after the last layer, with which the loss cannot fall below ln(2) / 2: only
 `faithful` has it here.
 OURS: how the student opposes. In `reversal` its gradient is reversed in every step (Ganin & Lempitsky, ICML 2015). In
 `alternate` the two take turns by the number of the step: in even steps the discriminators learn, and the student gets

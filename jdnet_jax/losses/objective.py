@@ -98,8 +98,8 @@ def build(
         dtype: compute dtype of the terms' layers.
         axis_name: mesh axis for their batch statistics, None for per device.
         selection: how the frozen teachers take part; under `random` and `mean` they are one network, `ENSEMBLE`.
-        readers: of the blocks of each network and of `ENSEMBLE`, for MEAL's terms.
-        class_weights: of cross-entropy, see there.
+        readers: readers of the blocks of each network and of `ENSEMBLE`, for MEAL's terms.
+        class_weights: class weights of cross-entropy, see there.
     """
     teachers = [name for name in trainable if name != STUDENT]
     frozen = [name for name in teachers if not trainable[name]]
@@ -200,7 +200,7 @@ def evaluate(
 
     Args:
         terms: from `build`.
-        params: of all networks and groups; a term's are at `params[group][name]`.
+        params: parameters of all networks and groups; a term's are at `params[group][name]`.
         batch_stats: likewise.
         outputs: network name -> its forward pass over the batch.
         labels: class ids, or shares of the classes.

@@ -43,7 +43,7 @@ def define_config(help_text: str) -> flags.FlagHolder:
 
 
 def config_file() -> str:
-    """The file that `--config` names, with the recipe behind its colon where there is one."""
+    """The file that `--config` names, with the recipe after its colon where there is one."""
     return config_flags.get_config_filename(flags.FLAGS["config"])
 
 

@@ -33,10 +33,10 @@ class Member:
     """One process of a run, as described by its command line or cluster.
 
     Attributes:
-        host: of process 0.
-        port: of process 0.
+        host: host of process 0.
+        port: port of process 0.
         count: how many processes there are.
-        number: of this one, from 0.
+        number: number of this one, from 0.
         start: tells two processes that say the same of themselves apart.
     """
 

@@ -1,6 +1,6 @@
 """XLA's flags for CPUs, to be set before JAX starts.
 
-**Barriers are kept.** Operations behind an optimisation barrier are computed after those before it, and only from
+**Barriers are kept.** Operations after an optimisation barrier are computed after those before it, and only from
 these. The step has them in the gradient of 1x1 convolutions (`models.pointwise`), between micro-batches, and around
 what is computed again (`rematerialization`). For CPUs XLA drops them before it optimises: it then undoes the first,
 computes micro-batches side by side, and keeps what was to be computed again; time or memory is lost. The pass that

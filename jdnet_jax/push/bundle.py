@@ -26,7 +26,7 @@ def write(repository: str, source: Path, folder: Path, file_formats: Sequence[st
         repository: `OWNER/NAME`, which the page names.
         source: a workdir or a hand-off.
         folder: that is there, and empty.
-        file_formats: of the exported files, keys of `formats.FORMATS`.
+        file_formats: formats of the exported files, keys of `formats.FORMATS`.
         licence: see `model_page.text`.
 
     Raises:

@@ -33,7 +33,7 @@ def text(
 
     Args:
         repository: `OWNER/NAME`.
-        card: of the student.
+        card: card of the student.
         summary: the content of `summary.json`; None where only the hand-off is there.
         starts: network -> its model and where its weights came from, before training; None where it is not known.
         files: names of the exported files beside the weights.

@@ -86,10 +86,10 @@ def lines(
     Args:
         drawn: at least one line of at least one point.
         title: what is shown, for those who do not see it.
-        x_name: of the axis.
+        x_name: name of the axis.
         percent: whether y is a share in [0, 1], shown in percent.
         x_percent: likewise for x.
-        x_range: of the axis; by default that of the points.
+        x_range: range of the axis; by default that of the points.
         y_range: likewise; it is widened to round numbers.
         diagonal: whether to draw y = x.
     """

@@ -36,9 +36,9 @@ def of_run(
     Args:
         logits: role -> the student's logits and the labels, in the order of the split.
         temperature: as fitted on val.
-        results: of each network on test.
-        dataset: of the run.
-        config: of the run; says how photos are seen.
+        results: results of each network on test.
+        dataset: dataset of the run.
+        config: config of the run; says how photos are seen.
     """
     arrays: dict[str, np.ndarray] = {f"confusion/{name}": result.confusion for name, result in results.items()}
     for role, (scores, labels) in logits.items():

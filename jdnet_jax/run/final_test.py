@@ -21,9 +21,9 @@ def of_networks(
     """Tests the networks of `state`; temperature and threshold are fitted on val, if training has not used it.
 
     Args:
-        parts: of the run.
+        parts: parts of the run.
         dataset: that it was trained on.
-        evaluation: of the networks.
+        evaluation: evaluation of the networks.
         state: to be tested.
         progress: prints what is left out.
     """

@@ -29,12 +29,12 @@ def lines(
     """The lines on networks, data, initial weights, length and devices; the log gets every parameter.
 
     Args:
-        config: of the run.
-        dataset: of the run.
-        parts: of the run.
+        config: config of the run.
+        dataset: dataset of the run.
+        parts: parts of the run.
         state: at its beginning, or where it goes on.
-        workdir: of the run.
-        imbalance: of its classes; None where it is not known.
+        workdir: workdir of the run.
+        imbalance: imbalance of its classes; None where it is not known.
     """
     yield f"{config.recipe} on {dataset.name}: {dataset.protocol}"
     if dataset.unlabelled:

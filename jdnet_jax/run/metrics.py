@@ -196,8 +196,8 @@ def rewind(path: Path, step: int, expected: str | None = None) -> None:
     """Drops the lines after `step`, which a resumed run writes again.
 
     Args:
-        path: of the file.
-        step: of the checkpoint that the run goes on from; -1 where there is none.
+        path: path of the file.
+        step: step of the checkpoint that the run goes on from; -1 where there is none.
         expected: the `digest` of the lines up to there; None where the checkpoint is of an earlier version.
 
     Raises:

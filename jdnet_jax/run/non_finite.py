@@ -38,7 +38,7 @@ class NonFinitePolicy:
         """Starts before the first step.
 
         Args:
-            config: of the run.
+            config: config of the run.
             terms: names of the loss terms.
             groups: names of the trained groups.
             say: tells the person that an update is left out.

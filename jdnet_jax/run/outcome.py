@@ -33,9 +33,9 @@ def card(config: ConfigDict, network: Network, class_names: tuple[str, ...], sum
     """The student's `model.json`.
 
     Args:
-        config: of the run.
+        config: config of the run.
         network: the student as it is evaluated, and used.
-        class_names: of the dataset.
+        class_names: names of the dataset.
         summary: the content of `summary.json`.
     """
     spec = network.module.input_spec
@@ -72,9 +72,9 @@ class Tested:
     """The test results of a finished run.
 
     Attributes:
-        step: of the checkpoint that was tested.
+        step: step of the checkpoint that was tested.
         student: its variables there.
-        parameters: of each network, how many.
+        parameters: parameters of each network, how many.
         results: split (`val`, `test`) -> network -> its result.
         logits: split -> the student's logits and the labels, in the split's order.
         calibration: see `calibration.of_splits`.
@@ -96,9 +96,9 @@ def summary(
     """The content of `summary.json`.
 
     Args:
-        config: of the run.
-        dataset: of the run.
-        networks: of the run, as they are evaluated.
+        config: config of the run.
+        dataset: dataset of the run.
+        networks: networks of the run, as they are evaluated.
         tested: see there.
         throughput: images a second in training; None where it is not known.
     """
@@ -160,7 +160,7 @@ def ensemble(teachers: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Any
 
     Args:
         teachers: their entries in the summary.
-        scores: of their mean on each split.
+        scores: scores of their mean on each split.
     """
     cost = {key: sum(entry[key] for entry in teachers.values()) for key in ("params", "multiply_adds")}
     return {"teachers": list(teachers), **cost, **scores}

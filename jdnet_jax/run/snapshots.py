@@ -55,8 +55,8 @@ def begin(
     """Chooses photos of val by the config's seed, of different classes, and writes them down.
 
     Args:
-        config: of the run.
-        dataset: of the config, prepared.
+        config: config of the run.
+        dataset: dataset of the config, prepared.
         networks: all networks of the run, as they are evaluated.
         folder: for the files; made where it does not exist.
         steps: see `chosen_steps`.
@@ -91,7 +91,7 @@ class Snapshots:
         """Sets folder, steps and photos; nothing is compiled before the first snapshot.
 
         Args:
-            folder: of the files; it must be there.
+            folder: folder of the files; it must be there.
             networks: all networks of the run.
             steps: at which `take` does anything; see `chosen_steps`.
             photos: a batch as an evaluation takes it.
@@ -104,7 +104,7 @@ class Snapshots:
         """Writes the maps at this step if it is one of the chosen steps.
 
         Args:
-            step: of the state.
+            step: step of the state.
             variables: network name -> `params` and `batch_stats`, as the mapped steps hold them.
 
         Raises:
@@ -148,9 +148,9 @@ def check(folder: Path, expected: Mapping[str, str], step: int) -> None:
     """Checks the files of a resumed run, and reports missing ones, which cannot be made again.
 
     Args:
-        folder: of the files.
+        folder: folder of the files.
         expected: their `digests` at the checkpoint.
-        step: of that.
+        step: step of that.
 
     Raises:
         UserError: one is damaged.

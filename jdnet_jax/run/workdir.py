@@ -178,7 +178,7 @@ class Workdir:
         """Writes `data.json`, or checks that the run began on the same data.
 
         Args:
-            protocol: of the dataset: its version or digest, its splits and their sizes.
+            protocol: protocol of the dataset: its version or digest, its splits and their sizes.
 
         Raises:
             UserError: the run began on other data, or `data.json` is damaged.

@@ -13,7 +13,7 @@ def central(height: int, width: int, side: float) -> Mask:
     """True where a pixel's centre lies in the ellipse.
 
     Args:
-        height: of the photo in pixels.
+        height: height of the photo in pixels.
         width: likewise.
         side: length of the ellipse's axes as a share of the photo's sides, in (0, 1].
     """

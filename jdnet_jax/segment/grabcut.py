@@ -37,7 +37,7 @@ class GrabCut:
             ellipse lies inside.
         iterations: how often models and cut take turns.
         working_size: longer side in pixels to which larger photos are shrunk; time grows faster than its square.
-        seed: of k-means, which the mixtures begin with. The same seed and photo give the same mask.
+        seed: seed of k-means, which the mixtures begin with. The same seed and photo give the same mask.
     """
 
     margin: float = 0.05

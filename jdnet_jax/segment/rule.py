@@ -27,7 +27,7 @@ def verdict(share: float, least: float, reach: float) -> str:
     """The verdict on a mask: `segmented`, `empty` or `full`.
 
     Args:
-        share: of the photo that a backend marked, in [0, 1].
+        share: share of the photo that a backend marked, in [0, 1].
         least: the backend's; see `Segmenter`.
         reach: likewise.
     """
@@ -42,7 +42,7 @@ def replacement(choice: str, height: int, width: int) -> Mask | None:
     Args:
         choice: `centre`: an upright ellipse about the photo's centre, whose axes are 70 % of its sides (38 % of its
             area); `whole`: the whole photo; `skip`: none.
-        height: of the photo in pixels.
+        height: height of the photo in pixels.
         width: likewise.
     """
     if choice == SKIP:

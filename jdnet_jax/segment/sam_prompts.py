@@ -19,7 +19,7 @@ def points(prompt: str, height: int, width: int, side: int) -> Float[np.ndarray,
 
     Args:
         prompt: `centre`: the photo's centre; `grid`: the centres of side x side equal fields, row by row; `box`: None.
-        height: of the photo in pixels.
+        height: height of the photo in pixels.
         width: likewise.
         side: points of a side of the grid.
     """
@@ -34,7 +34,7 @@ def box(height: int, width: int, margin: float) -> Float[np.ndarray, " 4"]:
     """The central box as left, top, right and bottom in pixels.
 
     Args:
-        height: of the photo in pixels.
+        height: height of the photo in pixels.
         width: likewise.
         margin: between box and edges, as a share of each side.
     """
@@ -48,7 +48,7 @@ def choose(masks: Bool[np.ndarray, "masks rows columns"], predicted_iou: Float[n
     those with it. Of equal ones the first is chosen.
 
     Args:
-        masks: of all prompts.
+        masks: masks of all prompts.
         predicted_iou: the network's estimate of each mask's intersection over union with the true one.
     """
     share = masks.mean(axis=(1, 2))

@@ -23,7 +23,7 @@ def candidates(
         train: 'complement' for every photo that is there and not in the fold's list, 'other_lists' for those of the
             other four lists.
         there: the photos that are there.
-        lists: of the folds.
+        lists: lists of the folds.
         fold: whose list is the test set.
     """
     test = frozenset(lists[fold])
