@@ -63,7 +63,7 @@ def inspect(photos: Iterable[Name], load: Callable[[Name], bytes]) -> tuple[dict
 
     Args:
         photos: names of the photos.
-        load: what a dataset stores of the named photo; raises OSError or UnreadablePhotoError where it cannot. Called
+        load: returns the bytes that a dataset stores for a photo, or raises OSError or UnreadablePhotoError. Called
             from several threads.
 
     Returns:
@@ -87,8 +87,8 @@ def refuse_many(reasons: Mapping[Name, str], total: int, where: object, *, own: 
     """Warns about each unreadable photo that is left out, and refuses data with many of them.
 
     Args:
-        reasons: the unreadable photos, and why they are.
-        total: number of photos, the unreadable ones among them.
+        reasons: unreadable photo -> the reason.
+        total: number of photos, including the unreadable ones.
         where: what holds or lists them, for the message.
         own: whether they are a person's own photos, of which a few may well be broken, rather than a published dataset,
             of which there are sound copies.

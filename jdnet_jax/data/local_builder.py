@@ -49,7 +49,7 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder):
 
         Args:
             description: description of the dataset.
-            features: beside the image, of which `label` is one.
+            features: the features other than the image, `label` among them.
             homepage: homepage of the dataset.
         """
         return self.dataset_info_from_configs(

@@ -156,7 +156,7 @@ def _orientation(image: Image.Image) -> int:
     try:
         return image.getexif().get(_ORIENTATION, 1)
     except OSError:
-        raise  # of the pixels: the EXIF of a PNG may lie behind them
+        raise  # of the pixels: the EXIF of a PNG may lie after them
     except Exception:  # broken EXIF makes its reader raise anything; a viewer then shows the photo as it is stored
         return 1
 

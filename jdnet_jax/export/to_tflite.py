@@ -35,7 +35,7 @@ def convert(
         function: what to convert.
         quantize: one of QUANTIZATIONS.
         calibration: views of photos, for `int8`.
-        outputs: `probabilities`, for which logits stand, and perhaps `activation`.
+        outputs: `probabilities`, in whose place the model returns logits, and perhaps `activation`.
 
     Returns:
         a model from an image uint8 [1, size, size, 3], and of `roi+context` a mask uint8 [1, size, size, 1], to logits

@@ -45,7 +45,7 @@ class FlaxRunner:
         network = networks.Network(STUDENT, card.model, card.options, str(name), False, module, card.image_size)
         try:
             fits = networks.fits(network, variables)
-        except Exception as error:  # of options that make no network, it is its layers that say so
+        except Exception as error:  # options that make no network show in the layers' errors
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{name}: the options {dict(card.options)} do not fit {card.model} ({reason})") from error
         if not fits:

@@ -71,7 +71,7 @@ def open_student(source: str | os.PathLike[str]) -> FlaxRunner:
     """Opens a student as a network of the zoo with its weights, from which every format can be exported.
 
     Args:
-        source: as for `located`; of the exported files only weights (`.safetensors`).
+        source: as for `located`; of exported files only weights (`.safetensors`).
 
     Raises:
         UserError: as `open_model`, or it is a file that does not have the weights.

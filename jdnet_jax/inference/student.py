@@ -84,7 +84,7 @@ class Student:
         """Wraps a runner.
 
         Args:
-            runner: runner of any format.
+            runner: an opened model of any format.
             name: name of the model, for messages.
         """
         self._runner, self._name = runner, name
@@ -122,7 +122,7 @@ class Student:
 
         Args:
             photos: a sequence of them, or one.
-            top: how many classes `Answer.top` has.
+            top: number of classes in `Answer.top`.
 
         Raises:
             UserError: a photo cannot be read, or the model takes photos with masks.

@@ -145,7 +145,7 @@ class ResNet(nn.Module):
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The taps: the stem if `tap_stem`, then the output of each stage, each at twice the stride of the one before."""
+        """The taps: the stem if `tap_stem`, then each stage's output, at twice the stride of the stage before."""
         expansion = 4 if self.bottleneck else 1
         stride = self.stem.stride * (2 if self.stem.pool else 1) * self.stem.first_stride
         stages = (Stage(f"layer{i + 1}", self.width * 2**i * expansion, stride * 2**i) for i in range(len(self.depths)))

@@ -16,7 +16,7 @@ CONTAINERS = (
 )
 _DEEPEST = 4
 
-#: What wrappers of a network put before all of its names: parallel training, compilation, moving averages, larger models.
+#: What wrappers put before all names of a network: parallel training, compilation, moving averages, larger models.
 PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.", "ema.", "net.")
 
 #: What PyTorch counts, beside the weights: batches, and updates of a moving average. Nothing reads it here.

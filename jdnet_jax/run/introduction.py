@@ -31,10 +31,10 @@ def lines(
     Args:
         config: config of the run.
         dataset: dataset of the run.
-        parts: parts of the run.
-        state: at its beginning, or where it goes on.
+        parts: the assembled run.
+        state: the state at the run's beginning, or where it goes on.
         workdir: workdir of the run.
-        imbalance: imbalance of its classes; None where it is not known.
+        imbalance: imbalance of the classes; None where it is not known.
     """
     yield f"{config.recipe} on {dataset.name}: {dataset.protocol}"
     if dataset.unlabelled:

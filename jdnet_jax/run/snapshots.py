@@ -40,7 +40,7 @@ def chosen_steps(steps: int, eval_every: int, count: int) -> tuple[int, ...]:
     Args:
         steps: length of the run; it evaluates at 0, at multiples of `eval_every`, and at its end.
         eval_every: steps between two evaluations.
-        count: how many at most; of one alone it is the last.
+        count: the most steps to choose; a single one is the last.
     """
     evaluated = [*range(0, steps, eval_every), steps]
     if count < 2:
@@ -57,8 +57,8 @@ def begin(
     Args:
         config: config of the run.
         dataset: dataset of the config, prepared.
-        networks: all networks of the run, as they are evaluated.
-        folder: for the files; made where it does not exist.
+        networks: all networks of the run at their evaluation image sizes.
+        folder: folder for the files; made where it does not exist.
         steps: see `chosen_steps`.
 
     Raises:
@@ -93,7 +93,7 @@ class Snapshots:
         Args:
             folder: folder of the files; it must be there.
             networks: all networks of the run.
-            steps: at which `take` does anything; see `chosen_steps`.
+            steps: the steps at which `take` does anything; see `chosen_steps`.
             photos: a batch as an evaluation takes it.
         """
         self._folder, self._steps = folder, steps
@@ -150,7 +150,7 @@ def check(folder: Path, expected: Mapping[str, str], step: int) -> None:
     Args:
         folder: folder of the files.
         expected: their `digests` at the checkpoint.
-        step: step of that.
+        step: step of the checkpoint.
 
     Raises:
         UserError: one is damaged.

@@ -29,7 +29,7 @@ def window(boxes: Iterable[Box], margin: float, height: int, width: int) -> Wind
         boxes: boxes of one class; of equally large ones the first counts.
         margin: share of the clipped box's width and height that is added on each side, rounded up to whole pixels.
         height: height of the picture in pixels.
-        width: likewise.
+        width: width of the picture in pixels.
     """
     inside = [Box(max(b.x1, 0), max(b.y1, 0), min(b.x2, width), min(b.y2, height)) for b in boxes]
     inside = [b for b in inside if b.x1 < b.x2 and b.y1 < b.y2]
