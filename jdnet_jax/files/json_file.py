@@ -21,7 +21,7 @@ class Each:
     """The type of a dictionary with any keys.
 
     Attributes:
-        kinds: kinds of each value.
+        kinds: kinds of the values.
     """
 
     kinds: Kinds
@@ -32,8 +32,8 @@ def read(path: Path, kinds: Kinds, remedy: str) -> dict[str, Any]:
 
     Args:
         path: path of the file.
-        kinds: that it must have.
-        remedy: what to do where it does not, for the message.
+        kinds: the kinds that the content must have.
+        remedy: what to do where it has others, for the message.
 
     Raises:
         UserError: it cannot be read, is no JSON, or of other kinds.

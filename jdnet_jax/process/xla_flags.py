@@ -30,8 +30,8 @@ def flags(environ: Mapping[str, str], jaxlib: str | None = None, *, accelerators
     """The value of XLA_FLAGS.
 
     Args:
-        environ: the environment; a flag that it gives itself stays as it is.
-        jaxlib: its version; None for that of the one that is installed.
+        environ: the environment; a flag that it already sets stays as it is.
+        jaxlib: version of jaxlib; None for the installed one.
         accelerators: whether JAX could use anything but CPUs; None for what is installed here.
     """
     current = environ.get("XLA_FLAGS", "")
