@@ -1,4 +1,4 @@
-"""The model file for the browser, from the model that a person names."""
+"""The model file for the browser, from the model that the user names."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class ModelFile:
     """A model as a browser gets it.
 
     Attributes:
-        name: name of the file, as the page asks for it; another content has another name, so that no cache mixes them up.
+        name: name of the file on the page, with a digest of its content, so that no cache mixes files up.
         content: content of the file.
         card: the model card.
-        runtime: what runs it, a key of `runtime.FILES`.
+        runtime: the runtime that runs it, a key of `runtime.FILES`.
     """
 
     name: str

@@ -73,7 +73,7 @@ def term_name(term: str, networks: Sequence[str]) -> str:
     """The display name of a loss term: `MSKD` for `mskd_teacher`; with the network if several have one.
 
     Args:
-        term: as the objective names it.
+        term: its name in the objective.
         networks: networks of the run.
     """
     kind, _, network = term.partition("_")

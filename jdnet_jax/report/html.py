@@ -100,7 +100,7 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]], 
 
     Args:
         caption: what it shows.
-        heads: heads of the columns.
+        heads: headings of the columns.
         rows: cells; numbers are shown by `cell`, None and nan as a dash.
         sortable: whether a press on a head sorts the rows by that column.
     """

@@ -24,8 +24,8 @@ class RunRecord:
     Attributes:
         path: path of the workdir.
         config: the content of `config.json`.
-        protocol: one line that says which data; '' where the run has not come to them.
-        command: that has this run again; '' where it was started from Python.
+        protocol: one line that says which data; '' before they are prepared.
+        command: the command that repeats the run; '' where it was started from Python.
         lines: lines of `metrics.jsonl`.
         summary: the content of `summary.json`; None while the run is not finished.
         classes: names of the classes; () while the run is not finished.
