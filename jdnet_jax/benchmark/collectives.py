@@ -18,7 +18,7 @@ class Collective:
 
     Attributes:
         kind: in XLA's words, such as `all-reduce`.
-        arrays: how many it takes together.
+        arrays: number of arrays that it takes together.
         size: size of their values on one device, in bytes.
     """
 

@@ -14,7 +14,7 @@ def central(height: int, width: int, side: float) -> Mask:
 
     Args:
         height: height of the photo in pixels.
-        width: likewise.
+        width: width of the photo in pixels.
         side: length of the ellipse's axes as a share of the photo's sides, in (0, 1].
     """
     # In units of the half axes, from the centre.

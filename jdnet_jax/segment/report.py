@@ -49,8 +49,8 @@ class Report:
         settings: settings of the backend and the rule.
         versions: versions of the libraries.
         entries: one a photo, in the order of the paths.
-        made: how many photos this start worked on.
-        seconds: how long that took.
+        made: number of photos that this start worked on.
+        seconds: seconds that this took.
     """
 
     photos: Path

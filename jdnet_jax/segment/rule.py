@@ -28,8 +28,8 @@ def verdict(share: float, least: float, reach: float) -> str:
 
     Args:
         share: share of the photo that a backend marked, in [0, 1].
-        least: the backend's; see `Segmenter`.
-        reach: likewise.
+        least: `Segmenter.least` of the backend.
+        reach: `Segmenter.reach` of the backend.
     """
     if share - least < SMALLEST:
         return EMPTY
@@ -43,7 +43,7 @@ def replacement(choice: str, height: int, width: int) -> Mask | None:
         choice: `centre`: an upright ellipse about the photo's centre, whose axes are 70 % of its sides (38 % of its
             area); `whole`: the whole photo; `skip`: none.
         height: height of the photo in pixels.
-        width: likewise.
+        width: width of the photo in pixels.
     """
     if choice == SKIP:
         return None

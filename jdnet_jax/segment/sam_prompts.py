@@ -20,7 +20,7 @@ def points(prompt: str, height: int, width: int, side: int) -> Float[np.ndarray,
     Args:
         prompt: `centre`: the photo's centre; `grid`: the centres of side x side equal fields, row by row; `box`: None.
         height: height of the photo in pixels.
-        width: likewise.
+        width: width of the photo in pixels.
         side: points of a side of the grid.
     """
     if prompt == BOX:
@@ -35,7 +35,7 @@ def box(height: int, width: int, margin: float) -> Float[np.ndarray, " 4"]:
 
     Args:
         height: height of the photo in pixels.
-        width: likewise.
+        width: width of the photo in pixels.
         margin: between box and edges, as a share of each side.
     """
     return np.array([margin * width, margin * height, (1 - margin) * width, (1 - margin) * height])
