@@ -110,7 +110,7 @@ def _next_steps(workdir: str, config: str, recipe: str) -> str:
 
     Args:
         workdir: workdir of the run.
-        config: as `--config` names it, with its argument.
+        config: the value of `--config`, with its argument.
         recipe: recipe of the run.
     """
     place = shlex.quote(workdir)

@@ -25,7 +25,7 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
 
     Args:
         config: config of a run.
-        weights: whether it must name the weights of teachers that its recipe has trained before.
+        weights: whether the config must name the weights of the teachers that its recipe needs trained.
 
     Raises:
         UserError: names the first key that is wrong, what it is, and what it may be.

@@ -32,7 +32,7 @@ class Entry:
         model: its name in the zoo.
         options: options of the model.
         stages: those of its stages that are blocks; None for all.
-        init: the weights that it has to begin with, as a student or where a teacher is trained.
+        init: its initial weights, as a student or as a teacher that is trained.
         trained: weights to use as a teacher, for one that needs no training; '' where a hand-off is needed.
     """
 
@@ -112,10 +112,10 @@ def configure(config: ConfigDict, argument: str, default: Argument, networks: Ma
     """Sets the networks and the recipe that an argument asks for.
 
     Args:
-        config: with data and training as both stages have them, and the blocks.
+        config: the config with the data, training and blocks of both stages.
         argument: argument of the config file.
-        default: what holds where the argument is silent.
-        networks: by name; other names are those of the zoo.
+        default: the values that the argument leaves out.
+        networks: name -> entry; other names are the zoo's.
 
     Raises:
         UserError: see `parse`, or an unknown recipe.

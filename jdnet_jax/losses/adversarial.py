@@ -45,7 +45,7 @@ class Discriminator(nn.Module):
     """Three dense layers with ReLU between them: the two logits "student" and "teacher" of each vector.
 
     Attributes:
-        divisors: by which the vector's length is divided, rounded down, for the two hidden layers' widths (at least 1).
+        divisors: of the vector's length, rounded down, for the widths of the hidden layers (at least 1).
         final_relu: whether a ReLU follows the last layer too, as in the released code.
     """
 
@@ -97,10 +97,10 @@ class Adversarial(nn.Module):
 
     Attributes:
         student: reads the student's blocks.
-        teacher: reads the teacher's, as many of the same lengths.
+        teacher: reads the teacher's blocks, as many and of the same lengths.
         etas: the weight of each block, the logits last; where it is 0, the block has no discriminator.
         divisors: see `Discriminator`.
-        final_relu: likewise.
+        final_relu: see `Discriminator`.
     """
 
     group: ClassVar[str] = DISCRIMINATORS
