@@ -56,8 +56,8 @@ class Dataset:
         builder: the TFDS builder, prepared.
         records: records of each role, in file order: (position, serialized example), as `records.read` gives them.
         protocol: one line for logs and result tables: splits, counts, what was left out.
-        shuffle_buffer: how many encoded records training shuffles at a time; a split that is not larger is permuted
-            in full.
+        shuffle_buffer: number of encoded records that training shuffles at a time; a split that is not larger is
+            permuted in full.
         view: what the batches show of each photo, one of `views.VIEWS`.
         balance: how evenly classes are seen in training, see `balance`; 0 where each photo is seen once an epoch.
         unlabelled: photos without labels; None where there are none, or the dataset is not to be trained on.

@@ -29,7 +29,7 @@ from jdnet_jax.run.workdir import Workdir
 
 _OF_TWO_INPUTS = ("tflite", "stablehlo")
 _CALIBRATION, _COMPARISON = 256, 2_000  # pictures at most
-_FEW = 100  # photos to calibrate with, below which a person is warned
+_FEW = 100  # photos to calibrate with, below which the user is warned
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Photos that a person names as files and folders, and the views of them that a model sees."""
+"""Photos that the user names as files and folders, and the views of them that a model sees."""
 
 from __future__ import annotations
 

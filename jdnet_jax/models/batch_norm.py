@@ -163,7 +163,7 @@ def _backward(
     residuals: tuple[Array, ...],
     gradients: tuple[Array, Array, Array],
 ) -> tuple[Array, Array, Array]:
-    """dx = factor * (g - mean(g) - xhat * mean(g * xhat)), xhat = (x - mean) / deviation, g: past the activation."""
+    """dx = factor * (g - mean(g) - xhat * mean(g * xhat)), xhat = (x - mean) / deviation, g past the activation."""
     x, scale, bias, mean, var = residuals
     wide, inverse = x.astype(jnp.float32), lax.rsqrt(var + epsilon)
     factor, offset = affine(mean, var, scale, bias, epsilon)
