@@ -5,10 +5,9 @@
     python -m jdnet_jax.main --config=configs/deit_demo.py:deit_soft     # from its probabilities instead of its answer
     python -m jdnet_jax.main --config=configs/deit_demo.py:ce            # DeiT-tiny from the labels alone
 
-A transformer from scratch on 4,000 pictures of 64 pixels, which it sees as 16 patches: few photos are where a CNN has
-much to teach it. Network, losses and their constants are DeiT's (Touvron et al., ICML 2021; `configs/deit_food101.py`
-has its whole recipe); data, teacher, augmentation and budget are ours, the teacher's those of
-`configs/demo.py`.
+A transformer from scratch on 4,000 pictures of 64 pixels, which it sees as 16 patches: with few photos a CNN has much
+to teach it. Network, losses and their constants are DeiT's (Touvron et al., ICML 2021; `configs/deit_food101.py` has
+its whole recipe); data, teacher, augmentation and budget are ours; the teacher trains as in `configs/demo.py`.
 The argument is `teacher` or a recipe of `jdnet_jax.config.recipes.apply_recipe`.
 """
 

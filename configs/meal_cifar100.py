@@ -4,7 +4,7 @@
     python -m jdnet_jax.main --config=configs/meal_cifar100.py                               # the student
 
 As `configs/meal_cifar10.py` in everything but the data (TFDS `cifar100`). Target: not known to us. Meant for a GPU or
-TPU; not run at full length by us, so what it costs is not known.
+TPU; not run at full length by us, so the cost is not known.
 The argument is that of `configs/meal_cifar10.py`.
 """
 

@@ -6,9 +6,9 @@
 
 Teachers (A): resnet32 and resnet48 (`resnet_tiny` of these widths) and mobilenetv2; the student is a `resnet_tiny` of
 width 16. Data: CIFAR-10 as Parquet; PATH holds `train.parquet` and `test.parquet` with the columns `image` and `label`,
-as in the hub's `uoft-cs/cifar10` (there the image's is `img`: --config.dataset.options.image_column=img). Ours were
+as in the hub's `uoft-cs/cifar10` (there the first is `img`: --config.dataset.options.image_column=img). Ours were
 once recompressed as JPEG, so numbers are not quite comparable with those on the original. A tenth of train is val.
-Recipe: the blocks' weights are the paper's last four, padding by 4 and flips are its own, too; batch, epochs, schedule,
+Recipe: the blocks' weights are the paper's last four, padding by 4 and flips the paper's too; batch, epochs, schedule,
 networks and lengths are ours.
 The argument is that of `configs/meal_cifar10.py`.
 """

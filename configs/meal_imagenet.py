@@ -7,8 +7,8 @@
 
 Recipe (PAPER, MEAL V2's released code): the mean of the teachers' softmax, one discriminator on the logits (1000 -> 125
 -> 15 -> 2), no labels, no weight decay, SGD 0.01 and after epoch 100 of 180 0.001, batch 512, random crops and flips,
-a student that starts pretrained. OURS: the teachers, which are those of the zoo, with weights of timm's from the hub,
-so nothing has to be trained before; crops of at least 8 % of the area; and how the student and the discriminator oppose
+a student that starts pretrained. OURS: the teachers, from the zoo with timm's weights from the hub, so none has to
+be trained first; crops of at least 8 % of the area; and how the student and the discriminator oppose
 each other (`reversal`, see `losses.adversarial`).
 Protocol: the last 10,000 photos of train are val; TFDS's `validation` is the test set.
 Target: the paper reports 80.67 % top-1 for ResNet-50 and 76.92 % for MobileNetV3-Large (the paper's numbers, with
@@ -39,7 +39,7 @@ def get_config(argument=""):
     config.epochs = 180.0
     config.optimizer.update(name="sgd", momentum=0.9, nesterov=False, weight_decay=0.0)
     config.schedule.update(name="step", learning_rate=0.01, warmup=0.0, boundaries=(100 / 180,), decay=0.1)
-    config.blocks.lengths = (784, 196, 49, 16)  # of the recipes other than meal_v2, which compares logits alone
+    config.blocks.lengths = (784, 196, 49, 16)  # for recipes other than meal_v2, which compares logits alone
     config.losses.similarity.options.gammas = (0.001, 0.01, 0.05, 0.1, 1.0)
     config.compute_dtype = "bfloat16"
     config.log_every = 100

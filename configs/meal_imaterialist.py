@@ -3,8 +3,8 @@
     python -m jdnet_jax.main --config=configs/meal_imaterialist.py:stage=teacher,model=A --config.dataset.data_dir=PATH
     python -m jdnet_jax.main --config=configs/meal_imaterialist.py --config.dataset.data_dir=PATH
 
-Teachers: resnet101, resnet152 and seresnext50, each (A) trained first with the first command, from ImageNet weights of
-timm's (`pip install -e '.[hub]'`), as the student is.
+Teachers: resnet101, resnet152 and seresnext50, each (A) trained with the first command, from timm's ImageNet weights
+(`pip install -e '.[hub]'`), as the student is.
 Data: the files of the challenge on Kaggle, see `jdnet_jax.data.imaterialist_product_2019`, which holds out test.
 Target: the paper reports top-3 1.15 points above ResNet-101's (the paper's number, not reproduced here; its teachers
 and schedule for this set are not known to us). Meant for GPUs or TPUs; we have not had the photos.

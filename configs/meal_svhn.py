@@ -6,7 +6,7 @@
 
 As `configs/meal_cifar10.py`, but (PAPER) without augmentation, and 6,000 images of train are held out; OURS: the last
 ones, as val. Data: TFDS `svhn_cropped`; its split `extra` is not used.
-Target: not known to us. Meant for a GPU or TPU; not run at full length by us, so what it costs is not known.
+Target: not known to us. Meant for a GPU or TPU; not run at full length by us, so the cost is not known.
 The argument is that of `configs/meal_cifar10.py`.
 """
 

@@ -4,11 +4,11 @@
     python -m jdnet_jax.main --config=configs/rvernet_foodseg103.py:roi --config.dataset.data_dir=PATH    # food alone
 
 Data: Wu et al., ACM MM 2021, on request from its authors (photos of Recipe1M, for research): PATH holds
-`Images/img_dir`, `Images/ann_dir` and `category_id.txt`. One example for each (photo, class). The paper added photos of
-ketchup and chili paste of its own, which we have not; `masked_folder` takes such photos with their masks.
+`Images/img_dir`, `Images/ann_dir` and `category_id.txt`. One example for each (photo, class). The paper added its own
+photos of ketchup and chili paste, which we do not have; `masked_folder` takes such photos with their masks.
 Setting: Jin, 2024, arXiv 2407.08257 (PAPER): longest side to 224 and grey padding, flip, Adam, batch 50, 30 epochs,
 macro-F1. The paper states a learning rate of 4e-3; the released schedule never reaches it and in effect rises linearly
-from 0 to 1e-4, which is what stands here (`schedule.warmup` is the whole run). Adam is AdamW without weight decay.
+from 0 to 1e-4, as here (`schedule.warmup` is the whole run). Adam is AdamW without weight decay.
 OURS: branches MobileNetV2 and distilled DeiT-tiny, which phones can run (the paper's best are DeiT-B distilled, by
 `--config.student.options.context=deit_base_distilled_patch16_224`); one flip for both branches (the release draws two);
 integration of features (the release integrates 1000-way logits: `--config.student.options.integration=logits`); val is

@@ -4,8 +4,8 @@
     python -m jdnet_jax.main --config=configs/uec256.py                                   # downloads both archives
     python -m jdnet_jax.main --config=configs/uec256.py:jdnet,pair=efficientnet_b4-b0     # another pair of networks
 
-Data: Kawano and Yanai, ECCV workshops 2014; 256 classes of food, 31,395 files, five folds; lists of the folds beside
-the photos (`uecfood256_split/` or `uecfood_split.zip`), else they are downloaded.
+Data: Kawano and Yanai, ECCV workshops 2014; 256 classes of food, 31,395 files, five folds; the lists of the folds lie
+beside the photos (`uecfood256_split/` or `uecfood_split.zip`) or are downloaded.
 Protocol: test is val0.txt, train all that it does not list, less the photos whose picture is in test; whole photos;
 a tenth of train, by class and picture, is held out for tuning as `val`. Papers differ in each of these, so a number
 compares only with one of the same protocol: `dataset.options` has the other choices, `jdnet_jax.data.uec_food` says
@@ -13,7 +13,7 @@ why these, and every run prints and keeps the protocol with its counts. For the 
 `--config.dataset.splits.train=train+val --config.select=last` (val then says nothing).
 Target: the JDNet paper reports 84.0 % top-1 for its student (the paper's number, not reproduced here; its networks,
 resolution and protocol are not known). Meant for a TPU v5e-8 or a GPU; it has not been run at full length by us, so
-what it costs there is not known. By the published counts of multiply-adds (4.1 G and 0.3 G) a step of 1,024 photos
+the cost there is not known. By the published counts of multiply-adds (4.1 G and 0.3 G) a step of 1,024 photos
 takes about 27 TFLOP, and 200 epochs of 25,000 photos 1.3e17.
 Recipe: ours, as in `configs/food101.py`, with more epochs because the set is smaller.
 The learning rate, 0.8, is 0.2 for every 256 photos of the batch (Goyal et al., 2017) and untested. On one GPU of less

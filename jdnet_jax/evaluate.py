@@ -1,8 +1,8 @@
 """Evaluates a finished model on photos whose classes are known: `python -m jdnet_jax.evaluate --model=runs/demo`.
 
-The model is a workdir, a hand-off (`student/`) or an exported file. The photos are a split of the dataset that a
-workdir was trained on or that `--config=FILE` names, or those of `--photos=FOLDER`, which holds a folder for each
-class.
+The model is a workdir, a hand-off (`student/`), an exported file or `hf-hub:OWNER/NAME`. The photos are a split of the
+dataset that a workdir was trained on or that `--config=FILE` names, or those of `--photos=FOLDER`, which holds a folder
+for each class.
 
 Top-1 on fewer than 1,000 photos has its 95 % interval (Wilson), as in "100 % of 16 (81 to 100)". If the model has a
 threshold for "not sure" (`config.not_sure`), it also says how many of the photos that rejects, and top-1 on the

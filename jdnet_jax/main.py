@@ -109,9 +109,9 @@ def _next_steps(workdir: str, config: str, recipe: str) -> str:
     """The next steps with the trained student, as commands that work as printed.
 
     Args:
-        workdir: of the run.
-        config: as `--config` names it, with its argument.
-        recipe: of the run.
+        workdir: workdir of the run.
+        config: the value of `--config`, with its argument.
+        recipe: recipe of the run.
     """
     place = shlex.quote(workdir)
     train, stage = command_line.shown("main"), config.partition(":")[2].split(",")

@@ -1,11 +1,12 @@
 """Predicts the classes of photos: `python -m jdnet_jax.predict --model=runs/demo photo.jpg folder/ *.webp`.
 
-The model is a workdir, a hand-off (`student/`) or an exported file. Each photo gets its `--top` most probable classes,
-with `--csv=FILE` also in a table for a spreadsheet, a photo a line, and with `--overlay=DIR` a picture that shows where
-the model looked. A folder means all photos below it. "Not sure" means that a photo may be of none of the classes: only
-few of val's photos have such a low probability (`config.not_sure`; `summary.json` has the cost). A model that looks at
-the food and its surroundings apart (RveRNet) needs `--mask`: the mask of the food as an 8-bit PNG, 0 where it is not,
-or a folder with `<photo's name>.png` for each photo, which may lie below folders as the photos do.
+The model is a workdir, a hand-off (`student/`), an exported file or `hf-hub:OWNER/NAME`. Each photo gets its `--top`
+most probable classes, with `--csv=FILE` also in a table for a spreadsheet, one photo per line, and with `--overlay=DIR`
+a picture that shows where the model looked. A folder means all photos below it. "Not sure" means
+that a photo may be of none of the classes: few of val's photos have such a low probability (`config.not_sure`;
+`summary.json` has the cost). A model that looks at the food and its surroundings apart (RveRNet) needs `--mask`: the
+mask of the food as an 8-bit PNG, 0 where it is not, or a folder with `<photo's name>.png` for each photo, which may lie
+below folders as the photos do.
 """
 
 from __future__ import annotations
@@ -127,9 +128,9 @@ def _as_csv(rows: Iterable[Sequence[str]], top: int) -> str:
     """A table of the answers.
 
     Args:
-        rows: of each photo its path, its problem, whether the model is sure, '' for what there is not, and then class
-            and probability, the most probable first.
-        top: how many classes a row has.
+        rows: for each photo its path, its problem, whether the model is sure ('' where unknown), then class and
+            probability, the most probable first.
+        top: number of classes in a row.
     """
     answers = (f"{what}_{rank}" for rank in range(1, top + 1) for what in ("class", "probability"))
     heads = ["photo", "problem", "sure", *answers]

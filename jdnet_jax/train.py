@@ -43,9 +43,9 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
     The same call continues a run that was interrupted, from its newest checkpoint.
 
     Args:
-        config: as `config.default()`, with the recipe's values.
+        config: from `config.default()`, with the recipe's values.
         workdir: the run's folder; made where it does not exist.
-        command: what a person types to have this run again, for the report.
+        command: the command that repeats the run, for the report.
 
     Returns:
         the content of `summary.json`.

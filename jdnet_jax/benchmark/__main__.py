@@ -48,8 +48,8 @@ class Mode(NamedTuple):
     """Something that can be measured.
 
     Attributes:
-        does: in words.
-        flags: the names of those that it takes.
+        does: what it measures, in words.
+        flags: names of the flags that it takes.
     """
 
     does: str

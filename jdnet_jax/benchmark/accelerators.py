@@ -24,9 +24,9 @@ class Chip:
         flops: FLOP/s in bfloat16.
         bandwidth: bytes a second of its memory.
         memory: bytes.
-        sides: of a TPU's torus: 2 or 3; 0 for a GPU.
-        cores: of a GPU: its multiprocessors.
-        capability: of a GPU: the major number of its compute capability.
+        sides: dimensions of a TPU's torus, 2 or 3; 0 for a GPU.
+        cores: number of a GPU's multiprocessors.
+        capability: major number of a GPU's compute capability.
     """
 
     flops: float
@@ -62,9 +62,9 @@ class Device:
     """A device to compile for: a number of chips of one kind.
 
     Attributes:
-        name: as the maker sells them, such as `v5e-8`.
-        chip: each.
-        count: how many chips. (The number in `v5p-8` is that of the cores, two a chip.)
+        name: its maker's name, such as `v5e-8`.
+        chip: the kind of its chips.
+        count: number of chips. (The number in `v5p-8` counts cores, two a chip.)
     """
 
     name: str

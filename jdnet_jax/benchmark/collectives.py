@@ -18,8 +18,8 @@ class Collective:
 
     Attributes:
         kind: in XLA's words, such as `all-reduce`.
-        arrays: how many it takes together.
-        size: of their values on one device, in bytes.
+        arrays: number of arrays that it takes together.
+        size: size of their values on one device, in bytes.
     """
 
     kind: str

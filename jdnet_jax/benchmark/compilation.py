@@ -30,8 +30,8 @@ def measure(config: ConfigDict, device: Device, classes: int, which: Sequence[st
 
     Args:
         config: a run's; its batch is cut over all chips, as in a run.
-        device: to compile for.
-        classes: of the networks.
+        device: the device to compile for.
+        classes: number of classes.
         which: some of `STEPS`.
 
     Returns:
@@ -92,7 +92,7 @@ def _fatal(said: str, number: int) -> str:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result of `measure` for a person to read."""
+    """The result of `measure` as text."""
     lines = [f"compiled for {result['device']} ({result['chips']} chips), computing in {result['compute_dtype']}"]
     for name, step in result["steps"].items():
         if not step["compiles"]:

@@ -21,8 +21,8 @@ from jdnet_jax.models.layers import DepthwiseConv
 from jdnet_jax.models.padding import Pads
 from jdnet_jax.process.errors import UserError
 
-# How many convolutions are in a program that is timed, each of different images. To start one takes an accelerator
-# longer than to compute one.
+# Convolutions in a timed program, each of different images: an accelerator takes longer to start a program than to
+# compute one of them.
 _TOGETHER_ON_ACCELERATOR = 16
 
 FORMS: Mapping[str, depthwise.Form] = {"shifted": depthwise.SHIFTED, "grouped": depthwise.GROUPED}
@@ -49,7 +49,7 @@ def measure(config: ConfigDict, classes: int, seconds: float) -> dict[str, Any]:
 
     Args:
         config: a run's; its data are not needed.
-        classes: of the networks.
+        classes: number of classes.
         seconds: how long each figure is measured, after a warm-up.
 
     Returns:
@@ -100,7 +100,7 @@ def measure(config: ConfigDict, classes: int, seconds: float) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result of `measure` for a person to read."""
+    """The result of `measure` as text."""
     where = result["machine"]
     columns = [(name, what) for what in WHAT for name in FORMS]
     rows = [(row["name"], f"x{row['count']}", row["seconds"]) for row in result["layers"]]

@@ -51,8 +51,8 @@ def measure(config: ConfigDict, seconds: float, device: accelerators.Device | No
     Args:
         config: a run's; its dataset is prepared where that is still to do.
         seconds: how long each stage is measured, after a warm-up of a fifth of that.
-        device: an accelerator that the input is to feed; None for none. Its compiler is asked, see `compilation`.
-        classes: of the networks that are compiled for it.
+        device: an accelerator that the input is to feed, whose compiler is asked, see `compilation`; None for none.
+        classes: number of classes of the networks that are compiled for it.
 
     Returns:
         `{"dataset", "image_size", "batch_size", "machine", "cache", "images_per_second": {stage: median over windows},
@@ -92,7 +92,7 @@ def _wanted(config: ConfigDict, device: accelerators.Device, classes: int) -> fl
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result of `measure` for a person to read."""
+    """The result of `measure` as text."""
     rates, by_core = result["images_per_second"], result["images_per_cpu_second"]
     where = result["machine"]
     lines = [

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 
 _COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.\-]+) (?:\(.*\) -> .*)?\{$")
 _NAME = re.compile(r"^\s+(?:ROOT )?%?([\w.\-]+) = ")
-# The first word with a bracket behind the result's shape, whose own brackets (tiles) follow no space.
+# The first word with a bracket after the result's shape, whose own brackets (tiles) follow no space.
 _OPCODE = re.compile(r" ([a-z][a-z0-9\-]*)\(")
 _OPERAND = re.compile(r"%([\w.\-]+)")
 # An array's type, sides, and where told its layout: the sides from the innermost, and the tile that it is padded to.
@@ -19,7 +19,7 @@ _BODY = re.compile(r"\bbody=%?([\w.\-]+)")
 _TRIPS = re.compile(r'known_trip_count":\{"n":"(\d+)"')
 _CALLED = re.compile(r"\b(?:to_apply|calls)=%?([\w.\-]+)")
 _ARGUMENT = re.compile(r" parameter\((\d+)\)")
-# They move nothing: names for what is there already, or the second half of what another one began.
+# They move nothing: they name what is there already.
 _FREE = ("parameter", "constant", "tuple", "get-tuple-element", "bitcast", "after-all", "partition-id", "iota")
 
 
@@ -28,11 +28,11 @@ class Instruction:
     """One instruction: a line of the program.
 
     Attributes:
-        name: its own.
+        name: name of the instruction.
         opcode: in XLA's words, such as `fusion`.
         result: the type of its result.
         operands: the instructions whose results it reads.
-        line: all of it.
+        line: its whole text.
     """
 
     name: str
@@ -53,9 +53,9 @@ class Program:
     """A program's instructions, by computation.
 
     Attributes:
-        computations: each with its instructions.
-        entry: the name of that which is run.
-        aliased: which of its arguments (by number) lie where its results are written.
+        computations: name -> instructions.
+        entry: name of the computation that is run.
+        aliased: numbers of the arguments whose memory the results take.
     """
 
     computations: Mapping[str, tuple[Instruction, ...]]
@@ -87,7 +87,7 @@ class Program:
         return traffic
 
     def _slices(self, computation: str) -> dict[int, int]:
-        """Bytes of the slices that are taken of each argument of a fusion of which nothing else is read."""
+        """Number of each argument of a fusion of which only slices are read -> bytes of these slices."""
         inside = self.computations.get(computation, ())
         sizes = {}
         for argument in inside:

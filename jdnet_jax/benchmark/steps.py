@@ -38,7 +38,7 @@ def measure(config: ConfigDict, kind: Kind, classes: int, seconds: float, profil
     Args:
         config: a run's; its data are not needed.
         kind: which step.
-        classes: of the networks.
+        classes: number of classes.
         seconds: how long it is timed, after a warm-up.
         profile: the folder for a trace of three steps that TensorBoard and XProf open; None for none.
 
@@ -124,7 +124,7 @@ def measure(config: ConfigDict, kind: Kind, classes: int, seconds: float, profil
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result of `measure` for a person to read."""
+    """The result of `measure` as text."""
     seconds, first, need, where = (result[key] for key in ("seconds", "first_step", "memory", "machine"))
     models = " + ".join(result["networks"].values())
     peaks = [("process", need["process_peak"]), ("device", need["device_peak"])]

@@ -28,8 +28,8 @@ def measure(models: Sequence[Path], threads: Sequence[int], seconds: float) -> d
     """Measures each model in separate processes, one photo at a time.
 
     Args:
-        models: each as for `open_model`. A folder that has the weights is also exported to every format that can be
-            had here, for the time of the measurement.
+        models: each as for `open_model`. A folder with the weights is also exported to every format that is available
+            here, for the time of the measurement.
         threads: numbers of CPUs to confine a process to.
         seconds: how long each latency is measured, after a warm-up.
 
@@ -63,7 +63,7 @@ def measure(models: Sequence[Path], threads: Sequence[int], seconds: float) -> d
 
 
 def table(result: dict[str, Any]) -> str:
-    """The result of `measure` for a person to read."""
+    """The result of `measure` as text."""
     rows = result["models"]
     width = max(len(row["model"]) for row in rows)
     counts = [*rows[0]["latency"]]

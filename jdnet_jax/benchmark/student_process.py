@@ -23,7 +23,7 @@ from jdnet_jax.process import command_line
 
 _FEWEST = 20  # runs, however long one takes
 
-#: What runs a file is imported beforehand, so that its code does not count as the model's memory.
+#: Imported beforehand, so that a runtime's code does not count as the model's memory.
 _RUNTIMES = {".tflite": "ai_edge_litert.interpreter", ".onnx": "onnxruntime"}
 
 

@@ -22,10 +22,10 @@ _ROWS = 20  # classes on the screen, at most; the page has all
 
 @dataclass(frozen=True)
 class Finding:
-    """A problem in the photos that the person should know about.
+    """A problem in the photos that the user should know about.
 
     Attributes:
-        what: it is, with how many.
+        what: the problem, with a count.
         advice: what it means, or what to do.
         names: the files or folders.
     """
@@ -112,8 +112,8 @@ def findings(examination: Examination, image_size: int) -> Iterator[Finding]:
     """The problems of the photos, and the reasons why a test on them would be unreliable.
 
     Args:
-        examination: in the folder.
-        image_size: of the config; smaller photos are enlarged.
+        examination: examination of the folder.
+        image_size: `config.image_size`; smaller photos are enlarged.
     """
     if examination.unreadable:
         names = tuple(f"{path} ({reason})" for path, reason in sorted(examination.unreadable.items()))

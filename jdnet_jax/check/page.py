@@ -23,8 +23,8 @@ def write(check: FolderCheck, config: ConfigDict, output: Path) -> None:
     """Writes the page.
 
     Args:
-        check: in the folder.
-        config: of the run that would be.
+        check: result of the check.
+        config: config of the planned run.
         output: the file.
 
     Raises:
@@ -62,8 +62,8 @@ def sheet(batch: Mapping[str, np.ndarray], class_names: tuple[str, ...]) -> Mark
     """The photos of a batch with their labels.
 
     Args:
-        batch: as `pipeline.train_batches` makes them.
-        class_names: in the order of the labels.
+        batch: from `pipeline.train_batches`.
+        class_names: class names in the order of the labels.
     """
     figures = []
     for number, image in enumerate(views.images_for(3, batch)):

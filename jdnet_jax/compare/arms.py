@@ -93,8 +93,8 @@ def described(recipe: str, config: Mapping[str, Any]) -> str:
     """A recipe in one line: teachers, terms with their weights, and whatever else it defines.
 
     Args:
-        recipe: what the comparison calls it.
-        config: of one of its runs, resolved and plain.
+        recipe: its name in the comparison.
+        config: config of one of its runs, resolved and plain.
     """
     config, usual = filled(config, plain(default())), plain(default())["losses"]
     teachers = [

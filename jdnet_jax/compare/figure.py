@@ -11,7 +11,7 @@ from jdnet_jax.compare.table import words
 from jdnet_jax.report import chart
 
 _WIDTH, _ROW, _LEFT, _RIGHT, _TOP, _BOTTOM = 800, 30, 130, 270, 12, 44
-_DIFFERENCE = 100  # from where the drawing ends
+_DIFFERENCE = 100  # pixels from the drawing's end to the differences
 
 _STYLE = """
 .paper { fill: #ffffff; } text { font: 13px system-ui, sans-serif; fill: #1a1a1a; } .soft { fill: #555555; }
@@ -29,7 +29,7 @@ def draw(table: Sequence[Mapping[str, Any]], baseline: str) -> str:
 
     Args:
         table: from `table.rows`; recipes without a run are left out.
-        baseline: that the others are compared with.
+        baseline: the recipe that the others are compared with.
     """
     shown = [row for row in table if "top1" in row]
     spans = [row["top1"]["mean"] + sign * (row["top1"]["deviation"] or 0.0) for row in shown for sign in (-1, 1)]

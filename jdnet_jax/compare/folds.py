@@ -32,17 +32,17 @@ def run(config: ConfigDict, folds: int, folder: Path, say: Callable[[str], None]
     """Trains the folds that are not trained yet, one after the other, and writes `folds.md` and `folds.json`.
 
     Args:
-        config: that each fold is trained with.
-        folds: how many, at least 2.
-        folder: of the cross-validation; each fold has a workdir in it. The same call goes on where it was ended.
-        say: takes a line for the person who waits.
+        config: config of each fold's training.
+        folds: number of folds, at least 2.
+        folder: folder of the cross-validation; each fold has a workdir in it. The same call continues it.
+        say: takes a line for the user who waits.
         show: takes the table.
 
     Returns:
         the exit status of the command: 0, all folds are there; 1, some failed; EXIT_STATUS, it was interrupted.
 
     Raises:
-        UserError: the config has no folds, the folder is of something else, or the photos have changed meanwhile.
+        UserError: the config has no folds, the folder holds something else, or the photos have changed meanwhile.
     """
     runs = make(config, folds, folder)
     plan.claim(runs)
@@ -140,7 +140,7 @@ def markdown(figures: dict[str, Any], folds: int, missing: Sequence[str] = ()) -
 
     Args:
         figures: from `pooled`.
-        folds: how many there are to be.
+        folds: number of folds in all.
         missing: names of the folds that are not there, with the reason.
     """
     names = list(figures["networks"])

@@ -44,10 +44,10 @@ class Launcher:
         """Sets the folder and the options; starts nothing.
 
         Args:
-            folder: of the comparison; `configs/` and `logs/` are made in it.
-            jobs: how many runs beside each other.
-            cores: that each may use alone; 0 for all, shared.
-            say: takes a line for the person who waits.
+            folder: folder of the comparison; `configs/` and `logs/` are made in it.
+            jobs: number of runs at a time.
+            cores: cores for each run alone; 0: all, shared.
+            say: takes a line for the user who waits.
         """
         self._folder, self._jobs, self._cores, self._say = folder, jobs, cores, say
         self.failed: dict[str, str] = {}  # name -> why
@@ -106,7 +106,7 @@ class Launcher:
         atomic.write_text(page, recipes.page(run.config, f"{run.name}, as jdnet_jax.compare runs it."))
         command = [sys.executable, "-m", "jdnet_jax.main", f"--config={page}", f"--workdir={run.place.path}"]
         with open(log, "ab") as file:
-            # A session of its own: Ctrl-C reaches this process alone, which passes it on once. A second one would
+            # In a separate session: Ctrl-C reaches this process alone, which passes it on once. A second one would
             # end a training without saving.
             process = subprocess.Popen(
                 command,

@@ -18,10 +18,10 @@ class Run:
     """One training run of a comparison.
 
     Attributes:
-        name: also of its folder.
-        recipe: that it is; '' for a teacher that others start from.
-        seed: of the run.
-        config: resolved.
+        name: name of the run and of its folder.
+        recipe: its recipe; '' for a teacher that other runs start from.
+        seed: seed of the run.
+        config: resolved config.
         place: its workdir.
         needs: names of the runs that must be finished before.
     """
@@ -41,11 +41,11 @@ def make(file: str, names: Sequence[str], seeds: int, overrides: Sequence[str], 
     with cross-entropy at the same budget and seed, handed over by `config.teachers.*.init`.
 
     Args:
-        file: of the config.
-        names: of the recipes, the config's arguments.
-        seeds: how many; they are 0, 1, ...
+        file: file of the config.
+        names: names of the recipes, the config's arguments.
+        seeds: number of seeds: 0, 1, ...
         overrides: see `recipes.load`.
-        folder: of the comparison; each run has a folder in it.
+        folder: folder of the comparison; each run has a folder in it.
 
     Raises:
         UserError: a recipe or value that cannot be, or a recipe that is named twice.
@@ -63,7 +63,7 @@ def make(file: str, names: Sequence[str], seeds: int, overrides: Sequence[str], 
             for teacher in recipes.untrained(config):
                 needed = f"teacher_{teacher}-{seed}"
                 if needed not in runs:
-                    # The recipe has dropped what is said of the training of a teacher that it freezes.
+                    # The recipe has dropped the training settings of a teacher that it freezes.
                     source = base if teacher in base.teachers else config
                     alone = recipes.of_teacher(source, teacher)
                     alone.seed = seed

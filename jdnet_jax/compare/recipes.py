@@ -28,10 +28,10 @@ def load(file: str, recipe: str, overrides: Sequence[str]) -> ConfigDict:
     """The config of a file for a recipe, with the values that `overrides` set.
 
     Args:
-        file: of the config, with its options if it has any: `configs/food101.py:pair=NAME`.
-        recipe: goes into its argument, before the options; '' for the file's own.
-        overrides: flags such as `--config.steps=100`. Those of keys that the file's own config has and this recipe has
-            not, as `ce` has none of teachers, are left out.
+        file: file of the config, with its options if it has any: `configs/food101.py:pair=NAME`.
+        recipe: goes into the file's argument, before the options; '' for the file's default.
+        overrides: flags such as `--config.steps=100`. Keys of the file's default config that this recipe lacks, as `ce`
+            lacks those of teachers, are left out.
 
     Raises:
         UserError: no such file, recipe or key, or a value that cannot be.
@@ -50,8 +50,8 @@ def of_teacher(config: ConfigDict, name: str) -> ConfigDict:
     """The config that trains one teacher of a config alone with cross-entropy, on the student's schedule and data.
 
     Args:
-        config: with the teacher, of any recipe.
-        name: of the teacher.
+        config: a config with the teacher, of any recipe.
+        name: name of the teacher.
     """
     entry = config.teachers[name]
     alone = config.copy_and_resolve_references()

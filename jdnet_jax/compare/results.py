@@ -21,14 +21,14 @@ class Finished:
     """A finished run.
 
     Attributes:
-        path: of its workdir.
-        recipe: what the comparison calls it: the config's argument, or the recipe's name where that is not known.
+        path: path of its workdir.
+        recipe: its name in the comparison: the config's argument, or the recipe where that is not known.
         config: the content of `config.json`.
-        protocol: of its data.
+        protocol: protocol of its data.
         summary: the content of `summary.json`.
         hits: whether the student was right on each photo of test, in the order of the split; None for a run of an
             earlier version, which did not keep it.
-        labels: of these photos; None as well.
+        labels: labels of these photos; None where `hits` is.
     """
 
     path: Path
@@ -41,7 +41,7 @@ class Finished:
 
     @property
     def seed(self) -> int:
-        """The seed that it has."""
+        """The run's seed."""
         return self.summary["seed"]
 
     @property
@@ -70,8 +70,8 @@ def read(place: Workdir, recipe: str | None = None) -> Finished:
 
     Args:
         place: the workdir.
-        recipe: what the comparison calls it; None for what the run itself says. They differ where a config's argument
-            is no recipe, as of RveRNet's configs, whose views are all trained by `ce`.
+        recipe: its name in the comparison; None for the run's recipe. They differ where a config's argument is not a
+            recipe, as in RveRNet's configs, whose views are all trained by `ce`.
 
     Raises:
         UserError: there is none, it is not finished, or a file of it is damaged.

@@ -30,7 +30,7 @@ def rows(
     Returns:
         for each recipe `recipe`, `seeds`, `top1` and `macro_f1` on test (`values`, `mean`, `deviation` with n - 1),
         `difference` of top-1 to the baseline (`mean`; `interval`, `over_seeds` and `over_photos`: see
-        `intervals.joined` and the others, or None; `seeds`: how many both have), `teachers_top1`, `training_seconds`,
+        `intervals.joined` and the others, or None; `seeds`: the number both have), `teachers_top1`, `training_seconds`,
         `images_per_second`, `parameters`, `multiply_adds`, `missing`. What cannot be told is None.
 
     Raises:

@@ -24,8 +24,8 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
     """Checks keys, types and values, without touching data or a device.
 
     Args:
-        config: of a run.
-        weights: whether it must name the weights of teachers that its recipe has trained before.
+        config: config of a run.
+        weights: whether the config must name the weights of the teachers that its recipe needs trained.
 
     Raises:
         UserError: names the first key that is wrong, what it is, and what it may be.

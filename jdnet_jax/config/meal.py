@@ -30,9 +30,9 @@ class Entry:
 
     Attributes:
         model: its name in the zoo.
-        options: of the model.
+        options: options of the model.
         stages: those of its stages that are blocks; None for all.
-        init: the weights that it has to begin with, as a student or where a teacher is trained.
+        init: its initial weights, as a student or as a teacher that is trained.
         trained: weights to use as a teacher, for one that needs no training; '' where a hand-off is needed.
     """
 
@@ -65,7 +65,7 @@ class Argument:
 
     Attributes:
         stage: one of `STAGES`: what is trained.
-        recipe: of the student.
+        recipe: recipe of the student.
         model: the teacher to train, in the stage `teacher`.
         teachers: names of the student's teachers.
         student: the student's name.
@@ -112,10 +112,10 @@ def configure(config: ConfigDict, argument: str, default: Argument, networks: Ma
     """Sets the networks and the recipe that an argument asks for.
 
     Args:
-        config: with data and training as both stages have them, and the blocks.
-        argument: of the config file.
-        default: what holds where the argument is silent.
-        networks: by name; other names are those of the zoo.
+        config: the config with the data, training and blocks of both stages.
+        argument: argument of the config file.
+        default: the values that the argument leaves out.
+        networks: name -> entry; other names are the zoo's.
 
     Raises:
         UserError: see `parse`, or an unknown recipe.
@@ -147,8 +147,8 @@ def five_teachers(config: ConfigDict, argument: str, name: str) -> ConfigDict:
 
     Args:
         config: as for `configure`.
-        argument: of the config file.
-        name: of the config file; the teachers' runs lie where its first command leaves them.
+        argument: argument of the config file.
+        name: name of the config file; the teachers' runs lie where its first command leaves them.
     """
     runs = f"runs/{name}-stage=teacher,model={{}}"
     usual = Argument(teachers=FIVE_TEACHERS, student="densenet_cifar", handoffs=runs)

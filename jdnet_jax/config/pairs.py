@@ -24,9 +24,9 @@ class Pair:
 
     Attributes:
         teacher: its name in the zoo.
-        student: likewise.
-        teacher_init: `random`, or weights that the teacher has to begin with.
-        teacher_group: what `config.groups` says of the teacher: where its optimiser and schedule are not the student's.
+        student: its name in the zoo.
+        teacher_init: the teacher's initial weights; `random` for none.
+        teacher_group: the teacher's entry in `config.groups`, where its optimiser and schedule are not the student's.
     """
 
     teacher: str
@@ -81,7 +81,7 @@ def apply(config: ConfigDict, name: str) -> None:
     """Sets student, teacher and the settings that depend on them. Call it before `recipes.apply_recipe`.
 
     Args:
-        config: to be changed; as `config.default()` makes it.
+        config: the config to change, from `config.default()`.
         name: one of `PAIRS`.
     """
     pair = PAIRS[name]

@@ -21,7 +21,7 @@ def cut(photo: Any, mask: Any, view: str) -> dict[str, Any]:
 
     Args:
         photo: RGB [..., height, width, 3].
-        mask: of photo's dtype, 1 on the ROI and 0 elsewhere, [..., height, width, 1]; not used for `PHOTO`.
+        mask: in the photo's dtype, 1 on the ROI and 0 elsewhere, [..., height, width, 1]; not used for `PHOTO`.
         view: one of `VIEWS`.
 
     Returns:
@@ -43,7 +43,7 @@ def images_for(channels: int, batch: Mapping[str, Any]) -> Any:
     holds the two parts, it takes their sum, the whole photo. So a network of either kind can teach one of the other.
 
     Args:
-        channels: of the network's images.
+        channels: number of channels of the network's images.
         batch: `image` [..., 3] and, where the photo comes in two parts, `context` [..., 3]; arrays of one library.
 
     Raises:

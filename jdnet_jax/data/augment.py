@@ -36,8 +36,8 @@ _JPEG_SCALES = (1, 2, 4, 8)  # the decoder's denominators
 _LEAST_DECODED = 7 / 8  # of the view's side: enlarging by a seventh loses less than plain shrinking by nearly 2
 _TRAIN_ANTIALIAS_FROM = 3  # factor of shrinking at which plain bilinear skips one pixel of three
 
-#: From a photo, `crop_window`'s draws, the view's side and `config.augment` to the crop's pixels, and its top, left,
-#: height and width in the photo's pixels.
+#: (photo, `crop_window`'s draws, the view's side, `config.augment`) -> the crop's pixels, and its top, left, height and
+#: width in the photo's pixels.
 Crop = Callable[..., tuple[tf.Tensor, tf.Tensor]]
 
 
@@ -98,7 +98,7 @@ def random_view(
         fit: how the crop becomes a square: `crop` stretches it, `pad` keeps its aspect, see `framing`.
         mask: the bytes of the photo's mask, of its height and width, PNG; RandAugment and `pad`, which move pixels,
             must be off.
-        crop_of: where the crop is taken from.
+        crop_of: takes the crop from the photo.
 
     Returns:
         RGB, and where there is a mask as a fourth channel 1 on the region of interest and 0 elsewhere.

@@ -1,9 +1,9 @@
 """Balancing of classes: how often each training photo is seen in an epoch if classes are to be seen equally often.
 
 Of a class with n photos a share proportional to n ** (1 - balance) of an epoch's positions is drawn (Kang et al.,
-"Decoupling Representation and Classifier", ICLR 2020, equation 1): by 0 every photo is seen once, by 1 every class as
-often as another, and 1/2 is square-root sampling (Mahajan et al., ECCV 2018). OURS: nothing is left to chance. An epoch
-holds as many photos as train, each class its share of them, rounded; in each epoch the photos of a class are seen
+"Decoupling Representation and Classifier", ICLR 2020, equation 1): at 0 every photo is seen once, at 1 all classes
+are seen equally often, and 1/2 is square-root sampling (Mahajan et al., ECCV 2018). OURS: nothing is left to chance. An
+epoch holds as many photos as train, each class its share of them, rounded; in each epoch the photos of a class are seen
 equally often, or some of them once more than the others, and those take turns from epoch to epoch.
 """
 
@@ -20,9 +20,9 @@ class Turns(NamedTuple):
     """The numbers that decide how often each training photo is seen in an epoch, in file order.
 
     Attributes:
-        rank: the how-manieth of its class it is, from 0.
-        of_class: how many photos its class has.
-        quota: how many positions of an epoch its class has.
+        rank: its number among the photos of its class, from 0.
+        of_class: number of photos of its class.
+        quota: number of positions of an epoch for its class.
     """
 
     rank: Int[np.ndarray, " n"]
@@ -49,7 +49,7 @@ def quotas(counts: Int[np.ndarray, " classes"], balance: float) -> Int[np.ndarra
 
     Args:
         counts: see `shares`.
-        balance: likewise.
+        balance: see `shares`.
 
     >>> quotas(np.array([7, 2, 1]), 1.0).tolist()
     [4, 3, 3]
@@ -69,7 +69,7 @@ def weights(counts: Int[np.ndarray, " classes"], balance: float) -> tuple[float,
 
     Args:
         counts: see `shares`.
-        balance: likewise.
+        balance: see `shares`.
 
     >>> weights(np.array([3, 1]), 1.0)
     (0.6666666666666666, 2.0)
@@ -82,7 +82,7 @@ def turns(labels: Int[np.ndarray, " n"], balance: float) -> Turns:
     """The turns of the training photos.
 
     Args:
-        labels: of each photo, in file order.
+        labels: labels of each photo, in file order.
         balance: in [0, 1].
     """
     counts = np.bincount(labels)
@@ -106,9 +106,9 @@ def times(
 
     Args:
         rank: see `Turns`.
-        of_class: likewise.
-        quota: likewise.
-        epoch: its number, from 0.
+        of_class: see `Turns`.
+        quota: see `Turns`.
+        epoch: number of the epoch, from 0.
     """
     more = quota % of_class
     return quota // of_class + tf.cast((rank - epoch * more) % of_class < more, quota.dtype)

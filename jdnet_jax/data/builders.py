@@ -19,10 +19,10 @@ def create(name: str, data_dir: str, options: dict[str, Any]) -> tfds.core.Datas
     """The builder of a dataset; nothing is downloaded or prepared.
 
     Args:
-        name: as `config.dataset` has it, like the others.
-        data_dir: our builders: the raw files, '' for the public source; TFDS's: the TFDS data directory, '' for
-            the default.
-        options: of the builder.
+        name: `config.dataset.name`.
+        data_dir: `config.dataset.data_dir`: the raw files of our builders, '' for the public source; the TFDS data
+            directory of TFDS's builders, '' for the default.
+        options: `config.dataset.options`.
 
     Raises:
         UserError: there is no such dataset, or it does not have an option.
@@ -125,7 +125,7 @@ class Ours(NamedTuple):
     """A builder of this project.
 
     Attributes:
-        create: from the path of the raw files or '', the TFDS data directory or None for its default, and the options.
+        create: (path of the raw files or '', TFDS data directory or None for the default, options) -> the builder.
         options: names of the options.
     """
 

@@ -21,12 +21,12 @@ def spread_over_classes(dataset: Dataset, role: str, count: int, seed: int) -> I
     Args:
         dataset: prepared.
         role: `train`, `val` or `test`.
-        count: how many; fewer where the split holds fewer.
+        count: number of photos; all where the split holds fewer.
         seed: decides which.
     """
     labels = dataset.labels(role)
     order = np.random.default_rng(seed).permutation(len(labels))
-    # The how-manieth of its class each photo is in this order: the first of every class come first.
+    # Each photo's number within its class in this order: the first of every class come first.
     seen: dict[int, int] = {}
     turns = []
     for position in order:
@@ -62,7 +62,7 @@ def views(
         positions: in the split's file order, as `eval_batches` counts them; at least one, none twice.
         image_size: side in pixels.
         crop_fraction: see `augment.central_view`.
-        fit: likewise.
+        fit: see `augment.central_view`.
 
     Returns:
         one batch, as `eval_batches` makes them.

@@ -30,9 +30,9 @@ def color_jitter(
         image: values in [0, 255].
         key: the key of this draw.
         brightness: strength, in [0, 1]; 0 leaves the property alone.
-        contrast: likewise.
-        saturation: likewise.
-        hue: likewise, in [0, 0.5].
+        contrast: strength, in [0, 1].
+        saturation: strength, in [0, 1].
+        hue: strength, in [0, 0.5] turns.
     """
     strengths = tf.constant([brightness, contrast, saturation, hue], tf.float32)
     draws = strengths * tf.random.stateless_uniform([4], key, -1.0, 1.0, alg="philox")

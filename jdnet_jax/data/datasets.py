@@ -32,9 +32,9 @@ class Unlabelled:
     """Unlabelled photos that training uses in addition to the labelled ones.
 
     Attributes:
-        records: as `Dataset.records` has them.
+        records: (position, serialized example) of each photo.
         size: number of photos.
-        share: of each training batch, above 0 and below 1.
+        share: share of each training batch, above 0 and below 1.
         protocol: one line that says which they are.
     """
 
@@ -49,17 +49,17 @@ class Dataset:
     """A prepared dataset.
 
     Attributes:
-        name: as in the config.
-        class_names: in the order of the labels.
+        name: name in the config.
+        class_names: class names in the order of the labels.
         sizes: number of examples of each role.
         splits: the TFDS split string of each role.
         builder: the TFDS builder, prepared.
-        records: of each role, in file order: (position, serialized example), as `records.read` gives them.
+        records: records of each role, in file order: (position, serialized example), as `records.read` gives them.
         protocol: one line for logs and result tables: splits, counts, what was left out.
-        shuffle_buffer: how many encoded records training shuffles at a time; a split that is not larger is permuted
-            in full.
+        shuffle_buffer: number of encoded records that training shuffles at a time; a split that is not larger is
+            permuted in full.
         view: what the batches show of each photo, one of `views.VIEWS`.
-        balance: how alike the classes are seen in training, see `balance`; 0 where each photo is seen once an epoch.
+        balance: how evenly classes are seen in training, see `balance`; 0 where each photo is seen once an epoch.
         unlabelled: photos without labels; None where there are none, or the dataset is not to be trained on.
         decoded: train's photos, decoded once; None where views are made of the records.
     """
@@ -98,9 +98,9 @@ def prepare(config: ConfigDict) -> Dataset:
     Args:
         config: `name`; `data_dir` (our builders: the raw files, '' for the public source; TFDS's: the
             TFDS data directory, '' for the default); `splits` {train, val, test: TFDS split strings}; `options` of
-            the builder; `shuffle_buffer` in records; `cache`: whether to keep train's and val's in memory; `balance`:
-            of the classes in training; `view`: one of `views.VIEWS`, of which all but the whole photo need a dataset
-            with masks.
+            the builder; `shuffle_buffer` in records; `cache`: True keeps the records of train and val in memory,
+            `decoded` val's alone; `balance` of the classes in training; `view`: one of `views.VIEWS`, of which all but
+            the whole photo need a dataset with masks.
 
     Raises:
         UserError: the dataset, an option or a split is unknown, a split is empty, the data cannot be had, or the cache
@@ -189,7 +189,7 @@ def with_decoded(dataset: Dataset, config: ConfigDict) -> Dataset:
 
     Args:
         dataset: prepared.
-        config: of the run: `dataset.cache` and `image_size`.
+        config: config of the run: `dataset.cache` and `image_size`.
 
     Raises:
         UserError: a photo cannot be decoded, or the disk has no room for them.
@@ -257,7 +257,7 @@ def create(config: ConfigDict) -> tfds.core.DatasetBuilder:
     """The builder that `prepare` would use; nothing is downloaded or prepared.
 
     Raises:
-        UserError: as `prepare`, as far as that is known before the data are looked at.
+        UserError: as `prepare`, where it is known before the data are read.
     """
     return builders.create(config.name, config.data_dir, dict(config.options))
 

@@ -1,7 +1,7 @@
 """Decoded photos of a split: uint8, a little larger than the views, decoded once into a memory-mapped file.
 
-Views are then cropped and resized from pixels, which takes a fraction of the time of decoding. What is not in the
-memory that is free is read from the disk; processes of one machine share both. The file is named by all that it was
+Views are then cropped and resized from pixels, which takes a fraction of the time of decoding. What does not fit into
+free memory is read from the disk; processes of one machine share both. The file is named by all that it was
 made of (the records, their split, the size, TensorFlow's version), so another one is made where any of it changes; it
 is written aside, and has checksums that every start compares.
 
@@ -46,7 +46,7 @@ class DecodedPhotos:
     """The photos of a split, in file order.
 
     Attributes:
-        pixels: uint8 [bytes], RGB, one photo behind the other, mapped from the file.
+        pixels: uint8 [bytes], RGB, one photo after the other, mapped from the file.
         places: int64 [n, 3]: where each photo begins there, its height and its width.
         labels: int32 [n].
     """
@@ -116,10 +116,10 @@ def write(folder: Path, photos: tf.data.Dataset, count: int, side: int) -> None:
     """Decodes photos into a folder, completely or not at all.
 
     Args:
-        folder: to be made.
-        photos: (position, serialized `tf.train.Example`) of each.
-        count: how many.
-        side: the shorter one in pixels of those that are larger.
+        folder: the folder to make.
+        photos: (position, serialized `tf.train.Example`) of each photo.
+        count: number of photos.
+        side: the shorter side, in pixels, to which larger photos are shrunk.
 
     Raises:
         UserError: they do not fit on the disk, or cannot be written.

@@ -29,8 +29,8 @@ class Division:
 
     Attributes:
         val_fraction: share of each class, in (0, 1).
-        test_fraction: likewise; both together are below 1.
-        seed: of the hash that decides.
+        test_fraction: share of each class; both shares together are below 1.
+        seed: seed of the hash that decides.
         folds: for cross-validation, test is one of this many parts, see `stratified_folds`; 0 for `test_fraction`.
         fold: which part, from 0.
     """
@@ -64,9 +64,9 @@ class Examination:
     """The result of examining a folder.
 
     Attributes:
-        listing: what lies there.
-        divided: the photos that can be read, by split.
-        fingerprints: of those, by path.
+        listing: the folder's files.
+        divided: split -> the photos that can be read.
+        fingerprints: path of each of these photos -> its fingerprint.
         unreadable: path of each other photo -> the reason.
     """
 
@@ -101,9 +101,9 @@ def examine(name: str, raw_dir: str, division: Division) -> Examination:
     """Reads all photos of a folder and divides them; cached, so that check and preparation together read them once.
 
     Args:
-        name: tells a changed folder from what it was.
+        name: the builder config's name, which changes with the folder: a part of the cache's key.
         raw_dir: the folder.
-        division: see there.
+        division: how missing splits are held out.
 
     Raises:
         UserError: as `fingerprint` and `divide`.
@@ -157,9 +157,9 @@ def divide(photos: Mapping[str, Sequence[Photo]], contents: Mapping[str, bytes],
     one can be right, stay in train and are not counted: a test on them would measure nothing.
 
     Args:
-        photos: of train and of each split that there is.
-        contents: from a photo's path to what is equal for identical files.
-        division: see there.
+        photos: split -> photos, of `train` and of the splits that the folder has.
+        contents: path -> a value that is equal for identical files.
+        division: how missing splits are held out.
 
     Raises:
         UserError: a split would be empty.
@@ -189,12 +189,12 @@ def divide_labelled(
     """Holds the splits that `photos` lacks out of its train.
 
     Args:
-        photos: of train and of each split that there is.
-        labels: the class of each path of train that may be held out.
-        contents: from a photo's path to what is equal for photos that stay together.
-        fractions: test and val, in the order in which they take theirs -> the share of each class.
-        seed: of the hash that decides.
-        test: paths that were held out before, as test.
+        photos: split -> photos, of `train` and of the splits that the folder has.
+        labels: path of each photo of train that may be held out -> its class.
+        contents: path -> a value that is equal for photos that stay together.
+        fractions: `test` and `val`, in the order in which they are held out -> share of each class.
+        seed: seed of the hash that decides.
+        test: paths already held out as test.
 
     Raises:
         UserError: a split would be empty.

@@ -36,9 +36,9 @@ class Photo:
     """A photo of the folder.
 
     Attributes:
-        path: below the root, with slashes, in Unicode's composed form, so that it is the same on every machine.
+        path: path below the root, with slashes, in Unicode's composed form: the same on every machine.
         class_name: name of its class.
-        file: where it is.
+        file: the file on this machine.
     """
 
     path: str
@@ -52,10 +52,10 @@ class Listing:
 
     Attributes:
         root: the folder.
-        photos: by split, in the order of their paths; one undivided folder is all `train`.
-        class_names: of the classes that have photos, sorted.
+        photos: split -> photos in the order of their paths; an undivided folder is all `train`.
+        class_names: names of the classes that have photos, sorted.
         empty: folders of classes without photos.
-        others: files that are no photos by their names, or lie outside the classes' folders.
+        others: files whose names are not photos', or that lie outside the classes' folders.
     """
 
     root: Path
@@ -80,7 +80,7 @@ def read_listing(root: Path) -> Listing:
     empty: list[str] = []
     others: list[str] = []
     splits = _split_folders(root)
-    beside = LabelList()  # the lists in the root, of whichever splits; `train.csv` is of one
+    beside = LabelList()  # the root's lists of any split; `train.csv` is of one
     if any(map(holds_photos_alone, splits.values())):
         beside = label_list.read(file for file in files(root) if root in splits.values() or not resembled(file.stem))
     for split, folder in splits.items():

@@ -46,7 +46,7 @@ def is_photo_name(file: Path) -> bool:
 
 
 def is_system_name(name: str) -> bool:
-    """Whether a file or folder name belongs to an operating system or a program rather than to a person."""
+    """Whether a file or folder name belongs to an operating system or a program rather than to the user."""
     return _SYSTEM.fullmatch(name) is not None
 
 

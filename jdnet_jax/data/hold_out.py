@@ -13,12 +13,12 @@ def check_options(builder: str, split_seed: object, **fractions: object) -> None
     """Checks the options of a builder that holds parts out of train.
 
     Args:
-        builder: its name, for messages.
+        builder: name of the builder, for messages.
         split_seed: the option of that name.
         fractions: the options `val_fraction` and, where there is one, `test_fraction`.
 
     Raises:
-        UserError: one is impossible.
+        UserError: an option is impossible.
     """
     shares: list[float] = []
     for option, value in fractions.items():
@@ -52,7 +52,7 @@ def stratified_hold_out(
 
     Args:
         labels: the label of each photo, by its name.
-        fractions: for each part its share of the photos of each label; their sum is below 1.
+        fractions: part -> its share of the photos of each label; their sum is below 1.
         seed: another seed takes others.
         groups: tells which photos must stay together, as copies of a picture must: those that it maps to the same
             value. None if there are no groups.
@@ -83,13 +83,14 @@ def stratified_folds(
 ) -> dict[str, int]:
     """Divides the photos into folds, each of which is to be tested on once (Kohavi, IJCAI 1995).
 
-    The groups of each label are dealt out in turn, and those of the next label from where that ended, so that the folds
-    have as many of each label, up to one, and as many in all, up to one. The order is that of `stratified_hold_out`.
+    The groups of each label are dealt out in turn, and those of the next label from where that ended, so that the
+    folds' numbers of groups of each label, and in all, differ by at most one. The order is that of
+    `stratified_hold_out`.
 
     Args:
         labels: the label of each photo, by its name; the photos of a group have one.
-        folds: how many, at least 2.
-        seed: another seed deals them otherwise.
+        folds: number of folds, at least 2.
+        seed: another seed gives other folds.
         groups: see `stratified_hold_out`.
 
     Returns:
@@ -125,7 +126,7 @@ def _choose(
     Args:
         groups: names of the photos of each group.
         labels: the label of each photo, by its name.
-        wanted: how many photos of each label to take, fewer than there are.
+        wanted: label -> number of photos to take, fewer than there are.
     """
 
     def count(position: int) -> Counter[Hashable]:

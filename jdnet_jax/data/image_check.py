@@ -19,7 +19,7 @@ from jdnet_jax.files import user_files
 from jdnet_jax.process.errors import UserError
 
 MAX_UNREADABLE = 0.01  # of the photos of a published dataset's split
-MAX_UNREADABLE_OWN = 0.1  # of a person's own photos, where there are MANY; of fewer, half
+MAX_UNREADABLE_OWN = 0.1  # of the user's own photos, where there are MANY; of fewer, half
 MANY = 300
 
 Name = TypeVar("Name")
@@ -63,7 +63,7 @@ def inspect(photos: Iterable[Name], load: Callable[[Name], bytes]) -> tuple[dict
 
     Args:
         photos: names of the photos.
-        load: what a dataset stores of the named photo; raises OSError or UnreadablePhotoError where it cannot. Called
+        load: returns the bytes that a dataset stores for a photo, or raises OSError or UnreadablePhotoError. Called
             from several threads.
 
     Returns:
@@ -87,14 +87,14 @@ def refuse_many(reasons: Mapping[Name, str], total: int, where: object, *, own: 
     """Warns about each unreadable photo that is left out, and refuses data with many of them.
 
     Args:
-        reasons: the unreadable photos, and why they are.
-        total: number of photos, the unreadable ones among them.
+        reasons: unreadable photo -> the reason.
+        total: number of photos, including the unreadable ones.
         where: what holds or lists them, for the message.
-        own: whether they are a person's own photos, of which a few may well be broken, rather than a published dataset,
+        own: whether they are the user's own photos, of which a few may well be broken, rather than a published dataset,
             of which there are sound copies.
 
     Raises:
-        UserError: more than MAX_UNREADABLE of a published dataset's photos are unreadable, or of a person's own more
+        UserError: more than MAX_UNREADABLE of a published dataset's photos are unreadable, or of the user's own more
             than MAX_UNREADABLE_OWN where there are MANY, or more than half.
     """
     for photo, reason in reasons.items():

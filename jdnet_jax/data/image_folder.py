@@ -1,7 +1,7 @@
 """A user's photos: a folder with a sub-folder for each class (see `folder_listing` for the layouts).
 
 A split that the folder lacks is held out of train, class by class, by a hash of the paths; identical files stay
-together. A share of 0 is by the number of photos: a tenth, and of few photos more, see `share_of`. With `folds` the
+together. A share of 0 is by the number of photos: a tenth, and of few photos more, see `share_of`. With `folds`
 the photos are divided into that many parts, and each part is the test of one training.
 
 So photos in a folder `val` are never tested on, nor those in a folder `test` tuned on: who has train and val alone and
@@ -28,7 +28,7 @@ from jdnet_jax.data.local_builder import LocalBuilder, Unchecked
 from jdnet_jax.data.wording import counted, listed
 from jdnet_jax.process.errors import UserError
 
-#: Photos of test from which on an accuracy is known to 10 points to either side.
+#: With this many test photos an accuracy is known to within 10 points.
 ENOUGH = 100
 LEAST_HELD_OUT, MOST_HELD_OUT = 0.1, 0.2
 
@@ -60,7 +60,7 @@ def create(
         raw_dir: the folder.
         store: TFDS data directory; None for TFDS's default.
         val_fraction: share of each class that is held out of train where the folder has no val; 0: see `share_of`.
-        test_fraction: likewise for test; both together are below 1.
+        test_fraction: the same for test; both shares together are below 1.
         split_seed: another seed holds out other photos.
         folds: number of parts for cross-validation, one of which is test; 0: `test_fraction` decides.
         fold: which one, from 0.
@@ -92,7 +92,7 @@ def share_of(role: str, photos: int) -> float:
 
     Args:
         role: `val` or `test`.
-        photos: how many there are to hold out of.
+        photos: number of photos to hold out of.
 
     >>> [share_of("test", photos) for photos in (200, 600, 5000)], share_of("val", 200), share_of("val", 600)
     ([0.2, 0.17, 0.1], 0.1, 0.17)
@@ -137,7 +137,7 @@ def check_options(
     """Checks the arguments of `create`.
 
     Args:
-        name: of the builder, for messages.
+        name: name of the builder, for messages.
         raw_dir: as for `create`, like the others.
 
     Raises:

@@ -29,7 +29,7 @@ class LabelList:
 
     def __init__(self) -> None:
         self._classes: dict[str, str] = {}
-        self._used: dict[str, str] = {}  # by the names in the lists, the photos that they belong to
+        self._used: dict[str, str] = {}  # name in the lists -> the photo that it belongs to
 
     def class_of(self, photo: Path, folder: Path) -> str | None:
         """The class of a photo below a folder; None where no list has it.
@@ -84,7 +84,7 @@ class LabelList:
 
 
 def read(files: Iterable[Path]) -> LabelList:
-    """The label lists among some files, recognised by the ending `.csv` and the first row."""
+    """The label lists among some files, recognised by the suffix `.csv` or `.tsv` and the first row."""
     labels = LabelList()
     for file in files:
         if file.suffix.lower() in (".csv", ".tsv"):

@@ -48,9 +48,9 @@ class LocalBuilder(tfds.core.GeneratorBasedBuilder):
         """The `DatasetInfo` for labelled photos that are JPEG or PNG, as `photo_file` makes them.
 
         Args:
-            description: of the dataset.
-            features: beside the image, of which `label` is one.
-            homepage: of the dataset.
+            description: description of the dataset.
+            features: the features other than the image, `label` among them.
+            homepage: homepage of the dataset.
         """
         return self.dataset_info_from_configs(
             description=description,

@@ -151,7 +151,7 @@ _LEFT_OUT = ("empty", "others")  # of a listing
 def mask_of(root: Path, photo: Photo) -> Path:
     """The path of a photo's mask."""
     split = PurePosixPath(photo.path).parts[0] if _is_divided(root) else ""
-    # By the file's name on disk: that in `path` has its accents in one writing.
+    # From the file's name on disk: in `path` accents are in composed form.
     return root / split / "masks" / photo.file.relative_to(root / split / "photos").with_suffix(".png")
 
 
@@ -173,7 +173,7 @@ def refuse_without(files: Sequence[Path], photos: Sequence[str]) -> None:
     """Refuses photos without a mask, with a message that counts them.
 
     Args:
-        files: of the masks.
+        files: the mask files.
         photos: names of the photos, in the same order.
 
     Raises:
@@ -203,8 +203,8 @@ def with_region(photos: Mapping[str, Sequence[Masked]], where: Path) -> tuple[di
     its context is black.
 
     Args:
-        photos: by split.
-        where: what holds them, for messages.
+        photos: split -> photos.
+        where: the folder that holds them, for messages.
 
     Raises:
         UserError: many masks of a split are unreadable or of another size, see `image_check.refuse_many`.

@@ -14,15 +14,15 @@ R = TypeVar("R")
 
 
 def in_order(function: Callable[[T], R], items: Iterable[T], threads: int | None = None) -> Iterator[R]:
-    """Results of `function` in the order of `items`, computed at most two a thread ahead of the one asked for.
+    """Results of `function` in the order of `items`, computed at most two per thread ahead of the one asked for.
 
     The executor's `map` starts on everything at once, so that its results, such as whole photos, fill the memory if
     they are used more slowly than they are made.
 
     Args:
         function: called from several threads.
-        items: what it is called with.
-        threads: how many; None for one a core.
+        items: its arguments.
+        threads: number of threads; None for one per core.
     """
     threads = threads or os.cpu_count() or 1
     items = iter(items)

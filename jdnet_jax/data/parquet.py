@@ -64,12 +64,12 @@ def create(
     Args:
         raw_dir: a file, a folder, or globs, see `parquet_files.find`.
         store: TFDS data directory; None for TFDS's default.
-        names: of the classes in the order of their numbers, or a text file with one on each line. Without them those
+        names: class names in the order of their numbers, or a text file with one on each line. Without them the names
             in the files' metadata count, or else the labels themselves, sorted.
         test: the split that is tested on: 'test', 'validation' (val is then held out of train), or 'holdout' for a part
             of train.
         val_fraction: share of each class, above 0, that is held out of train where there is no val.
-        test_fraction: likewise for test='holdout'; both together are below 1.
+        test_fraction: the same for test='holdout'; both shares together are below 1.
         split_seed: another seed holds out other photos.
         image_column: name of the images' column.
         label_column: name of the labels' column.

@@ -33,12 +33,12 @@ def read_photos(split: str, tables: Sequence[Table], names: Sequence[str]) -> tu
     """Decodes every photo of a split; returns the readable ones and the number of the others.
 
     Args:
-        split: its name, for messages.
-        tables: its files.
-        names: of the classes.
+        split: name of the split, for messages.
+        tables: the split's files.
+        names: names of the classes.
 
     Raises:
-        UserError: a label is none of a class, a row has no image, or more than 1 % of the photos cannot be read.
+        UserError: a label is not a class, a row has no image, or more than 1 % of the photos cannot be read.
     """
     numbers = {name: number for number, name in enumerate(names)}
 
@@ -75,8 +75,8 @@ def divide(photos: Mapping[str, Photos], val_fraction: float, test_fraction: flo
     Args:
         photos: the photos of train, and of val and test where there are any.
         val_fraction: share of each class.
-        test_fraction: likewise.
-        seed: of the hash that decides.
+        test_fraction: share of each class.
+        seed: seed of the hash that decides.
 
     Raises:
         UserError: a split would be empty.

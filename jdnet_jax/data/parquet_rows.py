@@ -28,12 +28,12 @@ class Table:
     """The schema of a file, read before its rows; made by `inspect`.
 
     Attributes:
-        file: where it is.
+        file: the file.
         image: name of the images' column.
         label: name of the labels' column.
         size: number of rows.
-        names: of the classes in the order of their numbers, from the metadata; None where it has none.
-        layout: tells the file's content from another's, as far as the sizes of its parts do.
+        names: names of the classes in the order of their numbers, from the metadata; None where it has none.
+        layout: the sizes of the file's parts, which tell it from most other contents.
     """
 
     file: Path
@@ -45,7 +45,7 @@ class Table:
 
 
 def inspect(file: Path, image: str, label: str) -> Table:
-    """Opens a file and looks at its schema.
+    """Reads the schema of a file.
 
     Args:
         file: the file.
@@ -53,7 +53,7 @@ def inspect(file: Path, image: str, label: str) -> Table:
         label: name of the labels' column.
 
     Raises:
-        UserError: the file is not Parquet, or lacks a column, or one holds something else.
+        UserError: the file is not Parquet, lacks a column, or has one of another type.
     """
     with _opened(file) as parquet:
         schema, metadata = parquet.schema_arrow, parquet.metadata

@@ -28,7 +28,7 @@ from PIL import Image, ImageCms, UnidentifiedImageError, features
 from jdnet_jax.data import image_check, photo_limits
 from jdnet_jax.data.photo_limits import UnreadablePhotoError
 
-# `JPEG` stands for MPO too, a JPEG with more pictures behind it.
+# `JPEG` stands for MPO too, a JPEG followed by more pictures.
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "JPEG2000", "AVIF")
 
 _ISO = b"ftyp"  # at the fifth byte: the container of HEIC and AVIF, and of films
@@ -156,7 +156,7 @@ def _orientation(image: Image.Image) -> int:
     try:
         return image.getexif().get(_ORIENTATION, 1)
     except OSError:
-        raise  # of the pixels: the EXIF of a PNG may lie behind them
+        raise  # of the pixels: the EXIF of a PNG may lie after them
     except Exception:  # broken EXIF makes its reader raise anything; a viewer then shows the photo as it is stored
         return 1
 

@@ -43,11 +43,11 @@ def opened(content: bytes, formats: tuple[str, ...] | None = None) -> Image.Imag
     """The opened photo after a check of the limits; only its header was read. The caller closes it.
 
     Args:
-        content: of a file.
-        formats: Pillow's names of those that may be; None for all.
+        content: content of a file.
+        formats: Pillow's names of the accepted formats; None for all.
 
     Raises:
-        UnreadablePhotoError: it is beyond a limit.
+        UnreadablePhotoError: the photo is beyond a limit.
         PIL.UnidentifiedImageError: it is of none of the formats.
         Exception: the header is damaged; a decoder raises anything.
     """

@@ -10,8 +10,8 @@ a function of (seed, p) alone (for one shuffle buffer), and global batch t is [t
 - an example's augmentation, keyed by (seed, epoch, index), does not depend on the order of reading; if photos are
   mixed, its partner is its neighbour in the global batch.
 
-With repeated augmentation (Hoffer et al., CVPR 2020) each photo of the permutation stands `augment.repeats` times in a
-row, each time with another augmentation, and an epoch's positions are filled by as many times fewer photos.
+With repeated augmentation (Hoffer et al., CVPR 2020) each photo of the permutation occurs `augment.repeats` times, in
+turns with its neighbour and each time with another augmentation; an epoch's positions hold as many times fewer photos.
 
 If classes are balanced (`Dataset.balance`), an epoch's positions are filled by copies of the photos of small
 classes, each with another augmentation, and by some of those of large ones, which take turns: see `balance`.
@@ -67,22 +67,22 @@ def train_batches(
 
     Args:
         dataset: what to read; its 'train' split.
-        batch_size: of the global batch.
+        batch_size: size of the global batch.
         image_size: side of the views in pixels.
         seed: decides the order and the augmentation.
         start_step: number of the first global batch, 0 for a fresh run.
         augment: see `augment.random_view`.
-        fit: likewise.
-        rows: positions inside the global batch that this process wants, in the order it wants them; None for all.
+        fit: see `augment.random_view`.
+        rows: this process's positions inside the global batch, in order; None for all.
 
     Returns:
         An iterator over {'image': uint8 [n, image_size, image_size, 3], 'label': int32 [n], 'index': int64 [n]} with
         n = len(rows); 'index' is the example's position in the split. Where `dataset.view` has two parts also 'context'
         like 'image', see `views.cut`. Where the config mixes photos also what `mixing.mix_pairs` adds. Where the
-        dataset has photos without labels also 'known': bool [n], False for these, whose 'index' is among themselves.
+        dataset has photos without labels also 'known': bool [n], False for these, whose 'index' counts them alone.
 
     Raises:
-        ValueError: rows that part the two photos of a pair, where photos are mixed.
+        ValueError: `rows` separate the two photos of a pair, where photos are mixed.
     """
     repeats = augment.repeats
     unlabelled, decoded = dataset.unlabelled, dataset.decoded
@@ -190,10 +190,10 @@ def eval_batches(
     Args:
         dataset: what to read.
         split_role: 'train', 'val' or 'test'.
-        batch_size: of the global batch.
+        batch_size: size of the global batch.
         image_size: side of the views in pixels.
         crop_fraction: see `augment.central_view`.
-        fit: likewise.
+        fit: see `augment.central_view`.
         rows: as in `train_batches`.
 
     Returns:
@@ -224,12 +224,12 @@ def eval_batches(
 
 
 def _spread(count: int, total: int) -> Int[np.ndarray, " total"]:
-    """`count` ones spread evenly among zeros: n equal parts have equally many, if n divides both numbers."""
+    """`count` ones spread evenly among zeros: n equal parts have equally many if n divides both numbers."""
     reached = np.arange(total + 1, dtype=np.int64) * count // total
     return np.diff(reached)
 
 
-#: Of the images before they are parted: the photo and its region of interest.
+#: Channels of the images before they are separated: the photo's and its region of interest's.
 _CHANNELS = {views_lib.BOTH: 6}
 
 

@@ -25,7 +25,7 @@ INFO = "dataset_info.json"
 
 _FRAME = 16  # bytes of a TFRecord file around each record: its length and two checksums
 _RECORDS = ".tfrecord"
-_LOOKED_AT = "PHOTOS_LOOKED_AT"  # the file that remembers it
+_LOOKED_AT = "PHOTOS_LOOKED_AT"  # the file that records the check of the photos
 _SAY_EVERY = 10_000  # photos
 
 
@@ -41,7 +41,7 @@ def check(builder: tfds.core.DatasetBuilder) -> None:
     The records have separate checksums, which their reader compares; `explained` tells what it finds.
 
     Raises:
-        UserError: names the file that is missing, damaged or another one, and how to make it again.
+        UserError: names the file that is missing, damaged or replaced, and how to make it again.
     """
     folder = Path(builder.data_path)
     damage = _damage(folder)
@@ -51,7 +51,7 @@ def check(builder: tfds.core.DatasetBuilder) -> None:
         raise UserError(f"{folder / INFO} is missing or names no splits: {_anew(folder)}")
     try:
         splits = {name: (split, [*split.filepaths]) for name, split in builder.info.splits.items()}
-    except Exception as error:  # of a template that says anything
+    except Exception as error:  # a damaged template of file names raises anything
         raise UserError(f"{folder / INFO} is damaged ({_first_line(error)}): {_anew(folder)}") from error
     differing = []
     for name, (split, paths) in splits.items():
@@ -107,7 +107,7 @@ def _photos(part: tfds.core.FileInstruction) -> Iterator[tuple[str, int, bytes]]
         for number, record in enumerate(tf.data.TFRecordDataset(part.filename).as_numpy_iterator()):
             yield part.filename, number, tf.io.parse_single_example(record, feature)["image"].numpy()
     except tf.errors.OpError:
-        return  # who reads it to train or test tells
+        return  # reported when it is read for training or testing
 
 
 def _fault(photo: tuple[str, int, bytes]) -> str | None:
@@ -145,16 +145,16 @@ def opening(store: Path, name: str) -> Iterator[None]:
 
     Args:
         store: TFDS's data directory.
-        name: of the builder.
+        name: name of the builder.
 
     Raises:
-        UserError: names the file of what it prepared that cannot be read.
+        UserError: names the prepared file that cannot be read.
     """
     try:
         yield
     except UserError:
         raise
-    except Exception as error:  # of a JSON file that says anything, TFDS's reader raises anything
+    except Exception as error:  # a damaged JSON file makes TFDS's reader raise anything
         for file in sorted((store / name.split("/")[0].split(":")[0]).rglob(INFO)):
             fault = _fault_of_info(file) or _damage(file.parent)
             if fault:

@@ -28,7 +28,7 @@ def rand_augment(image: Image, key: Int[tf.Tensor, " 2"], layers: int, magnitude
     Args:
         image: values in [0, 255].
         key: the key of this draw.
-        layers: how many operations.
+        layers: number of operations.
         magnitude: strength of each, 0 to 30; geometry and enhancements take a random sign.
 
     Returns:
@@ -57,12 +57,12 @@ def identity(image: Image, signed: Strength) -> Image:
 
 
 def shear_x(image: Image, signed: Strength) -> Image:
-    """Shifts each row in proportion to its height, by up to 0.3 pixels a row."""
+    """Shifts each row in proportion to its distance from the middle, by up to 0.3 pixels per row."""
     return _affine(image, [[1.0, 0.3 * signed], [0.0, 1.0]])
 
 
 def shear_y(image: Image, signed: Strength) -> Image:
-    """Shifts each column in proportion to its place, by up to 0.3 pixels a column."""
+    """Shifts each column in proportion to its distance from the middle, by up to 0.3 pixels per column."""
     return _affine(image, [[1.0, 0.0], [0.3 * signed, 1.0]])
 
 
@@ -132,7 +132,7 @@ def autocontrast(image: Image, signed: Strength) -> Image:
 
 
 def equalize(image: Image, signed: Strength) -> Image:
-    """Spreads each channel's values so that every part of the range is as frequent."""
+    """Spreads each channel's values so that all parts of the range are equally frequent."""
     del signed
     values = tf.cast(_bytes(image), tf.int32)
     return tf.cast(tf.stack([_equalized(values[..., channel]) for channel in range(3)], -1), tf.float32)

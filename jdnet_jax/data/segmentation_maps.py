@@ -45,9 +45,10 @@ class Layout:
 
     Attributes:
         photos: folder of a split's photos, below the root, with `{split}` for the split.
-        maps: likewise of the maps, which have the photos' names but end in `.png`.
-        channel: of the maps; None where they have one.
-        categories: name of the file with a line `id<blank>name` for each class; other lines are skipped.
+        maps: folder of a split's maps, which have the photos' names but end in `.png`.
+        channel: the maps' channel with the class ids; None for maps of one channel.
+        categories: name of the file with a line for each class, id and name with a blank or tab between; other lines
+            are skipped.
         classes: number of classes; their ids are 1 to this, and 0 is the background.
     """
 
@@ -267,7 +268,7 @@ def read_names(file: Path, classes: int) -> list[str]:
     """The names of the classes 1 to `classes`.
 
     Raises:
-        UserError: the file is not there, or lacks one.
+        UserError: the file is not there, or lacks a class.
     """
     names = {}
     for line in user_files.read_text(file).splitlines():

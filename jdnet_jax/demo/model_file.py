@@ -1,4 +1,4 @@
-"""The model file for the browser, from the model that a person names."""
+"""The model file for the browser, from the model that the user names."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class ModelFile:
     """A model as a browser gets it.
 
     Attributes:
-        name: of the file, as the page asks for it; another content has another name, so that no cache mixes them up.
-        content: of the file.
+        name: name of the file on the page, with a digest of its content, so that no cache mixes files up.
+        content: content of the file.
         card: the model card.
-        runtime: what runs it, a key of `runtime.FILES`.
+        runtime: the runtime that runs it, a key of `runtime.FILES`.
     """
 
     name: str
@@ -42,7 +42,7 @@ def load(path: Path) -> ModelFile:
     """Reads an exported file, or exports a student to a TFLite file of floats first.
 
     Args:
-        path: of a `.tflite` or `.onnx` file, or what `open_student` opens: a workdir, say, or `hf-hub:OWNER/NAME`.
+        path: path of a `.tflite` or `.onnx` file, or what `open_student` opens: a workdir, say, or `hf-hub:OWNER/NAME`.
 
     Raises:
         UserError: there is nothing, it is of a format that no browser runs, has no card, cannot be exported, or does

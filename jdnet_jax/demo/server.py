@@ -24,7 +24,7 @@ _HEADERS = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    # Asked for anew each time, so that another student is seen at once; the tag spares what has not changed.
+    # Asked for anew each time, so that another student shows at once; the tag saves sending unchanged files.
     "Cache-Control": "no-cache",
 }
 
@@ -33,7 +33,7 @@ class Server(ThreadingHTTPServer):
     """Serves a site at an address; `serve_forever` and `shutdown` are those of `socketserver`.
 
     Attributes:
-        url: of the page.
+        url: URL of the page.
     """
 
     daemon_threads = True
@@ -42,7 +42,7 @@ class Server(ThreadingHTTPServer):
         """Binds.
 
         Args:
-            site: of `site.create`.
+            site: the site, from `site.create`.
             host: name or address of the interface.
             port: 0 for any that is free.
 
@@ -81,7 +81,7 @@ class Server(ThreadingHTTPServer):
         socketserver.TCPServer.server_bind(self)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Ignores the error: a browser hangs up when a person leaves the page."""
+        """Ignores the error: a browser hangs up when the user leaves the page."""
 
 
 def serve_until_interrupted(server: Server) -> None:

@@ -18,7 +18,7 @@ from jdnet_jax.inference import colormap
 
 INDEX = "index.html"
 DESCRIPTION = "site.json"  # the page's description of its student
-RUNTIME = "runtime"  # the folder of what runs it
+RUNTIME = "runtime"  # the folder of the runtime
 
 #: The page may run scripts and WebAssembly from its server, and send requests to that server only.
 POLICY = "; ".join(
@@ -54,10 +54,10 @@ class Asset:
     """A file of the page.
 
     Attributes:
-        content: as it is.
-        media_type: for `Content-Type`.
-        compressed: the content by gzip; None where that is not worth it.
-        tag: known for exactly this content.
+        content: the content, not compressed.
+        media_type: value of `Content-Type`.
+        compressed: the content, compressed by gzip; None where that is not worth it.
+        tag: a digest of the content, for `ETag`.
     """
 
     content: bytes

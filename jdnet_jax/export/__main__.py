@@ -2,9 +2,9 @@
 
 Only the student is needed, a workdir, its hand-off or `hf-hub:OWNER/NAME`; with `--quantize=int8` also photos, of the
 run's prepared dataset or of `--calibrate`. The file takes pixels, uint8 RGB, and gives probabilities and the class
-activation map of the most probable class; a TFLite file gives the probabilities alone, as Android's tools want it,
-unless `--outputs=probabilities+activation` asks for both. Its answers are compared with the student's before it is put
-in place, on photos that it was not calibrated with. Its `model.json` lies beside it.
+activation map of the most probable class; TFLite and Core ML files give the probabilities alone, as the tools of phones
+expect, unless `--outputs=probabilities+activation` asks for both. Before the file is put in place, its answers are
+compared with the student's on photos that it was not calibrated with. Its `model.json` lies beside it.
 
 With `--app=android` or `--app=web` the output is a folder with an app and the student in it: a Gradle project for
 Android Studio, or the page of `python -m jdnet_jax.demo` for any web server.

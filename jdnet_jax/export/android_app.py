@@ -56,7 +56,7 @@ def fill(folder: Path, file: Path) -> None:
     """Writes the project's files.
 
     Args:
-        folder: where to; it is empty.
+        folder: the empty folder to fill.
         file: a TFLite file with an activation map, its `model.json` beside it.
     """
     card_path = model_card.card_path(file)

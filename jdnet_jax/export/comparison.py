@@ -20,11 +20,11 @@ class Comparison:
     """The agreement of file and student on the same pictures.
 
     Attributes:
-        source: which pictures.
-        count: how many.
+        source: the pictures, in words.
+        count: number of pictures.
         agreement: share of them that both give the same class, in [0, 1].
-        largest_difference: between a probability of one and of the other.
-        top1: of student and file, in [0, 1]; None where the classes are not known.
+        largest_difference: largest difference between a class's two probabilities.
+        top1: top-1 accuracy of student and file, in [0, 1]; None where the classes are not known.
     """
 
     source: str
@@ -67,7 +67,7 @@ def check(comparison: Comparison, quantize: str, allow_loss: bool) -> None:
     """Refuses a file that differs too much from the student.
 
     Args:
-        comparison: of the file.
+        comparison: comparison of the file with the student.
         quantize: how it was quantised, or `none`.
         allow_loss: whether a quantised file may lose any accuracy.
 

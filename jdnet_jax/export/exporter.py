@@ -29,7 +29,7 @@ from jdnet_jax.run.workdir import Workdir
 
 _OF_TWO_INPUTS = ("tflite", "stablehlo")
 _CALIBRATION, _COMPARISON = 256, 2_000  # pictures at most
-_FEW = 100  # photos to calibrate with, below which a person is warned
+_FEW = 100  # photos to calibrate with, below which the user is warned
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,12 +40,12 @@ class Request:
         source: what `open_student` opens: a workdir, say, or `hf-hub:OWNER/NAME`.
         file_format: one of `formats.FORMATS`.
         quantize: one of `formats.DTYPES`.
-        output: where the file is to lie.
+        output: path of the file to write.
         calibrate: a folder of photos to calibrate with and, apart from these, to compare on; None for the run's
             dataset.
         allow_loss: whether a quantised file may lose any accuracy.
-        author: for the file's metadata.
-        licence: for the file's metadata.
+        author: author, for the file's metadata.
+        licence: licence, for the file's metadata.
         outputs: one of the format's `outputs`; '' for its default.
     """
 
@@ -65,9 +65,9 @@ class Report:
     """The report of an export.
 
     Attributes:
-        output: where it lies.
-        size: in bytes, of all files of a folder.
-        comparison: with the student; None where the file cannot be run here.
+        output: path of the written file or folder.
+        size: size in bytes, of a folder that of all its files.
+        comparison: comparison with the student; None where the file cannot be run here.
     """
 
     output: Path

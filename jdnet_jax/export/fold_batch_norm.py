@@ -54,7 +54,7 @@ def fold(module: nn.Module, variables: Mapping[str, PyTree], image_size: int | N
     Args:
         module: a network of the zoo, without a mapped axis.
         variables: its `params`, and its `batch_stats` where it has BatchNorms.
-        image_size: of the images that it was initialised with, in pixels; None for the published size.
+        image_size: size of the images that it was initialised with, in pixels; None for the published size.
     """
     params = dict(flax.traverse_util.flatten_dict(variables["params"]))
     statistics = flax.traverse_util.flatten_dict(variables.get("batch_stats", {}))

@@ -17,11 +17,11 @@ class Format:
     """An export format.
 
     Attributes:
-        suffix: of the file's name; '' for a folder of any name.
-        quantizations: what `--quantize` may be.
-        outputs: what `--outputs` may be, the default first.
-        extra: of the package, with what the format needs; '' where it needs nothing.
-        modules: what the extra installs.
+        suffix: suffix of the file's name; '' for a folder of any name.
+        quantizations: values of `--quantize`.
+        outputs: values of `--outputs`, the default first.
+        extra: the package's extra that the format needs; '' for none.
+        modules: the modules that the extra installs.
         runs_here: whether the project opens such a file again, to compare it with the student and to predict.
     """
 

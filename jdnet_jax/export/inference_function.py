@@ -65,7 +65,7 @@ def create(card: ModelCard, variables: Mapping[str, PyTree], name: object) -> In
     Args:
         card: the model card.
         variables: its `params` and `batch_stats`.
-        name: of the model, for messages.
+        name: name of the model, for messages.
 
     Raises:
         UserError: the zoo has no such network.

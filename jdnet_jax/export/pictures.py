@@ -30,7 +30,7 @@ class Pictures(NamedTuple):
     Attributes:
         source: one line that says which they are.
         images: RGB.
-        labels: the class of each; None where they are not known.
+        labels: the class of each photo; None where they are not known.
     """
 
     source: str
@@ -44,8 +44,8 @@ def of_split(dataset: Dataset, role: str, card: ModelCard, limit: int) -> Pictur
     Args:
         dataset: prepared.
         role: `train`, `val` or `test`.
-        card: of the model.
-        limit: how many photos to take at most.
+        card: the model card.
+        limit: the most photos to take.
     """
 
     has_mask = card.view != views.PHOTO
@@ -80,8 +80,8 @@ def of_folder(folder: Path, card: ModelCard, limit: int, part: str = ALL) -> Pic
 
     Args:
         folder: searched with the folders in it.
-        card: of the model.
-        limit: how many photos to take at most.
+        card: the model card.
+        limit: the most photos to take.
         part: `ALL`; `HELD_OUT`, a quarter of the photos; or `CALIBRATION`, those that are not held out.
 
     Raises:
@@ -131,7 +131,7 @@ def spread(groups: Sequence[Hashable], limit: int) -> list[int]:
 
     Args:
         groups: the group of each position.
-        limit: how many positions to choose.
+        limit: number of positions to choose.
     """
     rng = np.random.default_rng(_SEED)
     turns: list[list[int]] = []

@@ -21,8 +21,8 @@ def placed(output: Path, suffix: str) -> Iterator[Path]:
     If the code inside raises an exception, an earlier `output` stays unchanged and nothing new is left.
 
     Args:
-        output: where the export is to lie.
-        suffix: what the name must end in; '' for a folder.
+        output: path of the export.
+        suffix: suffix that its name must have; '' for a folder.
 
     Raises:
         UserError: another suffix, something there that is no export, or a place where nothing can be written.

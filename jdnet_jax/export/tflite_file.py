@@ -34,7 +34,7 @@ def finish(converted: bytes, card: ModelCard, author: str, licence: str, outputs
     graph.inputs = np.array([inputs[name] for name in (INPUT, MASK) if name in inputs], np.int32)
     named = {name: int(i) for name, i in (*inputs.items(), *zip(outputs, graph.outputs, strict=True))}
     for i, tensor in enumerate(graph.tensors):
-        # Inner tensors are named after the Flax modules: of use to somebody who looks for an operation in a file of
+        # Inner tensors are named after the Flax modules: of use to those who look for an operation in a file of
         # floats, and half a per cent of a quantised one.
         if i not in named.values() and card.dtype != "float32":
             tensor.name = None

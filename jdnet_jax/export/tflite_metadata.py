@@ -2,7 +2,7 @@
 
 Schema: `metadata_schema.fbs` of the TensorFlow Lite Support library, version 1.1.0, file identifier M001. It is a
 separate flatbuffer in a buffer of the model that is named `TFLITE_METADATA`; the files that it refers to are a zip
-archive, not compressed, behind the model. The packages that write it are no longer maintained, so the few tables that a
+archive, not compressed, after the model. The packages that write it are no longer maintained, so the few tables that a
 classifier needs are written here, field by field; the numbers are the fields' places in the schema.
 """
 

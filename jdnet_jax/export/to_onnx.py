@@ -101,7 +101,7 @@ class _Graph:
         known: dict[Any, _Operand] = {}
 
         def value(atom: Any) -> _Operand:
-            # The dtype is not told by a literal number itself, which Python may hold in more bits.
+            # A literal number does not tell its dtype: Python may hold it in more bits.
             dtype = atom.aval.dtype
             return np.asarray(atom.val, dtype) if isinstance(atom, Literal) else known[atom]
 

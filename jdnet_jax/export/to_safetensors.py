@@ -18,11 +18,11 @@ def write(path: Path, variables: Mapping[str, PyTree], card: ModelCard, author: 
     """Writes the file and reads it again.
 
     Args:
-        path: of the file.
+        path: path of the file.
         variables: `params` and `batch_stats`, BatchNorms as they are.
-        card: goes into the file's metadata.
-        author: likewise.
-        licence: likewise.
+        card: the model card, for the file's metadata.
+        author: author, for the metadata.
+        licence: licence, for the metadata.
 
     Raises:
         UserError: it cannot be written, or what was read is not what was written.

@@ -24,7 +24,7 @@ def write(function: InferenceFunction, folder: Path) -> None:
 
     Args:
         function: what to convert.
-        folder: where to; it exists and is empty.
+        folder: the folder to fill; it exists and is empty.
     """
     size = function.card.image_size
     converted = jax2tf.convert(

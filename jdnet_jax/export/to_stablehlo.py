@@ -15,7 +15,7 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 def convert(function: InferenceFunction) -> bytes:
     """The file's content: a function from images uint8 [batch, size, size, 3] to probabilities and activation maps.
 
-    Of a model of `roi+context` it takes a mask, uint8 [batch, size, size, 1], behind the images.
+    Of a model of `roi+context` it takes a mask, uint8 [batch, size, size, 1], after the images.
 
     `jax.export.deserialize` reads it, in this version of JAX and, as JAX promises, in versions up to half a year newer.
     """

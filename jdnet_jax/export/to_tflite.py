@@ -35,13 +35,13 @@ def convert(
         function: what to convert.
         quantize: one of QUANTIZATIONS.
         calibration: views of photos, for `int8`.
-        outputs: `probabilities`, for which logits stand, and perhaps `activation`.
+        outputs: `probabilities`, in whose place the model returns logits, and perhaps `activation`.
 
     Returns:
         a model from an image uint8 [1, size, size, 3], and of `roi+context` a mask uint8 [1, size, size, 1], to logits
         [1, classes] and, where asked for, the activation map [1, h, w, 1], both float32.
     """
-    # The quantiser makes a float input uint8, and the normalisation behind it a matter of scales.
+    # The quantiser makes a float input uint8, and the normalisation after it a matter of scales.
     dtype = tf.float32 if quantize == "int8" else tf.uint8
     size = function.card.image_size
 

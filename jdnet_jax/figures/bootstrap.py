@@ -36,8 +36,8 @@ def figures(
     Args:
         label: class of each photo; at least one.
         predictions: condition -> the predicted class of each photo.
-        num_classes: of the model.
-        draws: how many drawings.
+        num_classes: number of the model's classes.
+        draws: number of drawings.
         seed: not negative.
         averaged: see `classification.macro_f1`.
     """

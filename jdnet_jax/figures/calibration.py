@@ -20,7 +20,7 @@ BINS = 15
 #: Outside of these a temperature says more about too few photos than about the network.
 LOWEST, HIGHEST = 0.1, 10.0
 
-#: Of fewer photos a temperature is not fitted: on 4 to 16 it made calibration worse in 10 of 13 runs (OURS).
+#: With fewer photos no temperature is fitted: on 4 to 16 it made calibration worse in 10 of 13 runs (OURS).
 FEWEST = 100
 
 _ROWS = 4096  # examples at a time, so that float64 copies stay small
@@ -33,7 +33,7 @@ def fit_temperature(logits: Float[np.ndarray, "n classes"], labels: Int[np.ndarr
     p = softmax(b z), is solved for zero by Brent's method on log(temperature).
 
     Args:
-        logits: of a network on photos that it was not trained on.
+        logits: logits of a network on photos that it was not trained on.
         labels: their classes.
 
     Returns:
@@ -71,9 +71,9 @@ class Bins:
     """The bins of a reliability diagram: photos by the network's confidence.
 
     Attributes:
-        confidence: mean probability of the answers in each bin; nan where it is empty.
+        confidence: mean probability of the predictions in each bin; nan where it is empty.
         accuracy: share of them that are right; nan where it is empty.
-        count: how many there are.
+        count: number of photos in each bin.
     """
 
     confidence: Float[np.ndarray, " bins"]
@@ -138,8 +138,8 @@ def of_splits(
     """The temperature, and the calibration error of each split before and after it.
 
     Args:
-        logits: split -> logits and labels; `val` is the one that the temperature is fitted on.
-        fit: whether it may be fitted; it is 1 where not, and where val has fewer than FEWEST photos.
+        logits: split -> logits and labels; the temperature is fitted on `val`.
+        fit: whether it may be fitted; else, and with fewer than FEWEST photos in val, it is 1.
 
     Returns:
         `temperature`, `fitted_on`: the number of photos, 0 where it is not fitted; and split -> `ece_before` (at
@@ -161,7 +161,7 @@ def origin(calibration: Mapping[str, Any], val_photos: int) -> str:
 
     Args:
         calibration: from `of_splits`; of an earlier version without `fitted_on`.
-        val_photos: how many val has.
+        val_photos: number of photos in val.
     """
     if calibration.get("fitted_on", val_photos):
         return f"fitted on {val_photos:,} photos of val"

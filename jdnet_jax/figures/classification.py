@@ -17,8 +17,8 @@ class Result:
     """The counts of one network on one split.
 
     Attributes:
-        confusion: how many examples of each label (row) were predicted as each class (column).
-        top5_count: how many have their label among the five best classes.
+        confusion: number of examples of each label (row) that were predicted as each class (column).
+        top5_count: number of examples whose label is among the five best classes.
         loss: mean cross-entropy in nats.
     """
 
@@ -56,10 +56,10 @@ class PerClass:
     """Figures of each class, in [0, 1]; nan where there is none.
 
     Attributes:
-        precision: of the examples predicted as the class, the share that are of it.
-        recall: of the examples of the class, the share predicted as it.
-        f1: 2 TP / (2 TP + FP + FN), the harmonic mean of the two.
-        count: how many examples are of the class.
+        precision: share of the examples predicted as the class that are of it.
+        recall: share of the class's examples that are predicted as it.
+        f1: 2 TP / (2 TP + FP + FN), the harmonic mean of precision and recall.
+        count: number of the class's examples.
     """
 
     precision: Float[np.ndarray, " classes"]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Int
 
-#: The ratio of photos in the largest and the smallest class from which on a person is warned (OURS).
+#: The smallest ratio of photos in the largest and the smallest class that is worth a warning (OURS).
 LARGE = 3
 ADVICE = (
     "small classes may be learned badly: config.dataset.balance=0.5 has their photos sampled more often, "
@@ -20,10 +20,10 @@ class Imbalance(NamedTuple):
     """The classes with the most and with the fewest photos.
 
     Attributes:
-        largest: name of the class.
-        most: how many photos it has.
-        smallest: name of the other; of classes without photos none.
-        fewest: how many it has.
+        largest: name of the largest class.
+        most: number of its photos.
+        smallest: name of the smallest class that has photos.
+        fewest: number of its photos.
     """
 
     largest: str
@@ -46,8 +46,8 @@ def of_classes(class_names: Sequence[str], counts: Int[np.ndarray, " classes"]) 
     """The imbalance of these classes.
 
     Args:
-        class_names: of all.
-        counts: photos of each in train, one of them at least 1.
+        class_names: names of all classes.
+        counts: number of training photos of each class, one of them at least 1.
 
     >>> print(of_classes(("fig", "kiwi", "rice"), np.array([10, 0, 45])))
     rice has 45 photos to train on, 4.5 times as many as fig

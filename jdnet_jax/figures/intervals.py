@@ -87,7 +87,7 @@ def over_seeds(differences: Float[np.ndarray, " seeds"]) -> Interval | None:
     """Student's t-interval of the mean difference between two ways of training; None under FEWEST_SEEDS.
 
     Args:
-        differences: of the two ways with the same seed.
+        differences: for each seed, the difference between the two ways.
 
     >>> low, high = over_seeds(np.array([0.01, 0.02, 0.03]))  # 0.02 -+ 4.303 x 0.01 / sqrt(3)
     >>> f"{low:.4f} to {high:.4f}"
@@ -112,8 +112,8 @@ def over_photos(differences: Float[np.ndarray, " photos"], seed: int = 0) -> Int
     two photos.
 
     Args:
-        differences: of the two ways on the same photo.
-        seed: of the drawings.
+        differences: for each photo, the difference between the two ways.
+        seed: seed of the drawings.
     """
     values = np.asarray(differences, np.float64)
     if len(values) < 2:
@@ -148,7 +148,7 @@ def joined(differences: Float[np.ndarray, "seeds photos"]) -> Interval | None:
     Where only the seeds differ it is the t-interval over seeds, and where only the photos do, the normal one.
 
     Args:
-        differences: of the two ways with the same seed on the same photo, such as the difference of two hits: -1, 0, 1.
+        differences: the two ways' difference for each seed and photo, such as that between two hits: -1, 0 or 1.
     """
     table = np.asarray(differences, np.float64)
     seeds, photos = table.shape

@@ -24,7 +24,7 @@ from jaxtyping import Bool, Float, Int
 
 from jdnet_jax.figures import calibration, intervals
 
-#: Of fewer photos no threshold is fitted: at 5 % it would be one of the four smallest values, and moves with each.
+#: With fewer photos no threshold is fitted: at 5 % it would be one of the five smallest values, and move with each.
 FEWEST = 100
 #: Above, the rounding of an exported file decides and not the photo (OURS).
 HIGHEST = 0.99
@@ -37,7 +37,7 @@ def fit(confidences: Float[np.ndarray, " n"], share: float) -> float:
 
     Args:
         confidences: the probability of the most probable class of each photo of val.
-        share: of such photos that may be rejected, in [0, 1).
+        share: share of photos like those of val that may be rejected, in [0, 1).
 
     Returns:
         a number in [0, HIGHEST]; 0, which rejects nothing, if the photos are too few for the share.
@@ -62,8 +62,8 @@ def of_splits(
     """The threshold and its effect on each split.
 
     Args:
-        logits: split -> logits and labels; `val` is the one that it is fitted on.
-        temperature: that the logits are divided by.
+        logits: split -> logits and labels; the threshold is fitted on `val`.
+        temperature: the divisor of the logits.
         share: see `fit`; 0 for none.
         unseen: whether the network was not trained on val; there is no threshold where it was.
 

@@ -29,7 +29,7 @@ def read(path: Path, remedy: str = "put back a copy") -> dict[str, np.ndarray]:
     """The arrays; none if there is no file, as in a run that is not finished.
 
     Args:
-        path: of the file.
+        path: path of the file.
         remedy: what to do where it is damaged, for the message.
 
     Raises:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from jdnet_jax.process.errors import UserError
 
-_LONGEST_NAME = 255  # bytes, of a file or folder, on the file systems that there are
+_LONGEST_NAME = 255  # bytes, of a file or folder, on common file systems
 
 
 def bounded(stem: str, suffix: str = "") -> str:

@@ -25,7 +25,7 @@ def write(
         directory: the folder.
         names: paths inside it; None for all files that are in it now.
         coming: path inside the folder -> content of files that will be written after the list.
-        list_name: of the list, which lies in the folder.
+        list_name: name of the list, which lies in the folder.
 
     Raises:
         OSError: a file could not be read.
@@ -47,7 +47,7 @@ def damage(
         directory: a folder that `write` has listed.
         where: which files to read, by their path inside the folder; None for all. The others must only be there.
         exact: whether a file that is not listed counts.
-        list_name: of the list.
+        list_name: name of the list.
 
     Returns:
         a phrase that begins with the path of the first file that is missing, was not listed, or has changed.

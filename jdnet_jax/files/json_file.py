@@ -21,7 +21,7 @@ class Each:
     """The type of a dictionary with any keys.
 
     Attributes:
-        kinds: of each value.
+        kinds: kinds of the values.
     """
 
     kinds: Kinds
@@ -31,9 +31,9 @@ def read(path: Path, kinds: Kinds, remedy: str) -> dict[str, Any]:
     """The content of a file.
 
     Args:
-        path: of the file.
-        kinds: that it must have.
-        remedy: what to do where it does not, for the message.
+        path: path of the file.
+        kinds: the kinds that the content must have.
+        remedy: what to do where it has others, for the message.
 
     Raises:
         UserError: it cannot be read, is no JSON, or of other kinds.

@@ -21,7 +21,7 @@ def held(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     the folder may be one such as `/tmp`, where anybody can put a file of that name.
 
     Args:
-        path: of the file, which is made where it is not there.
+        path: path of the file, which is made where it is not there.
         on_wait: called once where another process holds it.
 
     Raises:

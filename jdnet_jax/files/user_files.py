@@ -31,7 +31,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
     """The content of a regular file.
 
     Args:
-        path: of the file, or of a link to it.
+        path: path of the file, or of a link to it.
         limit: the most bytes that it may hold.
 
     Raises:
@@ -50,7 +50,7 @@ def read_bytes(path: Path, limit: int) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """The text of a list that a person or a spreadsheet wrote; lines end with a line feed.
+    """The text of a list that the user or a spreadsheet wrote; lines end with a line feed.
 
     Raises:
         UserError: it cannot be read, or is no text.

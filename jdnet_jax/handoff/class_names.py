@@ -10,9 +10,9 @@ def check(of_dataset: tuple[str, ...], of_model: tuple[str, ...], name: str) -> 
     """Checks that the labels of a dataset are the classes of a model, in their order.
 
     Args:
-        of_dataset: names, in the order of the labels.
-        of_model: names, in the order of the scores.
-        name: of the dataset.
+        of_dataset: class names in the order of the labels.
+        of_model: class names in the order of the scores.
+        name: name of the dataset.
 
     Raises:
         UserError: they are not, and how they differ.

@@ -36,7 +36,7 @@ def save(directory: Path, variables: Mapping[str, PyTree], card: ModelCard) -> N
     Args:
         directory: the folder to make.
         variables: `params` and `batch_stats` of the one network.
-        card: what `model.json` says.
+        card: the content of `model.json`.
 
     Raises:
         UserError: it could not be written; an earlier hand-off is untouched.
@@ -67,7 +67,7 @@ def load(
         num_classes: the number of classes it must have; None for any.
 
     Returns:
-        the variables `{"params", "batch_stats"}` as NumPy arrays, and what `model.json` says.
+        the variables `{"params", "batch_stats"}` as NumPy arrays, and the content of `model.json`.
 
     Raises:
         UserError: not a hand-off, of a newer format, damaged or changed, or of another model or number of classes.

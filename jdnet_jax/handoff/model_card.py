@@ -17,7 +17,7 @@ from jdnet_jax.config import views
 from jdnet_jax.files import atomic
 from jdnet_jax.process.errors import UserError
 
-FORMAT_VERSION = 2  # what can be said in version 1 is: it has photos that are cropped, and seen whole
+FORMAT_VERSION = 2  # models that see whole photos, cropped, are still written as version 1
 FILE_NAME = "model.json"
 
 #: What a file can be: the hand-off, and what is exported.
@@ -35,7 +35,7 @@ _MOST_PARAMETERS = 10**12
 _LARGEST_OPTION = 65_536  # of a number in a network's options
 _DEEPEST, _MOST_VALUES = 12, 100_000  # of a section: how deep it nests, how much is in it
 
-# Of the evaluation view, by `ModelCard.fit`; another rule would be another format version.
+# Rules of the evaluation view by `ModelCard.fit`; another rule would be another format version.
 _RESAMPLING = {"method": "bilinear", "antialias": True}
 _RULES = {"crop": {"crop": "center", **_RESAMPLING}, "pad": {"pad": 125, **_RESAMPLING}}
 
@@ -50,7 +50,7 @@ class ModelCard:
 
     Attributes:
         model: name of the network in the zoo.
-        options: of the network.
+        options: options of the network.
         classes: names of the classes, in the order of the probabilities.
         image_size: side of the images that the model takes, in pixels.
         mean: per-channel RGB mean that is subtracted from images in [0, 255]. In an exported file that is done inside.
@@ -63,10 +63,10 @@ class ModelCard:
             0 where the model is never unsure. What that costs is in `summary.json`.
         file_format: `flax` for a hand-off, or the format of the exported file, such as `tflite`.
         dtype: what the model computes in, such as `float32`, `bfloat16` or `int8`.
-        parameters: how many numbers the network's parameters hold; None where it is not told.
+        parameters: number of parameters; None where it is not known.
         trained: where the model comes from: versions, device, recipe, dataset, protocol, step, seed.
         accuracy: the entries of `summary.json` by split, of the network before any export.
-        sha256: of the network's weights, as `digest.sha256`; '' where it is not told.
+        sha256: SHA-256 of the network's weights, as `digest.sha256`; '' where it is not known.
         export: the export's facts about its file; empty for a hand-off.
         view: what of a photo the model looks at, one of `views.VIEWS`: all but `photo` need a mask. An exported file of
             `roi+context` takes photo and mask; one of `roi` or `context` takes what was cut out.

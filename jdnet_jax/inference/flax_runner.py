@@ -36,7 +36,7 @@ class FlaxRunner:
         Args:
             card: the model card.
             variables: `params` and `batch_stats`.
-            name: of the model, for messages.
+            name: name of the model, for messages.
 
         Raises:
             UserError: an unknown network, or weights of other shapes, such as a head for other classes.
@@ -45,7 +45,7 @@ class FlaxRunner:
         network = networks.Network(STUDENT, card.model, card.options, str(name), False, module, card.image_size)
         try:
             fits = networks.fits(network, variables)
-        except Exception as error:  # of options that make no network, it is its layers that say so
+        except Exception as error:  # options that make no network show in the layers' errors
             reason = " ".join(str(error).split())[:200]
             raise UserError(f"{name}: the options {dict(card.options)} do not fit {card.model} ({reason})") from error
         if not fits:
@@ -77,7 +77,7 @@ def create(card: ModelCard, name: object, *, backbone: bool = False) -> nn.Modul
 
     Args:
         card: the model card.
-        name: of the model, for messages.
+        name: name of the model, for messages.
         backbone: without the classifier; see `models.create_backbone`.
 
     Raises:

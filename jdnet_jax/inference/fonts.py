@@ -27,8 +27,8 @@ FOLDERS = (
 )
 
 _SUFFIXES = (".ttf", ".otf", ".ttc")
-_SIZE = 24  # in which it is looked whether a font has a character
-_NO_CHARACTER = "\uffff"  # which no font has: what is drawn for it stands for all that are missing
+_SIZE = 24  # pixels, in which fonts are tried
+_NO_CHARACTER = "\uffff"  # in no font: it is drawn as all missing characters are
 _UNSEEN = ("Mn", "Me", "Cf", "Zs")  # categories of characters that add to others, or show nothing themselves
 
 
@@ -36,8 +36,8 @@ class Name:
     """A text with a font of this machine that can draw it.
 
     Attributes:
-        text: itself; where no font has all of its characters, with some as plain letters (e for è) or as `\\u62c9`, so
-            that two names do not come out as the same boxes.
+        text: the text; where no font has all of its characters, with some as plain letters (e for è) or as `\\u62c9`,
+            so that two names do not come out as the same boxes.
     """
 
     def __init__(self, text: str):
@@ -88,7 +88,7 @@ def _missing(file: Path | None, text: str) -> frozenset[str]:
         font = _opened(file)
         none = _drawn(font, _NO_CHARACTER)
         return frozenset(letter for letter in letters if _drawn(font, letter) == none)
-    except (OSError, ValueError):  # no font, or one of pictures, which has fixed sizes
+    except (OSError, ValueError):  # not a font, or a bitmap font, which has fixed sizes
         return letters or frozenset(text)
 
 

@@ -29,8 +29,8 @@ class LabelledPhotos(NamedTuple):
 
     Attributes:
         source: one line that says which photos these are.
-        batches: of `image` uint8 [n, size, size, 3] (and `context`, see `views.cut`), `label` [n], `index` [n] (the
-            photo's number among all that there are) and, where some rows are padding, `mask` [n].
+        batches: `image` uint8 [n, size, size, 3] (and `context`, see `views.cut`), `label` [n], `index` [n] (number
+            among all photos) and, where some rows are padding, `mask` [n].
     """
 
     source: str
@@ -43,7 +43,7 @@ def of_dataset(config: ConfigDict, role: str, card: ModelCard) -> LabelledPhotos
     Args:
         config: the section `dataset` of a run's config.
         role: `train`, `val` or `test`.
-        card: of the model.
+        card: the model card.
 
     Raises:
         UserError: the data cannot be had, or its classes are not the model's.
@@ -62,13 +62,13 @@ def of_dataset(config: ConfigDict, role: str, card: ModelCard) -> LabelledPhotos
 
 
 def of_folder(root: Path, card: ModelCard) -> LabelledPhotos:
-    """The photos of a folder in the layouts of `folder_listing` that are not divided; not all classes need be there.
+    """The photos of an undivided folder, in the layouts of `folder_listing`; classes may be missing.
 
     The batches skip photos that cannot be read, naming each, and end with a UserError if they are many, or all photos
     of a class.
 
     Raises:
-        UserError: no such folder, a folder in it that is named as no class, or no photos.
+        UserError: no such folder, a folder in it whose name is not a class, or no photos.
     """
     if card.view != views.PHOTO:
         raise UserError(
@@ -99,8 +99,8 @@ def of_classes(labelled: LabelledPhotos, names: Sequence[str], card: ModelCard) 
 
     Args:
         labelled: the photos.
-        names: of the classes.
-        card: of the model.
+        names: names of the classes.
+        card: the model card.
 
     Raises:
         UserError: a name that is no class of the model. From the batches, at their end: there was no such photo.

@@ -22,7 +22,7 @@ class OnnxRunner:
         """Opens a file.
 
         Args:
-            content: of the file.
+            content: content of the file.
             card: the model card.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Opening a model of any format by what a person calls it: a path, or `hf-hub:OWNER/NAME`."""
+"""Opening a model of any format by its name: a path, or `hf-hub:OWNER/NAME`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _SAVED_MODEL, _SAVED_MODEL_FILE = "saved_model_runner", "saved_model.pb"
 
 
 def located(source: str | os.PathLike[str]) -> Path:
-    """The path of what a person names as a model; a student on the hub is downloaded, unless it is in the cache.
+    """The path of the model that the user names; a student on the hub is downloaded, unless it is in the cache.
 
     Args:
         source: a workdir, a hand-off, an exported file, a folder that `push` wrote, or `hf-hub:OWNER/NAME`.
@@ -71,7 +71,7 @@ def open_student(source: str | os.PathLike[str]) -> FlaxRunner:
     """Opens a student as a network of the zoo with its weights, from which every format can be exported.
 
     Args:
-        source: as for `located`; of the exported files only weights (`.safetensors`).
+        source: as for `located`; of exported files only weights (`.safetensors`).
 
     Raises:
         UserError: as `open_model`, or it is a file that does not have the weights.

@@ -15,10 +15,10 @@ def explained(path: Path, format_name: str, needs: str = "") -> Iterator[None]:
     """A context that turns errors into one line each.
 
     Args:
-        path: of the file or folder that is opened inside.
-        format_name: of its format, such as `TFLite file`.
-        needs: the package that runs it and the extra that brings it, such as `LiteRT: pip install ...`, where the base
-            does not.
+        path: the file or folder that is opened in the context.
+        format_name: name of its format, such as `TFLite file`.
+        needs: the package that runs it and the extra with it, such as `LiteRT: pip install ...`; '' where it comes with
+            the base package.
 
     Raises:
         UserError: the file cannot be read, is damaged, or what runs it is not installed.

@@ -32,19 +32,19 @@ def draw(
     """Draws the map over the part of a photo that the model saw, with a frame and a caption.
 
     The map is drawn relative to its highest value, so the colours of two photos cannot be compared. Each value lies
-    over its cell of the grid; a network that pads unevenly looks up to half a cell beside it.
+    over its cell of the grid; a network that pads unevenly sees up to half a cell beside that.
 
     Args:
-        picture: all of the photo, RGB.
+        picture: the whole photo, RGB.
         activation: not negative, on a grid over the square that the model saw, about the photo's middle.
-        class_name: of the most probable class.
-        probability: in [0, 1].
-        card: of the model; says which square that is.
+        class_name: the most probable class.
+        probability: its probability, in [0, 1].
+        card: the model card, which says which square the model saw.
     """
     width, height = picture.size
     scale = max(1.0, _SHORTEST / width)
     picture = picture.resize((round(width * scale), round(height * scale)), Image.Resampling.BICUBIC)
-    # Of a photo that was padded the square is larger than the photo: what lies outside is cut off again.
+    # The square of a padded photo is larger than the photo: what lies outside is cut off again.
     side = max(picture.size) if card.fit == "pad" else round(min(picture.size) * card.crop_fraction)
     left, top = (picture.width - side) // 2, (picture.height - side) // 2
     seen = picture.crop((left, top, left + side, top + side))

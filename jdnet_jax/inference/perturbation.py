@@ -77,8 +77,8 @@ class Translocation:
     """Translocation: the view's content moves; the area that it leaves is grey, and what leaves the view is lost.
 
     Attributes:
-        right: in pixels; negative to the left.
-        down: in pixels; negative upwards.
+        right: offset in pixels; negative to the left.
+        down: offset in pixels; negative upwards.
     """
 
     right: int
@@ -221,7 +221,7 @@ def perturb(
         views: RGB, of one input of the model. Where it has two, both are changed by the same draws.
         perturbation: has been checked with the views' size.
         seed: not negative.
-        numbers: of the photos in their split.
+        numbers: each photo's number in its split.
     """
     changed = [
         perturbation(view, np.random.default_rng([seed, number]))

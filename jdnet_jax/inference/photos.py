@@ -1,4 +1,4 @@
-"""Photos that a person names as files and folders, and the views of them that a model sees."""
+"""Photos that the user names as files and folders, and the views of them that a model sees."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ class Photo:
     """A photo that was read, or the reason why it could not be.
 
     Attributes:
-        path: as the person named it, or below the folder that they named.
+        path: path as the user named it, or below the folder that they named.
         view: what the model sees, upright; None where the photo cannot be read.
-        problem: why it cannot; '' where it can.
-        picture: all of it, upright, in RGB and at most as large as was asked for; None where none was, or it cannot be
-            read.
+        problem: why it cannot be read; '' where it can.
+        picture: the whole photo, upright, RGB, at most of the requested size; None where none was requested or the
+            photo cannot be read.
     """
 
     path: Path
@@ -60,8 +60,8 @@ def read(
     """The photos in the order of their paths, read in threads a few at a time.
 
     Args:
-        paths: of files.
-        card: of the model that is to see them.
+        paths: the photos' files.
+        card: the model card.
         picture_size: longer side of `Photo.picture` in pixels; 0 for none.
         masks: for a model that looks at a part: the mask of all photos, or a folder with `<photo's name>.png` for each,
             or that at the end of the photo's path, as `segment` writes them.
@@ -92,8 +92,8 @@ def view(record: bytes, card: ModelCard, mask: Path | None = None) -> UInt8[np.n
     """The view of a record of `photo_file` for a model, the same pixels as in training's evaluation.
 
     Args:
-        record: of the photo.
-        card: of the model.
+        record: record of the photo.
+        card: the model card.
         mask: the file of the food's mask, for a model that looks at a part.
 
     Raises:

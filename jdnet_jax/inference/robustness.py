@@ -35,7 +35,7 @@ class Condition:
 
     Attributes:
         scores: the model's figures on them.
-        drawn: top-1 and macro-F1 on the bootstrap's drawings of the photos, none where there is no bootstrap.
+        drawn: top-1 and macro-F1 on each bootstrap drawing of the photos; empty without a bootstrap.
     """
 
     scores: Scores
@@ -57,14 +57,14 @@ def conditions(
     Args:
         runner: the model.
         batches: as `LabelledPhotos` has them; `context`, uint8 of the shape of `image`, where the model has two inputs.
-        perturbations: by name.
-        seed: of the perturbations.
+        perturbations: name -> perturbation.
+        seed: seed of the perturbations.
         on: which input is perturbed, `roi`, `context` or `both`; None for all that there are.
-        draws: of the bootstrap; 0 for none.
+        draws: number of bootstrap drawings; 0 for none.
         averaged: see `Scores`.
 
     Returns:
-        `clean` and each perturbation, by name.
+        `clean` and the name of each perturbation -> its figures.
 
     Raises:
         UserError: a perturbation that is not made for the model's size, or an input is named and the model has but
@@ -112,7 +112,7 @@ def perturbed(
     Args:
         batch: as for `conditions`.
         perturbation: has been checked with the size.
-        seed: of the draws.
+        seed: seed of the draws.
         on: as for `conditions`.
     """
     names = [name for name in _INPUTS[on or BOTH] if name in batch]
@@ -122,7 +122,7 @@ def perturbed(
 def as_json(results: Mapping[str, Condition]) -> dict[str, Any]:
     """The entries for JSON: the intervals of the unchanged photos, and all figures of the perturbed ones.
 
-    `lost` is clean minus perturbed, paired: photo by photo the same drawings.
+    `lost` is clean minus perturbed, paired: both on the same drawings of photos.
     """
     clean, *changed = results
     return {

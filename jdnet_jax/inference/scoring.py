@@ -65,7 +65,7 @@ def scores_of(predictions: Examples, card: ModelCard, averaged: Collection[int] 
 
     Args:
         predictions: at least one photo.
-        card: of the model.
+        card: the model card.
         averaged: see `Scores`.
     """
     num_classes, below = len(card.classes), card.not_sure_below

@@ -23,7 +23,7 @@ class StablehloRunner:
         """Opens a file.
 
         Args:
-            content: of the file.
+            content: content of the file.
             card: the model card.
 
         Raises:

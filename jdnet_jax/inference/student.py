@@ -59,7 +59,7 @@ class Answer:
 
     Attributes:
         top: the most probable classes with their probabilities, the best first.
-        probabilities: of every class, in the order of `Student.classes`; calibrated by the temperature.
+        probabilities: probabilities of every class, in the order of `Student.classes`; calibrated by the temperature.
         activation: class activation map of the best class, not negative, on the grid of the last feature map;
             None where an exported file gives the probabilities alone.
         is_sure: False where the photo may well be of none of the classes, see `ModelCard.not_sure_below`; None where
@@ -84,8 +84,8 @@ class Student:
         """Wraps a runner.
 
         Args:
-            runner: of any format.
-            name: of the model, for messages.
+            runner: an opened model of any format.
+            name: name of the model, for messages.
         """
         self._runner, self._name = runner, name
 
@@ -122,7 +122,7 @@ class Student:
 
         Args:
             photos: a sequence of them, or one.
-            top: how many classes `Answer.top` has.
+            top: number of classes in `Answer.top`.
 
         Raises:
             UserError: a photo cannot be read, or the model takes photos with masks.

@@ -22,7 +22,7 @@ class TfliteRunner:
         """Opens a file.
 
         Args:
-            content: of the file.
+            content: content of the file.
             card: the model card.
 
         Raises:
@@ -39,7 +39,7 @@ class TfliteRunner:
                 **self._inputs(np.zeros((1, card.image_size, card.image_size, card.channels), np.uint8))
             )
         check_classes(result["probabilities"].shape[-1], card)
-        # [1, h, w, 1]; [1, h, w] in files of before; none where the file gives the probabilities alone.
+        # [1, h, w, 1]; [1, h, w] in files of earlier versions; none where the file gives the probabilities alone.
         self._grid = result["activation"].shape[1:3] if "activation" in result else None
 
     def run(self, images: UInt8[np.ndarray, "n size size channels"]) -> Prediction:

@@ -9,19 +9,19 @@ from jaxtyping import PyTree
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.learning.networks import parameter_count
 
-#: Of a teacher that is smaller, in student's sizes, a student has little to learn that it could not alone (OURS).
+#: A teacher with fewer parameters than this many times the student's has little to teach it (OURS).
 LARGE = 2.0
-#: Photos to train on under which the student alone is worth a try first (OURS).
+#: With fewer training photos the student alone is worth a try first (OURS).
 FEW = 1_000
 
 
 def lines(networks: Collection[str], params: Mapping[str, PyTree], train_photos: int) -> Iterator[str]:
-    """The advice, a line each; none where a teacher is LARGE.
+    """Yields one line per piece of advice; none without teachers, or where one is at least LARGE.
 
     Args:
         networks: names of the run's networks.
-        params: of each network.
-        train_photos: of the run.
+        params: network name -> its parameters.
+        train_photos: number of training photos.
     """
     counts = {name: parameter_count(params[name]) for name in networks}
     teachers = [name for name in networks if name != STUDENT]

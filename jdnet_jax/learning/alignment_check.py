@@ -22,9 +22,9 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
     """Checks that the coupling terms can compare the student with each teacher, from shapes alone.
 
     Raises:
-        UserError: a network that takes two parts of a photo where the data show one, an image size that a network
-            cannot take or be evaluated at, a stage that a network lacks, or maps whose grids are not multiples of each
-            other; names the key.
+        UserError: a network with two inputs on data with one, an image size that a network cannot take or be evaluated
+            at, a stage or a kind of head that a network lacks, or maps whose grids are not multiples of each other;
+            names the key.
     """
     for network in networks.values():
         if network.module.input_spec.channels == 6 and config.dataset.view != views.BOTH:
@@ -41,7 +41,7 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
         )
     if acts(config.losses.similarity) or acts(config.losses.adversarial) or config.teacher_selection != "all":
         _check_blocks(config, networks)
-    together = config.teacher_selection != "all"  # such teachers have no separate maps
+    together = config.teacher_selection != "all"  # drawn or averaged teachers have no separate maps
     for teacher in (n for n, each in networks.items() if n != STUDENT and (each.trainable or not together)):
         pair = (networks[STUDENT], networks[teacher])
         if acts(config.losses.mskd) and config.losses.mskd.options.variant == "classifier":
@@ -64,7 +64,7 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
 
 
 def _check_heads(variant: str, other: str, networks: Sequence[Network], outputs: Mapping[str, Outputs]) -> None:
-    """Checks that one linear layer reads the averaged maps of the networks, as a variant of a term needs."""
+    """Checks that each network's head is average pooling and one linear layer, as a term's variant needs."""
     for network in networks:
         if outputs[network.name].maps is None:
             raise UserError(
@@ -74,7 +74,7 @@ def _check_heads(variant: str, other: str, networks: Sequence[Network], outputs:
 
 
 def _check_blocks(config: ConfigDict, networks: Mapping[str, Network]) -> None:
-    """Checks that the student and each frozen teacher have as many blocks as there are lengths."""
+    """Checks that the student and each frozen teacher have as many blocks as config.blocks.lengths has entries."""
     frozen = [network for network in networks.values() if not network.trainable]
     lengths = config.blocks.lengths
     if not lengths or not frozen:

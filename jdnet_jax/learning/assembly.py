@@ -22,13 +22,13 @@ class Assembly:
     """The parts of a run; nothing is allocated.
 
     Attributes:
-        config: of the run.
-        num_classes: of the networks.
+        config: config of the run.
+        num_classes: number of classes.
         steps: length of the run.
         networks: by name, the student first.
-        evaluated: the same at the sizes at which they are evaluated.
+        evaluated: the networks at their evaluation image sizes.
         terms: the objective.
-        frozen: the networks that are not trained, as the terms see them.
+        frozen: the frozen teachers.
         optimizers: trained group -> optimiser.
     """
 
@@ -60,7 +60,7 @@ class Assembly:
         return term_gradients.look(gradients, self.config.share_every)
 
     def looks(self) -> dict[int, bool]:
-        """The steps, counted from 0, before which to look at the terms' gradients -> whether the report shows it."""
+        """Step (from 0) before which the terms' gradients are measured -> whether the report shows them."""
         if not term_gradients.compared(self.terms):
             return {}
         weighing = range(0, self.steps, self.config.share_every) if any(term.share for term in self.terms) else ()
@@ -96,10 +96,10 @@ def assemble(config: ConfigDict, num_classes: int, steps: int, class_weights: tu
     """Builds the parts of a run from a resolved config.
 
     Args:
-        config: has been checked.
-        num_classes: of the data.
+        config: resolved and checked.
+        num_classes: number of classes.
         steps: length of the run.
-        class_weights: of cross-entropy, as `config.losses.ce.options.balance` wants them; () for equal ones.
+        class_weights: cross-entropy's class weights by `config.losses.ce.options.balance`; () for equal ones.
 
     Raises:
         UserError: unknown model or option.

@@ -20,8 +20,8 @@ def check(model: str, sources: Mapping[str, str], options: Mapping[str, Any]) ->
 
     Args:
         model: name of the network.
-        sources: from the name of a branch to `random` or a source as `models.load_pretrained` takes it, or a hand-off.
-        options: of the network.
+        sources: branch name -> `random`, a source as `models.load_pretrained` takes it, or a hand-off.
+        options: options of the network.
 
     Raises:
         UserError: the network has no branches, or no such branch; or there is no such source.
@@ -44,15 +44,15 @@ def load(
 ) -> dict[str, PyTree]:
     """The variables of a network with loaded branches; the rest stays freshly initialised.
 
-    A branch of the integration of features has no classifier, and the source's is left out. The integration of logits
-    takes the classifier of 1,000 classes; if the source has another, ours stays freshly initialised, and a line says
-    so. Positional embeddings of another image size are resized, see `position_embedding.fit`.
+    Where features are integrated a branch has no classifier, and the source's is dropped. Where logits are integrated
+    it has a classifier of 1,000 classes; if the source's has another number, the branch's stays freshly initialised,
+    and a line says so. Positional embeddings of another image size are resized, see `position_embedding.fit`.
 
     Args:
         model: name of the network.
         sources: as for `check`.
-        options: of the network.
-        fresh: its fresh `params` and `batch_stats`.
+        options: options of the network.
+        fresh: the network's freshly initialised `params` and `batch_stats`.
         image_size: side of the images in pixels, for positional embeddings.
 
     Raises:

@@ -1,6 +1,6 @@
 """Devices: mapping a step over them, and placing its arguments on them.
 
-The only module that knows how many there are. The step itself sums over devices, over the axis `DATA_AXIS`.
+Only this module knows the number of devices. The step itself sums over the devices' axis, `DATA_AXIS`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def mapped(
     """Compiles a step and maps it over devices: first argument whole, second split along its first axis.
 
     Args:
-        step: of one device.
+        step: the step of one device.
         donate_state: whether the result may take the first argument's memory.
         devices: None for all of this run; else the devices that the step is compiled for, which need not be present.
     """

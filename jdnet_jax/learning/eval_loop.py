@@ -49,7 +49,7 @@ def logits(
 
     Args:
         step: `devices.mapped(step.logits_step(network))`.
-        variables: of the network.
+        variables: variables of the network.
         batches: as for `evaluate`.
     """
     parts = [{key: np.asarray(rows) for key, rows in step(variables, _split(batch)).items()} for batch in batches]

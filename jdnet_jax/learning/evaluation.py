@@ -25,15 +25,15 @@ class Evaluation:
         """Maps the evaluation steps; nothing is compiled yet.
 
         Args:
-            config: of the run.
-            dataset: of the run.
-            parts: of the run.
-            progress: says that it goes on while that takes long.
+            config: config of the run.
+            dataset: dataset of the run.
+            parts: the assembled run.
+            progress: reports while an evaluation takes long.
         """
         self._config, self._dataset, self._parts, self._progress = config, dataset, parts, progress
         self._eval_step = devices.mapped(parts.eval_step())
         self._logits_step = devices.mapped(step.logits_step(parts.evaluated[STUDENT]))
-        self._compiled: set[Hashable] = set()  # which networks' evaluations are
+        self._compiled: set[Hashable] = set()  # the networks whose evaluation is compiled
 
     def results(self, state: TrainState, role: str, *, frozen: bool = True) -> dict[str, Result]:
         """The result of each network on a split, without the frozen ones where `frozen` is False."""
@@ -61,7 +61,7 @@ class Evaluation:
     def _told(
         self, step: Callable[..., Any], what: Hashable, now: Callable[[str], None], work: str
     ) -> Callable[..., Any]:
-        """The step, which announces its compilation at the first call for these networks."""
+        """The step; the first call for these networks announces its compilation."""
         if what in self._compiled:
             return step
         self._compiled.add(what)

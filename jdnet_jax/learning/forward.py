@@ -28,11 +28,11 @@ def forward(
     """The outputs of the networks for a batch, and their updated batch statistics.
 
     Args:
-        networks: those to compute.
+        networks: the networks to compute.
         params: network -> its parameters.
-        batch_stats: likewise.
+        batch_stats: network -> its batch statistics.
         batch: the images, as `Network.prepare` takes them.
-        key: of Dropout and stochastic depth.
+        key: random key of dropout and stochastic depth.
         remat: whether the blocks are computed again in the backward pass, see `rematerialization`.
     """
     outputs, updated = {}, {}

@@ -27,7 +27,7 @@ from jdnet_jax.losses.blocks import BlockReader
 from jdnet_jax.models.outputs import Outputs
 from jdnet_jax.process.errors import UserError
 
-# Folded into a step's key, to be independent of what the numbers of micro-batches give.
+# Folded into a step's key; no micro-batch has this number, so the draw is independent of theirs.
 _SELECTION = 0x4D45414C
 
 
@@ -36,11 +36,11 @@ class FrozenTeachers:
     """The frozen teachers of a run.
 
     Attributes:
-        members: by name.
+        members: name -> teacher.
         selection: one of `routing.SELECTIONS`.
-        readers: of the members' blocks.
+        readers: name -> reader of the teacher's blocks.
         batch_statistics: whether batch norm takes the statistics of the batch, as in MEAL's released code, rather than
-            those that the teachers were trained to; these stay as they are either way.
+            the running ones, which never change.
     """
 
     members: Mapping[str, Network]
@@ -55,13 +55,13 @@ class FrozenTeachers:
         batch: Mapping[str, Array],
         key: PRNGKeyArray,
     ) -> dict[str, Outputs]:
-        """The outputs of the teachers for the terms: those of each, or those of `ENSEMBLE`.
+        """The outputs of the teachers for the terms: of each teacher, or of `ENSEMBLE`.
 
         Args:
             params: network -> its parameters.
-            batch_stats: likewise.
+            batch_stats: network -> its batch statistics.
             batch: the images, as `Network.prepare` takes them.
-            key: of the step, the same on all devices.
+            key: random key of the step, the same on all devices.
         """
         if not self.members:
             return {}
@@ -73,7 +73,7 @@ class FrozenTeachers:
             return {name: of() for name, of in forward.items()}
         aligned = [lambda of=of, read=self.readers[name]: read.aligned(of()) for name, of in forward.items()]
         if self.selection == "random":
-            # A real branch: the predicate is no batch of values, so only the chosen teacher is computed.
+            # A real branch: the index is a scalar, not a batch, so only the chosen teacher is computed.
             return {ENSEMBLE: lax.switch(self.chosen(key), aligned)}
         return {ENSEMBLE: mean([of() for of in aligned])}
 
@@ -82,25 +82,25 @@ class FrozenTeachers:
         return jax.random.randint(jax.random.fold_in(key, _SELECTION), (), 0, len(self.members))
 
     def stand_ins(self, outputs: Mapping[str, Outputs]) -> dict[str, Outputs]:
-        """All outputs and, where the members stand together, `ENSEMBLE` of the same shapes as in a step."""
+        """All outputs and, where the teachers form one ensemble, `ENSEMBLE` with the shapes that it has in a step."""
         if self.selection == "all" or not self.members:
             return dict(outputs)
         name = next(iter(self.members))
         return {**outputs, ENSEMBLE: self.readers[name].aligned(outputs[name])}
 
     def digests(self, variables: Callable[[str], PyTree]) -> dict[str, str]:
-        """The digest of the weights of each member."""
+        """Name -> digest of the teacher's weights."""
         return {name: sha256(jax.device_get(variables(name))) for name in self.members}
 
     def check_unchanged(self, digests: Mapping[str, str], before: Mapping[str, str]) -> None:
         """Checks that a resumed run has the teachers that it began with.
 
         Args:
-            digests: of the members, as `digests` has them.
-            before: likewise, when the run began.
+            digests: the present digests, from `digests`.
+            before: the digests when the run began.
 
         Raises:
-            UserError: the weights of one are others.
+            UserError: a teacher's weights have changed.
         """
         for name, digest in digests.items():
             if before.get(name) != digest:
@@ -118,7 +118,7 @@ class FrozenTeachers:
 
 
 def build(config: ConfigDict, networks: Mapping[str, Network]) -> FrozenTeachers:
-    """The frozen ones among the networks of a config."""
+    """The frozen teachers of a config."""
     return FrozenTeachers(
         {name: network for name, network in networks.items() if not network.trainable},
         config.teacher_selection,

@@ -19,13 +19,13 @@ from jdnet_jax.learning import devices
 def training(
     dataset: Dataset, config: ConfigDict, *, seed: int, start_step: int = 0
 ) -> Iterator[Mapping[str, np.ndarray]]:
-    """Endless batches of training; see `data.train_batches`.
+    """Endless training batches; see `data.train_batches`.
 
     Args:
-        dataset: that of the config, prepared.
-        config: of the run.
-        seed: of the order and of the augmentation.
-        start_step: steps that were taken before.
+        dataset: the config's dataset, prepared.
+        config: config of the run.
+        seed: seed of the order and of the augmentation.
+        start_step: number of steps already taken.
     """
     return data.train_batches(
         dataset,
@@ -50,7 +50,7 @@ def on_devices(dataset: Dataset, config: ConfigDict, *, seed: int, start_step: i
 
 
 def evaluation(dataset: Dataset, config: ConfigDict, role: str) -> Iterator[Mapping[str, np.ndarray]]:
-    """The batches of a split, `val` or `test`, as many examples for each device; see `data.eval_batches`."""
+    """The batches of a split, such as `val`, evenly divided over the devices; see `data.eval_batches`."""
     size = config.eval_batch_size or config.batch_size
     size = math.ceil(size / jax.device_count()) * jax.device_count()
     return data.eval_batches(

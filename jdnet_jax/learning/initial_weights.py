@@ -47,9 +47,9 @@ def check_frozen_teachers(nets: Mapping[str, Network], class_names: Sequence[str
     """Checks that frozen teachers from earlier runs have the run's classes and the run's view of a photo.
 
     Args:
-        nets: of the run.
-        class_names: of its data, in the order of the labels.
-        view: of its data, one of `views.VIEWS`.
+        nets: networks of the run.
+        class_names: class names of the run's data, in the order of the labels.
+        view: the view of the run's data, one of `views.VIEWS`.
 
     Raises:
         UserError: a teacher was trained on other classes, on the same ones in another order, or on another view.
@@ -61,7 +61,7 @@ def check_frozen_teachers(nets: Mapping[str, Network], class_names: Sequence[str
         card = sums.checked_card(folder)
         with _named(network):
             class_names_lib.check(tuple(class_names), card.classes, "the run's data")
-            # `views.images_for`: of a photo in two parts a network of three channels is shown the whole.
+            # Of a photo in two parts a network of three channels sees the whole, see `views.images_for`.
             shown = views.PHOTO if view == views.BOTH and network.module.input_spec.channels == 3 else view
             if card.view != shown:
                 raise UserError(f"{network.init} was trained on the view {card.view!r} and is shown {shown!r} here")
@@ -69,7 +69,7 @@ def check_frozen_teachers(nets: Mapping[str, Network], class_names: Sequence[str
 
 @contextlib.contextmanager
 def _named(network: Network) -> Iterator[None]:
-    """Puts the network's config key before a message about its weights."""
+    """Prefixes a message about the network's weights with its config key."""
     try:
         yield
     except UserError as error:

@@ -34,12 +34,12 @@ class Network:
     Attributes:
         name: `student`, or the teacher's name in the config.
         model: its name in the zoo.
-        options: of the model.
+        options: options of the model.
         init: `random`, `imagenet`, a weights file, a repository of the Hugging Face hub, or a hand-off directory; of
             a network with branches also such a source for each, by the branch's name.
         trainable: whether the step updates it. A frozen network runs in evaluation mode.
         module: the Flax module.
-        image_size: side in pixels of the images that it takes, at most that of the batch's.
+        image_size: side of its input images in pixels, at most the batch's.
     """
 
     name: str
@@ -168,8 +168,8 @@ def fits(network: Network, variables: Variables) -> bool:
 def run_once(function: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
     """`jax.jit(function)(*arguments)`, compiled quickly rather than for a fast run.
 
-    Many small draws or arrays of zeros in one program take LLVM long to optimise well on a CPU; code that is not
-    optimised at all would draw to other last bits. Where only shapes are asked for, nothing is compiled.
+    Many small draws or arrays of zeros in one program take LLVM long to optimise on a CPU; with no optimisation at all
+    the draws differ in their last bits. While only shapes are traced, nothing is compiled.
     """
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(arguments)):
         return function(*arguments)
@@ -179,12 +179,12 @@ def run_once(function: Callable[..., PyTree], *arguments: PyTree) -> PyTree:
 
 
 def introduction(networks: Mapping[str, Network], params: Mapping[str, PyTree], image_size: int) -> list[str]:
-    """A line for the user on each network: model, size, weights and view.
+    """A line for the user on each network: model, number of parameters, initial weights, and another image size.
 
     Args:
-        networks: of the run.
-        params: of each network.
-        image_size: of the run, in pixels.
+        networks: networks of the run.
+        params: network name -> its parameters.
+        image_size: the run's image size in pixels.
     """
     counts = {name: parameter_count(params[name]) for name in networks}
     lines = []

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
-_SMALL = 8192  # numbers of a parameter that is joined with others where their values are summed
+_SMALL = 8192  # largest array that is joined with others before its values are summed
 
 
 def norm(tree: PyTree) -> Float[Array, ""]:

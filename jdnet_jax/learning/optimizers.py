@@ -55,9 +55,9 @@ def build_apart(
     """The optimiser of a network whose head has other settings; the clipped norm is that of all parameters.
 
     Args:
-        body: `optimizer` and `schedule`, as `build` takes them, of all parameters but those.
-        head: likewise, of those.
-        head_paths: where they are in the tree of parameters.
+        body: `optimizer` and `schedule`, as `build` takes them, of all parameters but the head's.
+        head: `optimizer` and `schedule` of the head's.
+        head_paths: paths of the head's parameters in the tree.
         steps: length of the run.
     """
     parts = {
@@ -118,7 +118,7 @@ def in_turns(
 
     Args:
         tx: the optimiser.
-        is_turn: of the run's step, which `update` gets as `step`.
+        is_turn: whether it acts in a step of the run, which `update` gets as `step`.
     """
 
     def update(updates, state, params=None, *, step, **extra):

@@ -30,9 +30,9 @@ from jdnet_jax.learning.state import TrainState
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import first_compiles
 
-#: Of the penalty on the squared weights, strongest first; each fit starts where the one before ended.
+#: Strengths of the penalty on the squared weights, strongest first; each fit starts where the one before ended.
 STRENGTHS = (10.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
-#: A probe is fitted before a training on no more photos: for more, L-BFGS takes longer than a person likes to wait.
+#: The most training photos with which a probe comes before training: with more, L-BFGS takes too long to wait for.
 QUICK = 10_000
 
 _ITERATIONS = 500
@@ -43,13 +43,13 @@ class Probe:
     """A fitted classifier.
 
     Attributes:
-        kernel: its weights.
-        bias: likewise.
-        strength: of the penalty, the one with the lowest cross-entropy on val.
+        kernel: the classifier's weights.
+        bias: the classifier's bias.
+        strength: strength of the penalty, which has the lowest cross-entropy on val.
         loss: mean cross-entropy on train.
         gradient: norm of the objective's gradient where the fit ended.
-        train_top1: share of train that is answered right.
-        val_top1: likewise of val, on which the strength was chosen.
+        train_top1: top-1 accuracy on train, in [0, 1].
+        val_top1: top-1 accuracy on val, on which the strength was chosen.
     """
 
     kernel: Float32[np.ndarray, "features classes"]
@@ -72,9 +72,9 @@ def of_student(
 
     Args:
         student: the network.
-        variables: of it.
-        dataset: of the run.
-        config: of the run.
+        variables: the student's variables.
+        dataset: dataset of the run.
+        config: config of the run.
         now: called with the name of the current work.
     """
     mapped = devices.mapped(step.logits_step(backbone(student)))
@@ -88,7 +88,7 @@ def of_student(
 
 
 def comes_first(student: Network, dataset: Dataset, config: ConfigDict) -> bool:
-    """Whether a probe is fitted before training: if the config wants it, and it is quick and useful."""
+    """Whether a probe is fitted before training: config.probe, weights to start from, and at most QUICK photos."""
     trains = config.recipe != PROBE and student.init != "random"
     return config.probe and trains and dataset.sizes["train"] <= QUICK
 
@@ -97,8 +97,8 @@ def to_beat(probe: Probe, val_photos: int) -> str:
     """The probe's accuracy, in words, as the figure to beat.
 
     Args:
-        probe: of the student.
-        val_photos: that its accuracy comes from.
+        probe: probe of the student.
+        val_photos: number of photos in val.
     """
     on_val = intervals.share(probe.val_top1, val_photos)
     return f"to beat: the student as it comes, with a linear classifier: {on_val} on val"
@@ -122,11 +122,11 @@ def fit(
     them; the probe's weights are for the original features. The bias is not penalised.
 
     Args:
-        features: of train.
-        labels: of train.
-        val_features: of val, by which the strength is chosen.
-        val_labels: of val.
-        classes: how many there are.
+        features: features of train.
+        labels: labels of train.
+        val_features: features of val, by which the strength is chosen.
+        val_labels: labels of val.
+        classes: number of classes.
     """
     mean, deviation = features.mean(0, dtype=np.float64), features.std(0, dtype=np.float64)
     deviation[deviation == 0] = 1.0
@@ -220,8 +220,8 @@ def train_step(
     Args:
         student: the network.
         terms: names of the loss terms.
-        dataset: of the run.
-        config: of the run.
+        dataset: dataset of the run.
+        config: config of the run.
 
     Raises:
         UserError: as `classifier_of`.
@@ -229,7 +229,7 @@ def train_step(
     classifier_of(student)  # refused before anything is computed
 
     def step(state: TrainState, batch: Any) -> tuple[TrainState, dict[str, np.float32]]:
-        del batch  # all of train is looked at
+        del batch  # the probe is fitted to all of train
         probe = of_student(student, state.variables(STUDENT), dataset, config)
         params = with_classifier(student, state.params[STUDENT], probe)
         ema = {**state.ema, "params": params} if state.ema else state.ema

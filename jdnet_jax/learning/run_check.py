@@ -18,9 +18,9 @@ def check(config: ConfigDict, *, weights: bool = True, num_classes: int = _ANY_C
     """Every check that needs no data: keys and values, models, their stages and weights, division over devices.
 
     Args:
-        config: of a run.
-        weights: whether those that networks begin with must be there.
-        num_classes: of the data, where they are known: the networks need not be traced a second time then.
+        config: config of a run.
+        weights: whether the initial weights must exist.
+        num_classes: number of classes, where known: then the networks need not be traced a second time.
 
     Raises:
         UserError: names the key that is wrong and what to do.

@@ -26,10 +26,10 @@ Optimizers = Mapping[str, optax.GradientTransformationExtraArgs]
 
 @flax.struct.dataclass
 class TrainState:
-    """Every leaf is a `jax.Array`. `Params` of a group are at `params[group]`: each network, adapters, discriminators.
+    """The state of a training; every leaf is a `jax.Array`. Groups are the networks, the adapters, the discriminators.
 
     Attributes:
-        step: how many optimiser steps were taken.
+        step: number of steps taken.
         rng: raw key of what the step draws (dropout); it never changes, each step folds its number in.
         params: group -> parameters, float32.
         batch_stats: group -> running statistics of batch norm, float32.

@@ -57,13 +57,13 @@ def train_step(
         networks: all networks, the student first.
         terms: the objective.
         optimizers: trained group -> optimiser.
-        frozen: the networks that are not trained, as the terms see them; None for each of them for itself.
-        ema_decay: of the student's moving average, 0 for none. The effective decay after step t is
+        frozen: the frozen teachers; None: those among `networks`, each for itself.
+        ema_decay: decay of the student's moving average, 0 for none. The effective decay after step t is
             min(ema_decay, (1 + t) / (10 + t)), so that the average forgets the initial values quickly.
         sync_batch_norm: whether the layers already average their statistics over devices; where not, the running
             statistics are averaged here after the step.
-        skip_non_finite: whether a step with a metric that is not finite leaves everything as it was but its number and,
-            with it, the place in the schedules.
+        skip_non_finite: whether a step with a metric that is not finite changes the step number alone, and with it the
+            place in the schedules.
         remat: whether the trained networks compute their blocks again in the backward pass, see `rematerialization`.
 
     Returns:
@@ -159,7 +159,7 @@ def eval_step(networks: Mapping[str, Network]) -> Callable[[Mapping[str, PyTree]
     examples that are not padding: `<network>/confusion` int32 [classes, classes] (row: label, column: prediction),
     `<network>/top5` int32 (label among the five best; none where a score is not finite), `<network>/loss` (sum of
     cross-entropies), and `count` int32.
-    Where several frozen teachers are among the networks also those of `ensemble`, the mean of their softmaxes.
+    With several frozen teachers also the sums of `ensemble`, the mean of their softmaxes.
     """
 
     def step(variables: Mapping[str, PyTree], batch: Batch) -> Metrics:

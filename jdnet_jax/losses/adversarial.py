@@ -4,7 +4,7 @@ PAPER (Shen, He, Xue, AAAI 2019, and its released code): three dense layers d ->
 target [1, 0] for the student and [0, 1] for the teacher, binary cross-entropy with logits, averaged; weights eta_j. As
 released, student and discriminators descend this loss together (`joint`); the paper's text says adversarial. MEAL V2
 has one discriminator on the logits, 1000 -> 125 -> 15 -> 2.
-The released code also has a ReLU behind the last layer, with which the loss cannot fall below ln(2) / 2: only
+The released code also has a ReLU after the last layer, with which the loss cannot fall below ln(2) / 2: only
 `faithful` has it here.
 OURS: how the student opposes. In `reversal` its gradient is reversed in every step (Ganin & Lempitsky, ICML 2015). In
 `alternate` the two take turns by the number of the step: in even steps the discriminators learn, and the student gets
@@ -45,7 +45,7 @@ class Discriminator(nn.Module):
     """Three dense layers with ReLU between them: the two logits "student" and "teacher" of each vector.
 
     Attributes:
-        divisors: by which the vector's length is divided, rounded down, for the two hidden layers' widths (at least 1).
+        divisors: of the vector's length, rounded down, for the widths of the hidden layers (at least 1).
         final_relu: whether a ReLU follows the last layer too, as in the released code.
     """
 
@@ -97,10 +97,10 @@ class Adversarial(nn.Module):
 
     Attributes:
         student: reads the student's blocks.
-        teacher: reads the teacher's, as many of the same lengths.
+        teacher: reads the teacher's blocks, as many and of the same lengths.
         etas: the weight of each block, the logits last; where it is 0, the block has no discriminator.
         divisors: see `Discriminator`.
-        final_relu: likewise.
+        final_relu: see `Discriminator`.
     """
 
     group: ClassVar[str] = DISCRIMINATORS

@@ -35,12 +35,12 @@ def windows(length: int, size: int) -> Int[np.ndarray, "size 2"]:
 
 
 def pool(features: Float[Array, "batch h w c"], size: int, kind: str) -> Float[Array, "batch size"]:
-    """The pooled map: one mean for each of `size` windows over its positions in reading order, and over channels.
+    """The pooled map: one value for each of `size` windows over its positions in reading order, averaged over channels.
 
     Args:
         features: a feature map.
-        size: how many numbers; may be greater than the number of positions.
-        kind: one of `POOLS`: what is taken of each channel in a window.
+        size: number of windows; may be greater than the number of positions.
+        kind: one of `POOLS`, of each channel in a window.
 
     >>> pool(jnp.arange(4.0).reshape(1, 2, 2, 1), 2, 'average').tolist()
     [[0.5, 2.5]]

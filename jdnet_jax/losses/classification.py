@@ -94,8 +94,8 @@ class CrossEntropy(nn.Module):
 
     Attributes:
         label_smoothing: see `cross_entropy`.
-        class_weights: of the photos of each class, 1 in the mean over train; () for equal ones. The sum over a batch is
-            divided by its size and not by its weights, so that the parts of a batch add up on any split over devices.
+        class_weights: weight of each class's photos, 1 in the mean over train; () for equal ones. The sum over a batch
+            is divided by its size and not by its weights, so that its parts add up on any split over devices.
     """
 
     label_smoothing: float = 0.0

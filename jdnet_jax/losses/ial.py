@@ -87,7 +87,7 @@ class Ial(nn.Module):
 
     Attributes:
         variant: one of `VARIANTS`.
-        temperature: of both softmaxes (`kl`, `classes`).
+        temperature: temperature of both softmaxes (`kl`, `classes`).
     """
 
     variant: str = "l2"

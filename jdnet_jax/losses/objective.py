@@ -96,10 +96,10 @@ def build(
         trainable: every network's name -> whether it is trained; the first is `student`, the others are teachers.
         steps: length of the run, for the weight schedules.
         dtype: compute dtype of the terms' layers.
-        axis_name: mesh axis for their batch statistics, None for per device.
+        axis_name: mapped axis over which their BatchNorm averages its statistics; None keeps them per device.
         selection: how the frozen teachers take part; under `random` and `mean` they are one network, `ENSEMBLE`.
-        readers: of the blocks of each network and of `ENSEMBLE`, for MEAL's terms.
-        class_weights: of cross-entropy, see there.
+        readers: network or `ENSEMBLE` -> reader of its blocks, for MEAL's terms.
+        class_weights: see `CrossEntropy`.
     """
     teachers = [name for name in trainable if name != STUDENT]
     frozen = [name for name in teachers if not trainable[name]]
@@ -200,8 +200,8 @@ def evaluate(
 
     Args:
         terms: from `build`.
-        params: of all networks and groups; a term's are at `params[group][name]`.
-        batch_stats: likewise.
+        params: parameters of all networks and groups; a term's are at `params[group][name]`.
+        batch_stats: their batch statistics, laid out as `params`.
         outputs: network name -> its forward pass over the batch.
         labels: class ids, or shares of the classes.
         step: the optimiser step, for the weights.

@@ -82,7 +82,7 @@ class Similarity(nn.Module):
 
     Attributes:
         student: reads the student's blocks.
-        teacher: reads the teacher's, as many of the same lengths.
+        teacher: reads the teacher's blocks, as many and of the same lengths.
         gammas: the weight of each block, the logits last.
         distance: one of `DISTANCES`.
     """

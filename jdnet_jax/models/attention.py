@@ -19,8 +19,8 @@ Tokens = Float[Array, "batch tokens channels"]
 Attention = Float[Array, "batch heads queries keys"]
 
 
-# XLA's compiler for GPUs makes one kernel of the product behind attention and the transposition before it, over all
-# images' tokens, whose tiles of 16 must end where an image ends ("Couldn't find output tile sizes").
+# XLA for GPUs fuses the projection after attention with the transposition before it, over the tokens of all images; the
+# fusion's tiles of 16 must end where an image ends ("Couldn't find output tile sizes").
 _GPU_TILE = 16
 
 
@@ -33,10 +33,10 @@ def attend(
     """Scaled dot-product attention with a softmax in float32.
 
     Args:
-        queries: of the tokens that attend.
-        keys: of those that are attended to.
-        values: likewise.
-        count: how many of the keys are tokens, where those behind are padding; None for all.
+        queries: one for each attending token.
+        keys: one for each token attended to.
+        values: one for each key.
+        count: number of keys that are tokens; those after them are padding. None for all.
 
     Returns:
         the heads' averages of the values, side by side, and the weights of these averages.
@@ -71,7 +71,7 @@ class SelfAttention(nn.Module):
     """Multi-head attention of all tokens to all tokens.
 
     Attributes:
-        heads: their number.
+        heads: number of heads.
         dtype: dtype of the computation.
     """
 
@@ -94,7 +94,7 @@ class AttentionPool(nn.Module):
     """A learned probe attends to all patches; then a perceptron, added (Zhai et al., CVPR 2022).
 
     Attributes:
-        heads: of the attention.
+        heads: number of heads.
         dtype: dtype of the computation.
     """
 

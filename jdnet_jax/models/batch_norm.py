@@ -33,7 +33,7 @@ class BatchNorm(nn.Module):
     Attributes:
         epsilon: added to the variance.
         activation: `none`, `relu`, `relu6`, `silu` or `hard_swish`; the gradient at a corner of ReLU is zero.
-        momentum: of the running statistics.
+        momentum: momentum of the running statistics.
         axis_name: mapped axis over which the statistics are averaged; None keeps them per device.
         dtype: dtype of the result.
         scale_init: initialiser of the scale.
@@ -55,7 +55,7 @@ class BatchNorm(nn.Module):
         Args:
             x: the feature maps.
             train: whether it is training.
-            normalize: what computes the layer of `x` in training; None for batch norm as such.
+            normalize: computes the layer's output for `x` in training; None for plain batch norm.
         """
         shape = (x.shape[-1],)
         running_mean = self.variable("batch_stats", "mean", initializers.zeros, None, shape)
@@ -163,7 +163,7 @@ def _backward(
     residuals: tuple[Array, ...],
     gradients: tuple[Array, Array, Array],
 ) -> tuple[Array, Array, Array]:
-    """dx = factor * (g - mean(g) - xhat * mean(g * xhat)), xhat = (x - mean) / deviation, g behind the activation."""
+    """dx = factor * (g - mean(g) - xhat * mean(g * xhat)), xhat = (x - mean) / deviation, g past the activation."""
     x, scale, bias, mean, var = residuals
     wide, inverse = x.astype(jnp.float32), lax.rsqrt(var + epsilon)
     factor, offset = affine(mean, var, scale, bias, epsilon)

@@ -32,10 +32,10 @@ class BlockNetwork(nn.Module):
         num_classes: length of the logits.
         table: the blocks of each stage.
         stem: channels of the first convolution.
-        activation: behind the first convolution.
-        head: what is behind the last block.
+        activation: activation after the first convolution.
+        head: the layers after the last block.
         spec: the images it is made for.
-        tap: which of the stages at a stride is a tap: the last, or (GhostNet in timm) the first.
+        tap: which stage of each stride is the tap: the last, or (GhostNet in timm) the first.
         padding: rule of the convolutions.
         epsilon: BatchNorm's.
         momentum: BatchNorm's.

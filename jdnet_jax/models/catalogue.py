@@ -57,7 +57,7 @@ def head() -> str:
 
 
 def line(row: dict[str, Any]) -> str:
-    """One result of `describe` for a person to read."""
+    """One result of `describe` as text."""
     return _FORMAT.format(
         row["name"],
         f"{row['parameters'] / 1e6:,.2f}",

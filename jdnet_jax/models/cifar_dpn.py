@@ -1,9 +1,9 @@
 """Dual path network (Chen et al., NeurIPS 2017) for CIFAR's 32x32 images.
 
 The network of pytorch-cifar (github.com/kuangliu/pytorch-cifar), which MEAL (AAAI 2019) used, with the names that its
-modules have there. Against the paper and timm's `dpn92`: a 3x3 stem of stride 1, BatchNorm and ReLU behind the
-convolutions instead of before them, and a first block of each stage that begins the dense path with two shares of new
-channels instead of three.
+modules have there. Against the paper and timm's `dpn92`: a 3x3 stem of stride 1, BatchNorm and ReLU after the
+convolutions instead of before them, and a first block of each stage that begins the dense path with twice the stage's
+growth instead of three times.
 Initialisation: He fan-out for convolutions.
 """
 
@@ -34,8 +34,8 @@ class DualPathBlock(nn.Module):
         width: channels inside the bottleneck.
         residual: channels of the residual path.
         growth: channels that the block appends to the dense path.
-        groups: of the 3x3 convolution.
-        stride: of the block.
+        groups: number of groups of the 3x3 convolution.
+        stride: stride of the block.
         project: whether the shortcut is a 1x1 convolution, which begins a stage's two paths, rather than the input.
         dtype: dtype of the computation.
         axis_name: mapped axis over which BatchNorm averages its statistics.
@@ -76,7 +76,7 @@ class CifarDPN(nn.Module):
         growths: channels that each block of a stage appends.
         width: channels inside the first stage's bottlenecks; each next stage doubles them.
         residual: channels of the first stage's residual path; each next stage doubles them.
-        groups: of the 3x3 convolutions.
+        groups: number of groups of the 3x3 convolutions.
         dtype: dtype of the computation; parameters, batch statistics and logits are float32.
         axis_name: mapped axis over which BatchNorm averages its statistics; None keeps them per device.
         drop_rate: probability of Dropout before the classifier.

@@ -29,7 +29,7 @@ class DepthwiseSeparable(nn.Module):
 
     Attributes:
         features: output channels.
-        stride: of the depthwise convolution.
+        stride: stride of the depthwise convolution.
         dtype: dtype of the computation.
         axis_name: mapped axis over which BatchNorm averages its statistics.
     """

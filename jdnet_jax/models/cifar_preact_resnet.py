@@ -31,7 +31,7 @@ class PreActBlock(nn.Module):
 
     Attributes:
         features: output channels.
-        stride: of the block.
+        stride: stride of the block.
         dtype: dtype of the computation.
         axis_name: mapped axis over which BatchNorm averages its statistics.
     """

@@ -30,7 +30,7 @@ class ConvBlock(nn.Module):
 
     Attributes:
         spec: the block in the network's table.
-        settings: those of the network.
+        settings: the settings of the network.
     """
 
     spec: ConvBlockSpec

@@ -49,7 +49,7 @@ class Block(nn.Module):
 
 
 class PooledNorm(nn.Module):
-    """Global average pooling, then layer normalisation; the same of each position, with the statistics of the average.
+    """Global average pooling, then layer normalisation; also of each position, with the statistics of the average.
 
     Attributes:
         dtype: dtype of the normalised feature map.
@@ -75,8 +75,8 @@ class ConvNeXt(nn.Module):
 
     Its head normalises the average of the last feature map. `Outputs.maps` are that feature map with each position
     normalised by the statistics of the average: then `logits = mean(maps) @ kernel + bias` exactly, and the class
-    activation map splits the logit over the positions exactly. (Grad-CAM of the last feature map would differentiate
-    the statistics too; the network has no single linear head for which both are one.)
+    activation map splits the logit over the positions exactly. (Grad-CAM of the last feature map differs: it
+    differentiates the statistics too.)
 
     Attributes:
         num_classes: length of the logits.

@@ -26,12 +26,12 @@ def convolve(
 
     Args:
         x: images, or feature maps.
-        kernel: in the dtype of `x`; of several groups side by side.
+        kernel: in the dtype of `x`; the groups' kernels side by side.
         stride: step of the kernel in pixels.
         pads: rows and columns of zeros around the images.
         groups: number of groups of channels, each convolved separately.
-        precision: of the products.
-        dtype: of the result; None for that of `x`.
+        precision: precision of the products.
+        dtype: dtype of the result; None for the dtype of `x`.
     """
     return lax.conv_general_dilated(
         x,

@@ -7,7 +7,7 @@ as in the code released with the paper (github.com/liuzhuang13/DenseNet); timm h
 MEAL (AAAI 2019) trained; its code is derived from pytorch-cifar's (github.com/kuangliu/pytorch-cifar), which has four
 blocks. In those two a layer's new channels come first, which is the same network with its channels in another order.
 The head is the paper's: all positions are averaged. MEAL's classifier read the averages of the map's four quarters
-instead, as pytorch-cifar's pooling, made for maps of 4x4, leaves them of its 8x8. MEAL tapped the third block's input
+instead: pytorch-cifar's 4x4 pooling, made for maps of 4x4, leaves 2x2 of its 8x8. MEAL tapped the third block's input
 and its output before BatchNorm.
 """
 
@@ -82,7 +82,7 @@ class DenseNet(nn.Module):
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The taps: the output of each block, of the last one behind its BatchNorm and ReLU; a small stem before."""
+        """The taps: a small stem, then the output of each block; of the last one after its BatchNorm and ReLU."""
         channels = 2 * self.growth
         taps = [Stage("features.conv0", channels, 1)] if self.small_stem else []
         for i, depth in enumerate(self.depths):

@@ -145,11 +145,11 @@ def _kernel_gradient(x: Array, kernel: Array, g: Array, stride: int) -> Array:
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """One way to write the convolution of images that are padded already, and its gradients.
+    """One way to compute the convolution of padded images, and its gradients.
 
     Attributes:
-        convolve: (x, kernel, stride=) to the result.
-        gradients: (x, kernel, g, stride=), g the gradient of the result, to those of x and of the kernel.
+        convolve: (x, kernel, stride=) -> the result.
+        gradients: (x, kernel, g, stride=) -> the gradients of x and kernel; g is the result's gradient.
     """
 
     convolve: Callable[..., Array]

@@ -21,8 +21,8 @@ class GhostModule(nn.Module):
 
     Attributes:
         features: channels of the output, an even number.
-        activation: behind the BatchNorm of both convolutions.
-        settings: those of the network.
+        activation: activation after the BatchNorm of both convolutions.
+        settings: the settings of the network.
     """
 
     features: int
@@ -45,9 +45,9 @@ class GhostBottleneckSpec:
     """The description of a `GhostBottleneck`.
 
     Attributes:
-        channels: of the output.
-        kernel_size: of the depthwise convolution of a block with stride, in pixels.
-        stride: of the block.
+        channels: channels of the output.
+        kernel_size: kernel size of the shortcut's depthwise convolution and of the strided one, in pixels.
+        stride: stride of the block.
         expanded: channels inside the block.
         squeeze: whether squeeze-and-excitation works on the expanded channels.
     """
@@ -70,7 +70,7 @@ class GhostBottleneck(nn.Module):
 
     Attributes:
         spec: the block in the network's table.
-        settings: those of the network.
+        settings: the settings of the network.
     """
 
     spec: GhostBottleneckSpec

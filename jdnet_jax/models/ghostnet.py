@@ -10,7 +10,7 @@ from jdnet_jax.models.spec import COMMON_OPTIONS, IMAGENET_MEAN, IMAGENET_STD, I
 
 _Block = GhostBottleneckSpec
 
-# Table 7 of the paper; timm ends a stage behind each block with a stride.
+# Table 7 of the paper; timm ends a stage after each block with a stride.
 _TABLE: Table = (
     (_Block(16, 3, 1, 16, squeeze=False),),
     (_Block(24, 3, 2, 48, squeeze=False),),

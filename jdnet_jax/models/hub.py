@@ -44,7 +44,7 @@ def download(source: str) -> Path:
     """The file of a repository's weights, downloaded where it is not in the cache, with lines on standard error.
 
     Args:
-        source: as `is_id` says.
+        source: the repository, see `is_id`.
 
     Raises:
         UserError: the package is not installed, there is no such repository or it has no `model.safetensors`, or the
@@ -65,10 +65,10 @@ def download_files(source: str, names: Sequence[str]) -> Path:
 
     Args:
         source: `hf-hub:OWNER/NAME`, see `is_id`.
-        names: of the files; one that the repository lacks is left out.
+        names: file names; one that the repository lacks is skipped.
 
     Raises:
-        UserError: as `download`, but for files that are not there.
+        UserError: as `download`, except for missing files.
     """
     with explained(source):
         import huggingface_hub
@@ -110,7 +110,7 @@ def explained(source: str) -> Iterator[None]:
     """A context that turns errors of the hub into one line.
 
     Raises:
-        UserError: instead of what `huggingface_hub` and its client of HTTP raise, or where it is not installed.
+        UserError: instead of what `huggingface_hub` and its HTTP client raise, or where it is not installed.
     """
     try:
         from huggingface_hub import constants, errors

@@ -76,5 +76,5 @@ def _evaluated(drawing: ClosedJaxpr, key: PRNGKeyArray, wanted: list[bool]) -> l
     """The wanted results."""
     part, _ = partial_eval.dce_jaxpr(drawing.jaxpr, wanted, instantiate=True)
     values = jax.core.eval_jaxpr(part, drawing.consts, key)
-    # Constants are the trace's NumPy arrays, for all that are drawn.
+    # Constants are NumPy arrays of the trace, which all draws share: copied.
     return [value if isinstance(value, jax.Array) else jax.device_put(np.array(value)) for value in values]

@@ -23,7 +23,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 Initializer = nn.initializers.Initializer
 
-_FEWEST = 1024  # numbers that are drawn at once
+_FEWEST = 1024  # the fewest numbers that are drawn at once
 
 
 def normal(deviation: float) -> Initializer:

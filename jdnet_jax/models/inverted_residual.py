@@ -24,9 +24,9 @@ class Squeeze:
 
     Attributes:
         to: the number of channels between its two convolutions: `input / 4`, a quarter of the block's input
-            (EfficientNet), or `expanded / 4`, a quarter of what it works on, in multiples of 8 (MobileNetV3).
-        activation: between the two convolutions.
-        gate: what bounds its factors.
+            (EfficientNet), or `expanded / 4`, a quarter of the expanded channels, in multiples of 8 (MobileNetV3).
+        activation: activation between the two convolutions.
+        gate: the function that bounds the channels' factors.
     """
 
     to: Literal["input / 4", "expanded / 4"]
@@ -43,13 +43,13 @@ class InvertedResidualSpec:
     """The description of an `InvertedResidual`.
 
     Attributes:
-        channels: of the output.
-        kernel_size: of the depthwise convolution, in pixels.
-        stride: of the depthwise convolution.
-        expansion: the expanded channels for each of the input's, rounded by `round_channels`; without expansion (1)
-            there is no expanding convolution.
-        activation: behind the expanding and the depthwise convolution.
-        squeeze: squeeze-and-excitation behind the depthwise convolution, if any.
+        channels: channels of the output.
+        kernel_size: kernel size of the depthwise convolution, in pixels.
+        stride: stride of the depthwise convolution.
+        expansion: expanded channels per input channel, rounded by `round_channels`; with 1 there is no expanding
+            convolution.
+        activation: activation after the expanding and the depthwise convolution.
+        squeeze: squeeze-and-excitation after the depthwise convolution, if any.
     """
 
     channels: int
@@ -71,7 +71,7 @@ class InvertedResidual(nn.Module):
 
     Attributes:
         spec: the block in the network's table.
-        settings: those of the network.
+        settings: the settings of the network.
     """
 
     spec: InvertedResidualSpec

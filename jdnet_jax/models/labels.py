@@ -14,7 +14,7 @@ class PartLabels(NamedTuple):
     """Labels of a batch in which some photos have none.
 
     Attributes:
-        ids: class ids; of a photo without label any number.
+        ids: class ids; arbitrary for a photo without a label.
         known: which photos have a label, at least one.
     """
 
@@ -28,7 +28,7 @@ class PartLabels(NamedTuple):
 
 #: Class ids [batch], or shares of the classes [batch, classes] that add up to 1.
 FullLabels = Int[Array, " batch"] | Float[Array, "batch classes"]
-#: Those, or ids of some photos alone.
+#: `FullLabels`, or the class ids of some photos only.
 Labels = FullLabels | PartLabels
 
 

@@ -34,7 +34,7 @@ class Conv(nn.Module):
         dtype: dtype of the computation.
         groups: number of groups of channels, each convolved separately.
         use_bias: whether a bias is added; none is needed where BatchNorm follows.
-        precision: of the products of one group; `EXACT` where float32 is promised.
+        precision: precision of the products of one group; `EXACT` where float32 is promised.
     """
 
     features: int
@@ -60,7 +60,7 @@ class Conv(nn.Module):
         return y + bias.astype(self.dtype)[None, None, None]
 
     def _convolve(self, x: Array, kernel: Parameter) -> Array:
-        # On the CPU alone: XLA's compiler for GPUs dies of a slice before a product, or finds no tiles for it.
+        # On the CPU alone: XLA's compiler for GPUs crashes on a slice before a product, or finds no tiles for it.
         if self.kernel_size == 1 and self.groups == 1 and lowering.cpu_forms():
             x = x[:, :: self.stride, :: self.stride]
             # Flat, because XLA transposes the gradient for a product that contracts several dimensions.
@@ -81,7 +81,7 @@ class DepthwiseConv(nn.Module):
         padding: the rule of `padding.resolve`.
         dtype: dtype of the computation.
         use_bias: whether a bias is added; none is needed where BatchNorm follows.
-        kernel_init: of the kernels; None for He's.
+        kernel_init: initialiser of the kernels; None for He's.
     """
 
     kernel_size: int

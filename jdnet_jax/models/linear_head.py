@@ -29,7 +29,7 @@ def linear_head(
         network: has `num_classes`, `drop_rate` and `data_axis`, for Dropout before the linear layer.
         maps: the last feature maps.
         taps: the feature maps of the stages.
-        name: of the linear layer.
+        name: name of the linear layer.
         train: whether Dropout drops anything.
     """
     features = jnp.mean(maps, (1, 2), dtype=jnp.float32)

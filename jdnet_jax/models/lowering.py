@@ -15,7 +15,7 @@ from contextvars import ContextVar
 
 import jax
 
-ANY = "any"  # the platform of a program that several are to compile
+ANY = "any"  # of a program that is compiled for several platforms
 
 _PLAIN = ContextVar("plain", default=False)
 _PLATFORM: ContextVar[str | None] = ContextVar("platform", default=None)
@@ -46,7 +46,7 @@ def for_platform(name: str) -> Iterator[None]:
     Trace a new function inside, as for `plain`.
 
     Args:
-        name: as of `jax.Device.platform`: `cpu`, `gpu` or `tpu`; or `ANY`.
+        name: a value of `jax.Device.platform` (`cpu`, `gpu` or `tpu`), or `ANY`.
     """
     token = _PLATFORM.set(name)
     try:

@@ -23,7 +23,7 @@ class Mlp(nn.Module):
 
     Attributes:
         dtype: dtype of the computation.
-        expansion: how many times wider it is inside.
+        expansion: ratio of the hidden width to the input's.
     """
 
     dtype: Any

@@ -1,4 +1,4 @@
-"""The two kinds of head of mobile networks: the last convolution before the pooling, or behind it.
+"""The two kinds of head of mobile networks: the last convolution before the pooling, or after it.
 
 A head is called inside a network's compact method, whose modules its layers become.
 """
@@ -44,7 +44,7 @@ class ConvHead:
 
     Attributes:
         features: channels of the convolution.
-        activation: behind BatchNorm.
+        activation: activation after BatchNorm.
     """
 
     features: int
@@ -71,7 +71,7 @@ class HiddenHead:
 
     Attributes:
         features: number of hidden units.
-        activation: of the hidden units.
+        activation: activation of the hidden units.
         norm: whether BatchNorm (MobileNetV4), in place of a bias (MobileNetV3), stands before the activation.
     """
 

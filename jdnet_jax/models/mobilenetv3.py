@@ -1,7 +1,7 @@
 """MobileNetV3 large and small (Howard et al., ICCV 2019), at width 1.
 
 `mobilenetv3_*` are timm's. `mobilenet_v3_*` are torchvision's, which differ in BatchNorm's epsilon and momentum: timm
-has no network for its weights. Both pad symmetrically. The hidden layer behind the pooling has no BatchNorm.
+has no network for its weights. Both pad symmetrically. The hidden layer after the pooling has no BatchNorm.
 Initialisation: He fan-out for convolutions, as in timm and torchvision.
 """
 

@@ -1,6 +1,6 @@
 """MobileNetV4 conv small and medium (Qin et al., ECCV 2024), as timm has them.
 
-Convolutions pad symmetrically, as in torch. The hidden layer behind the pooling has a BatchNorm.
+Convolutions pad symmetrically, as in torch. The hidden layer after the pooling has a BatchNorm.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ def _of(jaxpr: Any) -> int:
     wanted = set(jaxpr.outvars)
     for equation in reversed(jaxpr.eqns):
         if wanted.isdisjoint(equation.outvars):
-            continue  # of an output that is not returned
+            continue  # needed only for outputs that are not returned
         wanted.update(value for value in equation.invars if not isinstance(value, Literal))
         total += sum(_of(inner.jaxpr) for inner in equation.params.values() if isinstance(inner, ClosedJaxpr))
         outputs = math.prod(equation.outvars[0].aval.shape)

@@ -21,14 +21,13 @@ _TF = "tf_"  # timm's mark of networks with TensorFlow's padding and epsilons
 def refuse(name: str, source: str, path: Path | None, said: str | None, alike: Callable[[str], bool]) -> None:
     """Refuses another network's weights.
 
-    The first source that names a network of the zoo counts: the file itself, a card beside it, its name, or the hub's
-    name.
+    The first that names a network of the zoo counts: the file's metadata, a card beside it, its name or the hub's.
 
     Args:
-        name: of the network that they are for.
+        name: name of the network that is to load them.
         source: as `pretrained.load_pretrained` takes it.
-        path: of the file; None where it is not downloaded yet.
-        said: the network's name in the file.
+        path: path of the file; None where it is not downloaded yet.
+        said: the network's name in the file's metadata; None where it has none.
         alike: whether a network of the zoo has exactly the same tensors as `name`. Others differ in their tensors.
 
     Raises:

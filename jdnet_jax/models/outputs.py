@@ -23,7 +23,7 @@ class HiddenLayer:
     Attributes:
         maps: the feature maps that the head averages.
         kernel: the layer's weight, float32.
-        slopes: the derivative of f where this batch is, float32. BatchNorm's statistics count as constants.
+        slopes: the derivative of f for each example, float32. BatchNorm's statistics count as constants.
         before: another such layer between the averaged maps and this one; None where this one follows the averaging.
     """
 
@@ -56,12 +56,12 @@ class Outputs:
         hidden: the layer before that one, for a head of two layers; None elsewhere.
         attention: for a network read through tokens (class token, distillation token, or the probe that pools the
             patches), their attention to the patches in the last block or the pooling, averaged over heads and over
-            these tokens; None where `maps` is given.
+            these tokens; None elsewhere.
         class_logits: for a network with two heads, of which `logits` are the mean, the scores of the head on the class
             token, float32; None elsewhere.
-        distillation_logits: likewise of the head on the distillation token.
-        context: for a network with a second branch on the context (RveRNet), of which these are the outputs of the
-            branch on the region of interest: the outputs of that branch, with the same logits; None elsewhere.
+        distillation_logits: for such a network, the scores of the head on the distillation token, float32.
+        context: for a network with two branches (RveRNet), whose activation map is that of the region of interest, the
+            outputs of the branch on the context, with the same logits; None elsewhere.
     """
 
     logits: Float[Array, "batch classes"]
@@ -94,7 +94,7 @@ class Outputs:
         With a GAP + linear head this is ReLU(sum_c maps_c * kernel[c, label]) (CAM, Zhou et al., CVPR 2016), which
         equals Grad-CAM (Selvaraju et al., ICCV 2017) up to the constant 1 / (height * width): the gradient of the
         logit with respect to every position of channel c is kernel[c, label] / (height * width). With a hidden layer
-        behind the pooling it is Grad-CAM up to the same constant, in closed form: kernel[c, label] becomes the gradient
+        after the pooling it is Grad-CAM up to the same constant, in closed form: kernel[c, label] becomes the gradient
         of the label's logit with respect to the mean of channel c, which depends on the photo. A network read through
         tokens returns their attention, which does not depend on the label. Of a network with two branches this is the
         map of the region of interest, and `context.activation` that of the context; each is Grad-CAM of its branch.

@@ -19,8 +19,8 @@ class PatchConv(nn.Module):
 
     Attributes:
         features: output channels.
-        side: of a patch in pixels.
-        kernel_init: of the kernel; the bias starts at zero.
+        side: side of a patch in pixels.
+        kernel_init: initialiser of the kernel; the bias starts at zero.
         dtype: dtype of the computation.
     """
 

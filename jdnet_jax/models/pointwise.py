@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from jdnet_jax.models import lowering
 from jdnet_jax.models.parameter import Parameter
 
-#: Of a product whose values are promised in float32: by default TPUs round its factors to bfloat16, GPUs to TF32.
+#: The precision of products in true float32: by default TPUs round the factors to bfloat16, GPUs to TF32.
 EXACT = lax.Precision.HIGHEST
 
 
@@ -32,7 +32,7 @@ def pointwise_conv(
     Args:
         x: feature maps, flat.
         kernel: in the dtype of `x`.
-        precision: of this product and of its gradients.
+        precision: precision of this product and of its gradients.
     """
     return jnp.matmul(x, kernel, precision=precision)
 
@@ -68,15 +68,15 @@ def token_product(
 ) -> Float[Array, "*positions c_out"]:
     """`lax.dot_general` as `nn.Dense` calls it, over flat positions.
 
-    Of a product that contracts several dimensions, as the kernel's gradient is otherwise, XLA transposes both sides on
-    the CPU: more than half of a transformer's step. Elsewhere, and inside `lowering.plain`, it is `lax.dot_general`:
-    XLA's compiler for GPUs finds no tiles for a product behind some reshapes.
+    On the CPU, XLA transposes both factors of a product that contracts several dimensions, as the kernel's gradient
+    would: more than half of a transformer's step. Elsewhere, and inside `lowering.plain`, it is `lax.dot_general`:
+    XLA's compiler for GPUs finds no tiles for a product after some reshapes.
 
     Args:
         x: features at each position.
         kernel: in the dtype of `x`.
         dimension_numbers: the last dimension of `x` with the first of the kernel.
-        options: of `lax.dot_general`.
+        options: options of `lax.dot_general`.
     """
     if not lowering.cpu_forms():
         return lax.dot_general(x, kernel, dimension_numbers, **options)

@@ -18,14 +18,14 @@ def fit(embedding: Float[np.ndarray, ...], shape: tuple[int, ...], prefix: int, 
     """The embeddings resized to a network's grid, with a line on standard error if they change.
 
     They are resized bicubically with antialiasing, as timm does it (`resample_abs_pos_embed`); those of the tokens
-    before the patches stay as they are. Embeddings that are not of a square grid, or of another width, are returned as
-    they came: they do not belong to this network.
+    before the patches stay as they are. Embeddings that are not of a square grid, or of another width, are returned
+    unchanged: they do not belong to this network.
 
     Args:
-        embedding: of the tokens before the patches, and of a square grid.
-        shape: the wanted shape, likewise.
+        embedding: [1, tokens, width], of the tokens before the patches and of a square grid of patches.
+        shape: the wanted shape [1, tokens, width].
         prefix: number of tokens before the patches.
-        name: of the network, for the message.
+        name: name of the network, for the message.
     """
     if embedding.ndim != 3 or embedding.shape == shape or embedding.shape[::2] != shape[::2]:
         return embedding

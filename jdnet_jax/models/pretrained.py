@@ -56,14 +56,14 @@ def load_pretrained(
         name: a name of the zoo.
         source: `imagenet` (the network's default); the path of a file: `.safetensors`, or one that `torch.save`
             wrote; or a repository of the Hugging Face hub (`timm/resnet50.a1_in1k`, see `hub.is_id`), which is
-            downloaded. Names and layouts of timm and torchvision are understood; what all names carry in front, such as
-            `module.`, is left out, and a line says so.
+            downloaded. Names and layouts of timm and torchvision are understood; a prefix of all names, such as
+            `module.`, is removed, and a line says so.
         num_classes: length of the logits. If the file's classifier has another or the file has none at all, the
             classifier (all tensors whose shape depends on `num_classes`) is fresh, drawn as
             `module.init(jax.random.key(seed), ...)` draws it, and a line on standard error says so.
         image_size: side of the images in pixels, on which the number of positional embeddings depends; None for the
             size in the network's `input_spec`. Embeddings of another size are resized, see `position_embedding.fit`.
-        seed: of a fresh classifier; used for nothing else.
+        seed: seed of a fresh classifier; used for nothing else.
         fresh_classifier: whether a fresh classifier is allowed; False for a network that is not trained.
         **options: the network's options, as for `create`.
 
@@ -267,8 +267,8 @@ def _other_classifier(
         longer: the shapes of the network with one class more: what differs in it is the classifier.
         expected: the network's shapes.
         tensors: the file's tensors.
-        wrong: the variables of which the file has another shape, with the file's name of each.
-        absent: the variables that the file has not.
+        wrong: variable with another shape in the file -> its name in the file.
+        absent: the variables that the file lacks.
     """
     classifier = [key for key, shape in longer.items() if shape != expected[key]]
     if not wrong:

@@ -1,4 +1,4 @@
-"""A 1x1 convolution and the batch norm behind it, with the statistics taken from the convolution's input (OURS).
+"""A 1x1 convolution and the batch norm after it, with the statistics taken from the convolution's input (OURS).
 
 An accelerator's step is limited by memory, and a convolution that widens its input writes a map that is larger than all
 else of its block. Batch norm reads that map for its statistics and again in the backward pass. The product y = x W is
@@ -38,7 +38,7 @@ def product_norm(
     """`norm(conv(x))`, for training in bfloat16 on TPUs as described above.
 
     That is for a 1x1 convolution that at least doubles the channels, and for maps with more positions than the result
-    has channels: the products of the Gram matrix and the kernel cost as much however few there are.
+    has channels: the products of the Gram matrix and the kernel cost the same for any number of positions.
     """
     y = conv(x)
     widens = conv.kernel_size == conv.stride == conv.groups == 1 and 2 * x.shape[-1] <= conv.features

@@ -29,7 +29,7 @@ class Block(nn.Module):
 
     Attributes:
         width: channels of the branch and of the output.
-        stride: of the block.
+        stride: stride of the block.
         group_width: channels of each group.
         dtype: dtype of the computation.
         axis_name: mapped axis over which BatchNorm averages its statistics.

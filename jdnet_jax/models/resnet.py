@@ -47,7 +47,7 @@ class Stem:
 
     Attributes:
         kernel_size: side of the convolution's kernel in pixels.
-        stride: of the convolution.
+        stride: stride of the convolution.
         pool: whether 3x3 max-pooling of stride 2 follows it.
         first_stride: stride of the first stage.
     """
@@ -66,11 +66,11 @@ class Block(nn.Module):
 
     Attributes:
         width: channels of the branch; a bottleneck's output has four times as many.
-        stride: of the block.
-        bottleneck: which of the two branches.
+        stride: stride of the block.
+        bottleneck: whether the branch is a bottleneck.
         dtype: dtype of the computation.
         axis_name: mapped axis over which BatchNorm averages its statistics.
-        groups: of a bottleneck's 3x3 convolution.
+        groups: number of groups of a bottleneck's 3x3 convolution.
         group_width: channels of each group where `width` is 64; elsewhere in proportion.
         squeeze_excite: whether the branch ends in squeeze-and-excitation, with a sixteenth of the channels.
     """
@@ -114,8 +114,8 @@ class ResNet(nn.Module):
     Attributes:
         num_classes: length of the logits.
         depths: blocks in each stage.
-        bottleneck: the kind of block.
-        stem: what comes before the stages.
+        bottleneck: whether the blocks are bottlenecks.
+        stem: the layers before the stages.
         tap_stem: whether the stem's convolution, BatchNorm and ReLU are the first tap.
         spec: the images it is made for.
         width: channels of the first stage's branches; each next stage doubles them.
@@ -123,7 +123,7 @@ class ResNet(nn.Module):
         axis_name: mapped axis over which BatchNorm averages its statistics; None keeps them per device.
         drop_rate: probability of Dropout before the classifier.
         data_axis: mapped axis that splits the batch, for Dropout's masks.
-        groups: of the bottlenecks' 3x3 convolutions (ResNeXt's cardinality).
+        groups: number of groups of the bottlenecks' 3x3 convolutions (ResNeXt's cardinality).
         group_width: channels of each group where the branch's width is 64.
         squeeze_excite: whether each branch ends in squeeze-and-excitation.
     """
@@ -145,7 +145,7 @@ class ResNet(nn.Module):
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The taps: the output of each stage, each at twice the stride of the one before, behind the stem if tapped."""
+        """The taps: the stem if `tap_stem`, then each stage's output, at twice the stride of the stage before."""
         expansion = 4 if self.bottleneck else 1
         stride = self.stem.stride * (2 if self.stem.pool else 1) * self.stem.first_stride
         stages = (Stage(f"layer{i + 1}", self.width * 2**i * expansion, stride * 2**i) for i in range(len(self.depths)))

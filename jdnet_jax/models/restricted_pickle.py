@@ -43,7 +43,7 @@ def load(
     persistent_load: Callable[[Any], Any],
     inert: Collection[str] = (),
 ) -> Any:
-    """Reads one pickle and leaves `stream` right behind it.
+    """Reads one pickle and leaves `stream` right after it.
 
     Args:
         stream: where the pickle begins. (An open file would allocate whatever length a damaged pickle states.)

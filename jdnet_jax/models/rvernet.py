@@ -1,4 +1,4 @@
-"""RveRNet: one network for the food, the region of interest (ROI), another for its surroundings, joined behind both.
+"""RveRNet: one network for the food, the region of interest (ROI), another for its surroundings, joined after both.
 
 PAPER (Jin, 2024, arXiv 2407.08257): x1 is the ROI with everything else black, x2 its complement; f(x1) and g(x2) are
 two whole networks that share no weights; the integration module puts their outputs side by side, then Dense 640, ReLU
@@ -30,7 +30,7 @@ from jdnet_jax.models.spec import COMMON_OPTIONS, InputSpec, Option, Stage, Vari
 from jdnet_jax.process.errors import UserError
 
 ROI, CONTEXT, BOTH = "roi", "context", "both"
-#: Length of the branches' logits in the integration of logits: that of their ImageNet classifiers.
+#: Length of the branches' logits where logits are integrated: their ImageNet classifiers'.
 IMAGENET_CLASSES = 1000
 
 NAME = "rvernet"
@@ -123,17 +123,17 @@ def seen_through(
     a closed form, as for any `HiddenLayer`.
 
     Args:
-        integration: the rows of the integration's first kernel that are this branch's.
-        slopes: of the integration's ReLU.
-        branch: what it returned.
-        logits: of the whole network.
-        kernel: of the last layer.
+        integration: the branch's rows of the integration's first kernel.
+        slopes: slopes of the integration's ReLU.
+        branch: the branch's outputs.
+        logits: logits of the whole network.
+        kernel: kernel of the last layer.
     """
     if branch.attention is not None:
         return Outputs(logits=logits, stages=branch.stages, attention=branch.attention)
     maps = branch.maps if branch.hidden is None else branch.hidden.maps
     assert maps is not None
-    # A classifier without an activation behind it and the integration's layer are one linear map.
+    # A classifier with no activation after it and the integration's layer are one linear map.
     columns = integration if branch.kernel is None else jnp.matmul(branch.kernel, integration, precision=EXACT)
     hidden = HiddenLayer(maps, columns, slopes, before=branch.hidden)
     return Outputs(logits=logits, stages=branch.stages, kernel=kernel, hidden=hidden)

@@ -33,7 +33,7 @@ class InputSpec:
     Attributes:
         mean: per-channel RGB mean to subtract, in [0, 255] units; of a network that takes the region of interest and
             its context (RveRNet) the mean of the one's channels, then that of the other's.
-        std: per-channel RGB deviation to divide by, in [0, 255] units; likewise.
+        std: per-channel RGB deviation to divide by, in [0, 255] units, ordered as `mean`.
         size: side of the square image that the published weights were trained on, in pixels.
     """
 

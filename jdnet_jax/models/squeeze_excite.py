@@ -25,7 +25,7 @@ class SqueezeExcite(nn.Module):
         reduced: channels between the two convolutions.
         activation: between them.
         gate: `sigmoid` or `hard_sigmoid`; its values are in [0, 1].
-        names: of the two convolutions.
+        names: names of the two convolutions.
         dtype: dtype of the computation.
     """
 

@@ -16,7 +16,7 @@ CONTAINERS = (
 )
 _DEEPEST = 4
 
-#: What wraps of a network put before all of its names: parallel training, compilation, moving averages, larger models.
+#: What wrappers put before all names of a network: parallel training, compilation, moving averages, larger models.
 PREFIXES = ("module.", "_orig_mod.", "model.", "backbone.", "ema.", "net.")
 
 #: What PyTorch counts, beside the weights: batches, and updates of a moving average. Nothing reads it here.
@@ -54,8 +54,8 @@ def find(checkpoint: Any, kind: type) -> dict[str, Any]:
     A line on standard error names the key and the entries that are left out.
 
     Args:
-        checkpoint: as it was read; its dictionaries may contain themselves.
-        kind: of the tensors.
+        checkpoint: the content of the file; its dictionaries may contain themselves.
+        kind: type of the tensors.
 
     Raises:
         ValueError: there is none, or what stands among the tensors is more than numbers and texts.
@@ -94,8 +94,8 @@ def prefix(names: Collection[str], expected: Collection[str]) -> str:
     """The prefix of all of a file's names before the network's names: some of PREFIXES and another one, or ''.
 
     Args:
-        names: of the file's tensors.
-        expected: of the network's tensors; a prefix that one of them begins with is no prefix.
+        names: names of the file's tensors.
+        expected: names of the network's tensors; a prefix that one of them begins with stays.
     """
     prefixes = ""
     while names:

@@ -66,8 +66,8 @@ class Weights:
     """The content of a weights file.
 
     Attributes:
-        tensors: by name, without PyTorch's counters.
-        network: the name of the network that they are of, in the words of who wrote it; None where the file says none.
+        tensors: name -> tensor.
+        network: the network's name, as the file states it; None where it states none.
     """
 
     tensors: dict[str, np.ndarray]

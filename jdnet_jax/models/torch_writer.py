@@ -32,7 +32,7 @@ def to_torch(
 
     Args:
         variables: `params` and `batch_stats`, as `load_pretrained` returns them.
-        path: of the file; it must end in `.safetensors`. What is there is replaced.
+        path: path of the file; it must end in `.safetensors`. What is there is replaced.
         metadata: texts to keep in the file beside the tensors.
 
     Raises:

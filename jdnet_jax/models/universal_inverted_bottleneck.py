@@ -20,11 +20,11 @@ class UniversalInvertedBottleneckSpec:
     """The description of a `UniversalInvertedBottleneck`.
 
     Attributes:
-        channels: of the output.
+        channels: channels of the output.
         start: kernel size of the depthwise convolution before the expansion in pixels; 0 for none.
-        middle: kernel size of the depthwise convolution behind the expansion; 0 for none.
-        stride: of the middle depthwise convolution.
-        expansion: the expanded channels for each of the input's, rounded by `round_channels`.
+        middle: kernel size of the depthwise convolution after the expansion; 0 for none.
+        stride: stride of the middle depthwise convolution.
+        expansion: expanded channels per input channel, rounded by `round_channels`.
     """
 
     channels: int
@@ -42,12 +42,12 @@ class UniversalInvertedBottleneck(nn.Module):
     """Depthwise, expand with 1x1, depthwise, project with 1x1, each with BatchNorm; a shortcut where shapes allow it.
 
     Either depthwise convolution may be missing; with the middle one alone it is the inverted residual, with the first
-    alone it is like ConvNeXt's block, with neither a feed-forward network. ReLU is behind the expansion and the middle
+    alone it is like ConvNeXt's block, with neither a feed-forward network. ReLU follows the expansion and the middle
     depthwise convolution.
 
     Attributes:
         spec: the block in the network's table.
-        settings: those of the network.
+        settings: the settings of the network.
     """
 
     spec: UniversalInvertedBottleneckSpec
@@ -93,7 +93,7 @@ class FusedInvertedBottleneck(nn.Module):
 
     Attributes:
         spec: the block in the network's table.
-        settings: those of the network.
+        settings: the settings of the network.
     """
 
     spec: FusedInvertedBottleneckSpec

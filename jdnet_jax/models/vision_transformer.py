@@ -51,7 +51,7 @@ class Block(nn.Module):
     """Attention, then a perceptron at each token, both on normalised tokens and added to the tokens.
 
     Attributes:
-        heads: of the attention.
+        heads: number of attention heads.
         layer_scale: the start of each branch's factors; None for branches without.
         drop_path_rate: probability that a branch is left out, in training.
         data_axis: mapped axis that splits the batch.
@@ -85,7 +85,7 @@ class VisionTransformer(nn.Module):
         num_classes: length of the logits.
         width: channels of each token.
         depth: number of blocks.
-        heads: of each attention.
+        heads: number of attention heads.
         patch_size: side of a patch in pixels.
         tokens: names of the learned tokens before the patches; the first is read by `head`, the second by `head_dist`.
             Without any, the patches are read by an attention pool.

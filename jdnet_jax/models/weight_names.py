@@ -17,8 +17,8 @@ class Naming(abc.ABC):
 
     Attributes:
         source: whose names these are.
-        networks: matches the names, in this zoo, of the networks that such files are of. A network of the same shapes
-            with another padding or epsilon would take the weights and compute something else.
+        networks: matches the zoo's names of the networks in such files. A network of the same shapes with another
+            padding or epsilon would take the weights and compute something else.
     """
 
     source: str

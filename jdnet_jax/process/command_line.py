@@ -23,7 +23,7 @@ from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.printable import lines, printable
 
 _NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-# How a system refuses a path that a person named, or that lies in a folder that a person named.
+# How a system refuses a path that the user named, or one inside a folder that the user named.
 _REFUSED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENAMETOOLONG, errno.ELOOP, errno.ENOTDIR, errno.EISDIR)
 
 #: Whether the command was started by its short name, `jdnet COMMAND`.
@@ -31,7 +31,7 @@ started_as_jdnet = False
 
 
 def shown(command: str) -> str:
-    """A command such as `predict` as a person would type it, in the way this one was started."""
+    """A command such as `predict` as the user would type it, in the way this one was started."""
     if started_as_jdnet:
         return f"jdnet {'train' if command == 'main' else command}"
     return f"python -m jdnet_jax.{command}"
@@ -43,7 +43,7 @@ def define_config(help_text: str) -> flags.FlagHolder:
 
 
 def config_file() -> str:
-    """The file that `--config` names, with the recipe behind its colon where there is one."""
+    """The file that `--config` names, with the recipe after its colon where there is one."""
     return config_flags.get_config_filename(flags.FLAGS["config"])
 
 
@@ -64,8 +64,8 @@ def set_up_libraries() -> None:
 
     A second start of the same config skips the compilation; JAX_COMPILATION_CACHE_DIR names another place for it.
     """
-    # TensorFlow's running commentary, and XLA's of a compilation of two minutes: a bug to be filed. What goes wrong is
-    # raised.
+    # Silences TensorFlow's commentary, and XLA's request to file a bug for a compilation of two minutes; errors are
+    # raised all the same.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # TensorFlow only prepares images here: no need for oneDNN's kernels, whose rounding depends on the machine.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
@@ -94,7 +94,7 @@ def with_photos(argv: list[str]) -> list[str]:
     photos, *rest = arguments
     folder = f"--config.dataset.data_dir={photos}"
     if any(argument.partition("=")[0] in ("--config", "-config") for argument in rest):
-        return [program, *rest, folder]  # values come behind the config that they are of
+        return [program, *rest, folder]  # values must follow their config
     return [program, "--config=image_folder", folder, *rest]
 
 
@@ -126,15 +126,15 @@ def run(main: Callable[[list[str]], int], argv: list[str] | None = None) -> None
     threading.excepthook = _log_thread_error
     sys.unraisablehook = _log_unraisable_error
     text = _run(main, argv)
-    # A save that failed leaves coroutines and threads of Orbax behind. What they still have to say goes nowhere, from
-    # before the line is written, as it would bury the line.
+    # A failed save leaves coroutines and threads of Orbax, whose output would bury the line: from here on it goes
+    # nowhere.
     sys.stderr.flush()
     with os.fdopen(os.dup(sys.stderr.fileno()), "w", errors="backslashreplace") as screen:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
         screen.write(f"error: {printable(text)}\n")
     if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
         sys.stdout.flush()
-        os._exit(2)  # they wait for what will not come, for minutes
+        os._exit(2)  # such threads wait for minutes for what will not come
     sys.exit(2)
 
 
@@ -143,7 +143,7 @@ def _run(main: Callable[[list[str]], int], argv: list[str] | None) -> str:
     try:
         app.run(main, argv=argv, flags_parser=_parse)
     except BrokenPipeError:
-        # Who reads the output has had enough, as `head` has. What Python would still flush at its end goes nowhere.
+        # The reader has closed the output, as `head` does. What Python would still flush at its end goes nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except (UserError, OSError, RuntimeError, ValueError) as error:

@@ -23,7 +23,7 @@ def names() -> tuple[str, ...]:
 
 
 def file(value: str) -> str:
-    """The file of a value of `--config`, with the argument behind its colon.
+    """The file of a value of `--config`, with the argument after its colon.
 
     Args:
         value: the name of one of ours or a path, and perhaps `:ARGUMENT`. A name goes before a file of that name.

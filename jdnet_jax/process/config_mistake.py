@@ -34,7 +34,7 @@ def describe(error: BaseException) -> str | None:
         lines = [line for frame, line in frames if os.path.realpath(frame.f_code.co_filename) == os.path.realpath(path)]
         if lines:
             return f"{path}, line {lines[-1]}: {reason}"
-        if not isinstance(cause, OSError):  # of another kind than a file that is not there, such as no `get_config`
+        if not isinstance(cause, OSError):  # not a missing file, but one without `get_config`, say
             return f"{path}: {reason}"
     return None
 

@@ -41,8 +41,8 @@ class Heartbeats:
 
         Args:
             process: the number of this process.
-            processes: how many there are.
-            connections: those of process 0, by the number of the other process; of another process, the one to 0.
+            processes: number of processes.
+            connections: number of the other process -> connection: process 0's to each, the others' to process 0.
         """
         self.position: Callable[[], Position] | None = None
         self._process, self._processes = process, processes

@@ -44,7 +44,7 @@ class Interruption:
             self._handlers_before = {
                 number: signal.signal(number, _left_to_the_thread)
                 for number in _SIGNALS
-                # A shell starts what runs in its background without Ctrl-C, which is meant for what is in front.
+                # A shell's background jobs ignore Ctrl-C, which is meant for the job in the foreground.
                 if signal.getsignal(number) is not signal.SIG_IGN
             }
             self._thread = threading.Thread(target=self._listen, name="signals", daemon=True)

@@ -18,7 +18,7 @@ class WarningsOnScreen(logging.Handler):
     """Prints the first line of warnings to standard error.
 
     Exceptions are left out: libraries log them with tracebacks, sometimes several times, and the command reports the
-    cause in one line at its end. What a library warns of but is meant so is left out too. The log has all of it.
+    cause in one line at its end. So are warnings of what is done on purpose. The log has all of it.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class WarningsOnScreen(logging.Handler):
         super().__init__(logging.WARNING)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Prints one record, unless it tells of an exception or of what is meant so."""
+        """Prints one record, unless it tells of an exception or of what is done on purpose."""
         message = record.getMessage()
         if record.exc_info or message.startswith(_ON_PURPOSE):
             return

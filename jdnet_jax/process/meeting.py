@@ -33,11 +33,11 @@ class Member:
     """One process of a run, as described by its command line or cluster.
 
     Attributes:
-        host: of process 0.
-        port: of process 0.
-        count: how many processes there are.
-        number: of this one, from 0.
-        start: tells two processes that say the same of themselves apart.
+        host: host of process 0.
+        port: port of process 0.
+        count: number of processes.
+        number: number of this process, from 0.
+        start: random digits, which tell two processes with the same description apart.
     """
 
     host: str
@@ -80,11 +80,11 @@ def meet(this: Member, timeout: float) -> dict[int, socket.socket]:
     """Waits until all processes are present; reports every half minute which are missing.
 
     Args:
-        this: process.
-        timeout: seconds.
+        this: this process.
+        timeout: the most seconds to wait.
 
     Returns:
-        the connections that stay: of process 0 those to the others by their numbers, of another the one to process 0.
+        number of the other process -> open connection: process 0's to each, the others' to process 0.
 
     Raises:
         UserError: they disagree, another program has the port, or they did not all come in time.
@@ -134,7 +134,7 @@ def _receive(this: Member, server: socket.socket, present: dict[int, tuple[socke
         return None
     number, count = int(match[1]), int(match[2])
     reason = None
-    address = address.removeprefix("::ffff:")  # an address of IPv4, as a server of both kinds has it
+    address = address.removeprefix("::ffff:")  # an IPv4 address, as a server of IPv4 and IPv6 shows it
     if count != this.count:
         reason = f"process {number} at {address} has --processes={count}, and process 0 has --processes={this.count}"
     elif number in present or number == 0:

@@ -22,12 +22,12 @@ def duration(seconds: float) -> str:
 
 
 def say(text: str) -> None:
-    """Prints one line to standard error at once: what a person waits for, before there is a run to report on."""
+    """Prints one line to standard error at once: what the user waits for, before there is a run to report on."""
     print(printable(text), file=sys.stderr, flush=True)
 
 
 def show(text: str) -> None:
-    """Prints what a person asked for to standard output at once: one line or more."""
+    """Prints what the user asked for to standard output at once: one line or more."""
     print(lines(text), flush=True)
 
 
@@ -133,7 +133,7 @@ class Progress:
         """Prints `step 2/600 (0%)  ETA 9:58` if no line was printed yet, or none for `SIGN_OF_LIFE`.
 
         Args:
-            step: the last one that the devices have ended.
+            step: the last step that the devices have finished.
         """
         steps, now = self._steps + step - self._mark, time.monotonic()
         if not self._warm or steps <= 0 or now - self._eta_told < SIGN_OF_LIFE:

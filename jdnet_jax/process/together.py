@@ -24,7 +24,7 @@ from jdnet_jax.process.heartbeats import Heartbeats, Position
 from jdnet_jax.process.interruption import Interrupted
 from jdnet_jax.process.progress import say
 
-# Seconds that the processes wait for each other when they start, and one that ends well for the others.
+# Seconds that the processes wait for each other when they start, and when they end normally.
 _START, _END = 300, 30
 # JAX's watch, which ends a process with pages of its log, comes after ours.
 _LAST_RESORT = 3 * round(heartbeats.TIMEOUT)
@@ -39,11 +39,11 @@ def join(coordinator: str | None, processes: int | None, process: int | None) ->
 
     Args:
         coordinator: `host:port` of process 0.
-        processes: how many there are.
-        process: the number of this one. All three None: as JAX finds them on Cloud TPU, under SLURM and Open MPI.
+        processes: number of processes.
+        process: number of this one. All three None: as JAX finds them on Cloud TPU, under SLURM and Open MPI.
 
     Raises:
-        UserError: some are set and others are not, one is impossible, or the others are not there or say otherwise.
+        UserError: only some are set, one is impossible, or the other processes are missing or disagree.
     """
     global _heartbeats
     arguments = (coordinator, processes, process)

@@ -1,6 +1,6 @@
 """XLA's flags for CPUs, to be set before JAX starts.
 
-**Barriers are kept.** Operations behind an optimisation barrier are computed after those before it, and only from
+**Barriers are kept.** Operations after an optimisation barrier are computed after those before it, and only from
 these. The step has them in the gradient of 1x1 convolutions (`models.pointwise`), between micro-batches, and around
 what is computed again (`rematerialization`). For CPUs XLA drops them before it optimises: it then undoes the first,
 computes micro-batches side by side, and keeps what was to be computed again; time or memory is lost. The pass that
@@ -30,8 +30,8 @@ def flags(environ: Mapping[str, str], jaxlib: str | None = None, *, accelerators
     """The value of XLA_FLAGS.
 
     Args:
-        environ: the environment; a flag that it gives itself stays as it is.
-        jaxlib: its version; None for that of the one that is installed.
+        environ: the environment; a flag that it already sets stays as it is.
+        jaxlib: version of jaxlib; None for the installed one.
         accelerators: whether JAX could use anything but CPUs; None for what is installed here.
     """
     current = environ.get("XLA_FLAGS", "")

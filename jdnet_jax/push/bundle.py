@@ -25,8 +25,8 @@ def write(repository: str, source: Path, folder: Path, file_formats: Sequence[st
     Args:
         repository: `OWNER/NAME`, which the page names.
         source: a workdir or a hand-off.
-        folder: that is there, and empty.
-        file_formats: of the exported files, keys of `formats.FORMATS`.
+        folder: an existing, empty folder.
+        file_formats: formats of the exported files, keys of `formats.FORMATS`.
         licence: see `model_page.text`.
 
     Raises:
@@ -34,7 +34,7 @@ def write(repository: str, source: Path, folder: Path, file_formats: Sequence[st
     """
     weights = folder / WEIGHTS
     exporter.export(exporter.Request(source, "safetensors", "none", weights))
-    # In a repository the card of the weights is that of the folder, and one list has the sums of both.
+    # In a repository the weights' card is the folder's card, and one list has the sums of both.
     model_card.card_path(weights).rename(folder / model_card.FILE_NAME)
     sums.list_path(weights).unlink()
     checksums.write(folder, [WEIGHTS, model_card.FILE_NAME])

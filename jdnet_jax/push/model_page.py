@@ -18,7 +18,7 @@ from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.models import hub, pretrained
 from jdnet_jax.process.printable import printable
 
-_CLASSES = 200  # that are named
+_CLASSES = 200  # at most, that are named
 
 
 def text(
@@ -33,9 +33,9 @@ def text(
 
     Args:
         repository: `OWNER/NAME`.
-        card: of the student.
+        card: card of the student.
         summary: the content of `summary.json`; None where only the hand-off is there.
-        starts: network -> its model and where its weights came from, before training; None where it is not known.
+        starts: network -> its model and the source of its initial weights; None where it is not known.
         files: names of the exported files beside the weights.
         licence: the hub's name of one, such as `apache-2.0`; '' where none is stated.
 

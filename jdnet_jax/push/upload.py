@@ -10,7 +10,7 @@ from jdnet_jax.models import hub
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import Progress
 
-#: What an earlier push may have left, and this one does not have: it would be of another student.
+#: Files of an earlier push that are deleted where this one lacks them: they would be of another student.
 _OURS = ["student*", "*.model.json", "*SHA256SUMS"]
 
 
@@ -34,8 +34,8 @@ def send(repository: str, folder: Path, token: str, *, private: bool) -> str:
 
     Args:
         repository: `OWNER/NAME`.
-        folder: with the files.
-        token: that may write there.
+        folder: the folder to send.
+        token: a token that may write there.
         private: whether a new repository is seen by its owner alone.
 
     Returns:

@@ -16,7 +16,7 @@ WIDTH, HEIGHT = 360, 230  # of the drawing; about a phone's width, so that text 
 
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 10, 36  # margins
 _LETTER, _WIDEST = 6.6, 150  # width of a letter of a label, and of a label at most
-_FINER = 0.75  # a step between ticks may be so much smaller than asked for
+_FINER = 0.75  # smallest ratio of the step between ticks to the requested step
 _POINTS = 240  # of a line at most
 _HITS = 40  # places of a line that tell their value
 _LABEL = 13  # height of a label
@@ -27,9 +27,9 @@ class Line:
     """A line of a chart.
 
     Attributes:
-        name: stands at its end where there are several lines.
-        xs: ascending.
-        ys: as many.
+        name: label at its end, shown where there are several lines.
+        xs: x of each point, ascending.
+        ys: y of each point.
         style: number of its colour and dash, see `style.css`; the same network has the same one everywhere.
         notes: what the pointer shows at each point; empty for x and y.
     """
@@ -86,11 +86,11 @@ def lines(
     Args:
         drawn: at least one line of at least one point.
         title: what is shown, for those who do not see it.
-        x_name: of the axis.
+        x_name: name of the x axis.
         percent: whether y is a share in [0, 1], shown in percent.
-        x_percent: likewise for x.
-        x_range: of the axis; by default that of the points.
-        y_range: likewise; it is widened to round numbers.
+        x_percent: whether x is one.
+        x_range: range of x; by default the points'.
+        y_range: range of y, widened to round numbers; by default the points'.
         diagonal: whether to draw y = x.
     """
     all_x = [x for line in drawn for x in line.xs]

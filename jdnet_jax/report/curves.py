@@ -13,7 +13,7 @@ from jdnet_jax.report.run_record import RunRecord
 _STYLES = 6  # of lines in the style sheet
 
 
-# What the kinds of loss terms are called; behind it, whose it is.
+# Titles of the kinds of loss terms; the network's name follows.
 _TERMS = {
     "ce": "cross-entropy",
     "kl": "KL divergence",
@@ -73,8 +73,8 @@ def term_name(term: str, networks: Sequence[str]) -> str:
     """The display name of a loss term: `MSKD` for `mskd_teacher`; with the network if several have one.
 
     Args:
-        term: as the objective names it.
-        networks: of the run.
+        term: its name in the objective.
+        networks: networks of the run.
     """
     kind, _, network = term.partition("_")
     if kind not in _TERMS or not network:

@@ -48,7 +48,7 @@ def document(title: str, subject: str, sections: Sequence[tuple[str, str, Markup
     """A complete page that needs no network.
 
     Args:
-        title: of the page.
+        title: title of the page.
         subject: the folder that it is about.
         sections: anchor, word in the navigation, and the section itself.
     """
@@ -100,7 +100,7 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[object]], 
 
     Args:
         caption: what it shows.
-        heads: of the columns.
+        heads: headings of the columns.
         rows: cells; numbers are shown by `cell`, None and nan as a dash.
         sortable: whether a press on a head sorts the rows by that column.
     """

@@ -22,12 +22,12 @@ _WIDEST = (8.0, 14.0)  # a name is as wide as the matrix at most, within these l
 _CELL = 1.5  # side of a cell where there is room, in the page's letters
 _SMALLEST, _LARGEST = 16.0, 44.0  # sides of a matrix
 _PREFIX = "confusion/"
-# How strong a cell's colour is, from where on white or black stands out on it; see `style.css`.
+# Strengths of a cell's colour above which its text has another colour; see `style.css`.
 _MIDDLE, _STRONG = 0.6, 0.88
 
 
 def section(run: RunRecord) -> Markup:
-    """Mistakes on test; a word where the run is not finished."""
+    """Mistakes on test; a sentence where the run is not finished."""
     if not run.evaluation or not run.classes:
         return html.section(
             "mistakes", "Mistakes", html.paragraph("Mistakes are counted on test when the run is finished.")

@@ -31,7 +31,7 @@ def write(place: Workdir) -> None:
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         if run.summary is not None and (place.path / checksums.NAME).exists():
             raise  # its files are as it left them, so the mistake is the report's
-        # The files were read, and do not fit together: of a run that is not finished nothing else tells.
+        # The files can be read but do not fit together; an unfinished run has no checksums that would tell which.
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         raise UserError(f"no report of {place.path}: its files do not fit together ({reason})") from error
     atomic.write_text(place.report, text)

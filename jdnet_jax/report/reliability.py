@@ -16,7 +16,7 @@ from jdnet_jax.report.run_record import RunRecord
 
 
 def section(run: RunRecord) -> Markup:
-    """The diagram on test; a word where the run is not finished."""
+    """The diagram on test; a sentence where the run is not finished."""
     name, title = "calibration", "Calibration"
     if not run.evaluation or run.summary is None:
         return html.section(name, title, html.paragraph("The temperature is fitted when the run is finished."))

@@ -22,11 +22,11 @@ class RunRecord:
     """The record of a run so far.
 
     Attributes:
-        path: of the workdir.
+        path: path of the workdir.
         config: the content of `config.json`.
-        protocol: one line that says which data; '' where the run has not come to them.
-        command: that has this run again; '' where it was started from Python.
-        lines: of `metrics.jsonl`.
+        protocol: one line that says which data; '' before they are prepared.
+        command: the command that repeats the run; '' where it was started from Python.
+        lines: lines of `metrics.jsonl`.
         summary: the content of `summary.json`; None while the run is not finished.
         classes: names of the classes; () while the run is not finished.
         evaluation: the arrays of `evaluation.npz`; empty while the run is not finished.

@@ -73,9 +73,9 @@ class Checkpoints:
 
         Args:
             directory: where the checkpoints lie, one subfolder a step.
-            keep: how many of the newest are kept, in addition to the best on val.
+            keep: number of the newest checkpoints that are kept, in addition to the best on val.
             keep_every: checkpoints at multiples of this number of steps are kept as well; 0 = none.
-            frozen: networks whose parameters never change and are left out: who restores has them.
+            frozen: networks whose parameters never change; they are left out, and `restore` takes them from `like`.
 
         Raises:
             UserError: there are checkpoints, but none is good; or the folder cannot be used.
@@ -103,7 +103,7 @@ class Checkpoints:
         Args:
             state: every leaf a `jax.Array`; it is copied before this returns.
             val_top1: the student's accuracy on val at this step in [0, 1]; None where it was not evaluated.
-            notes: what else an exact continuation needs; must be JSON.
+            notes: what else an exact continuation needs, as JSON.
 
         Raises:
             UserError: this or an earlier checkpoint could not be written.

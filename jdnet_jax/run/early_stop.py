@@ -21,13 +21,13 @@ class EarlyStop:
 
         Args:
             patience: evaluations without a better one after which the run ends; 0 for never.
-            val_photos: how many val has.
-            unseen: whether train is without them.
+            val_photos: number of photos in val.
+            unseen: whether val is no part of train.
         """
         self._patience = patience if val_photos >= FEWEST and unseen else 0
         self._best: float | None = None
         self._since = 0
-        #: Why it does not do what the config wants, for the log; '' where it does.
+        #: Why config.patience is ignored, for the log; '' where it is not.
         self.ignored = ""
         if patience and not self._patience:
             why = f"val has {val_photos} photos and early stopping needs {FEWEST}" if unseen else "val is part of train"
@@ -58,8 +58,8 @@ class EarlyStop:
         """The message that the run ended early.
 
         Args:
-            step: where it ended.
-            steps: how long it would have been.
+            step: the last step.
+            steps: length of the whole run.
         """
         return (
             f"ended early, after step {step} of {steps}: in {self._since} evaluations on val the student was not "

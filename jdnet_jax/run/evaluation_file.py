@@ -1,10 +1,11 @@
 """`evaluation.npz`: the predictions of a finished run's networks on val and test, for report and comparison.
 
-For each role, of the student, in the order of the split: `<role>/label`, `<role>/prediction`, `<role>/confidence` (the
-probability of the prediction at temperature 1) and `<role>/calibrated` (at the fitted one); `test/path`, the files of
-test's photos, where the dataset records them. Of each network on test:
-`confusion/<name>`, see `classification.Result`. Of the student's most frequent mistakes on test one photo each,
-the first of the split: `confused/label`, `confused/prediction`, `confused/image` [n, size, size, 3].
+- The student's for each role, in the order of the split: `<role>/label`, `<role>/prediction`, `<role>/confidence` (the
+  probability of the prediction at temperature 1) and `<role>/calibrated` (at the fitted temperature); `test/path`, the
+  photos' files, where the dataset records them.
+- Each network's on test: `confusion/<name>`, see `classification.Result`.
+- The first photo of each of the student's most frequent mistakes on test: `confused/label`, `confused/prediction`,
+  `confused/image` [n, size, size, 3].
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ def of_run(
 
     Args:
         logits: role -> the student's logits and the labels, in the order of the split.
-        temperature: as fitted on val.
-        results: of each network on test.
-        dataset: of the run.
-        config: of the run; says how photos are seen.
+        temperature: the temperature that was fitted on val.
+        results: network -> its result on test.
+        dataset: dataset of the run.
+        config: config of the run, with the views of photos.
     """
     arrays: dict[str, np.ndarray] = {f"confusion/{name}": result.confusion for name, result in results.items()}
     for role, (scores, labels) in logits.items():

@@ -21,11 +21,11 @@ def of_networks(
     """Tests the networks of `state`; temperature and threshold are fitted on val, if training has not used it.
 
     Args:
-        parts: of the run.
-        dataset: that it was trained on.
-        evaluation: of the networks.
-        state: to be tested.
-        progress: prints what is left out.
+        parts: the assembled run.
+        dataset: dataset of the run.
+        evaluation: evaluates the networks.
+        state: the state to test.
+        progress: reports where nothing is fitted.
     """
     results = {role: evaluation.results(state, role) for role in ("val", "test")}
     logits = evaluation.student_logits(state, ("val", "test"))

@@ -29,12 +29,12 @@ def lines(
     """The lines on networks, data, initial weights, length and devices; the log gets every parameter.
 
     Args:
-        config: of the run.
-        dataset: of the run.
-        parts: of the run.
-        state: at its beginning, or where it goes on.
-        workdir: of the run.
-        imbalance: of its classes; None where it is not known.
+        config: config of the run.
+        dataset: dataset of the run.
+        parts: the assembled run.
+        state: the state at the run's beginning, or where it goes on.
+        workdir: workdir of the run.
+        imbalance: imbalance of the classes; None where it is not known.
     """
     yield f"{config.recipe} on {dataset.name}: {dataset.protocol}"
     if dataset.unlabelled:

@@ -102,7 +102,7 @@ class RunWriter:
             json_lines: the file.
             tensorboard: the folder.
             is_writer: whether this process writes.
-            others: writers that get the same.
+            others: more writers of the same scalars.
         """
         self._folder = json_lines.parent
         with self._failures():
@@ -196,9 +196,9 @@ def rewind(path: Path, step: int, expected: str | None = None) -> None:
     """Drops the lines after `step`, which a resumed run writes again.
 
     Args:
-        path: of the file.
-        step: of the checkpoint that the run goes on from; -1 where there is none.
-        expected: the `digest` of the lines up to there; None where the checkpoint is of an earlier version.
+        path: path of the file.
+        step: step of the checkpoint that the run goes on from; -1 where there is none.
+        expected: the `digest` of the lines up to `step`; None where the checkpoint is of an earlier version.
 
     Raises:
         UserError: a line is damaged, or the lines up to there are not those that were written.
@@ -219,7 +219,7 @@ def rewind(path: Path, step: int, expected: str | None = None) -> None:
 def means(window: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     """The means of the metrics of several steps, and how many of them were skipped.
 
-    Steps that were left out, whose figures are not finite, do not count, unless all were left out.
+    Skipped steps, whose figures are not finite, do not count, unless all were skipped.
     """
     taken = [values for values in window if not values.get("skipped")] or window
     averages = {key: float(np.mean([values[key] for values in taken])) for key in window[0]}

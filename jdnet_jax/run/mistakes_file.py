@@ -19,7 +19,7 @@ class Mistake(NamedTuple):
         photo: the file, as the dataset records it.
         label: its class.
         prediction: the class that the student took it for.
-        probability: of the prediction, calibrated.
+        probability: probability of the prediction, calibrated.
     """
 
     photo: str

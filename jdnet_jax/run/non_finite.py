@@ -38,10 +38,10 @@ class NonFinitePolicy:
         """Starts before the first step.
 
         Args:
-            config: of the run.
+            config: config of the run.
             terms: names of the loss terms.
             groups: names of the trained groups.
-            say: tells the person that an update is left out.
+            say: reports that an update is left out.
         """
         self.roll_backs: list[int] = []
         self._config, self._say = config, say
@@ -57,7 +57,7 @@ class NonFinitePolicy:
 
         Args:
             step: its number.
-            metrics: as the step returned them; None where there are none.
+            metrics: what the step returned; None where there are none.
 
         Raises:
             NonFiniteError: the run cannot go on from here.
@@ -82,7 +82,7 @@ class NonFinitePolicy:
         """Checks that the run may go back once more.
 
         Args:
-            error: why it would.
+            error: the reason to go back.
             last_good: the newest good checkpoint, in words.
 
         Raises:

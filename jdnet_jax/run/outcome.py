@@ -33,9 +33,9 @@ def card(config: ConfigDict, network: Network, class_names: tuple[str, ...], sum
     """The student's `model.json`.
 
     Args:
-        config: of the run.
-        network: the student as it is evaluated, and used.
-        class_names: of the dataset.
+        config: config of the run.
+        network: the student at its evaluation image size.
+        class_names: class names of the dataset.
         summary: the content of `summary.json`.
     """
     spec = network.module.input_spec
@@ -72,9 +72,9 @@ class Tested:
     """The test results of a finished run.
 
     Attributes:
-        step: of the checkpoint that was tested.
-        student: its variables there.
-        parameters: of each network, how many.
+        step: step of the checkpoint that was tested.
+        student: the student's variables in it.
+        parameters: network -> its number of parameters.
         results: split (`val`, `test`) -> network -> its result.
         logits: split -> the student's logits and the labels, in the split's order.
         calibration: see `calibration.of_splits`.
@@ -96,10 +96,10 @@ def summary(
     """The content of `summary.json`.
 
     Args:
-        config: of the run.
-        dataset: of the run.
-        networks: of the run, as they are evaluated.
-        tested: see there.
+        config: config of the run.
+        dataset: dataset of the run.
+        networks: networks of the run at their evaluation image sizes.
+        tested: the test results.
         throughput: images a second in training; None where it is not known.
     """
     results = tested.results
@@ -159,8 +159,8 @@ def ensemble(teachers: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Any
     """The entry `ensemble` of `summary.json`: the mean of the frozen teachers' softmax, and the cost of all of them.
 
     Args:
-        teachers: their entries in the summary.
-        scores: of their mean on each split.
+        teachers: teacher -> its entry in the summary.
+        scores: split -> the scores of the mean.
     """
     cost = {key: sum(entry[key] for entry in teachers.values()) for key in ("params", "multiply_adds")}
     return {"teachers": list(teachers), **cost, **scores}

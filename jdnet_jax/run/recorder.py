@@ -39,13 +39,13 @@ class Recorder:
         """A recorder of one run.
 
         Args:
-            config: of the run.
-            dataset: that it trains on.
-            parts: of the run.
+            config: config of the run.
+            dataset: dataset of the run.
+            parts: the assembled run.
             progress: prints the lines.
-            evaluation: of the networks.
-            non_finite: the policy of the run, whose figures each line has.
-            snapshots: of the run, where this process takes them.
+            evaluation: evaluates the networks.
+            non_finite: the run's policy, whose figures go into each line.
+            snapshots: snapshots of the run; None where this process takes none.
         """
         self._config, self._dataset, self._parts = config, dataset, parts
         self._progress, self._evaluation = progress, evaluation

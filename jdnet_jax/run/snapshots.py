@@ -40,7 +40,7 @@ def chosen_steps(steps: int, eval_every: int, count: int) -> tuple[int, ...]:
     Args:
         steps: length of the run; it evaluates at 0, at multiples of `eval_every`, and at its end.
         eval_every: steps between two evaluations.
-        count: how many at most; of one alone it is the last.
+        count: the most steps to choose; a single one is the last.
     """
     evaluated = [*range(0, steps, eval_every), steps]
     if count < 2:
@@ -55,10 +55,10 @@ def begin(
     """Chooses photos of val by the config's seed, of different classes, and writes them down.
 
     Args:
-        config: of the run.
-        dataset: of the config, prepared.
-        networks: all networks of the run, as they are evaluated.
-        folder: for the files; made where it does not exist.
+        config: config of the run.
+        dataset: dataset of the config, prepared.
+        networks: all networks of the run at their evaluation image sizes.
+        folder: folder for the files; made where it does not exist.
         steps: see `chosen_steps`.
 
     Raises:
@@ -91,9 +91,9 @@ class Snapshots:
         """Sets folder, steps and photos; nothing is compiled before the first snapshot.
 
         Args:
-            folder: of the files; it must be there.
+            folder: folder of the files; it must be there.
             networks: all networks of the run.
-            steps: at which `take` does anything; see `chosen_steps`.
+            steps: the steps at which `take` does anything; see `chosen_steps`.
             photos: a batch as an evaluation takes it.
         """
         self._folder, self._steps = folder, steps
@@ -104,7 +104,7 @@ class Snapshots:
         """Writes the maps at this step if it is one of the chosen steps.
 
         Args:
-            step: of the state.
+            step: step of the state.
             variables: network name -> `params` and `batch_stats`, as the mapped steps hold them.
 
         Raises:
@@ -148,9 +148,9 @@ def check(folder: Path, expected: Mapping[str, str], step: int) -> None:
     """Checks the files of a resumed run, and reports missing ones, which cannot be made again.
 
     Args:
-        folder: of the files.
+        folder: folder of the files.
         expected: their `digests` at the checkpoint.
-        step: of that.
+        step: step of the checkpoint.
 
     Raises:
         UserError: one is damaged.

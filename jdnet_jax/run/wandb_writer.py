@@ -54,8 +54,8 @@ class WandbWriter(JsonLinesWriter):
 
         Args:
             project: `config.wandb`.
-            folder: of the run, which gets wandb's files.
-            config: of the run.
+            folder: folder of the run, which gets wandb's files.
+            config: config of the run.
             before: what was logged before this start, as `metrics.read` gives it.
         """
         super().__init__(folder)

@@ -40,7 +40,7 @@ _FREE = (
     "wandb",
 )
 
-# What report, comparison and the words at the end of a run count on.
+# What report, comparison and a run's closing message need.
 _SCORES = {"top1": NUMBER, "top5": NUMBER, "macro_f1": NUMBER, "count": int}
 _NETWORK = {"model": str, "params": int, "multiply_adds?": (int, NoneType), "val": _SCORES, "test": _SCORES}
 _ERRORS = {"ece_before": NUMBER, "ece_after": NUMBER}
@@ -72,7 +72,7 @@ _CONFIG = {
     "dataset": {"name": str, "splits": {"train": str, "val": str, "test": str}, "options": dict},
     "teachers": Each(dict),
 }
-#: What to do where what the tests of a finished run gave is damaged.
+#: What to do where the test results of a finished run are damaged.
 TEST_ANEW = "delete summary.json and run the same command, which tests the networks again"
 
 
@@ -178,7 +178,7 @@ class Workdir:
         """Writes `data.json`, or checks that the run began on the same data.
 
         Args:
-            protocol: of the dataset: its version or digest, its splits and their sizes.
+            protocol: protocol of the dataset: its version or digest, its splits and their sizes.
 
         Raises:
             UserError: the run began on other data, or `data.json` is damaged.

@@ -13,8 +13,8 @@ def central(height: int, width: int, side: float) -> Mask:
     """True where a pixel's centre lies in the ellipse.
 
     Args:
-        height: of the photo in pixels.
-        width: likewise.
+        height: height of the photo in pixels.
+        width: width of the photo in pixels.
         side: length of the ellipse's axes as a share of the photo's sides, in (0, 1].
     """
     # In units of the half axes, from the centre.

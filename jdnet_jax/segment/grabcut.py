@@ -25,7 +25,7 @@ from jdnet_jax.segment.segmenter import Mask, Pixels
 # Axes of the ellipses, as shares of the photo's sides.
 _FOOD, _LIKELY = 0.25, 0.7
 
-_LEAST_SIDE = 8  # pixels, of the shrunk photo: below, the colour models have too few pixels to be fitted to
+_LEAST_SIDE = 8  # pixels, of the shrunk photo: below, the colour models have too few pixels to fit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +35,9 @@ class GrabCut:
     Attributes:
         margin: between the rectangle and the photo's edges, as a share of each side, in [0, 0.15] so that the larger
             ellipse lies inside.
-        iterations: how often models and cut take turns.
+        iterations: number of turns of colour models and cut.
         working_size: longer side in pixels to which larger photos are shrunk; time grows faster than its square.
-        seed: of k-means, which the mixtures begin with. The same seed and photo give the same mask.
+        seed: seed of k-means, which the mixtures begin with. The same seed and photo give the same mask.
     """
 
     margin: float = 0.05

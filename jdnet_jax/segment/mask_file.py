@@ -31,8 +31,8 @@ class Origin:
     """The origin of a mask.
 
     Attributes:
-        settings: of the backend and the rule; see `Segmenter.settings`.
-        verdict: of the rule on the backend's mask.
+        settings: settings of the backend and the rule; see `Segmenter.settings`.
+        verdict: verdict of the rule on the backend's mask.
         found: the share of the photo that the backend marked.
         area: the share that the mask marks.
         photo_bytes: size of the photo's file, by which one that was replaced is noticed.

@@ -46,11 +46,11 @@ class Report:
     Attributes:
         photos: the folder of the photos.
         masks: the folder of the masks.
-        settings: of the backend and the rule.
-        versions: of the libraries.
+        settings: settings of the backend and the rule.
+        versions: versions of the libraries.
         entries: one a photo, in the order of the paths.
-        made: how many photos this start worked on.
-        seconds: how long that took.
+        made: number of photos that this start worked on.
+        seconds: seconds that this took.
     """
 
     photos: Path

@@ -27,9 +27,9 @@ def verdict(share: float, least: float, reach: float) -> str:
     """The verdict on a mask: `segmented`, `empty` or `full`.
 
     Args:
-        share: of the photo that a backend marked, in [0, 1].
-        least: the backend's; see `Segmenter`.
-        reach: likewise.
+        share: share of the photo that a backend marked, in [0, 1].
+        least: `Segmenter.least` of the backend.
+        reach: `Segmenter.reach` of the backend.
     """
     if share - least < SMALLEST:
         return EMPTY
@@ -42,8 +42,8 @@ def replacement(choice: str, height: int, width: int) -> Mask | None:
     Args:
         choice: `centre`: an upright ellipse about the photo's centre, whose axes are 70 % of its sides (38 % of its
             area); `whole`: the whole photo; `skip`: none.
-        height: of the photo in pixels.
-        width: likewise.
+        height: height of the photo in pixels.
+        width: width of the photo in pixels.
     """
     if choice == SKIP:
         return None

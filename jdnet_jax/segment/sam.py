@@ -21,11 +21,11 @@ class Sam:
     """A Segment Anything network on the first GPU, or on the CPU where there is none; a `Segmenter`.
 
     Attributes:
-        network: of `transformers`.
-        processor: of the same checkpoint.
+        network: the network, of `transformers`.
+        processor: the processor of the same checkpoint.
         settings: see `Segmenter`.
         versions: see `Segmenter`.
-        lock: photos go through the network one after the other.
+        lock: lets one photo at a time through the network.
     """
 
     network: Any
@@ -77,7 +77,7 @@ def load(checkpoint: str, prompt: str, margin: float, points: int) -> Sam:
             wrote.
         prompt: see `sam_prompts.points`.
         margin: see `sam_prompts.box`.
-        points: of a side of the grid.
+        points: number of points along a side of the grid.
 
     Raises:
         UserError: torch or transformers is not installed, or the checkpoint cannot be had or is not of Segment

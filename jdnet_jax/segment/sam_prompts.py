@@ -19,8 +19,8 @@ def points(prompt: str, height: int, width: int, side: int) -> Float[np.ndarray,
 
     Args:
         prompt: `centre`: the photo's centre; `grid`: the centres of side x side equal fields, row by row; `box`: None.
-        height: of the photo in pixels.
-        width: likewise.
+        height: height of the photo in pixels.
+        width: width of the photo in pixels.
         side: points of a side of the grid.
     """
     if prompt == BOX:
@@ -34,8 +34,8 @@ def box(height: int, width: int, margin: float) -> Float[np.ndarray, " 4"]:
     """The central box as left, top, right and bottom in pixels.
 
     Args:
-        height: of the photo in pixels.
-        width: likewise.
+        height: height of the photo in pixels.
+        width: width of the photo in pixels.
         margin: between box and edges, as a share of each side.
     """
     return np.array([margin * width, margin * height, (1 - margin) * width, (1 - margin) * height])
@@ -48,7 +48,7 @@ def choose(masks: Bool[np.ndarray, "masks rows columns"], predicted_iou: Float[n
     those with it. Of equal ones the first is chosen.
 
     Args:
-        masks: of all prompts.
+        masks: masks of all prompts.
         predicted_iou: the network's estimate of each mask's intersection over union with the true one.
     """
     share = masks.mean(axis=(1, 2))

@@ -32,7 +32,7 @@ def segment_folder(photos: Path, masks: Path, segmenter: Segmenter, on_empty: st
         masks: where the masks go, each at its photo's path below `photos`.
         segmenter: the backend.
         on_empty: see `rule.replacement`.
-        jobs: how many photos to work on at a time.
+        jobs: number of photos to work on at a time.
 
     Raises:
         UserError: no photos, two with one name for their masks, masks of other settings in the way, or no room.

@@ -1,4 +1,4 @@
-"""The camera: from linear light at twice the size to the photo, with focus, light falling off, tone and grain."""
+"""The camera: turns linear light at twice the photo's size into the photo, with focus, fall-off, tone and grain."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ class Canvas:
         """Lays a coat over the window.
 
         Args:
-            window: where.
+            window: the rectangle to paint.
             alpha: opacity in [0, 1].
             color: one linear RGB colour [3] or a field [3, height, width].
             height: absolute height (units) of the coat, blended by alpha; None keeps the surface below.

@@ -50,7 +50,7 @@ def plate(
     """A plate: a rim that rises, a well, sometimes a coloured ring or speckles; round, oval or square.
 
     Args:
-        canvas: drawn on.
+        canvas: the canvas to draw on.
         rng: random source.
         place: centre and camera.
         radius: outer radius on the ground, units.

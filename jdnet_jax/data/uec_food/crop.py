@@ -26,10 +26,10 @@ def window(boxes: Iterable[Box], margin: float, height: int, width: int) -> Wind
     """The largest of the boxes, clipped to the picture, widened, and clipped again; None where none has any area.
 
     Args:
-        boxes: of one class; of equally large ones the first counts.
+        boxes: boxes of one class; of equally large ones the first counts.
         margin: share of the clipped box's width and height that is added on each side, rounded up to whole pixels.
-        height: of the picture in pixels.
-        width: likewise.
+        height: height of the picture in pixels.
+        width: width of the picture in pixels.
     """
     inside = [Box(max(b.x1, 0), max(b.y1, 0), min(b.x2, width), min(b.y2, height)) for b in boxes]
     inside = [b for b in inside if b.x1 < b.x2 and b.y1 < b.y2]

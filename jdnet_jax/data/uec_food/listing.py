@@ -44,9 +44,9 @@ class Listing:
 
     Attributes:
         tree: the files.
-        class_names: in the order of the class numbers, each different from the others.
-        sizes: the photos that are there, with the size of their file in bytes.
-        of_several_foods: how many photos `multiple_food.txt` lists; None where that file is not there.
+        class_names: class names in the order of the class numbers, no two equal.
+        sizes: photo -> size of its file in bytes.
+        of_several_foods: number of photos that `multiple_food.txt` lists; None where that file is not there.
     """
 
     tree: FileTree

@@ -22,9 +22,9 @@ def candidates(
     Args:
         train: 'complement' for every photo that is there and not in the fold's list, 'other_lists' for those of the
             other four lists.
-        there: the photos that are there.
-        lists: of the folds.
-        fold: whose list is the test set.
+        there: the photos whose files are there.
+        lists: the list of each fold.
+        fold: the fold whose list is the test set.
     """
     test = frozenset(lists[fold])
     pool = (
@@ -38,8 +38,8 @@ def duplicates(train: Iterable[Photo], test: Iterable[Photo], contents: Mapping[
 
     Args:
         train: photos of any class.
-        test: likewise.
-        contents: alike for files of the same bytes.
+        test: photos of any class.
+        contents: photo -> a value that is equal for identical files.
     """
     in_test = {contents[photo]: photo for photo in sorted(test)}
     return {photo: in_test[contents[photo]] for photo in sorted(train) if contents[photo] in in_test}
