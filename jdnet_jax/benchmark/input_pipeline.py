@@ -142,7 +142,9 @@ def _decode(dataset: Dataset, config: ConfigDict) -> Iterator[int]:
 
 def _augment(dataset: Dataset, config: ConfigDict) -> Iterator[int]:
     def corner(photo: tf.Tensor, key: tf.Tensor) -> tf.Tensor:
-        view = augment.random_view(photo, key, config.image_size, config.augment, crop_of=_crop_of(dataset))
+        view = augment.random_view(
+            photo, key, config.image_size, config.augment, fit=config.fit, crop_of=_crop_of(dataset)
+        )
         return view[0, 0, 0]
 
     return _counts(dataset, config, corner)

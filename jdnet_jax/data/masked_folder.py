@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import io
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
@@ -165,7 +166,7 @@ def check_complete(root: Path, listing: Listing) -> None:
     files = [mask_of(root, photo) for photo in photos]
     refuse_without(files, [photo.path for photo in photos])
     if len(set(files)) < len(files):
-        twice = next(file for i, file in enumerate(files) if file in files[:i])
+        twice = Counter(files).most_common(1)[0][0]
         raise UserError(f"{twice} would be the mask of two photos that differ in their ending: rename one and its mask")
 
 

@@ -20,8 +20,6 @@ from jdnet_jax.export.inference_function import InferenceFunction
 from jdnet_jax.models import lowering
 from jdnet_jax.process.native_output import captured
 
-QUANTIZATIONS = ("none", "float16", "dynamic", "int8")
-
 
 def convert(
     function: InferenceFunction,
@@ -33,7 +31,7 @@ def convert(
 
     Args:
         function: what to convert.
-        quantize: one of QUANTIZATIONS.
+        quantize: one of `formats.FORMATS["tflite"].quantizations`.
         calibration: views of photos, for `int8`.
         outputs: `probabilities`, in whose place the model returns logits, and perhaps `activation`.
 

@@ -31,7 +31,7 @@ def write(
         OSError: a file could not be read.
         UserError: the list could not be written.
     """
-    listed = sorted(_names(directory) if names is None else names)
+    listed = sorted(_names(directory, list_name) if names is None else names)
     with ThreadPoolExecutor() as pool:
         digests = dict(zip(listed, pool.map(lambda name: _digest(directory / name), listed), strict=True))
     digests |= {name: hashlib.sha256(content).hexdigest() for name, content in (coming or {}).items()}
@@ -62,7 +62,7 @@ def damage(
     for name in sorted(listed):
         if not (directory / name).is_file():
             return f"{name} is missing"
-    for name in sorted(set(_names(directory)) - listed.keys()) if exact else ():
+    for name in sorted(set(_names(directory, list_name)) - listed.keys()) if exact else ():
         return f"{name} is not in {list_name}"
     names = [name for name in listed if where is None or where(name)]
     with ThreadPoolExecutor() as pool:
@@ -70,9 +70,9 @@ def damage(
         return next((f"{name} {change}" for name, change in zip(names, changed, strict=True) if change), None)
 
 
-def _names(directory: Path) -> list[str]:
+def _names(directory: Path, list_name: str) -> list[str]:
     paths = (path.relative_to(directory).as_posix() for path in directory.rglob("*") if not path.is_dir())
-    return sorted(name for name in paths if name != NAME)
+    return sorted(name for name in paths if name != list_name)
 
 
 def _is_inside(name: str) -> bool:

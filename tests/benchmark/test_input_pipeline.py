@@ -1,6 +1,7 @@
 from unittest import mock
 
 import pytest
+import tensorflow as tf
 
 from jdnet_jax import data
 from jdnet_jax.benchmark import accelerators, compilation, input_pipeline
@@ -46,3 +47,18 @@ def test_cpu_time_is_of_all_threads(monkeypatch):
     monkeypatch.setattr(input_pipeline.time, "perf_counter", lambda: next(clock))
     monkeypatch.setattr(input_pipeline.time, "process_time", lambda: next(used))
     assert input_pipeline._count(iter([100, 200]), 1.0) == input_pipeline.Rate(50.0, 25.0)
+
+
+def test_the_stage_augment_makes_the_views_of_the_config(monkeypatch):
+    seen = []
+
+    def view(photo, key, image_size, augment, *, fit, crop_of):
+        seen.append((image_size, fit))
+        return tf.zeros([image_size, image_size, 3], tf.uint8)
+
+    monkeypatch.setattr(input_pipeline.augment, "random_view", view)
+    monkeypatch.setattr(input_pipeline, "_counts", lambda dataset, config, number: number(tf.constant(b""), key))
+    config, key = config_lib.default(), tf.zeros([2], tf.int64)
+    config.fit, config.image_size = "pad", 48
+    assert input_pipeline._augment(mock.Mock(spec=data.Dataset, decoded=None), config) == 0
+    assert seen == [(48, "pad")]
