@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -209,12 +208,9 @@ class _Run:
                 return
 
     def _look(self, writer: metrics.RunWriter, number: int, batch: devices.Batch) -> None:
-        """Measures the terms' gradients when due: for weights that follow them, and for the report."""
-        if (shown := self.looks.get(number - 1)) is not None:
-            norms, figures = self.look(self.state, batch)
-            self.state = dataclasses.replace(self.state, norms=norms)
-            if shown:
-                writer.write_scalars(number, jax.device_get(figures))
+        """Measures the terms' gradients for the report, when due."""
+        if number - 1 in self.looks:
+            writer.write_scalars(number, jax.device_get(self.look(self.state, batch)))
 
     def _agree(self, stops: bool) -> bool:
         """Whether the run ends after this step; all processes agree at the same step.

@@ -105,14 +105,14 @@ def described(recipe: str, config: Mapping[str, Any]) -> str:
     for term in _on(config, config["losses"]):
         entry, standard = config["losses"][term], usual.get(term, {})
         options = {k: v for k, v in entry["options"].items() if v != standard.get("options", {}).get(k)}
+        options |= {key: value for key, value in entry.items() if key not in standard}  # of an earlier version
         if entry["schedule"]["name"] != "constant":
             options["schedule"] = entry["schedule"]["name"]
         strengths = [value for name, value in entry["routing"].items() if name in config["teachers"]]
         if any(value != ROUTING[term][TEACHER] for value in strengths):
             options["r"] = " and ".join(map(str, dict.fromkeys(strengths)))  # how strongly it pulls on teachers
         told = ", ".join(f"{key} {value}" for key, value in options.items())
-        weight = f"{entry['weight']:g}" if not entry.get("share") else f"share {entry['share']:g}"
-        terms.append(f"{term} {weight}" + (f" ({told})" if told else ""))
+        terms.append(f"{term} {entry['weight']:g}" + (f" ({told})" if told else ""))
     kept = held(config)
     more = [f"{key} = {_at(kept, key)}" for key in _defined(config["recipe"]) if key != _SMOOTHING]
     parts = [f"teacher {', '.join(teachers)}" if teachers else "no teacher", f"losses {', '.join(terms)}", *more]
@@ -152,8 +152,7 @@ def _of_recipe(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _on(config: Mapping[str, Any], terms: Sequence[str] | Mapping[str, Any]) -> list[str]:
     """The active ones among these terms: couplings need a teacher."""
-    weights = {term: config["losses"][term]["weight"] or config["losses"][term].get("share") for term in terms}
-    return [term for term, weight in weights.items() if weight and (term == "ce" or config["teachers"])]
+    return [term for term in terms if config["losses"][term]["weight"] and (term == "ce" or config["teachers"])]
 
 
 def _at(config: Mapping[str, Any], key: str) -> Any:

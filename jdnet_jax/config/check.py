@@ -14,7 +14,7 @@ from jdnet_jax.config import default, recipes, teacher
 from jdnet_jax.config.defaults import acts, group_settings, head_of
 from jdnet_jax.config.keys import KEYS, PROBE
 from jdnet_jax.config.options import DATASET_OPTIONS, NETWORK_OPTIONS
-from jdnet_jax.config.routing import ENSEMBLE, OWN_GROUPS, ROUTING, STUDENT
+from jdnet_jax.config.routing import ENSEMBLE, OWN_GROUPS, STUDENT
 from jdnet_jax.config.views import PHOTO
 from jdnet_jax.process.errors import UserError, unknown
 from jdnet_jax.process.printable import printable
@@ -162,8 +162,6 @@ def _check_losses(config: ConfigDict) -> None:
     for term, entry in losses.items():
         for network in entry.routing:
             _check_network(config, f"config.losses.{term}.routing", network, *OWN_GROUPS)
-        if entry.share > 0:
-            _check_share(f"config.losses.{term}.share", term, config)
     mskd = losses.mskd.options
     path = "config.losses.mskd.options"
     one_sign = min(mskd.stages) >= 0 or max(mskd.stages) < 0
@@ -174,22 +172,6 @@ def _check_losses(config: ConfigDict) -> None:
     _check_weights(f"{path}.stage_weights", mskd.stage_weights, len(mskd.stages), "stages")
     acting = [name for name, entry in losses.items() if acts(entry) and (name == "ce" or len(config.teachers))]
     _require(bool(acting), "config.losses", "leave nothing to train: every term that applies has weight 0")
-
-
-def _check_share(path: str, name: str, config: ConfigDict) -> None:
-    def strength(term: str) -> float:
-        return config.losses[term].routing.get(STUDENT, ROUTING[term][STUDENT])
-
-    _require(name != "ce", path, "is a share of cross-entropy's gradient, which this term is: set the weight instead")
-    message = (
-        f"is for a term that sends the student a gradient: set config.losses.{name}.routing.student, or the share to 0"
-    )
-    _require(strength(name) != 0, path, message)
-    _require(
-        config.losses.ce.weight > 0 and strength("ce") != 0,
-        path,
-        f"is a share of cross-entropy's gradient, and recipe {config.recipe} has none: set the weight instead",
-    )
 
 
 def _check_blocks(config: ConfigDict) -> None:

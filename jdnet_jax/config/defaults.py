@@ -39,7 +39,7 @@ def teacher(model: str, init: str = "random", trainable: bool = True, **options:
 
 def acts(entry: Mapping[str, Any]) -> bool:
     """Whether an entry of `config.losses` turns its term on, given a teacher for it."""
-    return (entry["weight"] > 0 or entry["share"] > 0) and entry["options"].get("mode") != "none"
+    return entry["weight"] > 0 and entry["options"].get("mode") != "none"
 
 
 def head_of(network: str) -> str:
@@ -101,14 +101,22 @@ def periods(config: ConfigDict, train_size: int) -> Periods:
     return Periods(evaluate, config.checkpoint_every or evaluate, config.keep_every)
 
 
+#: Keys that earlier versions had, by their last name, and the value with which they changed nothing.
+_REMOVED = {"share": 0.0, "share_every": 20}
+
+
 def filled(config: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
     """A config of an earlier version, completed with the defaults of new keys, except sections that name networks.
+
+    Keys that are removed since are left out where they changed nothing.
 
     Args:
         config: resolved, as nested plain mappings.
         usual: all keys with their defaults, likewise.
     """
-    whole = {key: value for key, value in usual.items() if key not in config} | dict(config)
+    closed = bool(usual)  # the others name networks or options
+    kept = {key: v for key, v in config.items() if key in usual or not closed or (key, v) not in _REMOVED.items()}
+    whole = {key: value for key, value in usual.items() if key not in config} | kept
     for key, value in usual.items():
         if isinstance(value, Mapping) and key != "teachers" and isinstance(whole[key], Mapping):
             whole[key] = filled(whole[key], value)

@@ -28,7 +28,7 @@ from jdnet_jax.config.views import VIEWS
 
 PROBE = "probe"  # the recipe that fits a linear classifier to the features, in one step
 COUPLINGS = ("mskd", "ial", "kl")  # the terms that can send gradient to both the student and a teacher
-MSKD_VARIANTS = ("cosine", "l2", "attention", "logits", "classifier")
+MSKD_VARIANTS = ("cosine", "l2", "attention", "logits")
 IAL_VARIANTS = ("l2", "kl", "classes")
 WEIGHT_SCHEDULES = ("constant", "linear")
 BLOCK_POOLS = ("average", "max")
@@ -75,15 +75,7 @@ def _term(term: str) -> dict[str, Key]:
     path = f"losses.{term}"
     return {
         f"{path}.weight": Key(weight, _ANY_WEIGHT, "weight of the term in the loss; 0 = off"),
-        f"{path}.share": Key(
-            0.0,
-            Number(0, 1e6),
-            "replaces the weight, which is then set so that the norm of the term's gradient into the student is this "
-            "fraction of that of cross-entropy; 0 = off",
-        ),
-        f"{path}.schedule.name": Key(
-            "constant", Choice(WEIGHT_SCHEDULES), "constant weight (or share), or linear warmup from 0"
-        ),
+        f"{path}.schedule.name": Key("constant", Choice(WEIGHT_SCHEDULES), "constant weight, or linear warmup from 0"),
         f"{path}.schedule.warmup": Key(0.1, _SHARE, "fraction of the run that the linear warmup takes"),
         # `apply_recipe` writes the factor r of each teacher here, where a user sees it and can change it.
         f"{path}.routing": Key(
@@ -271,7 +263,6 @@ KEYS: Mapping[str, Key] = {
         "reproduce the released code: its defects (see losses.adversarial), batch statistics in the teachers' batch "
         "norm, and the student's learning rate for the discriminators",
     ),
-    "share_every": Key(20, Whole(1, 10**9), "steps between gradient measurements for terms with a share"),
     "optimizer.name": Key("adamw", Choice(("sgd", "adamw")), "optimiser"),
     "optimizer.weight_decay": Key(
         0.01, Number(0, 1e3), "weight decay of the kernels; batch norm, biases and tokens have none"

@@ -46,8 +46,8 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
     for name, entry in config.losses.items():
         rule = row.terms.get(name)
         if rule is None:
-            entry.weight = entry.share = 0.0
-        elif rule in (ON, OFFERED) and not entry.share:
+            entry.weight = 0.0
+        elif rule in (ON, OFFERED):
             entry.weight = entry.weight or 1.0
     if row.teachers in (NONE, FROZEN):
         config.groups = _without(config.groups, config.teachers)

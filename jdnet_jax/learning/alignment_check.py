@@ -43,17 +43,14 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
         _check_blocks(config, networks)
     together = config.teacher_selection != "all"  # drawn or averaged teachers have no separate maps
     for teacher in (n for n, each in networks.items() if n != STUDENT and (each.trainable or not together)):
-        pair = (networks[STUDENT], networks[teacher])
-        if acts(config.losses.mskd) and config.losses.mskd.options.variant == "classifier":
-            _check_heads("mskd.options.variant 'classifier'", "cosine", pair, outputs)
-        elif acts(config.losses.mskd):
+        if acts(config.losses.mskd):
             for stage in config.losses.mskd.options.stages:
                 _check_stage(stage, networks[STUDENT], networks[teacher])
                 if config.losses.mskd.options.variant != "logits":  # its heads pool each grid to a point
                     _check_grids(stage, networks[STUDENT], networks[teacher], outputs)
-        if acts(config.losses.ial) and config.losses.ial.options.variant == "classes":
-            _check_heads("ial.options.variant 'classes'", "l2", pair, outputs)
         if acts(config.losses.ial):
+            if config.losses.ial.options.variant == "classes":
+                _check_heads((networks[STUDENT], networks[teacher]), outputs)
             labels = jax.ShapeDtypeStruct((1,), jnp.int32)
             maps = [jax.eval_shape(Outputs.activation, outputs[n], labels).shape[1:] for n in (STUDENT, teacher)]
             if not grids_align(*maps):
@@ -63,13 +60,13 @@ def check_alignment(config: ConfigDict, networks: Mapping[str, Network]) -> None
                 )
 
 
-def _check_heads(variant: str, other: str, networks: Sequence[Network], outputs: Mapping[str, Outputs]) -> None:
-    """Checks that each network's head is average pooling and one linear layer, as a term's variant needs."""
+def _check_heads(networks: Sequence[Network], outputs: Mapping[str, Outputs]) -> None:
+    """Checks that each network's head is average pooling and one linear layer, as IAL's variant `classes` needs."""
     for network in networks:
         if outputs[network.name].maps is None:
             raise UserError(
-                f"config.losses.{variant} needs heads of averaged feature maps and one linear layer, and "
-                f"{network.name} ({network.model}) has another: choose {other!r}, say"
+                "config.losses.ial.options.variant 'classes' needs heads of averaged feature maps and one linear "
+                f"layer, and {network.name} ({network.model}) has another: choose 'l2', say"
             )
 
 

@@ -57,27 +57,23 @@ class Assembly:
     def look(self) -> Callable[..., Any]:
         """`term_gradients.look` of one device, for `devices.mapped`."""
         gradients = TermGradients(self.networks, self.terms, self.frozen, self.config.remat)
-        return term_gradients.look(gradients, self.config.share_every)
+        return term_gradients.look(gradients)
 
-    def looks(self) -> dict[int, bool]:
-        """Step (from 0) before which the terms' gradients are measured -> whether the report shows them."""
-        if not term_gradients.compared(self.terms):
-            return {}
-        weighing = range(0, self.steps, self.config.share_every) if any(term.share for term in self.terms) else ()
-        return dict.fromkeys(weighing, False) | dict.fromkeys(
-            term_gradients.looks(self.steps, self.config.gradient_report), True
-        )
+    def looks(self) -> frozenset[int]:
+        """The steps (from 0) before which the terms' gradients are measured for the report."""
+        count = self.config.gradient_report if term_gradients.compared(self.terms) else 0
+        return term_gradients.looks(self.steps, count)
 
     def eval_step(self) -> Callable[..., Any]:
         """The evaluation step of one device, for `devices.mapped`."""
         return step.eval_step(self.evaluated)
 
     def scheduled(self, step: int) -> dict[str, float]:
-        """The scheduled values at a step: `learning_rate/<group>`, and `weight/<term>` of terms without a share."""
+        """The scheduled values at a step: `learning_rate/<group>`, and `weight/<term>`."""
         groups = [*self.optimizers, *(head_of(n) for n in self.optimizers if head_of(n) in self.config.groups)]
         schedules = {name: group_settings(self.config, name)["schedule"] for name in groups}
         rates = {name: optimizers.learning_rate(schedule, self.steps)(step) for name, schedule in schedules.items()}
-        weights = {term.name: term.weight(jnp.int32(step)) for term in self.terms if not term.share}
+        weights = {term.name: term.weight(jnp.int32(step)) for term in self.terms}
         return {
             **{f"learning_rate/{name}": float(rate) for name, rate in rates.items()},
             **{f"weight/{name}": float(weight) for name, weight in weights.items()},

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int, PyTree, UInt32
+from jaxtyping import Array, Int, PyTree, UInt32
 from ml_collections import ConfigDict
 
 from jdnet_jax import losses
@@ -35,7 +35,6 @@ class TrainState:
         batch_stats: group -> running statistics of batch norm, float32.
         opt_state: group -> optimiser state; only groups that are trained.
         ema: the student's averaged `{"params", "batch_stats"}`; {} where the config has no average.
-        norms: term -> smoothed norm of its gradient into the student, see `term_gradients`; {} without shares.
     """
 
     step: Int[Array, ""]
@@ -44,7 +43,6 @@ class TrainState:
     batch_stats: dict[str, PyTree]
     opt_state: dict[str, PyTree]
     ema: dict[str, PyTree]
-    norms: dict[str, Float[Array, ""]] = dataclasses.field(default_factory=dict)
 
     def variables(self, name: str) -> dict[str, PyTree]:
         """Parameters and statistics of one network; the student's average where there is one."""
@@ -123,7 +121,6 @@ def create(
         # In one program: otherwise each of hundreds of arrays of zeros would be compiled separately.
         opt_state=networks.run_once(lambda p: {name: tx[name].init(p[name]) for name in tx}, params),
         ema=ema,
-        norms=losses.first_norms(terms),
     )
 
 

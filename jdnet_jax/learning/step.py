@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, PyTree
 
 from jdnet_jax import losses
 from jdnet_jax.config.routing import ENSEMBLE, STUDENT
-from jdnet_jax.learning import frozen_teachers, norms, term_gradients
+from jdnet_jax.learning import frozen_teachers, norms
 from jdnet_jax.learning import optimizers as optimizers_lib
 from jdnet_jax.learning.devices import DATA_AXIS, Batch, averaged
 from jdnet_jax.learning.forward import forward, step_key
@@ -69,22 +69,22 @@ def train_step(
     Returns:
         a function of (state, batch) to the next state and the metrics, averaged over the global batch:
         `loss/total`, `loss/<term>` unweighted, `accuracy/<network>`, for discriminators `accuracy/<term>`,
-        `grad_norm/<group>`, after the update `param_norm/<group>`, and of terms with a share `weight/<term>`; with
-        `skip_non_finite` also `skipped`, 1 where the update was left out and 0 elsewhere.
+        `grad_norm/<group>`, and after the update `param_norm/<group>`; with `skip_non_finite` also `skipped`, 1 where
+        the update was left out and 0 elsewhere.
     """
 
     trainable = {name: network for name, network in networks.items() if network.trainable}
     if frozen is None:
         frozen = FrozenTeachers({name: network for name, network in networks.items() if name not in trainable})
 
-    def gradients(state: TrainState, batch_stats, batch: Batch, key, weights):
+    def gradients(state: TrainState, batch_stats, batch: Batch, key):
         def loss(trained):
             params = {**state.params, **trained}
             outputs, updated = forward(trainable, params, batch_stats, batch, key, remat)
             outputs |= frozen(params, batch_stats, batch, step_key(state))
             of_batch = labels.of_batch(batch, outputs[STUDENT].logits.shape[-1])
             total, values, term_stats, figures = losses.evaluate(
-                terms, params, batch_stats, outputs, of_batch, state.step, weights
+                terms, params, batch_stats, outputs, of_batch, state.step
             )
             accuracy = {f"accuracy/{name}": _accuracy(out, batch) for name, out in outputs.items()}
             metrics = {f"loss/{name}": value for name, value in values.items()} | {"loss/total": total}
@@ -100,20 +100,19 @@ def train_step(
         key = step_key(state)
         accum = batch["image"].shape[0]
         first = {name: values[0] for name, values in batch.items()}
-        weights = term_gradients.weights(terms, state.norms, state.step)
         if accum == 1:
-            batch_stats, grads, metrics = gradients(state, state.batch_stats, first, key, weights)
+            batch_stats, grads, metrics = gradients(state, state.batch_stats, first, key)
         else:
 
             def micro(carry, part):
                 if lowering.on_cpu():  # one after the other, so that the memory of one serves the next
                     carry, part = lax.optimization_barrier((carry, part))
                 (batch_stats, grads, metrics), (examples, i) = carry, part
-                batch_stats, *new = gradients(state, batch_stats, examples, jax.random.fold_in(key, i), weights)
+                batch_stats, *new = gradients(state, batch_stats, examples, jax.random.fold_in(key, i))
                 grads, metrics = jax.tree.map(lambda a, b: a + b / accum, (grads, metrics), tuple(new))
                 return (batch_stats, grads, metrics), None
 
-            shapes = jax.eval_shape(gradients, state, state.batch_stats, first, key, weights)[1:]
+            shapes = jax.eval_shape(gradients, state, state.batch_stats, first, key)[1:]
             zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
             carry = (state.batch_stats, *zeros)
             # In a loop XLA's convolutions for CPUs are 20 to 40 times slower (jax 0.10), so there it is written out.
@@ -121,7 +120,6 @@ def train_step(
             (batch_stats, grads, metrics), _ = lax.scan(micro, carry, (dict(batch), jnp.arange(accum)), unroll=unroll)
 
         grads, metrics = averaged((grads, metrics))
-        metrics |= {f"weight/{name}": weight for name, weight in weights.items()}
         if lowering.on_cpu():
             # No update begins before the last gradient is known. Otherwise XLA for CPUs copies every parameter, since
             # it cannot know that the backward pass has read the old value when the update overwrites it.

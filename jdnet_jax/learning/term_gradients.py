@@ -1,9 +1,7 @@
-"""The gradient that each loss term sends to the student: its norm, its direction, and loss weights that follow it.
+"""The gradient that each loss term sends to the student, beside cross-entropy's: its norm and its direction.
 
 A coupling whose gradient is many times cross-entropy's dominates the labels, and one whose gradient is a hundredth of
-it has no effect, whatever its value. Both gradients change by orders of magnitude during a run. OURS: a term with a
-`share` has the weight with which the norm of its gradient is that share of cross-entropy's. (GradNorm, Chen et al.,
-ICML 2018, balances tasks by the norms of their gradients, too, through weights that are trained.)
+it has no effect, whatever its value. Both gradients change by orders of magnitude during a run.
 """
 
 from __future__ import annotations
@@ -13,7 +11,7 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, PyTree
 
 from jdnet_jax import losses
 from jdnet_jax.config.routing import STUDENT
@@ -23,13 +21,9 @@ from jdnet_jax.learning.frozen_teachers import FrozenTeachers
 from jdnet_jax.learning.networks import Network
 from jdnet_jax.learning.norms import inner, norm
 from jdnet_jax.learning.state import TrainState
-from jdnet_jax.losses.objective import REFERENCE
 from jdnet_jax.models import labels
 
-_KEPT = 0.8  # share of the norms before in the smoothed ones, at each measurement
-_LARGEST = 1e4  # weight at most: where a term is at its minimum its gradient vanishes
-
-Norms = Mapping[str, Float[Array, ""]]
+REFERENCE = f"ce_{STUDENT}"  # the term that the others are compared with
 
 
 @dataclass(frozen=True)
@@ -79,53 +73,35 @@ class TermGradients:
         return gradients
 
 
-def weights(terms: Sequence[losses.Term], norms: Norms, step: Int[Array, ""]) -> dict[str, Float[Array, ""]]:
-    """The weight of each term with a share in a step; 0 if its gradient is zero.
-
-    The share is of cross-entropy's gradient as it acts, with its weight, and follows the term's schedule.
-    """
-    shared = [term for term in terms if term.share]
-    if not shared:
-        return {}
-    [reference] = (term.weight(step) * norms[REFERENCE] for term in terms if term.name == REFERENCE)
-    return {
-        term.name: jnp.minimum(term.weight(step) * term.share * _ratio(reference, norms[term.name]), _LARGEST)
-        for term in shared
-    }
-
-
 def compared(terms: Sequence[losses.Term]) -> tuple[str, ...]:
     """Names of the terms that send the student a gradient, cross-entropy first; () where it is not one of several."""
     names = [term.name for term in terms if term.routing.get(STUDENT) and term.name != REFERENCE]
     return (REFERENCE, *names) if names and any(term.name == REFERENCE for term in terms) else ()
 
 
-def look(gradients: TermGradients, every: int) -> Callable[[TrainState, Batch], tuple[Norms, Norms]]:
+def look(gradients: TermGradients) -> Callable[[TrainState, Batch], dict[str, Float[Array, ""]]]:
     """The measurement for the report: a function of state and batch, for one device inside a mapped axis `data`.
 
     It measures the gradients that the terms of `compared` send to the student, over the first micro-batch, and returns
-    the norms for the state, which are smoothed and measured only in every `every`-th step, and figures: of each
-    term but cross-entropy `gradient_share/<term>`, the norm of its weighted gradient as a share of cross-entropy's, and
-    `gradient_cosine/<term>`, the cosine between the two, in [-1, 1].
+    of each term but cross-entropy `gradient_share/<term>`, the norm of its weighted gradient as a share of
+    cross-entropy's, and `gradient_cosine/<term>`, the cosine between the two, in [-1, 1].
 
     It is not a part of the train step because XLA for CPUs computes convolutions inside a condition 25 times slower
     (jax 0.10), so a step that measures only sometimes would always be slow.
     """
     terms, names = gradients.terms, compared(gradients.terms)
 
-    def measure(state: TrainState, batch: Batch) -> tuple[Norms, Norms]:
+    def measure(state: TrainState, batch: Batch) -> dict[str, Float[Array, ""]]:
         first = {name: values[0] for name, values in batch.items()}
         of_terms = gradients(state, first, names)
         norms = {name: norm(gradient) for name, gradient in of_terms.items()}
-        anew = state.step % every == 0
-        smoothed = {name: jnp.where(anew, _smoothed(old, norms[name]), old) for name, old in state.norms.items()}
-        in_use = {term.name: term.weight(state.step) for term in terms} | weights(terms, smoothed, state.step)
+        weights = {term.name: term.weight(state.step) for term in terms}
         figures: dict[str, Float[Array, ""]] = {}
         for name in names[1:]:
-            share = _ratio(in_use[name] * norms[name], in_use[REFERENCE] * norms[REFERENCE])
+            share = _ratio(weights[name] * norms[name], weights[REFERENCE] * norms[REFERENCE])
             cosine = _ratio(inner(of_terms[name], of_terms[REFERENCE]), norms[name] * norms[REFERENCE])
             figures |= {f"gradient_share/{name}": share, f"gradient_cosine/{name}": cosine}
-        return smoothed, figures
+        return figures
 
     return measure
 
@@ -134,12 +110,6 @@ def looks(steps: int, count: int) -> frozenset[int]:
     """The steps, counted from 0, before which the report measures: `count`, evenly spread from first to last."""
     count = min(count, steps)
     return frozenset(round(i * (steps - 1) / max(1, count - 1)) for i in range(count))
-
-
-def _smoothed(before: Float[Array, ""], now: Float[Array, ""]) -> Float[Array, ""]:
-    """The smoothed norms: the first measurement counts in full, one that is not finite is ignored."""
-    mean = jnp.where(before > 0, _KEPT * before + (1.0 - _KEPT) * now, now)
-    return jnp.where(jnp.isfinite(now), mean, before)
 
 
 def _ratio(a: Float[Array, ""], b: Float[Array, ""]) -> Float[Array, ""]:

@@ -14,11 +14,6 @@ alone: the shallow ones slow a small student down. The variants are
 - `logits`: an auxiliary head (global average pooling and a linear layer) on each stage of both networks: cross-entropy
   with the label for both, and KL from the teacher's head (fixed) to the student's; where the student may pull on the
   teacher also KL from the student's head (fixed) to the teacher's, as in `classification.Kl`.
-- `classifier`: the teacher's classifier on A(M^S), where M^S are the maps that the student's head averages and A is an
-  adapter as above: KL from the teacher's prediction to that. So the student's last features need to be the teacher's
-  only where the classifier looks. After SimKD (Chen et al., "Knowledge Distillation with the Reused Teacher
-  Classifier", CVPR 2022), whose student keeps projector and classifier, and matches features; ours is handed off with
-  its own head, and also learns by cross-entropy.
 """
 
 from __future__ import annotations
@@ -90,7 +85,7 @@ def attention_distance(
 
 
 DISTANCES = {"cosine": cosine_distance, "l2": l2_distance, "attention": attention_distance}
-VARIANTS = (*DISTANCES, "logits", "classifier")
+VARIANTS = (*DISTANCES, "logits")
 
 
 class Adapter(nn.Module):
@@ -126,7 +121,7 @@ class Mskd(nn.Module):
 
     Attributes:
         variant: one of `VARIANTS`.
-        stages: indices into both networks' `Outputs.stages`; -1 is the deepest of each. Not read by `classifier`.
+        stages: indices into both networks' `Outputs.stages`; -1 is the deepest of each.
         stage_weights: one for each stage, not negative; empty for 1 each.
         mutual: whether the teacher feels the KL of the variant `logits`; the others are symmetric, and routed.
         dtype: compute dtype of the adapters.
@@ -145,25 +140,11 @@ class Mskd(nn.Module):
     @nn.compact
     def __call__(self, student: Outputs, teacher: Outputs, labels: Labels, *, train: bool) -> Float[Array, ""]:
         """The value of the term; its unit depends on the variant."""
-        if self.variant == "classifier":
-            return self._through_classifier(student, teacher, train)
         weights = self.stage_weights or (1.0,) * len(self.stages)
         total = jnp.float32(0.0)
         for stage, weight in zip(self.stages, weights, strict=True):
             total = total + weight * self._distance(stage, student, teacher, labels, train)
         return total
-
-    def _through_classifier(self, student: Outputs, teacher: Outputs, train: bool) -> Float[Array, ""]:
-        assert student.maps is not None
-        assert teacher.maps is not None
-        assert teacher.kernel is not None
-        adapter = Adapter(teacher.maps.shape[-1], self.dtype, self.axis_name, name="last")
-        projected, features = (
-            maps.astype(jnp.float32).mean(axis=(1, 2)) for maps in (adapter(student.maps, train=train), teacher.maps)
-        )
-        # The classifier is linear: from the teacher's logits, which have its bias, to those of the projection.
-        logits = teacher.logits + (projected - features) @ teacher.kernel
-        return kl_divergence(teacher.logits, logits).mean()
 
     def _distance(
         self, stage: int, student: Outputs, teacher: Outputs, labels: Labels, train: bool

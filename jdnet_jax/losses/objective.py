@@ -26,8 +26,6 @@ from jdnet_jax.models.outputs import Outputs
 
 Variables = Mapping[str, Any]
 
-REFERENCE = f"ce_{STUDENT}"  # the term of whose gradient the others' shares are
-
 
 @dataclass(frozen=True)
 class Term:
@@ -39,9 +37,7 @@ class Term:
             state under its group and name, never in a network that is handed off.
         networks: whose outputs it reads, in the order of the module's arguments.
         routing: strength of the gradient that it sends to each of these networks and to the term's parameters.
-        weight: of the optimiser step; of a term with a share the part of the share that acts.
-        share: norm of its gradient into the student as a share of cross-entropy's, from which its weight follows; 0
-            for a weight that is fixed.
+        weight: of the optimiser step.
         alternates: whether the networks receive its gradient in odd steps only, and its parameters in even ones.
     """
 
@@ -51,7 +47,6 @@ class Term:
     routing: Mapping[str, float]
     weight: Callable[[Int[Array, ""]], Float[Array, ""]]
     alternates: bool = False
-    share: float = 0.0
 
     @property
     def group(self) -> str | None:
@@ -92,7 +87,7 @@ def build(
     """The terms of a resolved config.
 
     Args:
-        losses: the config's `losses`; entries of weight and share 0 are left out.
+        losses: the config's `losses`; entries of weight 0 are left out.
         trainable: every network's name -> whether it is trained; the first is `student`, the others are teachers.
         steps: length of the run, for the weight schedules.
         dtype: compute dtype of the terms' layers.
@@ -118,10 +113,7 @@ def build(
     for name, loss in losses.items():
         if not acts(loss):
             continue
-        share = loss["share"]
-        weight = weight_schedule(
-            1.0 if share else loss["weight"], loss["schedule"]["name"], loss["schedule"]["warmup"], steps
-        )
+        weight = weight_schedule(loss["weight"], loss["schedule"]["name"], loss["schedule"]["warmup"], steps)
         if name == "ce":
             learners = [n for n in trainable if strengths(name, loss["routing"], (n,), trainable)[n] != 0]
             groups: Sequence[tuple[str, ...]] = [(n,) for n in learners]
@@ -136,7 +128,7 @@ def build(
             mode = loss["options"].get("mode")
             if mode == "joint":
                 routing[STUDENT] = -routing[STUDENT]
-            terms.append(Term(f"{name}_{networks[-1]}", module, networks, routing, weight, mode == "alternate", share))
+            terms.append(Term(f"{name}_{networks[-1]}", module, networks, routing, weight, mode == "alternate"))
     return tuple(terms)
 
 
@@ -194,7 +186,6 @@ def evaluate(
     outputs: Mapping[str, Outputs],
     labels: Labels,
     step: Int[Array, ""],
-    weights: Mapping[str, Float[Array, ""]] | None = None,
 ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]], dict[str, Any], dict[str, Float[Array, ""]]]:
     """The weighted sum of all terms in training.
 
@@ -205,7 +196,6 @@ def evaluate(
         outputs: network name -> its forward pass over the batch.
         labels: class ids, or shares of the classes.
         step: the optimiser step, for the weights.
-        weights: of the terms that have a share.
 
     Returns:
         the total; each term's unweighted value by name; the terms' updated batch statistics, group -> name -> tree;
@@ -224,15 +214,8 @@ def evaluate(
             updated.setdefault(term.group, {})[term.name] = mutated.get("batch_stats", {})
         figures |= {f"{name}/{term.name}": figure for name, figure in mutated.get(FIGURES, {}).items()}
         values[term.name] = value
-        weight = term.weight(step) if not term.share else (weights or {})[term.name]
-        total = total + weight * value
+        total = total + term.weight(step) * value
     return total, values, updated, figures
-
-
-def first_norms(terms: Sequence[Term]) -> dict[str, Float[Array, ""]]:
-    """The smoothed norms before the first measurement, for cross-entropy and terms with a share; {} without shares."""
-    shared = [term.name for term in terms if term.share]
-    return {name: jnp.zeros(()) for name in (REFERENCE, *shared)} if shared else {}
 
 
 def init(

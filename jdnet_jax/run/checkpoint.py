@@ -195,8 +195,9 @@ class Checkpoints:
             return restored
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
             raise UserError(
-                f"checkpoint {self.directory / str(step)} cannot be restored ({_reason(error)}): "
-                "delete that folder to go on from an older one, or choose another --workdir"
+                f"checkpoint {self.directory / str(step)} cannot be restored ({_reason(error)}): go on with the "
+                "version of jdnet_jax that wrote it, delete that folder to go on from an older one, or choose another "
+                "--workdir"
             ) from error
 
     def notes(self, step: int) -> dict[str, Any]:
@@ -302,4 +303,4 @@ _REFUSALS = tuple(map(os.strerror, (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, err
 def _reason(error: BaseException) -> str:
     text = str(error).strip()
     refusal = next((known for known in _REFUSALS if known in text), None)
-    return refusal or (text.splitlines()[0][:300] if text else type(error).__name__)
+    return refusal or (text.splitlines()[0][:300].rstrip(":") if text else type(error).__name__)

@@ -52,6 +52,17 @@ def test_runs_of_before_a_key_was_there_are_compared():
     assert arms.unlike({"a": earlier, "b": plain(runs.config("jdnet", 0))}) == []
 
 
+def test_runs_with_a_key_that_is_removed_are_compared_where_it_changed_nothing():
+    earlier, later = plain(runs.config("jdnet", 0)), plain(runs.config("jdnet", 1))
+    earlier["share_every"] = 20
+    for entry in earlier["losses"].values():
+        entry["share"] = 0.0
+    assert arms.unlike({"a": earlier, "b": later}) == []
+    earlier["losses"]["mskd"]["share"] = 0.3
+    assert arms.unlike({"a": earlier, "b": later}) == ["b differs from a in config.losses.mskd.share"]
+    assert "mskd 1 (share 0.3)" in arms.described("jdnet", earlier)
+
+
 def test_no_runs_differ_in_nothing():
     assert arms.unlike({}) == results.unlike_runs([]) == []
 

@@ -230,20 +230,6 @@ def test_a_recipe_switches_off_the_terms_that_are_not_its_own_and_leaves_the_wei
     assert on == dict.fromkeys(("ce", "mskd", "ial", "kl"), 3.0)
 
 
-def test_a_share_takes_the_place_of_a_weight():
-    config = config_lib.default()
-    config.losses.kl.share, config.losses.mskd.weight, config.losses.mskd.share = 0.3, 0.0, 0.5
-    jdnet = recipes.apply_recipe(config.copy_and_resolve_references(), "jdnet")
-    check.check(jdnet)
-    assert (jdnet.losses.kl.weight, jdnet.losses.kl.share) == (0.0, 0.3)
-    without = recipes.apply_recipe(config.copy_and_resolve_references(), "jdnet-mskd")
-    check.check(without)
-    assert without.losses.mskd.weight == without.losses.mskd.share == 0
-    without.losses.mskd.share = 0.5
-    with pytest.raises(UserError, match=r"config.recipe is 'jdnet-mskd', but its teachers, weights"):
-        check.check(without)
-
-
 def test_the_text_of_the_table_names_every_recipe_once():
     lines = [line.split(maxsplit=1) for line in recipes.text().splitlines()]
     assert [name for name, _ in lines] == list(recipes.RECIPES)
@@ -277,24 +263,6 @@ def test_unknown_recipe():
         ({"ema_decay": 1.0}, "config.ema_decay is 1.0: it must be a number of at least 0 and below 1"),
         ({"augment__crop_scale": (0.9, 0.1)}, "config.augment.crop_scale is (0.9, 0.1): it must be (lowest, highest)"),
         ({"losses__ce__weight": -1.0}, "config.losses.ce.weight is -1.0: it must be a number of at least 0"),
-        ({"losses__mskd__share": -0.1}, "config.losses.mskd.share is -0.1: it must be a number of at least 0"),
-        (
-            {"losses__ce__share": 0.3},
-            "config.losses.ce.share is a share of cross-entropy's gradient, which this term is",
-        ),
-        (
-            {"losses__ial__share": 0.3, "losses__ial__routing": {"student": 0.0}},
-            "config.losses.ial.share is for a term that sends the student a gradient: set config.losses.ial.routing",
-        ),
-        (
-            {"losses__ial__share": 0.3, "losses__ce__weight": 0.0},
-            "config.losses.ial.share is a share of cross-entropy's gradient, and recipe jdnet has none",
-        ),
-        (
-            {"losses__ial__share": 0.3, "losses__ce__routing": {"student": 0.0}},
-            "config.losses.ial.share is a share of cross-entropy's gradient, and recipe jdnet has none",
-        ),
-        ({"share_every": 0}, "config.share_every is 0: it must be a"),
         ({"gradient_report": -1}, "config.gradient_report is -1: it must be a"),
         ({"losses__mskd__options__variant": "cos"}, "config.losses.mskd.options.variant: unknown value 'cos'"),
         ({"losses__mskd__options__stages": ()}, "config.losses.mskd.options.stages is (): it must be a tuple"),

@@ -119,52 +119,6 @@ def test_the_teacher_feels_the_divergence_of_the_heads_only_where_mutual(mutual)
     assert (max(np.abs(leaf).max() for leaf in jax.tree.leaves(extra)) > 1e-4) == mutual
 
 
-def _with_head(key, channels, classes=4):
-    maps, kernel, bias = (
-        jax.random.normal(k, shape)
-        for k, shape in zip(
-            jax.random.split(jax.random.key(key), 3),
-            [(2, 2, 2, channels), (channels, classes), (classes,)],
-            strict=True,
-        )
-    )
-    return Outputs(logits=maps.mean((1, 2)) @ kernel + bias, stages=(), maps=maps, kernel=kernel), bias
-
-
-def test_the_classifier_variant_is_the_teachers_classifier_on_the_projection():
-    (student, _), (teacher, bias) = _with_head(0, 3), _with_head(1, 5)
-    module, labels = mskd.Mskd("classifier"), jnp.array([0, 1])
-    variables = initialised(module, student, teacher, labels)
-    assert set(variables["params"]) == {"last"}
-
-    def value(variables, student, teacher):
-        return module.apply(variables, student, teacher, labels, train=True, mutable=["batch_stats"])[0]
-
-    projected, _ = mskd.Adapter(5).apply(
-        {group: tree["last"] for group, tree in variables.items()},
-        student.maps,
-        train=True,
-        mutable=["batch_stats"],
-    )
-    p, q = (jax.nn.softmax(logits) for logits in (teacher.logits, projected.mean((1, 2)) @ teacher.kernel + bias))
-    expected = np.mean(np.sum(p * np.log(p / q), axis=1))
-    assert expected > 0.01
-    np.testing.assert_allclose(value(variables, student, teacher), expected, rtol=1e-4)
-    of_variables, of_student = jax.jit(jax.grad(value, argnums=(0, 1)))(variables, student, teacher)
-    assert np.any(of_student.maps != 0)
-    assert np.any(of_variables["params"]["last"]["conv"]["kernel"] != 0)
-    assert np.all(of_student.logits == 0)
-    assert np.all(of_student.kernel == 0)  # the student's own head learns from the labels alone
-
-
-def test_a_projection_onto_the_teachers_features_leaves_nothing_to_learn():
-    (teacher, _), labels = _with_head(1, 5), jnp.array([0, 1])
-    module = mskd.Mskd("classifier")
-    variables = initialised(module, teacher, teacher, labels)
-    variables["params"]["last"]["conv"]["kernel"] = jnp.eye(5)[None, None] * jnp.sqrt(1 + 1e-5)  # batch norm's epsilon
-    np.testing.assert_allclose(module.apply(variables, teacher, teacher, labels, train=False), 0.0, atol=1e-5)
-
-
 def test_stages_are_summed_with_their_weights():
     student, teacher = _outputs(0, 4), _outputs(1, 4)
     labels = jnp.zeros(2, jnp.int32)

@@ -1,4 +1,5 @@
 import fcntl
+import json
 import subprocess
 import sys
 
@@ -46,6 +47,23 @@ def test_keys_that_are_free_to_change_are_kept_as_they_are_now(tmp_path):
     with pytest.raises(UserError, match="belongs to a run of another config, which differs in seed"):
         place.claim(config)
     assert Workdir(tmp_path / "not there" / "yet").held().__enter__() is None
+
+
+def test_keys_that_are_removed_change_nothing_where_they_were_off(tmp_path):
+    config = config_lib.default()
+    config.teachers["share"] = config.teachers.teacher
+    config.resolutions = {"share": 0}  # a teacher of that name is no such key
+    place = Workdir(tmp_path)
+    place.claim(config)
+    (place.checkpoints / "100").mkdir(parents=True)
+    before = json.loads(place.config.read_text())
+    before["share_every"], before["losses"]["mskd"]["share"] = 20, 0.0
+    place.config.write_text(json.dumps(before))
+    place.claim(config)
+    before["losses"]["mskd"]["share"] = 0.3
+    place.config.write_text(json.dumps(before))
+    with pytest.raises(UserError, match=r"belongs to a run of another config, which differs in losses.mskd.share"):
+        place.claim(config)
 
 
 def test_the_text_of_a_config_is_that_of_its_values():
