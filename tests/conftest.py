@@ -48,8 +48,8 @@ def pytest_pycollect_makemodule():
     modules would be compiled from their source in each process.
     """
     import scipy.stats  # noqa: F401
-    import tensorflow  # noqa: F401, ICN001
-    import tensorflow_datasets  # noqa: F401, ICN001
+    import tensorflow  # noqa: F401
+    import tensorflow_datasets  # noqa: F401
     from clu import metric_writers  # noqa: F401
 
 
