@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 def small_run(**changes):
     """A few steps on a few embedded pictures: every part of a run, in seconds."""
     config = tiny.config()
-    config.dataset.options = {"size": 32, "counts": (64, 24, 41)}
+    config.dataset.options = {"counts": (64, 24, 41)}
     config.crop_fraction = 1.0
     config.steps, config.eval_every, config.log_every = 6, 3, 2
     config.ema_decay, config.student.options = 0.9, {"width": 4, "drop_rate": 0.1}
@@ -48,9 +48,9 @@ def alone(**changes):
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _prepared_data(tmp_path_factory):
+def _prepared_data(small_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TFDS_DATA_DIR", str(tmp_path_factory.mktemp("tfds")))
+        patch.setenv("TFDS_DATA_DIR", small_data)
         yield
 
 
@@ -97,7 +97,7 @@ def test_no_temperature_is_fitted_on_photos_that_were_trained_on(tmp_path, capsy
 def test_a_run_that_gets_no_better_on_val_ends_early_also_where_it_was_killed(tmp_path, capsys):
     """With a learning rate of 0 and no running statistics that move val stays where it is."""
     changes = {"steps": 40, "eval_every": 2, "log_every": 3, "patience": 2, "select": "last", "ema_decay": 0.0}
-    changes |= {"schedule__learning_rate": 0.0, "dataset__options": {"size": 32, "counts": (64, 100, 41)}}
+    changes |= {"schedule__learning_rate": 0.0, "dataset__options": {"size": 32, "counts": (16, 100, 12)}}
 
     def config():
         made = alone(**changes)
