@@ -1,6 +1,6 @@
 """The notebooks, executed by the cells that a person runs, at the size that `SMALL` stands for.
 
-That of `jdnet_food101_tpu` is `commands.SMALL`, and each loop has one pass: `meal` has one teacher, `rvernet` one view.
+That of `jdnet_food101_tpu` is `commands.SMALL`, `meal` has two teachers and one student, `rvernet` one view.
 """
 
 import ast
