@@ -4,7 +4,6 @@ import pytest
 from jax.extend import core as jax_core
 
 from jdnet_jax import models
-from jdnet_jax.config import recipes
 from jdnet_jax.learning import devices
 from jdnet_jax.models import rematerialization
 from tests import tiny_recipe
@@ -89,8 +88,8 @@ def test_a_step_that_computes_blocks_again_is_the_same_step():
 
 
 def scratch(batch_size, **changes):
-    """Bytes of scratch memory of the compiled step of one device, for the student alone."""
-    recipe = tiny_recipe.Recipe(recipes.apply_recipe(tiny_recipe.config(batch_size=batch_size, **changes), "ce"))
+    """Bytes of scratch memory of the compiled step of one device."""
+    recipe = tiny_recipe.Recipe(tiny_recipe.config(batch_size=batch_size, **changes))
     parts = tiny_recipe.cut(tiny_recipe.batch(batch_size), 1, recipe.config.grad_accum)
     compiled = tiny_recipe.mapped(recipe.step(), 1).lower(recipe.state, parts).compile()
     return compiled.memory_analysis().temp_size_in_bytes
