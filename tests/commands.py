@@ -42,10 +42,10 @@ def command(name, *args, fresh=False, **env):
     )
 
 
-def interrupted(words, number, module, *args, **env):
+def interrupted(words, number, module, *args, fresh=True, **env):
     """What `python -m <module>` prints if it gets a signal at the line with these words, and then ends as told."""
     with subprocess.Popen(
-        [sys.executable, "-m", module, *args],
+        [*_python(fresh), "-m", module, *args],
         cwd=ROOT,
         env=environment(**env),
         stdout=subprocess.PIPE,

@@ -41,6 +41,18 @@ _MAPS = Path("/proc/self/maps")  # on Linux
 SHARED_DATA = Path(__file__).resolve().parent.parent.parent / "shared" / "data"
 
 
+def pytest_pycollect_makemodule():
+    """Imports TensorFlow and the like before a module of tests does.
+
+    jaxtyping's import hook gives another name to the bytecode of all that a checked module imports, so that these 3,000
+    modules would be compiled from their source in each process.
+    """
+    import scipy.stats  # noqa: F401
+    import tensorflow  # noqa: F401
+    import tensorflow_datasets  # noqa: F401
+    from clu import metric_writers  # noqa: F401
+
+
 def pytest_collection_modifyitems(items):
     """Modules with slow tests come first, so that workers that take a module each end at about the same time."""
     slow = collections.Counter(item.path for item in items if item.get_closest_marker("slow"))
@@ -69,9 +81,14 @@ def _forget_compiled_steps():
     Modules share hundreds of small ones, so they are forgotten where there are many, and not after each module.
     """
     yield
-    gc.collect()
-    if not _MAPS.exists() or _MAPS.read_bytes().count(b"\n") > 16_000:
-        jax.clear_caches()
+    if _many_maps():
+        gc.collect()  # a second's work in a process that has run for long
+        if _many_maps():
+            jax.clear_caches()
+
+
+def _many_maps() -> bool:
+    return not _MAPS.exists() or _MAPS.read_bytes().count(b"\n") > 16_000
 
 
 def _promoting(function):

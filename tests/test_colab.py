@@ -1,13 +1,12 @@
 """The notebooks, executed by the cells that a person runs, at the size that `SMALL` stands for.
 
-That of `jdnet_food101_tpu` is `commands.SMALL`, and `meal` has networks of two sizes: less is compiled.
+That of `jdnet_food101_tpu` is `commands.SMALL`, `meal` has two teachers and one student, `rvernet` one view.
 """
 
 import ast
 import itertools
 import os
 import re
-import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +21,6 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((ROOT / "colab").glob("*.ipynb"))
 HARDWARE = {"jdnet_food101_tpu": ("TPU", "V5E1"), "jdnet_your_photos": ("GPU", "T4")}  # CPUs alone for the others
 HOME = "OWNER/jdnet_jax"  # the repository on GitHub: a placeholder until it has one
-
-FROM_NOTHING = "jdnet_your_photos"  # whose commands are not forked, see `tests.forked`
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -99,15 +96,9 @@ def test_a_notebook_runs_from_its_first_cell_to_its_last(path, tmp_path, small_d
     nbformat.write(notebook, tmp_path / "small.ipynb")
     for folder in ("colab", "configs"):
         (tmp_path / folder).symlink_to(ROOT / folder)
-    # A shell's `python` is this one, as on Colab.
-    paths = [str(Path(sys.executable).parent), os.environ["PATH"]]
-    if path.stem != FROM_NOTHING:
-        python = tmp_path / "bin" / "python"
-        python.parent.mkdir()
-        fork = f'if [ "$1" = -m ]; then exec {shlex.join(forked.python())} "$@"; fi'
-        python.write_text(f'#!/bin/sh\n{fork}\nexec {sys.executable} "$@"\n')
-        python.chmod(0o755)
-        paths.insert(0, str(python.parent))
+    # A shell's `python` is this one, as on Colab, but forked.
+    python = forked.script(tmp_path / "bin" / "python")
+    paths = [str(python.parent), str(Path(sys.executable).parent), os.environ["PATH"]]
     result = subprocess.run(
         [sys.executable, "-m", "jupyter", "execute", "--timeout=600", "--output=executed.ipynb", "small.ipynb"],
         cwd=tmp_path,

@@ -78,5 +78,4 @@ def test_a_run_outside_of_the_checkout(installed, tmp_path, small_data):
     assert result.returncode == 0, result.stderr
     assert "jdnet export --from=mine --format=tflite --output=student.tflite" in result.stdout
     assert (tmp_path / "mine" / "command.txt").read_text().startswith("jdnet train --config=demo ")
-    shown = run(installed, "jdnet", "evaluate", "--model=mine", cwd=tmp_path, TFDS_DATA_DIR=small_data)
-    assert shown.returncode == 0, shown.stderr
+    assert (tmp_path / "mine" / "student" / "model.json").is_file()

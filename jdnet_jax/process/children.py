@@ -9,7 +9,7 @@ import signal
 import threading
 from typing import Any
 
-_VARIABLE = "JDNET_JAX_PARENT_PIPE"
+VARIABLE = "JDNET_JAX_PARENT_PIPE"
 
 
 def ending_with_this() -> dict[str, Any]:
@@ -19,12 +19,12 @@ def ending_with_this() -> dict[str, Any]:
     this process is gone, even by SIGKILL, and the child then ends as after SIGTERM.
     """
     read = _pipe()[0]
-    return {"pass_fds": (read,), "env": {**os.environ, _VARIABLE: str(read)}}
+    return {"pass_fds": (read,), "env": {**os.environ, VARIABLE: str(read)}}
 
 
 def end_with_parent() -> None:
     """Ends this process by SIGTERM once its parent is gone, if it was started with `ending_with_this`."""
-    inherited = os.environ.pop(_VARIABLE, "")
+    inherited = os.environ.pop(VARIABLE, "")
     if inherited.isdecimal():
         with contextlib.suppress(OSError):  # one who set the variable by hand
             os.set_inheritable(int(inherited), False)

@@ -12,6 +12,7 @@ from jdnet_jax.config import recipes
 from jdnet_jax.files import array_file
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.run.workdir import Workdir
+from tests import forked
 from tests.commands import command, interrupted, last_line
 from tests.compare import runs
 from tests.data.test_image_folder import make_classes
@@ -113,11 +114,12 @@ SMALL = (
 def test_the_command_goes_on_where_it_was_ended(tmp_path):
     photos, work = make_classes(tmp_path / "photos", a=6, b=6), tmp_path / "run"
     arguments = ("--config=image_folder:ce", f"--config.dataset.data_dir={photos}", *SMALL, "--folds=2")
-    environment = {"TFDS_DATA_DIR": str(tmp_path / "tfds")}
-    interrupted("fold-1: started", signal.SIGTERM, "jdnet_jax.main", *arguments, f"--workdir={work}", **environment)
+    environment = {"TFDS_DATA_DIR": str(tmp_path / "tfds"), forked.CHILDREN: str(forked.script(tmp_path / "python"))}
+    arguments += (f"--workdir={work}",)
+    interrupted("fold-1: started", signal.SIGTERM, "jdnet_jax.main", *arguments, fresh=False, **environment)
     before = (work / "fold-0" / "summary.json").read_bytes()
     assert json.loads((work / "folds.json").read_text())["missing"][0].startswith("fold-1 (")
-    result = command("main", *arguments, f"--workdir={work}", **environment)
+    result = command("main", *arguments, **environment)
     assert result.returncode == 0, result.stderr
     assert "1 of 2 runs are finished already" in result.stderr
     assert (work / "fold-0" / "summary.json").read_bytes() == before

@@ -9,6 +9,7 @@ right order: a start from nothing does (`commands.command(..., fresh=True)`).
 import atexit
 import functools
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -18,13 +19,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CLIENT = Path(__file__).with_name("client.py")
+CHILDREN = "JDNET_TESTS_PYTHON"  # names the `python` that a command starts commands with, see `script`
 
 
 def python() -> list[str]:
-    """The first arguments of a command that is forked: `[*python(), "-m", MODULE, ...]`."""
+    """The first arguments of a command that is forked: `[*python(), "-m", MODULE, ...]`, or with "-c" and code."""
     if not hasattr(os, "pidfd_open"):  # not on Linux
         return [sys.executable]
     return [sys.executable, "-I", "-S", str(CLIENT), _address()]
+
+
+def script(path: Path) -> Path:
+    """Writes a `python` that forks such commands, for shells, and as CHILDREN for the commands of a command."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fork = f'case "$1" in -m|-c) exec {shlex.join(python())} "$@";; esac'
+    path.write_text(f'#!/bin/sh\n{fork}\nexec {shlex.quote(sys.executable)} "$@"\n')
+    path.chmod(0o755)
+    return path
 
 
 @functools.cache

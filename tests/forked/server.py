@@ -6,6 +6,7 @@ python -m tests.forked.server LISTENING_SOCKET
 import contextlib
 import gc
 import json
+import multiprocessing
 import os
 import runpy
 import select
@@ -14,6 +15,9 @@ import socket
 import sys
 import warnings
 from typing import TextIO
+
+from jdnet_jax.process import children
+from tests import forked
 
 _CONFIG_OF_JAX = "JAX_"
 
@@ -32,8 +36,8 @@ def import_libraries() -> bool:
     return len(os.listdir("/proc/self/task")) == 1
 
 
-def next_command(listener: socket.socket) -> str:
-    """The module of a command; returns in a process that is forked for it, and nowhere else."""
+def next_command(listener: socket.socket) -> tuple[str, str]:
+    """("-m", module) or ("-c", code); returns in a process that is forked for it, and nowhere else."""
     while True:
         ready, _, _ = select.select([listener, sys.stdin], [], [])
         _reap()
@@ -76,7 +80,7 @@ def _reap() -> None:
             pass
 
 
-def _become(request: dict, outputs: list[int]) -> str:
+def _become(request: dict, outputs: list[int]) -> tuple[str, str]:
     """Makes this process what the client is."""
     import jax
 
@@ -94,14 +98,20 @@ def _become(request: dict, outputs: list[int]) -> str:
     os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=0"  # else it starts itself anew (`huge_pages`), as a server
     os.chdir(request["folder"])
     sys.path[0] = request["folder"]
-    option, module, *arguments = request["arguments"]
-    assert option == "-m"
-    sys.argv = [module, *arguments]
-    return module
+    os.environ.pop(children.VARIABLE, None)  # a pipe that is not passed on: what is forked ends with its client
+    multiprocessing.set_executable(sys.executable)
+    sys.executable = os.environ.get(forked.CHILDREN, sys.executable)
+    option, what, *arguments = request["arguments"]
+    assert option in ("-m", "-c")
+    sys.argv = ["-c" if option == "-c" else what, *arguments]
+    return option, what
 
 
 if __name__ == "__main__":
     if not import_libraries():
         sys.exit("the libraries have threads, with which a process is not forked well: commands start from nothing")
-    command = next_command(socket.socket(fileno=int(sys.argv[1])))
-    runpy.run_module(command, run_name="__main__", alter_sys=True)
+    option, what = next_command(socket.socket(fileno=int(sys.argv[1])))
+    if option == "-m":
+        runpy.run_module(what, run_name="__main__", alter_sys=True)
+    else:
+        exec(what, {"__name__": "__main__"})

@@ -3,6 +3,7 @@ import numpy as np
 import pytest
 from jax.sharding import Mesh, PartitionSpec
 
+from jdnet_jax.config import recipes
 from jdnet_jax.learning.devices import DATA_AXIS
 from tests import tiny_recipe as tiny
 
@@ -23,9 +24,10 @@ def by_shard_map(step):
 
 @pytest.mark.slow
 def test_the_train_step_under_shard_map_has_the_bits_of_the_pmapped_one():
+    """Of the student alone: the terms of two networks are sums of each device's photos, as its own is."""
     config = tiny.config(sync_batch_norm=True, ema_decay=0.9, grad_accum=2)
     config.student.options.drop_rate = 0.5
-    recipe = tiny.Recipe(config)
+    recipe = tiny.Recipe(recipes.apply_recipe(config, "ce"))
     states = []
     for train in (tiny.mapped(recipe.step(), COUNT), by_shard_map(recipe.step())):
         state = recipe.state

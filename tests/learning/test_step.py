@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jdnet_jax import losses
-from jdnet_jax.config import keys
+from jdnet_jax.config import keys, recipes
 from jdnet_jax.learning import assembly, devices, initial_weights, networks, optimizers, step
 from jdnet_jax.losses.routing import route
 from tests import tiny_recipe as tiny
@@ -59,10 +59,13 @@ def test_the_state_is_the_same_on_every_device(sync):
 
 @pytest.mark.slow
 def test_accumulation_dropout_and_the_average_do_not_depend_on_the_number_of_devices():
-    """On eight devices the batches go through `devices.rows` and `devices.split`, as in a run."""
+    """On eight devices the batches go through `devices.rows` and `devices.split`, as in a run.
+
+    Of the student alone: the couplings are in `test_eight_devices_and_one_agree_for_twenty_steps`.
+    """
     config = tiny.config(sync_batch_norm=True, grad_accum=2, ema_decay=0.9, batch_size=32)
     config.student.options.drop_rate = 0.5
-    recipe = tiny.Recipe(config)
+    recipe = tiny.Recipe(recipes.apply_recipe(config, "ce"))
     ends, losses_of = [], []
     for count in (1, 8):
         train = tiny.mapped(recipe.step(), count)
