@@ -18,6 +18,7 @@ from jdnet_jax.export import comparison, formats, inference_function, pictures, 
 from jdnet_jax.export.comparison import Comparison
 from jdnet_jax.export.pictures import Pictures
 from jdnet_jax.export.placement import placed
+from jdnet_jax.figures import intervals
 from jdnet_jax.files.size_on_disk import size_on_disk
 from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.handoff.model_card import ModelCard
@@ -83,11 +84,13 @@ class Report:
             )
         lines = [
             written,
-            f"on {compared.source}: the same class as the student on {compared.agreement:.2%}, "
-            f"largest difference of a probability {compared.largest_difference:.2g}",
+            f"on {compared.source}: the same class as the student on "
+            f"{intervals.share(compared.agreement, compared.count)}, largest difference of a probability "
+            f"{compared.largest_difference:.2g}",
         ]
         if compared.top1 is not None:
-            lines.append(f"top-1 there: student {compared.top1[0]:.2%}, file {compared.top1[1]:.2%}")
+            student, file = (intervals.share(top1, compared.count, of=False) for top1 in compared.top1)
+            lines.append(f"top-1 there: student {student}, file {file}")
         return "\n".join(lines)
 
 

@@ -11,6 +11,7 @@ from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.data.synthetic_meals import CLASS_NAMES
 from jdnet_jax.export import exporter
 from jdnet_jax.export.exporter import Request, export
+from jdnet_jax.figures import intervals
 from jdnet_jax.handoff import model_card
 from jdnet_jax.inference.open import open_model
 from jdnet_jax.inference.runner import Prediction
@@ -117,7 +118,8 @@ def test_a_run_is_calibrated_and_compared_on_its_own_dataset(workdir, small_data
     report = export(request)
     assert report.comparison.source == "24 photos of synthetic_meals, val"
     assert report.comparison.top1 is not None
-    assert "top-1 there: student" in str(report)
+    student, file = (intervals.share(top1, 24, of=False) for top1 in report.comparison.top1)
+    assert f"top-1 there: student {student}, file {file}" in str(report)
     card = model_card.read(tmp_path / "student.tflite.model.json")
     assert card.export["calibration"] == "64 photos of synthetic_meals, train"
 
