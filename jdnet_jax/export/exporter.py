@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference.flax_runner import FlaxRunner
 from jdnet_jax.inference.open import open_model, open_student
+from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
 from jdnet_jax.run.workdir import Workdir
@@ -91,6 +93,12 @@ class Report:
         if compared.top1 is not None:
             student, file = (intervals.share(top1, compared.count, of=False) for top1 in compared.top1)
             lines.append(f"top-1 there: student {student}, file {file}")
+        few = compared.count < intervals.ENOUGH_PHOTOS
+        if few and compared.largest_difference > comparison.MAX_DIFFERENCE:  # no rounding of a sum does that
+            lines.append(
+                f"{compared.count} photos are few to judge by: test the file on others, with "
+                f"{command_line.shown('evaluate')} --model={shlex.quote(str(self.output))} --photos=FOLDER"
+            )
         return "\n".join(lines)
 
 
