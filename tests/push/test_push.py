@@ -101,7 +101,7 @@ def test_what_was_sent(hub, pushed):
     }
     for words in (
         'jdnet_jax.load("hf-hub:ann/my-food")',
-        "| test | 75 % of 40 (60 to 86) | 100.00 % | 0.700 |",
+        "| test | 75 % of 40 (60 to 86) | 100 % (91 to 100) | 0.700 |",
         "meals/1.0.0",
         "halves",
         "temperature 1.000",
