@@ -44,7 +44,7 @@ def text(
     """
     name = repository.partition("/")[2]
     parts = [
-        f"---\n{_metadata(name, card, licence)}\n---\n\n# {_escaped(name)}",
+        f"---\n{_metadata(name, card, licence, distilled=len(starts or {}) > 1)}\n---\n\n# {_escaped(name)}",
         f"A network that tells {len(card.classes)} classes of photos apart ({_escaped(card.model)}, "
         f"{_parameters(card)}, {card.image_size} x {card.image_size} pixels), trained with "
         f"{_escaped(str(card.trained.get('with', 'jdnet_jax')))}.",
@@ -64,7 +64,7 @@ def text(
     return "\n\n".join(parts) + "\n"
 
 
-def _metadata(name: str, card: ModelCard, licence: str) -> str:
+def _metadata(name: str, card: ModelCard, licence: str, *, distilled: bool) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     dataset = str(card.trained.get("dataset", "photos"))
@@ -86,7 +86,7 @@ def _metadata(name: str, card: ModelCard, licence: str) -> str:
         license=licence or None,
         library_name="jdnet_jax",
         pipeline_tag="image-classification",
-        tags=["jax", "flax", "food", "knowledge-distillation"],
+        tags=["jax", "flax", "food", *(["knowledge-distillation"] if distilled else [])],
         model_name=name if results else None,
         eval_results=results or None,
     )
