@@ -3,11 +3,22 @@
 import json
 import shutil
 import sys
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
 
+from jdnet_jax.data import Dataset
+from jdnet_jax.figures.classification import Result
+from jdnet_jax.learning.assembly import Assembly
+from jdnet_jax.learning.evaluation import Evaluation
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import Progress
 from jdnet_jax.run import metrics, wandb_writer
+from jdnet_jax.run.non_finite import NonFinitePolicy
+from jdnet_jax.run.recorder import Recorder
+from jdnet_jax.run.workdir import Workdir
+from tests import tiny_recipe
 
 
 def test_without_a_project_nothing_is_asked(monkeypatch):
@@ -105,7 +116,7 @@ class Failing:
     """A stand-in for the package that fails at one of its calls."""
 
     def __init__(self, fails_at):
-        self._fails_at, self.called = fails_at, []
+        self._fails_at, self.called, self.concluded = fails_at, [], {}
         self.offline = False
         self.Settings = type("Settings", (), {"model_fields": {}, "__init__": lambda self, **_: None})
 
@@ -127,7 +138,7 @@ class Failing:
     @property
     def summary(self):
         self._call("summary")
-        return {}
+        return self.concluded
 
     def finish(self):
         self._call("finish")
@@ -157,3 +168,15 @@ def test_what_fails_there_does_not_end_the_training(tmp_path, monkeypatch, capsy
     said = capsys.readouterr().err
     assert said.count("warning: ") == 1
     assert f"Weights & Biases fails (the service is gone at {fails_at}): it gets no more figures" in said
+
+
+def test_a_run_concludes_with_its_test(tmp_path, monkeypatch):
+    package = Failing("nothing")
+    monkeypatch.setitem(sys.modules, "wandb", package)
+    parts = [Mock(spec=kind) for kind in (Dataset, Assembly, Progress, Evaluation, NonFinitePolicy)]
+    for project, count in (("", 0), ("food", 4)):
+        recorder = Recorder(tiny_recipe.config(wandb=project), *parts, None)
+        with recorder.open(Workdir(tmp_path), is_writer=True):
+            recorder.conclude({"student": Result(np.array([[3, 1], [0, 4]]), top5_count=8, loss=0.5)})
+        assert len(package.concluded) == count
+    assert (package.concluded["test/student/top1"], package.concluded["test/student/loss"]) == (7 / 8, 0.5)
