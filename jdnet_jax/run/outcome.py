@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from jdnet_jax.handoff.digest import sha256
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.learning.networks import Network
 from jdnet_jax.models.multiply_adds import multiply_adds
-from jdnet_jax.run import evaluation_file, mistakes_file
+from jdnet_jax.run import evaluation_file, metrics, mistakes_file
 from jdnet_jax.run.workdir import Workdir
 
 
@@ -178,6 +178,7 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
     if together := summary.get("ensemble"):
         size = f"{together['params'] / 1e6:.2f} M parameters (the mean of {' + '.join(together['teachers'])})"
         lines.append(f"{_accuracy(ENSEMBLE, together['test'])}   {size}")
+    lines += _beside_the_probe(metrics.read(place.metrics), summary["student"]["val"])
     if early := summary.get("ended_early"):
         lines.append(f"  {early['why']}")
     if calibrated := summary["student"].get("calibration"):  # a run that an earlier version finished has none
@@ -210,3 +211,16 @@ def _accuracy(name: str, scores: Mapping[str, Any]) -> str:
     """A network's figures on one split, with the intervals of few photos."""
     top1, top5 = (intervals.share(scores[key], scores["count"], of=key == "top1") for key in ("top1", "top5"))
     return f"  {name:<10} {top1}   top-5 {top5}   macro-F1 {scores['macro_f1']:.3f}"
+
+
+def _beside_the_probe(logged: Sequence[Mapping[str, Any]], val: Mapping[str, Any]) -> list[str]:
+    """The student on val beside the linear classifier that was fitted before training, where there was one."""
+    before = next((line["val/probe/top1"] for line in logged if line.get("val/probe/top1") is not None), None)
+    if before is None:
+        return []
+    probe, student = (intervals.share(top1, val["count"]) for top1 in (before, val["top1"]))
+    better = val["top1"] > before
+    return [
+        f"  on val the student has {student}, and a linear classifier had {probe} before training"
+        + ("" if better else ": it is no worse, and the recipe probe gives it in a minute")
+    ]

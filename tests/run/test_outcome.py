@@ -1,4 +1,7 @@
+import json
 import shlex
+
+import pytest
 
 from jdnet_jax.learning import networks
 from jdnet_jax.run import outcome
@@ -90,3 +93,21 @@ def test_the_ensemble_costs_what_its_teachers_cost_together(tmp_path):
         line for line in lines if line.startswith("  ensemble   75 % of 40 (60 to 86)   top-5 50 % (35 to 65)   ")
     )
     assert line.endswith("   3.00 M parameters (the mean of a + b)")
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        (0.5, ["(60 to 86), and a linear classifier had 50 % of 40 (35 to 65) before training"]),
+        (0.75, [": it is no worse, and the recipe probe gives it in a minute"]),
+        (None, []),
+    ],
+)
+def test_the_student_beside_the_probe(tmp_path, before, told):
+    lines = [{"step": 0, "val/student/top1": 0.1}, {"step": 9, "val/student/top1": 0.75}]
+    if before is not None:
+        lines[0]["val/probe/top1"] = before
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    said = [line for line in outcome.conclusion(SUMMARY, tmp_path).splitlines() if "linear classifier" in line]
+    assert len(said) == len(told)
+    assert all(line.endswith(end) for line, end in zip(said, told, strict=True))
