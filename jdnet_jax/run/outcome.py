@@ -222,5 +222,5 @@ def _beside_the_probe(logged: Sequence[Mapping[str, Any]], val: Mapping[str, Any
     better = val["top1"] > before
     return [
         f"  on val the student has {student}, and a linear classifier had {probe} before training"
-        + ("" if better else ": it is no worse, and the recipe probe gives it in a minute")
+        + ("" if better else ": it was no worse, and the recipe probe gives it without training")
     ]

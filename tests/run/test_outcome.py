@@ -99,7 +99,7 @@ def test_the_ensemble_costs_what_its_teachers_cost_together(tmp_path):
     ("before", "told"),
     [
         (0.5, ["(60 to 86), and a linear classifier had 50 % of 40 (35 to 65) before training"]),
-        (0.75, [": it is no worse, and the recipe probe gives it in a minute"]),
+        (0.75, [": it was no worse, and the recipe probe gives it without training"]),
         (None, []),
     ],
 )
