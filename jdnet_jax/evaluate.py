@@ -212,8 +212,8 @@ def _table(card: ModelCard, labelled: LabelledPhotos, conditions: Mapping[str, C
         "",
         f"{_MODEL.value}: {card.model}, {card.file_format} {card.dtype}, {card.image_size} px",
         f"on {split}{labelled.source}",
-        f"  top-1 {intervals.share(summary['top1'], summary['count'])}   top-5 {summary['top5']:.2%}   "
-        f"macro-F1 {summary['macro_f1']:.4f}   ({summary['count']} photos)",
+        f"  top-1 {intervals.share(summary['top1'], summary['count'])}   "
+        f"top-5 {intervals.share(summary['top5'], summary['count'], of=False)}   macro-F1 {summary['macro_f1']:.4f}",
         f"  expected calibration error {summary['ece']:.4f}   negative log-likelihood {summary['nll']:.4f}   "
         f"(temperature {card.temperature:.3f})",
     ]

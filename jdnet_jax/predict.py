@@ -89,7 +89,7 @@ def main(argv: list[str]) -> int:
         sure = runner.card.is_sure(top[0][1])
         unsure += sure is False
         _print(photo, top, sure, destination)
-        answers = (str(part) for answer in top for part in answer)
+        answers = (part for name, probability in top for part in (name, f"{probability:.6f}"))
         rows.append([printable(photo.path), "", _SURE[sure], *answers])
     if table is not None:
         atomic.write_text(table, _as_csv(rows, min(_TOP.value, len(runner.card.classes))))

@@ -75,8 +75,9 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
         if command:
             together.by_the_first(lambda: atomic.write_text(place.command, command + "\n"))
         run = _Run(config, place, dataset)
-        run.train(interruption)
-        return run.finish()
+        with run.recorder.open(place, is_writer=run.is_writer) as writer:
+            run.train(writer, interruption)
+            return run.finish()
 
 
 class _Run:
@@ -128,18 +129,17 @@ class _Run:
         if self.early.ignored:
             self.progress.say(self.early.ignored)
 
-    def train(self, interruption: Interruption) -> None:
+    def train(self, writer: metrics.RunWriter, interruption: Interruption) -> None:
         """Runs the remaining steps, with logging, evaluation and checkpoints at their periods."""
-        with self.recorder.open(self.place, is_writer=self.is_writer) as writer:
-            while True:
-                try:
-                    self._train(writer, interruption)
-                    with self.progress.alive("saving"):
-                        self.checkpoints.wait()
-                    interruption.unsaved = False
-                    break
-                except NonFiniteError as error:
-                    self._roll_back(error, writer)
+        while True:
+            try:
+                self._train(writer, interruption)
+                with self.progress.alive("saving"):
+                    self.checkpoints.wait()
+                interruption.unsaved = False
+                break
+            except NonFiniteError as error:
+                self._roll_back(error, writer)
 
     def _train(self, writer: metrics.RunWriter, interruption: Interruption) -> None:
         first = int(self.state.step)
@@ -237,6 +237,7 @@ class _Run:
             summary["ended_early"] = {"step": reached, "why": self.early.words(reached, self.steps)}
         if self.imbalance is not None:
             summary["imbalance"] = self.imbalance._asdict()
+        self.recorder.conclude(tested.results["test"])
         if self.is_writer:
             outcome.write(self.config, self.dataset, self.parts.evaluated[STUDENT], tested, summary, self.place)
             page.write(self.place)

@@ -95,8 +95,7 @@ def test_image_folder_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
     config.losses.mskd.options.stages = (0, 1, 2)
     summary = train.train_and_evaluate(config, tmp_path / "run")
     assert [summary["student"][role]["count"] for role in ("val", "test")] == [3, 6]  # of few photos more are tested on
-    assert "test, which the folder lacks, is 20 % of each class of train" in summary["protocol"]
-    assert "val, which the folder lacks, is 10 % of each class of train" in summary["protocol"]
+    assert "val is 10 % of each class and test is 20 % of each class" in summary["protocol"]
     model = json.loads((tmp_path / "run" / "student" / "model.json").read_text(encoding="utf-8"))
     assert model["classes"] == ["crème brûlée", "pear", "寿司"]
     assert train.train_and_evaluate(config, tmp_path / "run") == summary  # the same command, on the same photos

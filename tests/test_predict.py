@@ -74,8 +74,8 @@ def test_a_table_for_spreadsheets(place, tmp_path):
         first, second = csv.DictReader(file)
     (best, next_best) = json.loads(result.stdout.splitlines()[0])["top"]
     assert (first["photo"], first["problem"]) == (str(names[0]), "")
-    assert (first["class_1"], float(first["probability_1"])) == (best["class"], best["probability"])
-    assert (first["class_2"], float(first["probability_2"])) == (next_best["class"], next_best["probability"])
+    assert (first["class_1"], first["probability_1"]) == (best["class"], f"{best['probability']:.6f}")
+    assert (first["class_2"], first["probability_2"]) == (next_best["class"], f"{next_best['probability']:.6f}")
     assert second == dict.fromkeys(first, "") | {"photo": str(names[1]), "problem": "truncated or not an image"}
 
 

@@ -159,7 +159,7 @@ def sizes(heights_and_widths: list[tuple[int, int]]) -> str:
     by_area = sorted(heights_and_widths, key=lambda size: size[0] * size[1])
     low, high = (f"{width} x {height}" for height, width in (by_area[0], by_area[-1]))
     middle = int(np.median([min(size) for size in by_area]))
-    return f"sizes: {low} to {high} pixels; the shorter side of half of them has {middle:,} or more"
+    return f"sizes: {low} to {high} pixels; half of the photos have {middle:,} or more on their shorter side"
 
 
 def exactness(photos: int) -> str:

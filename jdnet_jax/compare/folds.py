@@ -157,8 +157,8 @@ def markdown(figures: dict[str, Any], folds: int, missing: Sequence[str] = ()) -
     lines += [
         "",
         f"Each photo was tested on once, by a student that had not seen it; {folds} trainings. In brackets the 95 % "
-        f"interval (Wilson). The students had {min(top1):.1%} to {max(top1):.1%}. A class with one photo is never "
-        "tested. All of this holds for photos like these: test with photos from another day, too.",
+        f"interval (Wilson). The students had {100 * min(top1):.3g} to {100 * max(top1):.3g} %. A class with one photo "
+        "is never tested. All of this holds for photos like these: test with photos from another day, too.",
         *(f"- missing: {line}" for line in missing),
     ]
     return "\n".join(lines) + "\n"

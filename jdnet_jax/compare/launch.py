@@ -14,6 +14,7 @@ from pathlib import Path
 
 from jdnet_jax.compare import recipes
 from jdnet_jax.compare.plan import Run
+from jdnet_jax.figures import intervals
 from jdnet_jax.files import atomic
 from jdnet_jax.process import children
 from jdnet_jax.process.interruption import EXIT_STATUS
@@ -131,7 +132,9 @@ class Launcher:
             summary = run.place.finished() if status == 0 else None
             if summary is not None:
                 finished.add(run.name)
-                self._say(f"{self._title[run.name]}: test top-1 {summary['student']['test']['top1']:.2%}, after {took}")
+                test = summary["student"]["test"]
+                top1 = intervals.share(test["top1"], test["count"])
+                self._say(f"{self._title[run.name]}: test top-1 {top1}, after {took}")
             elif status == EXIT_STATUS:
                 self.failed[run.name] = "interrupted"
                 self._say(f"{self._title[run.name]}: interrupted after {took}; the same command continues it")

@@ -202,13 +202,14 @@ def how_divided(listing: Listing, divided: Divided, config: ImageFolderConfig) -
     if present:
         yield f"{' and '.join(present)} as the folder has {'them' if len(present) > 1 else 'it'}"
     division = config.division
+    made = []
     for split, fraction in (("val", division.val_fraction), ("test", division.test_fraction)):
         if split == "test" and division.folds:
-            part = f"part {division.fold + 1} of {division.folds} of the photos"
-            yield f"test is {part}, by a hash of the paths, seed {division.seed}"
+            made.append(f"test is part {division.fold + 1} of {division.folds} of the photos")
         elif split not in listing.photos:
-            share = f"{100 * fraction:g} % of each class of train"
-            yield f"{split}, which the folder lacks, is {share}, by a hash of the paths, seed {division.seed}"
+            made.append(f"{split} is {100 * fraction:g} % of each class{' of train' if present else ''}")
+    if made:
+        yield f"{' and '.join(made)}, by a hash of the paths (seed {division.seed})"
     numbers = Counter(photo.class_name for photo in divided["train"])
     single = [name for name in listing.class_names if numbers[name] == 1]
     if single:

@@ -88,7 +88,8 @@ def _exported(source: Path) -> Iterator[Path]:
         output = Path(folder) / "student.tflite"
         exporter.export(exporter.Request(source, "tflite", "none", output, outputs="probabilities+activation"))
         say(
-            f"to skip this next time: {command_line.shown('export')} --from={shlex.quote(str(source))} "
-            "--outputs=probabilities+activation --output=student.tflite"
+            f"to skip this conversion next time: {command_line.shown('export')} --from={shlex.quote(str(source))} "
+            f"--outputs=probabilities+activation --output=student.tflite, then {command_line.shown('demo')} "
+            "--model=student.tflite"
         )
         yield output

@@ -51,7 +51,8 @@ def main(argv: list[str]) -> int:
         _check_app()
     if _APP.value == "web":
         # A separate process: the page's command exports by itself what it shows.
-        page = [sys.executable, "-m", "jdnet_jax.demo", f"--model={_FROM.value}", f"--export={_OUTPUT.value}"]
+        demo = ["jdnet_jax", "demo"] if command_line.started_as_jdnet else ["jdnet_jax.demo"]  # for what it says
+        page = [sys.executable, "-m", *demo, f"--model={_FROM.value}", f"--export={_OUTPUT.value}"]
         return subprocess.run(page, check=False).returncode
     formats.check(_FORMAT.value, _QUANTIZE.value, _OUTPUTS.value)
     command_line.log_warnings_only()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,13 @@ from jdnet_jax.export import comparison, formats, inference_function, pictures, 
 from jdnet_jax.export.comparison import Comparison
 from jdnet_jax.export.pictures import Pictures
 from jdnet_jax.export.placement import placed
+from jdnet_jax.figures import intervals
 from jdnet_jax.files.size_on_disk import size_on_disk
 from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.inference.flax_runner import FlaxRunner
 from jdnet_jax.inference.open import open_model, open_student
+from jdnet_jax.process import command_line
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.progress import say
 from jdnet_jax.run.workdir import Workdir
@@ -83,11 +86,19 @@ class Report:
             )
         lines = [
             written,
-            f"on {compared.source}: the same class as the student on {compared.agreement:.2%}, "
-            f"largest difference of a probability {compared.largest_difference:.2g}",
+            f"on {compared.source}: the same class as the student on "
+            f"{intervals.share(compared.agreement, compared.count)}, largest difference of a probability "
+            f"{compared.largest_difference:.2g}",
         ]
         if compared.top1 is not None:
-            lines.append(f"top-1 there: student {compared.top1[0]:.2%}, file {compared.top1[1]:.2%}")
+            student, file = (intervals.share(top1, compared.count, of=False) for top1 in compared.top1)
+            lines.append(f"top-1 there: student {student}, file {file}")
+        few = compared.count < intervals.ENOUGH_PHOTOS
+        if few and compared.largest_difference > comparison.MAX_DIFFERENCE:  # no rounding of a sum does that
+            lines.append(
+                f"{compared.count} photos are few to judge by: test the file on others, with "
+                f"{command_line.shown('evaluate')} --model={shlex.quote(str(self.output))} --photos=FOLDER"
+            )
         return "\n".join(lines)
 
 

@@ -40,12 +40,14 @@ def wilson(hits: int, count: int) -> Interval:
     return Interval(*map(float, stats.binomtest(hits, count).proportion_ci(LEVEL, method="wilson")))
 
 
-def share(value: float, count: int, *, always: bool = False) -> str:
+def share(value: float, count: int, *, always: bool = False, of: bool = True) -> str:
     """A share of photos in words, with its Wilson interval where they are fewer than MANY_PHOTOS, or always.
 
     Args:
         value: hits / count, in [0, 1].
         count: at least 1.
+        always: with its interval also where they are many.
+        of: says how many they are.
 
     >>> share(1.0, 16)
     '100 % of 16 (81 to 100)'
@@ -53,9 +55,12 @@ def share(value: float, count: int, *, always: bool = False) -> str:
     '81.85 % of 2,485'
     >>> share(0.8185, 2485, always=True)
     '81.85 % of 2,485 (80 to 83)'
+    >>> share(0.5, 40, of=False)
+    '50 % (35 to 65)'
     """
     many = count >= MANY_PHOTOS
-    text = f"{100 * value:.2f} % of {count:,}" if many else f"{100 * value:.3g} % of {count}"
+    text = f"{100 * value:.2f} %" if many else f"{100 * value:.3g} %"
+    text += f" of {count:,}" if of else ""
     if many and not always:
         return text
     low, high = wilson(round(value * count), count)

@@ -89,6 +89,10 @@ class Student:
         """
         self._runner, self._name = runner, name
 
+    def __repr__(self) -> str:
+        card = self.card
+        return f"<Student {self._name}: {card.model}, {len(card.classes)} classes, {card.image_size} px>"
+
     @property
     def card(self) -> ModelCard:
         """The model card: network, classes, image size, how it was trained, its accuracy."""

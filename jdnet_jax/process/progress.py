@@ -116,15 +116,17 @@ class Progress:
         return steps * self._batch_size / seconds
 
     def line(self, step: int, metrics: Mapping[str, float], rate: float | None) -> None:
-        """Prints `step 120/600 (20 %)  loss 1.234  student 54.3 %  teacher 61.0 %  92 images/s  ETA 1:32`."""
+        """Prints `step 120/600 (20%)  loss 1.234  on train: student 54.3%  teacher 61.0%  92 images/s  ETA 1:32`."""
         parts = [f"step {step}/{self._total} ({step / self._total:.0%})", f"loss {metrics['loss/total']:.3f}"]
-        parts += [
+        accuracies = [
             f"{name.removeprefix('accuracy/')} {value:.1%}"
             for name, value in metrics.items()
             if name.startswith("accuracy/")
         ]
+        if accuracies:
+            parts.append(f"on train: {'  '.join(accuracies)}")
         if rate is not None:
-            parts.append(f"{rate:.0f} images/s")
+            parts.append(f"{rate:.{0 if rate >= 10 else 1}f} images/s")
         if self._steps:
             parts.append(self._eta(step, self._seconds / self._steps))
         self.say("  ".join(parts))

@@ -43,7 +43,8 @@ def main(argv: list[str]) -> int:
 
     from jdnet_jax.push import upload
 
-    token = "" if _OUTPUT.value else upload.token()  # before anything takes time
+    upload.check_package()  # before anything takes time
+    token = "" if _OUTPUT.value else upload.token()
     command_line.log_warnings_only()
     command_line.set_up_libraries()
 

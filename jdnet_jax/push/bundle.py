@@ -12,7 +12,6 @@ from jdnet_jax.export import exporter, formats
 from jdnet_jax.files import atomic, checksums
 from jdnet_jax.handoff import model_card, sums
 from jdnet_jax.inference.safetensors_runner import WEIGHTS
-from jdnet_jax.process.errors import UserError
 from jdnet_jax.push import model_page
 from jdnet_jax.run.workdir import Workdir
 
@@ -31,6 +30,7 @@ def write(repository: str, source: Path, folder: Path, file_formats: Sequence[st
 
     Raises:
         UserError: it is no hand-off, or a format cannot be had.
+        ImportError: `huggingface_hub` is not installed.
     """
     weights = folder / WEIGHTS
     exporter.export(exporter.Request(source, "safetensors", "none", weights))
@@ -45,11 +45,7 @@ def write(repository: str, source: Path, folder: Path, file_formats: Sequence[st
         files.append(file.name)
     card = model_card.read(folder / model_card.FILE_NAME)
     summary, starts = _of_run(source, card)
-    try:
-        page = model_page.text(repository, card, summary, starts, files, licence)
-    except ImportError as error:
-        raise UserError("pushing needs the package huggingface_hub: pip install 'jdnet-jax[hub]'") from error
-    atomic.write_text(folder / PAGE, page)
+    atomic.write_text(folder / PAGE, model_page.text(repository, card, summary, starts, files, licence))
 
 
 def _of_run(

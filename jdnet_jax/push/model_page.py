@@ -44,7 +44,7 @@ def text(
     """
     name = repository.partition("/")[2]
     parts = [
-        f"---\n{_metadata(name, card, licence)}\n---\n\n# {_escaped(name)}",
+        f"---\n{_metadata(name, card, licence, distilled=len(starts or {}) > 1)}\n---\n\n# {_escaped(name)}",
         f"A network that tells {len(card.classes)} classes of photos apart ({_escaped(card.model)}, "
         f"{_parameters(card)}, {card.image_size} x {card.image_size} pixels), trained with "
         f"{_escaped(str(card.trained.get('with', 'jdnet_jax')))}.",
@@ -64,7 +64,7 @@ def text(
     return "\n\n".join(parts) + "\n"
 
 
-def _metadata(name: str, card: ModelCard, licence: str) -> str:
+def _metadata(name: str, card: ModelCard, licence: str, *, distilled: bool) -> str:
     from huggingface_hub import EvalResult, ModelCardData
 
     dataset = str(card.trained.get("dataset", "photos"))
@@ -86,7 +86,7 @@ def _metadata(name: str, card: ModelCard, licence: str) -> str:
         license=licence or None,
         library_name="jdnet_jax",
         pipeline_tag="image-classification",
-        tags=["jax", "flax", "food", "knowledge-distillation"],
+        tags=["jax", "flax", "food", *(["knowledge-distillation"] if distilled else [])],
         model_name=name if results else None,
         eval_results=results or None,
     )
@@ -129,8 +129,8 @@ def _data(card: ModelCard) -> str:
 
 def _accuracy(card: ModelCard) -> str:
     rows = [
-        f"| {role} | {intervals.share(figures['top1'], figures['count'], always=True)} | {100 * figures['top5']:.2f} % "
-        f"| {figures['macro_f1']:.3f} |"
+        f"| {role} | {intervals.share(figures['top1'], figures['count'], always=True)} "
+        f"| {intervals.share(figures['top5'], figures['count'], always=True, of=False)} | {figures['macro_f1']:.3f} |"
         for role in ("test", "val")
         if {"top1", "top5", "macro_f1", "count"} <= (figures := card.accuracy.get(role, {})).keys()
     ]
@@ -142,8 +142,8 @@ def _accuracy(card: ModelCard) -> str:
             "|---|---|---|---|",
             *rows,
             "",
-            "In brackets the 95 % interval (Wilson): the range that other photos of the same kind could give. The step "
-            "was chosen, and the temperature fitted, on val; test was used once, at the end.",
+            "In brackets the 95 % interval (Wilson): the range that other photos of the same kind could give. Only "
+            "val served for choices, such as those of the step and the temperature; test was used once, at the end.",
         ]
     )
 
@@ -154,10 +154,8 @@ def _calibration(card: ModelCard, summary: Mapping[str, Any] | None) -> str:
     if not summary or not figures:
         return f"{told}."
     origin = calibration.origin(figures, summary["student"]["val"]["count"])
-    return (
-        f"{told}; it was {origin}. Expected calibration error on test: "
-        f"{figures['test']['ece_after']:.3f} ({figures['test']['ece_before']:.3f} at temperature 1)."
-    )
+    at_1 = f" ({figures['test']['ece_before']:.3f} at temperature 1)" if figures["temperature"] != 1 else ""
+    return f"{told}; it was {origin}. Expected calibration error on test: {figures['test']['ece_after']:.3f}{at_1}."
 
 
 def _untested(card: ModelCard) -> str:

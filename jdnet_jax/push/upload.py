@@ -14,6 +14,18 @@ from jdnet_jax.process.progress import Progress
 _OURS = ["student*", "*.model.json", "*SHA256SUMS"]
 
 
+def check_package() -> None:
+    """Checks early that the package is there that writes the page and sends the files.
+
+    Raises:
+        UserError: it is not.
+    """
+    try:
+        import huggingface_hub  # noqa: F401
+    except ImportError as error:
+        raise UserError("pushing needs the package huggingface_hub: pip install 'jdnet-jax[hub]'") from error
+
+
 def token() -> str:
     """The token from HF_TOKEN; files are not searched for one.
 

@@ -45,7 +45,8 @@ def section(run: RunRecord) -> Markup:
 
 def _row(name: str, entry: Mapping[str, Any]) -> list[object]:
     test = entry["test"]
-    figures = [_top1(test), test["top5"], f"{test['macro_f1']:.3f}", _top1(entry["val"])]
+    top5 = intervals.share(test["top5"], test["count"], of=False)
+    figures = [_top1(test), top5, f"{test['macro_f1']:.3f}", _top1(entry["val"])]
     adds = entry.get("multiply_adds")  # a run that an earlier version finished has none
     return [name, entry["model"], *figures, f"{entry['params'] / 1e6:.2f} M", f"{adds / 1e6:.0f} M" if adds else "–"]
 

@@ -21,15 +21,16 @@ def section(run: RunRecord) -> Markup:
     if not run.evaluation or run.summary is None:
         return html.section(name, title, html.paragraph("The temperature is fitted when the run is finished."))
     calibrated = run.summary["student"]["calibration"]
+    errors = calibrated["test"]
     hits = run.evaluation["test/prediction"] == run.evaluation["test/label"]
     drawn = [_line("temperature 1", run.evaluation["test/confidence"], hits, 1)]
+    described = (
+        f"Reliability of the student on test. Expected calibration error {errors['ece_before']:.4f} at temperature 1"
+    )
     if calibrated["temperature"] != 1.0:
         drawn.append(_line(f"temperature {calibrated['temperature']:.2f}", run.evaluation["test/calibrated"], hits, 0))
-    described = (
-        "Reliability of the student on test. Expected calibration error "
-        f"{calibrated['test']['ece_before']:.4f} at temperature 1, {calibrated['test']['ece_after']:.4f} at "
-        f"{calibrated['temperature']:.3f}."
-    )
+        described += f", {errors['ece_after']:.4f} at {calibrated['temperature']:.3f}"
+    described += "."
     whole = (0.0, 1.0)
     drawing = chart.lines(
         drawn,

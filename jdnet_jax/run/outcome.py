@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from jdnet_jax.handoff.digest import sha256
 from jdnet_jax.handoff.model_card import ModelCard
 from jdnet_jax.learning.networks import Network
 from jdnet_jax.models.multiply_adds import multiply_adds
-from jdnet_jax.run import evaluation_file, mistakes_file
+from jdnet_jax.run import evaluation_file, metrics, mistakes_file
 from jdnet_jax.run.workdir import Workdir
 
 
@@ -173,25 +173,20 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
     bracket = "; in brackets the 95 % interval" if photos < intervals.MANY_PHOTOS else ""
     lines = ["", f"test top-1 on {photos:,} images ({summary['recipe']}, {summary['dataset']}){bracket}:"]
     for name, entry in {STUDENT: summary["student"], **summary["teachers"]}.items():
-        test = entry["test"]
-        lines.append(
-            f"  {name:<10} {intervals.share(test['top1'], photos)}   top-5 {test['top5']:.2%}   "
-            f"macro-F1 {test['macro_f1']:.3f}   {entry['params'] / 1e6:.2f} M parameters ({entry['model']})"
-        )
+        size = f"{entry['params'] / 1e6:.2f} M parameters ({entry['model']})"
+        lines.append(f"{_accuracy(name, entry['test'])}   {size}")
     if together := summary.get("ensemble"):
-        test = together["test"]
-        lines.append(
-            f"  {ENSEMBLE:<10} {intervals.share(test['top1'], photos)}   top-5 {test['top5']:.2%}   "
-            f"macro-F1 {test['macro_f1']:.3f}   {together['params'] / 1e6:.2f} M parameters "
-            f"(the mean of {' + '.join(together['teachers'])})"
-        )
+        size = f"{together['params'] / 1e6:.2f} M parameters (the mean of {' + '.join(together['teachers'])})"
+        lines.append(f"{_accuracy(ENSEMBLE, together['test'])}   {size}")
+    lines += _beside_the_probe(metrics.read(place.metrics), summary["student"]["val"])
     if early := summary.get("ended_early"):
         lines.append(f"  {early['why']}")
     if calibrated := summary["student"].get("calibration"):  # a run that an earlier version finished has none
+        at_1 = f" ({calibrated['test']['ece_before']:.3f} at 1)" if calibrated["temperature"] != 1 else ""
         lines.append(
             f"  the student's probabilities at temperature {calibrated['temperature']:.2f}, "
             f"{calibration.origin(calibrated, summary['student']['val']['count'])}: calibration error "
-            f"{calibrated['test']['ece_after']:.3f} on test ({calibrated['test']['ece_before']:.3f} at 1)"
+            f"{calibrated['test']['ece_after']:.3f} on test{at_1}"
         )
     if turned_away := summary["student"].get("not_sure"):
         spent = f"; on test {rejection.cost(turned_away['test'])}" if turned_away["below"] else ""
@@ -210,3 +205,22 @@ def conclusion(summary: Mapping[str, Any], workdir: str | Path) -> str:
         "  checkpoints/    the whole state at the last steps and at the best on val",
     ]
     return "\n".join(lines)
+
+
+def _accuracy(name: str, scores: Mapping[str, Any]) -> str:
+    """A network's figures on one split, with the intervals of few photos."""
+    top1, top5 = (intervals.share(scores[key], scores["count"], of=key == "top1") for key in ("top1", "top5"))
+    return f"  {name:<10} {top1}   top-5 {top5}   macro-F1 {scores['macro_f1']:.3f}"
+
+
+def _beside_the_probe(logged: Sequence[Mapping[str, Any]], val: Mapping[str, Any]) -> list[str]:
+    """The student on val beside the linear classifier that was fitted before training, where there was one."""
+    before = next((line["val/probe/top1"] for line in logged if line.get("val/probe/top1") is not None), None)
+    if before is None:
+        return []
+    probe, student = (intervals.share(top1, val["count"]) for top1 in (before, val["top1"]))
+    better = val["top1"] > before
+    return [
+        f"  on val the student has {student}, and a linear classifier had {probe} before training"
+        + ("" if better else ": it was no worse, and the recipe probe gives it without training")
+    ]

@@ -12,6 +12,8 @@ from ml_collections import ConfigDict
 
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.data import Dataset
+from jdnet_jax.figures import intervals
+from jdnet_jax.figures.classification import Result
 from jdnet_jax.learning import probe
 from jdnet_jax.learning.assembly import Assembly
 from jdnet_jax.learning.evaluation import Evaluation
@@ -50,13 +52,14 @@ class Recorder:
         self._config, self._dataset, self._parts = config, dataset, parts
         self._progress, self._evaluation = progress, evaluation
         self._non_finite, self._snapshots = non_finite, snapshots
+        self._wandb: wandb_writer.WandbWriter | None = None
 
     def open(self, place: Workdir, *, is_writer: bool) -> metrics.RunWriter:
         """The writer of the run's figures, a context manager."""
-        others = []
         if self._config.wandb and is_writer:
             before = metrics.read(place.metrics)
-            others.append(wandb_writer.WandbWriter(self._config.wandb, place.path, plain(self._config), before))
+            self._wandb = wandb_writer.WandbWriter(self._config.wandb, place.path, plain(self._config), before)
+        others = [] if self._wandb is None else [self._wandb]
         return metrics.RunWriter(place.metrics, place.tensorboard, is_writer=is_writer, others=others)
 
     def log(self, writer: metrics.RunWriter, number: int, window: Sequence[Mapping[str, Array | Any]]) -> None:
@@ -72,17 +75,19 @@ class Recorder:
         """Evaluates the networks on val and returns the student's top-1; the frozen ones at step 0 only."""
         began = time.monotonic()
         results = self._evaluation.results(state, "val", frozen=number == 0)
-        accuracies = "  ".join(f"{name} {result.top1:.1%}" for name, result in results.items())
-        count = next(iter(results.values())).count
-        self._progress.say(
-            f"val at step {number}: {accuracies}  ({count} images in {duration(time.monotonic() - began)})"
-        )
+        accuracies = "  ".join(f"{name} {intervals.share(each.top1, each.count)}" for name, each in results.items())
+        self._progress.say(f"val at step {number}: {accuracies}  ({duration(time.monotonic() - began)})")
         writer.write_scalars(number, metrics.of_results("val", results))
         writer.flush()
         if self._snapshots is not None:
             with self._progress.alive("drawing activation maps"):
                 self._snapshots.take(number, {name: state.variables(name) for name in self._parts.networks})
         return results[STUDENT].top1
+
+    def conclude(self, results: Mapping[str, Result]) -> None:
+        """Sends the test results where they belong to no line: to Weights & Biases; `summary.json` has them as well."""
+        if self._wandb is not None:
+            self._wandb.conclude(metrics.of_results("test", results))
 
     def probe(self, writer: metrics.RunWriter, state: TrainState) -> None:
         """Fits and reports the linear probe of the untrained student, if the config asks for it."""

@@ -93,6 +93,16 @@ class WandbWriter(JsonLinesWriter):
                 self._log({"step": self._step, **self._values})
         self._step, self._values = None, {}
 
+    def conclude(self, figures: Mapping[str, float]) -> None:
+        """Puts figures into the run's summary there: those of its test, which belong to no line.
+
+        Args:
+            figures: by name, such as `test/student/top1`.
+        """
+        with self._training_goes_on():
+            if self._run is not None:
+                self._run.summary.update(dict(figures))
+
     def close(self) -> None:
         """Sends the pending line and ends the run there."""
         self.flush()

@@ -43,7 +43,7 @@ def test_counts_are_those_of_the_split_that_training_makes(photos):
     assert lines[2].split() == ["plum", "1", "1", "1"]  # the smallest first
     assert lines[5].split() == ["all", "25", "4", "4"]
     assert "smallest class: plum, with 1 photo to train on" in lines
-    assert "sizes: 32 x 24 to 32 x 24 pixels; the shorter side of half of them has 24 or more" in lines
+    assert "sizes: 32 x 24 to 32 x 24 pixels; half of the photos have 24 or more on their shorter side" in lines
     assert any(
         line.startswith("few for a test: train with --folds=5, which tests on each photo once") for line in lines
     )

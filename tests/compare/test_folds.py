@@ -59,7 +59,7 @@ def test_the_table_by_hand(tmp_path):
     )
     assert lines[2].startswith("| 0 | 8 | 87.5 % of 8 (53 to 98) | ")
     assert lines[4].startswith("| all | 12 | 75 % of 12 (47 to 91) | 0.748 | 100 % of 12 (76 to 100) | ")
-    assert "The students had 50.0% to 87.5%." in lines[6]
+    assert "The students had 50 to 87.5 %." in lines[6]
     assert lines[7] == "- missing: fold-2 (not begun)"
 
 

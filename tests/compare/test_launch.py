@@ -66,7 +66,7 @@ def test_a_failure_ends_those_that_need_it_and_no_others(tmp_path):
     assert started.failed == {"teacher": "status 2: error: no luck", "kd": "needs teacher"}
     assert planned[2].place.finished() is not None
     assert not (tmp_path / "kd" / "started").exists()
-    assert any(line.startswith("run 3 of 3, ce: test top-1 50.00%") for line in said)
+    assert any(line.startswith("run 3 of 3, ce: test top-1 50 % of 2 (9 to 91), after ") for line in said)
     assert "run 1 of 3, teacher: failed with status 2: error: no luck" in said
 
 

@@ -90,10 +90,8 @@ class TestOneFolder:
         dataset = prepare(folder, val_fraction=0.2, test_fraction=0.3, split_seed=5)
         assert labels(dataset, "val") == {"apple": 4, "pear": 2, "plum": 1}
         assert labels(dataset, "test") == {"apple": 6, "pear": 3, "plum": 1}
-        assert (
-            "val, which the folder lacks, is 20 % of each class of train, by a hash of the paths, seed 5"
-            in dataset.protocol
-        )
+        said = "val is 20 % of each class and test is 30 % of each class, by a hash of the paths (seed 5)"
+        assert said in dataset.protocol
         other = prepare(folder, val_fraction=0.2, test_fraction=0.3, split_seed=6)
         assert paths(other, "test") != paths(dataset, "test")
 
@@ -101,7 +99,7 @@ class TestOneFolder:
         protocol = prepare(folder).protocol
         assert "train 25 (train), val 4 (val), test 4 (test); 3 classes; " in protocol
         assert (
-            "test, which the folder lacks, is 10 % of each class of train, by a hash of the paths, seed 0" in protocol
+            "; val is 10 % of each class and test is 10 % of each class, by a hash of the paths (seed 0); " in protocol
         )
         assert "0 unreadable photos skipped; 0 photos rewritten" in protocol
         assert "0 pairs of nearly the same photo in two splits" in protocol
@@ -140,7 +138,7 @@ class TestDividedAlready:
         assert {path.split("/")[0] for path in paths(dataset, given)} == {given}
         assert {path.split("/")[0] for path in paths(dataset, made)} == {"train"}
         assert labels(dataset, made) == {"apple": 2, "pear": 1}
-        expected = f"{given} as the folder has it; {made}, which the folder lacks, is 10 % of each class of train"
+        expected = f"{given} as the folder has it; {made} is 10 % of each class of train, by a hash of the paths"
         assert expected in dataset.protocol
 
     def test_train_alone(self, root):
@@ -202,7 +200,7 @@ def test_a_share_of_0_is_by_the_number_of_photos(root):
     make_classes(root, apple=20, pear=20)
     dataset = prepare(root, val_fraction=0.0, test_fraction=0.0)
     assert dataset.sizes == {"train": 28, "val": 4, "test": 8}
-    assert "test, which the folder lacks, is 20 % of each class of train" in dataset.protocol
+    assert "val is 10 % of each class and test is 20 % of each class, by a hash" in dataset.protocol
 
 
 class TestDivide:

@@ -1,6 +1,7 @@
 """The whole way from a hand-off to a file, in one process."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from jdnet_jax import handoff
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.data.synthetic_meals import CLASS_NAMES
 from jdnet_jax.export import exporter
+from jdnet_jax.export.comparison import Comparison
 from jdnet_jax.export.exporter import Request, export
+from jdnet_jax.figures import intervals
 from jdnet_jax.handoff import model_card
 from jdnet_jax.inference.open import open_model
 from jdnet_jax.inference.runner import Prediction
@@ -117,9 +120,23 @@ def test_a_run_is_calibrated_and_compared_on_its_own_dataset(workdir, small_data
     report = export(request)
     assert report.comparison.source == "24 photos of synthetic_meals, val"
     assert report.comparison.top1 is not None
-    assert "top-1 there: student" in str(report)
+    student, file = (intervals.share(top1, 24, of=False) for top1 in report.comparison.top1)
+    assert f"top-1 there: student {student}, file {file}" in str(report)
     card = model_card.read(tmp_path / "student.tflite.model.json")
     assert card.export["calibration"] == "64 photos of synthetic_meals, train"
+
+
+def test_a_file_judged_on_few_photos_is_to_be_tested_on_others():
+    said = str(exporter.Report(Path("my student.tflite"), 10, Comparison("16 photos", 16, 15 / 16, 0.38, (0.875, 1.0))))
+    assert said.splitlines()[1:] == [
+        "on 16 photos: the same class as the student on 93.8 % of 16 (72 to 99), largest difference of a probability "
+        "0.38",
+        "top-1 there: student 87.5 % (64 to 97), file 100 % (81 to 100)",
+        "16 photos are few to judge by: test the file on others, with python -m jdnet_jax.evaluate "
+        "--model='my student.tflite' --photos=FOLDER",
+    ]
+    alike, many = (Comparison("photos", count, 1.0, off, None) for count, off in ((16, 1e-6), (100, 0.38)))
+    assert not any("few" in str(exporter.Report(Path("s.tflite"), 10, compared)) for compared in (alike, many))
 
 
 def test_nothing_is_left_of_a_file_that_loses_too_much(source, tmp_path, monkeypatch):

@@ -30,6 +30,7 @@ def test_the_examples_of_the_module(student, photo):
 
 def test_a_file_and_its_pixels_get_one_answer(student, photo):
     opened = jdnet_jax.load(student)
+    assert repr(opened) == f"<Student {student}: resnet_tiny, 7 classes, 32 px>"
     pixels = np.asarray(Image.open(photo))
     one, other = opened.predict([photo, pixels])
     np.testing.assert_array_equal(one.probabilities, other.probabilities)

@@ -23,8 +23,11 @@ def test_line_has_place_loss_accuracies_speed_and_eta(monkeypatch):
     rate = bar.rate(11)
     assert rate == pytest.approx(10 * 8 / 2)
     bar.line(11, {"loss/total": 1.25, "accuracy/student": 0.5, "accuracy/teacher": 0.625}, rate)
+    bar.line(12, {"loss/total": 1.0}, 0.6)
     # 29 steps at 0.2 s.
-    assert out.getvalue() == "step 11/40 (28%)  loss 1.250  student 50.0%  teacher 62.5%  40 images/s  ETA 0:06\n"
+    told, slow = out.getvalue().splitlines()
+    assert told == "step 11/40 (28%)  loss 1.250  on train: student 50.0%  teacher 62.5%  40 images/s  ETA 0:06"
+    assert slow == "step 12/40 (30%)  loss 1.000  0.6 images/s  ETA 0:06"
 
 
 def test_an_empty_window_has_no_rate():

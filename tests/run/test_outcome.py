@@ -1,4 +1,7 @@
+import json
 import shlex
+
+import pytest
 
 from jdnet_jax.learning import networks
 from jdnet_jax.run import outcome
@@ -33,8 +36,8 @@ def test_the_words_at_the_end_by_hand(tmp_path):
     lines = outcome.conclusion(SUMMARY, tmp_path).splitlines()
     assert lines[1:4] == [
         "test top-1 on 40 images (jdnet, photos/1.0.0); in brackets the 95 % interval:",
-        "  student    75 % of 40 (60 to 86)   top-5 50.00%   macro-F1 0.250   2.50 M parameters (resnet_tiny)",
-        "  teacher    80 % of 40 (65 to 90)   top-5 50.00%   macro-F1 0.250   25.00 M parameters (resnet50)",
+        "  student    75 % of 40 (60 to 86)   top-5 50 % (35 to 65)   macro-F1 0.250   2.50 M parameters (resnet_tiny)",
+        "  teacher    80 % of 40 (65 to 90)   top-5 50 % (35 to 65)   macro-F1 0.250   25.00 M parameters (resnet50)",
     ]
     assert lines[4].strip() == (
         "the student's probabilities at temperature 1.50, fitted on 40 photos of val: calibration error 0.062 on test "
@@ -67,7 +70,17 @@ def test_many_photos_need_no_interval(tmp_path):
     summary = {**SUMMARY, "student": {**SUMMARY["student"], "test": many}, "teachers": {}}
     lines = outcome.conclusion(summary, tmp_path).splitlines()
     assert lines[1] == "test top-1 on 2,485 images (jdnet, photos/1.0.0):"
-    assert lines[2].startswith("  student    81.85 % of 2,485   top-5")
+    assert lines[2].startswith("  student    81.85 % of 2,485   top-5 50.00 %   macro-F1 0.250")
+
+
+def test_a_temperature_of_1_is_not_compared_with_1(tmp_path):
+    student = {**SUMMARY["student"], "calibration": {"temperature": 1.0, "val": ERRORS, "test": ERRORS}}
+    (line,) = (
+        line
+        for line in outcome.conclusion({**SUMMARY, "student": student}, tmp_path).splitlines()
+        if "at temperature 1.00" in line
+    )
+    assert line.endswith("calibration error 0.062 on test")
 
 
 def test_the_ensemble_costs_what_its_teachers_cost_together(tmp_path):
@@ -76,5 +89,25 @@ def test_the_ensemble_costs_what_its_teachers_cost_together(tmp_path):
     costs = {"params": 3_000_000, "multiply_adds": 12}
     assert found == {"teachers": ["a", "b"], **costs, "val": SCORES, "test": SCORES}
     lines = outcome.conclusion({**SUMMARY, "ensemble": found}, tmp_path).splitlines()
-    (line,) = (line for line in lines if line.startswith("  ensemble   75 % of 40 (60 to 86)   top-5 50.00%   "))
+    (line,) = (
+        line for line in lines if line.startswith("  ensemble   75 % of 40 (60 to 86)   top-5 50 % (35 to 65)   ")
+    )
     assert line.endswith("   3.00 M parameters (the mean of a + b)")
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [
+        (0.5, ["(60 to 86), and a linear classifier had 50 % of 40 (35 to 65) before training"]),
+        (0.75, [": it was no worse, and the recipe probe gives it without training"]),
+        (None, []),
+    ],
+)
+def test_the_student_beside_the_probe(tmp_path, before, told):
+    lines = [{"step": 0, "val/student/top1": 0.1}, {"step": 9, "val/student/top1": 0.75}]
+    if before is not None:
+        lines[0]["val/probe/top1"] = before
+    (tmp_path / "metrics.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    said = [line for line in outcome.conclusion(SUMMARY, tmp_path).splitlines() if "linear classifier" in line]
+    assert len(said) == len(told)
+    assert all(line.endswith(end) for line, end in zip(said, told, strict=True))

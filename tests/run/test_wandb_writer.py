@@ -3,11 +3,22 @@
 import json
 import shutil
 import sys
+from unittest.mock import Mock
 
+import numpy as np
 import pytest
 
+from jdnet_jax.data import Dataset
+from jdnet_jax.figures.classification import Result
+from jdnet_jax.learning.assembly import Assembly
+from jdnet_jax.learning.evaluation import Evaluation
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import Progress
 from jdnet_jax.run import metrics, wandb_writer
+from jdnet_jax.run.non_finite import NonFinitePolicy
+from jdnet_jax.run.recorder import Recorder
+from jdnet_jax.run.workdir import Workdir
+from tests import tiny_recipe
 
 
 def test_without_a_project_nothing_is_asked(monkeypatch):
@@ -43,12 +54,12 @@ def _records(content):
 
 
 def _written(wandb, place):
-    """What each of wandb's files in a folder says, the oldest first: the rows of figures, the config, the run."""
+    """What each of wandb's files in a folder says, the oldest first: the rows of figures, config, summary, run."""
     from wandb.proto import wandb_internal_pb2
 
     wandb.teardown()  # its own process has then written everything
     for file in sorted(place.glob("wandb/offline-run-*/*.wandb"), key=lambda file: file.stat().st_mtime_ns):
-        rows, config, run = [], {}, None
+        rows, config, summary, run = [], {}, {}, None
         for data in _records(file.read_bytes()):
             record = wandb_internal_pb2.Record()
             record.ParseFromString(data)
@@ -57,10 +68,12 @@ def _written(wandb, place):
                     item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in record.history.item
                 }
                 rows.append({key: value for key, value in found.items() if not key.startswith("_")})
+            if record.HasField("summary"):
+                summary |= {item.key: json.loads(item.value_json) for item in record.summary.update}
             if record.HasField("run"):
                 config |= {item.key: json.loads(item.value_json) for item in record.run.config.update}
                 run = record.run
-        yield rows, config, run
+        yield rows, config, summary, run
 
 
 @pytest.mark.filterwarnings("default")  # of the package itself
@@ -73,27 +86,29 @@ def test_the_figures_of_each_step_are_there_once(tmp_path, monkeypatch):
     writer.write_scalars(0, {"val/student/top1": 0.25})
     writer.write_scalars(10, {"loss/total": 2.0})
     writer.write_scalars(10, {"accuracy/student": 0.5})
+    writer.conclude({"test/student/top1": 0.75})
     writer.close()
-    ((rows, config, run),) = _written(wandb, place)
+    ((rows, config, summary, run),) = _written(wandb, place)
     lines = [
         {"step": 0, "val/student/top1": 0.25},
         {"step": 10, "loss/total": 2.0, "accuracy/student": 0.5},
     ]
     assert rows == lines
     assert config["seed"] == 3
+    assert summary["test/student/top1"] == 0.75
     assert (run.project, run.display_name) == ("food", "my run")
     assert not [path for path in place.rglob("*") if path.name in ("output.log", "diff.patch", "requirements.txt")]
     # A second start is the same run, and as its folder replaces the first where both are sent, it has all.
     writer = wandb_writer.WandbWriter("food", place, {"seed": 3}, [*lines, {"step": 15, "loss/mskd": None}])
     writer.write_scalars(20, {"loss/total": 1.0})
     writer.close()
-    _, (rows, _, again) = _written(wandb, place)
+    _, (rows, _, _, again) = _written(wandb, place)
     assert rows == [*lines, {"step": 15}, {"step": 20, "loss/total": 1.0}]
     assert again.run_id == run.run_id
     # Another run whose folder has the same name is another one there.
     shutil.rmtree(place / "wandb")
     wandb_writer.WandbWriter("food", place, {}).close()
-    ((_, _, other),) = _written(wandb, place)
+    ((_, _, _, other),) = _written(wandb, place)
     assert other.run_id != run.run_id
 
 
@@ -101,7 +116,7 @@ class Failing:
     """A stand-in for the package that fails at one of its calls."""
 
     def __init__(self, fails_at):
-        self._fails_at, self.called = fails_at, []
+        self._fails_at, self.called, self.concluded = fails_at, [], {}
         self.offline = False
         self.Settings = type("Settings", (), {"model_fields": {}, "__init__": lambda self, **_: None})
 
@@ -120,6 +135,11 @@ class Failing:
     def log(self, _):
         self._call("log")
 
+    @property
+    def summary(self):
+        self._call("summary")
+        return self.concluded
+
     def finish(self):
         self._call("finish")
 
@@ -130,7 +150,8 @@ class Failing:
         ("init", ["init"]),
         ("define_metric", ["init", "define_metric"]),
         ("log", ["init", "define_metric", "log"]),
-        ("finish", ["init", "define_metric", "log", "log", "finish"]),
+        ("summary", ["init", "define_metric", "log", "summary"]),
+        ("finish", ["init", "define_metric", "log", "summary", "log", "finish"]),
     ],
 )
 def test_what_fails_there_does_not_end_the_training(tmp_path, monkeypatch, capsys, fails_at, called):
@@ -141,8 +162,21 @@ def test_what_fails_there_does_not_end_the_training(tmp_path, monkeypatch, capsy
     with everything:
         everything.write_scalars(1, {"loss/total": 2.0})
         everything.write_scalars(2, {"loss/total": 1.0})
+        writer.conclude({"test/student/top1": 0.5})
     assert package.called == called
     assert metrics.read(tmp_path / "m.jsonl") == [{"step": 1, "loss/total": 2.0}, {"step": 2, "loss/total": 1.0}]
     said = capsys.readouterr().err
     assert said.count("warning: ") == 1
     assert f"Weights & Biases fails (the service is gone at {fails_at}): it gets no more figures" in said
+
+
+def test_a_run_concludes_with_its_test(tmp_path, monkeypatch):
+    package = Failing("nothing")
+    monkeypatch.setitem(sys.modules, "wandb", package)
+    parts = [Mock(spec=kind) for kind in (Dataset, Assembly, Progress, Evaluation, NonFinitePolicy)]
+    for project, count in (("", 0), ("food", 4)):
+        recorder = Recorder(tiny_recipe.config(wandb=project), *parts, None)
+        with recorder.open(Workdir(tmp_path), is_writer=True):
+            recorder.conclude({"student": Result(np.array([[3, 1], [0, 4]]), top5_count=8, loss=0.5)})
+        assert len(package.concluded) == count
+    assert (package.concluded["test/student/top1"], package.concluded["test/student/loss"]) == (7 / 8, 0.5)
