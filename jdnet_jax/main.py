@@ -64,7 +64,8 @@ def main(argv: list[str]) -> int:
     if not together.is_first():
         return 0
     show(outcome.conclusion(summary, workdir))
-    show(_next_steps(workdir, config_files.shortest(command_line.config_file()), summary["recipe"]))
+    named = config_files.shortest(command_line.config_file())
+    show(_next_steps(workdir, named, summary["recipe"], config.dataset.data_dir))
     return 0
 
 
@@ -105,14 +106,16 @@ def _log_to(workdir: Path) -> None:
     log.show_warnings()
 
 
-def _next_steps(workdir: str, config: str, recipe: str) -> str:
+def _next_steps(workdir: str, config: str, recipe: str, data_dir: str = "") -> str:
     """The next steps with the trained student, as commands that work as printed.
 
     Args:
         workdir: workdir of the run.
         config: the value of `--config`, with its argument.
         recipe: recipe of the run.
+        data_dir: folder of its data; '' where the config needs none.
     """
+    data = f" --config.dataset.data_dir={shlex.quote(data_dir)}" if data_dir else ""
     place = shlex.quote(workdir)
     train, stage = command_line.shown("main"), config.partition(":")[2].split(",")
     name = shlex.quote(config.partition(":")[0])
@@ -124,13 +127,13 @@ def _next_steps(workdir: str, config: str, recipe: str) -> str:
     }
     if "stage=teacher" in stage:
         steps = {
-            "another teacher": f"{train} --config={name}:stage=teacher,model=NAME",
-            "when all are trained, the student": f"{train} --config={name}",
+            "another teacher": f"{train} --config={name}:stage=teacher,model=NAME{data}",
+            "when all are trained, the student": f"{train} --config={name}{data}",
         }
     elif recipe in recipes.MEAL_RECIPES:
-        steps["without discriminators"] = f"{train} --config={name}:meal_none"
+        steps["without discriminators"] = f"{train} --config={name}:meal_none{data}"
     elif recipe != "ce" and not stage[0]:
-        steps["the student without its teacher, to compare"] = f"{train} --config={name}:ce"
+        steps["the student without its teacher, to compare"] = f"{train} --config={name}:ce{data}"
     return "\n".join(["next:", *(f"  {what + ':':<46} {command}" for what, command in steps.items())])
 
 

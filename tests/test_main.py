@@ -150,7 +150,12 @@ def test_a_full_disk_fails_the_save_and_loses_nothing(tmp_path, small_data):
 
 
 def test_what_to_try_next_fits_what_was_trained():
-    runs = [("x.py", "jdnet"), ("x.py:stage=teacher,model=a", "ce"), ("x.py", "meal"), ("x.py:roi", "ce")]
+    runs = [
+        ("x.py", "jdnet", "my photos"),
+        ("x.py:stage=teacher,model=a", "ce"),
+        ("x.py", "meal", "photos"),
+        ("x.py:roi", "ce"),
+    ]
     code = f"from jdnet_jax import main\nfor of in {runs}: print(main._next_steps('runs/my food', *of), end='%')"
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout
     joint, teacher, student, alone, _ = shown.split("%")
@@ -162,8 +167,8 @@ def test_what_to_try_next_fits_what_was_trained():
             "a page with the camera",
         ]
         assert text.splitlines()[1].endswith(export)
-    assert "python -m jdnet_jax.main --config=x.py:ce" in joint
+    assert joint.rstrip().endswith("jdnet_jax.main --config=x.py:ce --config.dataset.data_dir='my photos'")
     assert "python -m jdnet_jax.main --config=x.py:stage=teacher,model=NAME" in teacher
     assert teacher.endswith("python -m jdnet_jax.main --config=x.py")
-    assert "python -m jdnet_jax.main --config=x.py:meal_none" in student
+    assert "python -m jdnet_jax.main --config=x.py:meal_none --config.dataset.data_dir=photos" in student
     assert not any("without its teacher" in text for text in (teacher, student, alone))
