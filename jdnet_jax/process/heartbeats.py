@@ -47,6 +47,9 @@ class Heartbeats:
         self.position: Callable[[], Position] | None = None
         self._process, self._processes = process, processes
         self._peers = dict(connections)
+        for connection in connections.values():
+            # At once: what still waits for the acknowledgement of a heartbeat is dropped when its process ends.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = dict.fromkeys(self._peers, b"")
         self._lock = threading.Lock()  # over what is sent, and over the end
         self._left = False
