@@ -86,6 +86,7 @@ def test_no_command_of_a_notebook_fails_unnoticed(path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @each_notebook
 def test_a_notebook_runs_from_its_first_cell_to_its_last(path, tmp_path, small_data):
     notebook = nbformat.read(path, as_version=4)

@@ -31,6 +31,7 @@ def config_of(name, *argument):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_food101_trains_evaluates_and_hands_off(tmp_path, monkeypatch):
     """The config's own terms, optimiser and dtype, as a user starts it, with less of each network's family.
 

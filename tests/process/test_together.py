@@ -55,6 +55,7 @@ def ends(members):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_two_processes_with_two_devices_train_what_one_with_four_does(tmp_path, small_data):
     flags = (*SMALL, *SHARED, "--config.steps=2", "--config.eval_every=2")
     for number, devices in ((1, 4), (2, 2)):
@@ -93,6 +94,7 @@ def test_a_signal_to_one_process_ends_all_after_the_same_step(tmp_path, small_da
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_run_that_goes_back_and_loses_each_process_and_a_checkpoint_ends_with_the_same_bits(tmp_path, small_data):
     """Step 5 is not finite, so the run goes back to step 4; then either process is killed, and a checkpoint damaged."""
     flags = (
