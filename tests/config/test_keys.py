@@ -9,6 +9,7 @@ from jdnet_jax.config import check, keys, options
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config.values import Choice, Number, Section, Several, Whole
 from jdnet_jax.data import builders
+from jdnet_jax.losses import ial, mskd, schedule
 from jdnet_jax.models.registry import _ZOO
 from jdnet_jax.process.errors import UserError
 
@@ -124,3 +125,9 @@ def test_a_kind_takes_what_it_says_and_raises_nothing_else(value):
         else:
             with pytest.raises(UserError, match=r"^key"):
                 kind.check("key", entry)
+
+
+def test_the_names_that_the_config_allows_are_those_that_the_losses_know():
+    assert keys.MSKD_VARIANTS == mskd.VARIANTS
+    assert keys.IAL_VARIANTS == ial.VARIANTS
+    assert keys.WEIGHT_SCHEDULES == schedule.NAMES
