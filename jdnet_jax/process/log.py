@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-import sys
+
+from jdnet_jax.process.progress import say
 
 # Orbax warns of a checkpoint between two evaluations, which on purpose has no accuracy on val.
 _ON_PURPOSE = ("Requested `tracked_metric`",)
@@ -31,4 +32,4 @@ class WarningsOnScreen(logging.Handler):
         if record.exc_info or message.startswith(_ON_PURPOSE):
             return
         lines = message.splitlines()
-        print(f"{record.levelname.lower()}: {lines[0] if lines else ''}", file=sys.stderr, flush=True)
+        say(f"{record.levelname.lower()}: {lines[0] if lines else ''}")

@@ -23,12 +23,18 @@ def duration(seconds: float) -> str:
 
 def say(text: str) -> None:
     """Prints one line to standard error at once: what the user waits for, before there is a run to report on."""
-    print(printable(text), file=sys.stderr, flush=True)
+    _print(printable(text), sys.stderr)
 
 
 def show(text: str) -> None:
     """Prints what the user asked for to standard output at once: one line or more."""
-    print(lines(text), flush=True)
+    _print(lines(text), sys.stdout)
+
+
+def _print(text: str, out: TextIO) -> None:
+    # In one piece: `print` writes the line's end separately, and another thread's line can come between.
+    out.write(f"{text}\n")
+    out.flush()
 
 
 def first_compiles(step: Callable[..., Any], now: Callable[[str], None], work: str) -> Callable[..., Any]:
@@ -70,7 +76,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Prints one line."""
-        print(printable(text), file=self._out, flush=True)
+        _print(printable(text), self._out)
 
     @contextlib.contextmanager
     def alive(self, work: str, every: float = SIGN_OF_LIFE) -> Iterator[Callable[[str], None]]:

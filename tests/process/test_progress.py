@@ -36,6 +36,28 @@ def test_an_empty_window_has_no_rate():
     assert bar.rate(5) is None
 
 
+class Pieces(io.StringIO):
+    """Text that keeps each piece in which it was written."""
+
+    def __init__(self):
+        super().__init__()
+        self.pieces = []
+
+    def write(self, text):
+        self.pieces.append(text)
+        return super().write(text)
+
+
+def test_a_line_is_written_in_one_piece_since_other_threads_write_too(monkeypatch):
+    out, errors, bar = Pieces(), Pieces(), Pieces()
+    monkeypatch.setattr("sys.stdout", out)
+    monkeypatch.setattr("sys.stderr", errors)
+    progress.show("two\nlines")
+    progress.say("a line")
+    progress.Progress(10, batch_size=8, out=bar).say("another")
+    assert (out.pieces, errors.pieces, bar.pieces) == (["two\nlines\n"], ["a line\n"], ["another\n"])
+
+
 class Lines(io.StringIO):
     """Text that says when a number of lines is there."""
 
