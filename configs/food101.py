@@ -23,7 +23,7 @@ from jdnet_jax.config.recipes import apply_recipe
 
 def get_config(argument="jdnet"):
     recipe, pair = pairs.parse(argument)
-    config = bases.food_from_scratch(pair)
+    config = bases.food_from_scratch(recipe, pair)
     config.dataset.name = "food101"
     config.dataset.splits = {"train": "train[:90%]", "val": "train[90%:]", "test": "validation"}
     config.epochs = 120.0

@@ -13,7 +13,7 @@ Cost: 200 photos take one CPU core 17 minutes, recipe `ce` 8, `probe` 48 seconds
 The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`.
 """
 
-from jdnet_jax.config import default, teacher
+from jdnet_jax.config import bases, default, teacher
 from jdnet_jax.config.recipes import apply_recipe
 
 
@@ -30,6 +30,10 @@ def get_config(recipe="jdnet"):
 
     config.student = {"model": "tf_efficientnet_lite0", "init": "imagenet", "options": {}}
     config.teachers = {"teacher": teacher("tf_efficientnet_lite2", init="imagenet")}
+    bases.couple(config, recipe)
+    if recipe.startswith("jdnet_trained"):
+        config.losses.ial.weight = 0.8
+        config.losses.ial.options.update(variant="classes", temperature=4.0)
 
     config.optimizer.name = "adamw"
     config.optimizer.weight_decay = 0.01

@@ -27,7 +27,7 @@ from jdnet_jax.config.recipes import apply_recipe
 
 def get_config(argument="jdnet"):
     recipe, pair = pairs.parse(argument)
-    config = bases.food_from_scratch(pair)
+    config = bases.food_from_scratch(recipe, pair)
     config.dataset.name = "uec_food256"
     config.dataset.options = {"fold": 0, "train": "complement", "crop": "full", "margin": 0.0, "dedupe": True}
     config.epochs = 200.0

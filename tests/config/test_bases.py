@@ -1,0 +1,32 @@
+import pytest
+
+from jdnet_jax.config import bases, pairs
+from jdnet_jax.config.defaults import default, differences
+from jdnet_jax.config.keys import COUPLINGS
+
+
+def terms(config):
+    return {term: (config.losses[term].weight, config.losses[term].schedule.name) for term in COUPLINGS}
+
+
+@pytest.mark.parametrize("recipe", ["jdnet", "jdnet_oneway", "jdnet-mskd", "jdnet_meal"])
+def test_a_teacher_that_begins_untrained_is_followed_little_and_from_nothing_on(recipe):
+    config = default()
+    bases.couple(config, recipe)
+    assert terms(config) == {"mskd": (1.0, "linear"), "ial": (0.1, "linear"), "kl": (0.5, "linear")}
+    assert {config.losses[term].schedule.warmup for term in COUPLINGS} == {1.0}
+
+
+@pytest.mark.parametrize("recipe", ["jdnet_trained", "jdnet_trained_oneway", "jdnet_trained-ial"])
+def test_a_trained_teacher_is_followed_closely_from_the_first_step_on(recipe):
+    config = default()
+    bases.couple(config, recipe)
+    assert terms(config) == {"mskd": (4.0, "constant"), "ial": (0.1, "constant"), "kl": (4.0, "constant")}
+
+
+@pytest.mark.parametrize("recipe", ["ce", "kd", "dml", "fitnet", "at", "dist", "patient", "probe"])
+def test_the_controls_keep_the_weights_of_their_recipes(recipe):
+    config = default()
+    bases.couple(config, recipe)
+    assert not differences(default().to_dict(), config.to_dict())
+    assert terms(bases.food_from_scratch(recipe, pairs.DEFAULT)) == terms(config)
