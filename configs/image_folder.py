@@ -2,7 +2,7 @@
 
     python -m jdnet_jax.main --config=configs/image_folder.py --config.dataset.data_dir=FOLDER --workdir=runs/mine
 
-With a teacher that was trained before, which helps the student (configs/README.md), in half as much time again:
+With a teacher that was trained before, which teaches more (configs/README.md), in half as much time again:
 
     python -m jdnet_jax.main --config=configs/image_folder.py:teacher --config.dataset.data_dir=FOLDER --workdir=TEACHER
     python -m jdnet_jax.main --config=configs/image_folder.py:jdnet_trained --config.dataset.data_dir=FOLDER \\
@@ -37,9 +37,6 @@ def get_config(recipe="jdnet"):
     config.student = {"model": "tf_efficientnet_lite0", "init": "imagenet", "options": {}}
     config.teachers = {"teacher": teacher("tf_efficientnet_lite2", init="imagenet")}
     bases.couple(config, recipe)
-    if recipe.startswith("jdnet_trained"):
-        config.losses.ial.weight = 0.8
-        config.losses.ial.options.update(variant="classes", temperature=4.0)
 
     config.optimizer.name = "adamw"
     config.optimizer.weight_decay = 0.01

