@@ -16,30 +16,15 @@ The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`, or `teacher
 the classes beside the student; at these sizes that has not been run.
 """
 
-from jdnet_jax.config import bases, default, teacher
+from jdnet_jax.config import bases
 from jdnet_jax.config.recipes import apply_recipe
 
 
 def get_config(recipe="jdnet"):
-    config = default()
+    config = bases.food_from_imagenet(recipe)
     config.dataset.name = "grocery_store"
     config.dataset.options = {"labels": "fine", "val": "official"}
     config.image_size = 192
     config.eval_image_size = 224  # crops make things larger than they are in a whole photo (FixRes)
-    config.augment.crop_scale = (0.4, 1.0)
-    config.batch_size = 32
-    config.eval_batch_size = 64
     config.epochs = 10.0
-
-    config.student = {"model": "tf_efficientnet_lite0", "init": "imagenet", "options": {}}
-    config.teachers = {"teacher": teacher("tf_efficientnet_lite2", init="imagenet")}
-    bases.couple(config, recipe)
-
-    config.optimizer.name = "adamw"
-    config.optimizer.weight_decay = 0.01
-    config.schedule.learning_rate = 1e-3
-    config.select = "last"
-    if recipe == "teacher":
-        config.student.model = "tf_efficientnet_lite2"
-        recipe = "ce"
-    return apply_recipe(config, recipe)
+    return apply_recipe(config, "ce" if recipe == "teacher" else recipe)

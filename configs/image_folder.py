@@ -19,31 +19,16 @@ Cost: 200 photos take one CPU core 17 minutes, recipe `ce` 8, `probe` 48 seconds
 The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`, or `teacher`.
 """
 
-from jdnet_jax.config import bases, default, teacher
+from jdnet_jax.config import bases
 from jdnet_jax.config.recipes import apply_recipe
 
 
 def get_config(recipe="jdnet"):
-    config = default()
+    config = bases.food_from_imagenet(recipe)
     config.dataset.name = "image_folder"
     config.dataset.options = {"val_fraction": 0.0, "test_fraction": 0.0, "split_seed": 0}  # 0 = by the number of photos
     config.image_size = 224
-    config.augment.crop_scale = (0.4, 1.0)
     config.augment.color_jitter.update(brightness=0.2, contrast=0.2, saturation=0.2)  # lamps and cameras differ
-    config.batch_size = 32
-    config.eval_batch_size = 64
     config.epochs = 20.0
-
-    config.student = {"model": "tf_efficientnet_lite0", "init": "imagenet", "options": {}}
-    config.teachers = {"teacher": teacher("tf_efficientnet_lite2", init="imagenet")}
-    bases.couple(config, recipe)
-
-    config.optimizer.name = "adamw"
-    config.optimizer.weight_decay = 0.01
-    config.schedule.learning_rate = 1e-3
     config.probe = True  # training has to beat it
-    config.select = "last"  # the best of many on a small val is often the luckiest
-    if recipe == "teacher":
-        config.student.model = "tf_efficientnet_lite2"
-        recipe = "ce"
-    return apply_recipe(config, recipe)
+    return apply_recipe(config, "ce" if recipe == "teacher" else recipe)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from ml_collections import ConfigDict
 
 from jdnet_jax.config import pairs
-from jdnet_jax.config.defaults import default
+from jdnet_jax.config.defaults import default, teacher
 from jdnet_jax.config.keys import COUPLINGS
 
 
@@ -55,6 +55,29 @@ def food_from_scratch(recipe: str, pair: str) -> ConfigDict:
     config.ema_decay = 0.9999
     config.compute_dtype = "bfloat16"
     config.log_every = 100
+    return config
+
+
+def food_from_imagenet(recipe: str) -> ConfigDict:
+    """The base for hundreds or thousands of photos of food: EfficientNet-Lite2 and Lite0 from ImageNet weights.
+
+    Args:
+        recipe: that the config will be; `teacher` has the teacher's network in the student's place, to be trained
+            alone.
+    """
+    config = default()
+    config.augment.crop_scale = (0.4, 1.0)
+    config.batch_size = 32
+    config.eval_batch_size = 64
+    large = "tf_efficientnet_lite2"
+    small = large if recipe == "teacher" else "tf_efficientnet_lite0"
+    config.student = {"model": small, "init": "imagenet", "options": {}}
+    config.teachers = {"teacher": teacher(large, init="imagenet")}
+    couple(config, recipe)
+    config.optimizer.name = "adamw"
+    config.optimizer.weight_decay = 0.01
+    config.schedule.learning_rate = 1e-3
+    config.select = "last"  # the best of many on a small val is often the luckiest
     return config
 
 
