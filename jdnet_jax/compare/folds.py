@@ -98,9 +98,9 @@ def _learned_from(photos: str, init: Any) -> bool:
     """Whether initial weights are those of a run, or of its hand-off, on this folder of photos."""
     if not isinstance(init, str) or not Path(init).is_dir():
         return False
-    for folder in (Path(init), Path(init).parent):
-        if (folder / "config.json").is_file():
-            there = json.loads((folder / "config.json").read_text()).get("dataset", {}).get("data_dir", "")
+    for place in (Workdir(Path(init)), Workdir(Path(init).parent)):
+        if place.config.is_file():
+            there = place.read_config("put back a copy, or begin with other weights")["dataset"]["data_dir"]
             return bool(there) and Path(there).resolve() == Path(photos).resolve()
     return False
 

@@ -89,9 +89,10 @@ def test_each_fold_is_the_config_with_its_test(tmp_path):
 
 
 def test_a_teacher_that_saw_the_photos_is_refused(tmp_path):
-    run, mine = tmp_path / "teacher", config()
+    run, theirs, mine = tmp_path / "teacher", config(), config()
     (run / "student").mkdir(parents=True)
-    (run / "config.json").write_text(json.dumps({"dataset": {"data_dir": str(tmp_path / "photos")}}))
+    theirs.dataset.data_dir = str(tmp_path / "photos")
+    (run / "config.json").write_text(json.dumps(theirs.to_dict()))
     mine.dataset.data_dir = str(tmp_path / "photos" / ".")
     for init in (run, run / "student"):
         mine.teachers.teacher.init = str(init)
