@@ -1,9 +1,9 @@
 """DeiT on Food-101: a transformer learns from the labels and, through a separate token, from a CNN.
 
-    python -m jdnet_jax.main --config=configs/deit_food101.py:teacher --workdir=runs/regnety    # the CNN, first
-    python -m jdnet_jax.main --config=configs/deit_food101.py --config.teachers.teacher.init=runs/regnety
-    python -m jdnet_jax.main --config=configs/deit_food101.py:deit_soft --config.teachers.teacher.init=runs/regnety
-    python -m jdnet_jax.main --config=configs/deit_food101.py:ce                               # without a teacher
+    python -m jdnet_jax.main --config=configs/deit_food101.py --workdir=runs/deit    # the CNN alone, then both
+    python -m jdnet_jax.main --config=configs/deit_food101.py:deit_soft \\
+        --config.teachers.teacher.init=runs/deit/teachers/teacher                    # from the same CNN
+    python -m jdnet_jax.main --config=configs/deit_food101.py:ce                     # without a teacher
 
 Data: as `configs/food101.py` (TFDS, 5 GB; the official test, TFDS's `validation`, is used as `test` only).
 Recipe: Touvron et al., ICML 2021 (PAPER): student DeiT with a distillation token, teacher RegNetY-16GF, hard
@@ -16,7 +16,7 @@ much on so few photos:
 Control: `ce` is the same student, whose mean of both heads learns the labels. `deit_tiny_patch16_224` by
 `--config.student.model` is the network without the token.
 Cost and score: not known, as we have not run it at full length. Meant for a TPU or GPU.
-The argument is `teacher` or a recipe of `jdnet_jax.config.recipes.apply_recipe`.
+The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`.
 """
 
 from jdnet_jax.config import default, teacher
@@ -42,7 +42,8 @@ def get_config(recipe="deit_hard"):
         "init": "random",
         "options": {"drop_path_rate": 0.1},
     }
-    config.teachers = {"teacher": teacher("regnety_160", init="runs/regnety")}
+    before = {"optimizer": {"name": "sgd", "weight_decay": 5e-5}, "schedule": {"learning_rate": 0.4}}
+    config.teachers = {"teacher": teacher("regnety_160", before=before)}
 
     config.optimizer.name = "adamw"
     config.optimizer.weight_decay = 0.05
@@ -50,10 +51,4 @@ def get_config(recipe="deit_hard"):
     config.schedule.warmup = 5 / 300
     config.compute_dtype = "bfloat16"
     config.log_every = 100
-    if recipe == "teacher":
-        config.student = {"model": "regnety_160", "init": "random", "options": {}}
-        config.optimizer.name = "sgd"
-        config.optimizer.weight_decay = 5e-5
-        config.schedule.learning_rate = 0.4
-        recipe = "ce"
     return apply_recipe(config, recipe)

@@ -17,6 +17,9 @@ def get_config(recipe="jdnet"):
     config = bases.drawn_food()
     config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 16}}
     config.teachers = {"teacher": teacher("resnet_tiny", width=32)}
+    if recipe.startswith("jdnet_trained"):
+        bases.couple(config, recipe)
+        return apply_recipe(config, recipe)
     # The couplings grow from nothing: a teacher that starts from scratch has nothing to teach at first, and at the end
     # their gradients are a small part of cross-entropy's. (configs/README.md)
     config.losses.mskd.weight, config.losses.ial.weight = 10.0, 1.875

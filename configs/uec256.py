@@ -2,7 +2,7 @@
 
     python -m jdnet_jax.main --config=configs/uec256.py --config.dataset.data_dir=PATH    # UECFOOD256 or dataset256.zip
     python -m jdnet_jax.main --config=configs/uec256.py                                   # downloads both archives
-    python -m jdnet_jax.main --config=configs/uec256.py:jdnet,pair=efficientnet_b4-b0     # another pair of networks
+    python -m jdnet_jax.main --config=configs/uec256.py:pair=efficientnet_b4-b0     # another pair of networks
 
 Data: Kawano and Yanai, ECCV workshops 2014; 256 classes of food, 31,395 files, five folds; the lists of the folds lie
 beside the photos (`uecfood256_split/` or `uecfood_split.zip`) or are downloaded.
@@ -26,7 +26,7 @@ from jdnet_jax.config import bases, pairs
 from jdnet_jax.config.recipes import apply_recipe
 
 
-def get_config(argument="jdnet"):
+def get_config(argument=""):
     recipe, pair = pairs.parse(argument)
     config = bases.food_from_scratch(recipe, pair)
     config.dataset.name = "uec_food256"

@@ -15,6 +15,7 @@ from ml_collections import ConfigDict
 
 from jdnet_jax import data
 from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.config import teachers_first
 from jdnet_jax.config.keys import PROBE
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.data import balance
@@ -39,7 +40,8 @@ _EARLY = "early_stop"  # likewise, see `early_stop.EarlyStop.notes`
 def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "") -> dict[str, Any]:
     """Trains and evaluates the networks of a config, and writes all results to `workdir`.
 
-    The same call continues a run that was interrupted, from its newest checkpoint.
+    The same call continues a run that was interrupted, from its newest checkpoint. Teachers that the recipe needs
+    trained, and that are not, are trained first.
 
     Args:
         config: from `config.default()`, with the recipe's values.
@@ -61,10 +63,11 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
         together.by_the_first(lambda: held.enter_context(place.held()))
         together.by_the_first(lambda: place.claim(config))
         if (summary := place.finished()) is not None:
-            say(f"the run in {place.path} is finished: to train again, choose another --workdir")
+            say(f"the run in {place.path} is finished (to train again, choose another --workdir)")
             if together.is_first() and not place.report.exists():
                 page.write(place)
             return summary
+        config = _with_trained_teachers(config, place, command)
         dataset = data.with_unlabelled(data.prepare(config.dataset), config.dataset)
         dataset = data.with_decoded(dataset, config)
         beside = f"; {dataset.unlabelled.protocol}" if dataset.unlabelled else ""
@@ -78,6 +81,20 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
         with run.recorder.open(place, is_writer=run.is_writer) as writer:
             run.train(writer, interruption)
             return run.finish()
+
+
+def _with_trained_teachers(config: ConfigDict, place: Workdir, command: str) -> ConfigDict:
+    """The config with teachers that are trained: those that have to be first are, each by a run in `place.teachers`."""
+    names = teachers_first.untrained(config)
+    alone = {name: teachers_first.of_teacher(config, name) for name in names}
+    config = config.copy_and_resolve_references()
+    for name in names:
+        workdir = place.teachers / name
+        if Workdir(workdir).finished() is None:
+            say(f"first {name}, {config.teachers[name].model}, is trained alone; the student learns from it after that")
+        train_and_evaluate(alone[name], workdir, command)
+        config.teachers[name].init = str(workdir)
+    return config
 
 
 class _Run:

@@ -6,6 +6,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from jdnet_jax.config import teachers_first
 from jdnet_jax.config.defaults import default, differences, filled
 from jdnet_jax.config.recipes import RECIPES, apply_recipe
 from jdnet_jax.config.routing import OWN_GROUPS, ROUTING, STUDENT, TEACHER
@@ -97,9 +98,10 @@ def described(recipe: str, config: Mapping[str, Any]) -> str:
         config: config of one of its runs, resolved and plain.
     """
     config, usual = filled(config, plain(default())), plain(default())["losses"]
+    first = teachers_first.untrained(config)
     teachers = [
-        f"{entry['model']} ({_origin(entry)}, {'learns along' if entry['trainable'] else 'frozen'})"
-        for entry in config["teachers"].values()
+        f"{entry['model']} ({_origin(entry, name in first)}, {'learns along' if entry['trainable'] else 'frozen'})"
+        for name, entry in config["teachers"].items()
     ]
     terms = []
     for term in _on(config, config["losses"]):
@@ -119,10 +121,10 @@ def described(recipe: str, config: Mapping[str, Any]) -> str:
     return f"{recipe}: {'; '.join(parts)}"
 
 
-def _origin(teacher: Mapping[str, Any]) -> str:
+def _origin(teacher: Mapping[str, Any], trained_first: bool) -> str:
     """The initial weights of a teacher in words; a path, which may differ by seed, is `trained before`."""
     known = teacher["init"] in ("random", "imagenet") or hub.is_id(str(teacher["init"]))
-    return teacher["init"] if known else "trained before"
+    return teacher["init"] if known and not trained_first else "trained before"
 
 
 def _lines(name: str, config: Mapping, other: str, theirs: Mapping, defined: set[str]) -> list[str]:

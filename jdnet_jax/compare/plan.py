@@ -9,6 +9,7 @@ from pathlib import Path
 from ml_collections import ConfigDict
 
 from jdnet_jax.compare import recipes
+from jdnet_jax.config import teachers_first
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.run.workdir import Workdir
 
@@ -37,8 +38,8 @@ class Run:
 def make(file: str, names: Sequence[str], seeds: int, overrides: Sequence[str], folder: Path) -> list[Run]:
     """The runs seed by seed, each after the runs that it needs.
 
-    A recipe that needs a trained teacher, but whose teacher is not, gets one: the same network, trained alone
-    with cross-entropy at the same budget and seed, handed over by `config.teachers.*.init`.
+    A recipe that needs a trained teacher, but whose teacher is not, gets one (`teachers_first`), with the same seed:
+    one for all recipes, handed over by `config.teachers.*.init`.
 
     Args:
         file: file of the config.
@@ -52,7 +53,6 @@ def make(file: str, names: Sequence[str], seeds: int, overrides: Sequence[str], 
     """
     if len(set(names)) < len(names):
         raise UserError(f"--recipes={','.join(names)} names a recipe twice")
-    base = recipes.load(file, "", overrides)
     configs = {name: recipes.load(file, name, overrides) for name in names}
     runs: dict[str, Run] = {}
     for seed in range(seeds):
@@ -60,13 +60,10 @@ def make(file: str, names: Sequence[str], seeds: int, overrides: Sequence[str], 
             config = template.copy_and_resolve_references()
             config.seed = seed
             needs = []
-            for teacher in recipes.untrained(config):
+            for teacher in teachers_first.untrained(config):
                 needed = f"teacher_{teacher}-{seed}"
                 if needed not in runs:
-                    # The recipe has dropped the training settings of a teacher that it freezes.
-                    source = base if teacher in base.teachers else config
-                    alone = recipes.of_teacher(source, teacher)
-                    alone.seed = seed
+                    alone = teachers_first.of_teacher(config, teacher)
                     runs[needed] = Run(needed, "", seed, alone, Workdir(folder / needed))
                 config.teachers[teacher].init = str(folder / needed)
                 needs.append(needed)

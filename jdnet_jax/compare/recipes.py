@@ -9,9 +9,6 @@ from absl import flags
 from ml_collections import ConfigDict, config_flags
 
 from jdnet_jax.config import check as config_check
-from jdnet_jax.config.defaults import head_of
-from jdnet_jax.config.recipes import TRAINED_BEFORE, apply_recipe
-from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.process.errors import UserError
 
 _PAGE = '''"""{about}"""
@@ -44,37 +41,6 @@ def load(file: str, recipe: str, overrides: Sequence[str]) -> ConfigDict:
         return _parsed(name, [flag for flag in overrides if _has(plain, flag) or not _has(of_file, flag)])
     except (flags.Error, AttributeError, KeyError, OSError, ValueError, TypeError) as error:
         raise UserError(f"--config={name}: {' '.join(str(error).split())}") from error
-
-
-def of_teacher(config: ConfigDict, name: str) -> ConfigDict:
-    """The config that trains one teacher of a config alone with cross-entropy, on the student's schedule and data.
-
-    Args:
-        config: a config with the teacher, of any recipe.
-        name: name of the teacher.
-    """
-    entry = config.teachers[name]
-    alone = config.copy_and_resolve_references()
-    alone.unlock()
-    groups = alone.groups.to_dict()
-    size = alone.resolutions.get(name, 0)
-    alone = apply_recipe(alone, "ce")
-    alone.losses.ce.weight = alone.losses.ce.weight or 1.0
-    alone.student = {"model": entry.model, "init": entry.init, "options": entry.options.to_dict()}
-    renamed = {name: STUDENT, head_of(name): head_of(STUDENT)}
-    alone.groups = {renamed[key]: group for key, group in groups.items() if key in renamed}
-    alone.resolutions = {"student": size}
-    return alone
-
-
-def untrained(config: ConfigDict) -> list[str]:
-    """The teachers to train first: the recipe needs trained ones, and these start at random or from ImageNet."""
-    all_of_them = config.recipe in TRAINED_BEFORE
-    return [
-        name
-        for name, entry in config.teachers.items()
-        if (all_of_them or not entry.trainable) and entry.init in ("random", "imagenet")
-    ]
 
 
 def page(config: ConfigDict, about: str) -> str:

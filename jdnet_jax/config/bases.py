@@ -48,6 +48,8 @@ def food_from_scratch(recipe: str, pair: str) -> ConfigDict:
     config.student.options.drop_rate = 0.2
     config.losses.ce.options.label_smoothing = 0.1
     couple(config, recipe)
+    if not pairs.PAIRS[pair].class_maps and config.losses.ial.options.variant == "classes":
+        config.losses.ial.options.variant = "l2"
     config.optimizer.name = "sgd"
     config.optimizer.weight_decay = 1e-4
     config.schedule.learning_rate = 0.8  # 0.2 for every 256 photos (Goyal et al., 2017); untested
@@ -62,17 +64,16 @@ def food_from_imagenet(recipe: str) -> ConfigDict:
     """The base for hundreds or thousands of photos of food: EfficientNet-Lite2 and Lite0 from ImageNet weights.
 
     Args:
-        recipe: that the config will be; `teacher` has the teacher's network in the student's place, to be trained
-            alone.
+        recipe: that the config will be.
     """
     config = default()
+    config.image_size = 192
+    config.eval_image_size = 224  # crops make things larger than they are in a whole photo (FixRes)
     config.augment.crop_scale = (0.4, 1.0)
     config.batch_size = 32
     config.eval_batch_size = 64
-    large = "tf_efficientnet_lite2"
-    small = large if recipe == "teacher" else "tf_efficientnet_lite0"
-    config.student = {"model": small, "init": "imagenet", "options": {}}
-    config.teachers = {"teacher": teacher(large, init="imagenet")}
+    config.student = {"model": "tf_efficientnet_lite0", "init": "imagenet", "options": {}}
+    config.teachers = {"teacher": teacher("tf_efficientnet_lite2", init="imagenet")}
     couple(config, recipe)
     config.optimizer.name = "adamw"
     config.optimizer.weight_decay = 0.01

@@ -10,7 +10,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from jdnet_jax.config import default, recipes, teacher
+from jdnet_jax.config import default, recipes, teacher, teachers_first
 from jdnet_jax.config.defaults import acts, group_settings, head_of
 from jdnet_jax.config.keys import KEYS, PROBE
 from jdnet_jax.config.options import DATASET_OPTIONS, NETWORK_OPTIONS
@@ -25,7 +25,7 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
 
     Args:
         config: config of a run.
-        weights: whether the config must name the weights of the teachers that its recipe needs trained.
+        weights: whether the student of recipe `probe` must have weights to begin with.
 
     Raises:
         UserError: names the first key that is wrong, what it is, and what it may be.
@@ -55,6 +55,18 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
     _check_frozen_teachers(config)
     recipes.check(config, weights=weights)
     _check_groups(config)
+    _check_teachers_first(config)
+
+
+def _check_teachers_first(config: ConfigDict) -> None:
+    for name, entry in config.teachers.items():
+        if not entry.before and name not in teachers_first.untrained(config):
+            continue
+        alone = teachers_first.of_teacher(config, name)
+        try:
+            check(alone)
+        except UserError as error:
+            raise UserError(f"config.teachers.{name}.before: {error}") from error
 
 
 def _values(config: ConfigDict, name: str) -> list[tuple[str, Any]]:
@@ -144,7 +156,7 @@ def _check_teachers(config: ConfigDict) -> None:
             f"config.teachers.{name}",
             "is not a section: configs/README.md lists its keys",
         )
-        _same_keys(entry, ConfigDict(teacher("")), f"config.teachers.{name}", open_keys={"options"})
+        _same_keys(entry, ConfigDict(teacher("")), f"config.teachers.{name}", open_keys={"options", "before"})
         reserved = name in (STUDENT, ENSEMBLE, *OWN_GROUPS) or "/" in name or "." in name or name != printable(name)
         _require(
             not reserved, f"config.teachers.{name}", "is not a valid name for a teacher: choose letters and digits"

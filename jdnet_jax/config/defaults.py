@@ -32,9 +32,17 @@ def default() -> ConfigDict:
     return config
 
 
-def teacher(model: str, init: str = "random", trainable: bool = True, **options: Any) -> dict[str, Any]:
+def teacher(
+    model: str, init: str = "random", trainable: bool = True, before: Mapping[str, Any] | None = None, **options: Any
+) -> dict[str, Any]:
     """The entry of one teacher in `config.teachers`."""
-    return {"model": model, "init": init, "trainable": trainable, "options": options}
+    return {
+        "model": model,
+        "init": init,
+        "options": options,
+        "trainable": trainable,
+        "before": dict(before or {}),
+    }
 
 
 def acts(entry: Mapping[str, Any]) -> bool:
@@ -106,7 +114,7 @@ _REMOVED = {"share": 0.0, "share_every": 20}
 
 
 def filled(config: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
-    """A config of an earlier version, completed with the defaults of new keys, except sections that name networks.
+    """A config of an earlier version, completed with the defaults of new keys; sections that name networks get none.
 
     Keys that are removed since are left out where they changed nothing.
 
@@ -118,7 +126,10 @@ def filled(config: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any
     kept = {key: v for key, v in config.items() if key in usual or not closed or (key, v) not in _REMOVED.items()}
     whole = {key: value for key, value in usual.items() if key not in config} | kept
     for key, value in usual.items():
-        if isinstance(value, Mapping) and key != "teachers" and isinstance(whole[key], Mapping):
+        if key == "teachers":
+            (entry,) = value.values()
+            whole[key] = {name: {**entry, **given} for name, given in whole[key].items()}
+        elif isinstance(value, Mapping) and isinstance(whole[key], Mapping):
             whole[key] = filled(whole[key], value)
     return whole
 

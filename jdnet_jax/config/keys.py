@@ -183,6 +183,12 @@ KEYS: Mapping[str, Key] = {
     **_network("student", "mobilenetv2_100"),
     **_network("teachers.*", "resnet50"),
     "teachers.*.trainable": Key(True, YesNo(), "True: trained together with the student; False: frozen"),
+    "teachers.*.before": Key(
+        {},
+        Options(),
+        "values of the config that differ while this teacher is trained alone first, such as epochs, schedule and "
+        "optimizer; recipes that need a trained teacher train it so where init is random, imagenet or timm/NAME",
+    ),
     "teacher_selection": Key(
         "all",
         Choice(SELECTIONS),

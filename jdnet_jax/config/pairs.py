@@ -1,6 +1,6 @@
 """Pairs of teacher and student, for configs that offer several.
 
-    --config=configs/food101.py:jdnet,pair=efficientnet_b4-b0
+    --config=configs/food101.py:pair=efficientnet_b4-b0
 
 A run prints at its start how many times larger than the student its teacher is. This module imports neither JAX nor
 TensorFlow.
@@ -26,13 +26,15 @@ class Pair:
         teacher: its name in the zoo.
         student: its name in the zoo.
         teacher_init: the teacher's initial weights; `random` for none.
-        teacher_group: the teacher's entry in `config.groups`, where its optimiser and schedule are not the student's.
+        teacher_group: the teacher's optimiser and schedule, where they are not the student's.
+        class_maps: whether IAL's variant `classes` fits: both classifiers are one linear layer on pooled maps.
     """
 
     teacher: str
     student: str
     teacher_init: str = "random"
     teacher_group: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    class_maps: bool = True
 
 
 DEFAULT = "resnet50-mobilenetv2_100"
@@ -42,13 +44,16 @@ PAIRS: Mapping[str, Pair] = {
     DEFAULT: Pair("resnet50", "mobilenetv2_100"),  # 23.7 M, 2.4 M: 10.1x
     "efficientnet_b4-b0": Pair("efficientnet_b4", "efficientnet_b0"),  # 17.7 M, 4.1 M: 4.3x
     "densenet161-121": Pair("densenet161", "densenet121"),  # 26.7 M, 7.1 M: 3.8x
-    "resnet101-mobilenetv4_conv_medium": Pair("resnet101", "mobilenetv4_conv_medium"),  # 42.7 M, 8.6 M: 5.0x
+    "resnet101-mobilenetv4_conv_medium": Pair(  # 42.7 M, 8.6 M: 5.0x
+        "resnet101", "mobilenetv4_conv_medium", class_maps=False
+    ),
     # 93.0 M, 8.6 M: 10.9x. A transformer does not learn from so few photos alone, so it has weights to begin with, and
     # is tuned as transformers are.
     "siglip_b-mobilenetv4_conv_medium": Pair(
         "vit_base_patch16_siglip_224",
         "mobilenetv4_conv_medium",
         teacher_init="timm/vit_base_patch16_siglip_224.v2_webli",
+        class_maps=False,
         teacher_group={
             "optimizer": {"name": "adamw", "weight_decay": 0.05, "clip_norm": 1.0},
             "schedule": {"learning_rate": 3e-5},
@@ -58,13 +63,13 @@ PAIRS: Mapping[str, Pair] = {
 
 
 def parse(argument: str) -> tuple[str, str]:
-    """Recipe and pair of a config file's argument: `RECIPE`, `pair=NAME`, or both with a comma between.
+    """Recipe and pair of a config file's argument: `RECIPE`, `pair=NAME`, or both with a comma between; '' for neither.
 
     Raises:
         UserError: an unknown pair, or an argument of another form.
     """
-    recipe, pair = "jdnet", DEFAULT
-    for part in argument.split(","):
+    recipe, pair = "jdnet_trained", DEFAULT
+    for part in filter(None, argument.split(",")):
         key, separator, value = part.partition("=")
         if not separator:
             recipe = part
@@ -86,6 +91,6 @@ def apply(config: ConfigDict, name: str) -> None:
     """
     pair = PAIRS[name]
     config.student = ConfigDict({"model": pair.student, "init": "random", "options": {}})
-    config.teachers = ConfigDict({"teacher": teacher(pair.teacher, init=pair.teacher_init)})
+    config.teachers = ConfigDict({"teacher": teacher(pair.teacher, init=pair.teacher_init, before=pair.teacher_group)})
     if pair.teacher_group:
         config.groups = ConfigDict({"teacher": pair.teacher_group})

@@ -33,8 +33,8 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
     """Turns a config into one of the recipes at equal budget, data order and initialisation.
 
     Keys that the table does not set stay unchanged. The strength r of each coupling's gradient into each teacher is set
-    explicitly, so that flags can change it. Frozen teachers, and those of `jdnet_trained` and its parts, must have
-    trained weights in `config.teachers.*.init`.
+    explicitly, so that flags can change it. Frozen teachers, and those of `jdnet_trained` and its parts, that
+    `config.teachers.*.init` gives no trained weights are trained first (`teachers_first`).
 
     Raises:
         UserError: unknown recipe.
@@ -78,11 +78,11 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
 
     Args:
         config: with its teachers, losses and routing.
-        weights: whether the networks that need to be trained must be.
+        weights: whether the student of recipe `probe` must have weights to begin with.
 
     Raises:
-        UserError: the teachers, weights or routing of a config are not those of its recipe, or a network is not trained
-            that needs to be.
+        UserError: the teachers, weights or routing of a config are not those of its recipe, or `probe` has a student
+            without weights.
     """
     recipe = config.recipe
     if recipe not in RECIPES:
@@ -92,17 +92,8 @@ def check(config: ConfigDict, *, weights: bool = True) -> None:
             f"config.recipe is {recipe!r}, but its teachers, weights or routing are not those of that recipe: run "
             f"--config=FILE:RECIPE with one of {', '.join(RECIPES)}"
         )
-    if weights:
-        if recipe == PROBE and config.student.init == "random":
-            raise UserError(
-                "config.student.init is random: recipe probe needs pretrained weights, such as init='imagenet'"
-            )
-        for name, entry in config.teachers.items():
-            if (not entry.trainable or RECIPES[recipe].teachers == BEFORE) and entry.init == "random":
-                raise UserError(
-                    f"config.teachers.{name}.init is random: recipe {recipe} needs a trained teacher: set init to "
-                    "pretrained weights or to the workdir of a finished run"
-                )
+    if weights and recipe == PROBE and config.student.init == "random":
+        raise UserError("config.student.init is random: recipe probe needs pretrained weights, such as init='imagenet'")
 
 
 def _is(config: ConfigDict, recipe: str) -> bool:

@@ -102,6 +102,7 @@ class Workdir:
         self.tensorboard = self.path / "tensorboard"
         self.checkpoints = self.path / "checkpoints"
         self.student = self.path / "student"
+        self.teachers = self.path / "teachers"  # runs of the teachers that are trained first, by name
         self.summary = self.path / "summary.json"
         self.command = self.path / "command.txt"
         self.snapshots = self.path / "snapshots"

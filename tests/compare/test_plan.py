@@ -50,17 +50,6 @@ def test_the_teacher_is_trained_alone_as_the_student_would_be(tmp_path):
     assert student == {"model": "resnet_tiny", "init": "random", "options": {"width": 8}}
 
 
-def test_a_teachers_own_settings_go_with_it():
-    config = recipes.load(FILE, "jdnet", [])
-    config.unlock()
-    config.groups = {"teacher": {"schedule": {"learning_rate": 0.5}}, "student": {"schedule": {"learning_rate": 0.1}}}
-    config.resolutions = {"teacher": 32, "student": 64}
-    alone = recipes.of_teacher(config, "teacher")
-    assert alone.groups.to_dict() == {"student": {"schedule": {"learning_rate": 0.5}}}
-    assert alone.resolutions.to_dict() == {"student": 32}
-    recipes.check(alone, "ce")
-
-
 def test_values_of_teachers_are_left_out_where_there_is_none():
     flags = ["--config.losses.mskd.routing.teacher=0.5", "--config.losses.ial.weight=3.0"]
     assert recipes.load(FILE, "jdnet", flags).losses.mskd.routing.teacher == 0.5

@@ -63,6 +63,7 @@ def test_the_student_has_each_teacher_from_where_the_first_stage_leaves_it():
         "init": "runs/meal_cifar10-stage=teacher,model=vgg19_bn",
         "trainable": False,
         "options": {},
+        "before": {},
     }
     assert config.teachers.cifar_dpn92.model == "cifar_dpn92"
     assert config.blocks.stages.to_dict() == {"student": (0, 1, 2, 3), "vgg19_bn": (0, 1, 2, 3)}

@@ -38,7 +38,6 @@ def test_meals_recipes_have_frozen_teachers_and_no_labels(recipe, mode, selectio
         ({"losses__adversarial__options__mode": "revers"}, "config.losses.adversarial.options.mode: unknown value"),
         ({"losses__similarity__options__distance": "l3"}, "config.losses.similarity.options.distance: unknown value"),
         ({"teacher_selection": "any"}, "config.teacher_selection: unknown value 'any'"),
-        ({"teachers__a__init": "random"}, "config.teachers.a.init is random: recipe meal needs a trained teach"),
         ({"teachers__a__trainable": True}, "config.recipe is 'meal', but its teachers"),
         ({"blocks__lengths": (4, 0)}, "config.blocks.lengths is 0: it must be a whole number from 1 to"),
         ({"blocks__pool": "mean"}, "config.blocks.pool: unknown value 'mean'"),

@@ -18,7 +18,8 @@ from tests.test_configs import config_of
     [
         ("jdnet", ("jdnet", "resnet50-mobilenetv2_100")),
         ("ce,pair=densenet161-121", ("ce", "densenet161-121")),
-        ("pair=densenet161-121", ("jdnet", "densenet161-121")),
+        ("pair=densenet161-121", ("jdnet_trained", "densenet161-121")),
+        ("", ("jdnet_trained", "resnet50-mobilenetv2_100")),
         ("pair=densenet161-121,dml", ("dml", "densenet161-121")),
     ],
 )
