@@ -2,8 +2,8 @@
 
     python -m jdnet_jax.main --config=configs/food101_64.py --config.dataset.data_dir=FOLDER --workdir=RUN
     python -m jdnet_jax.main --config=configs/food101_64.py:kd --config.dataset.data_dir=FOLDER \\
-        --config.teachers.teacher.init=RUN/teachers/teacher                                        # from the same teacher
-    python -m jdnet_jax.main --config=configs/food101_64.py:ce --config.dataset.data_dir=FOLDER    # the student alone
+        --config.teachers.teacher.init=RUN/teachers/teacher    # from the same teacher
+    python -m jdnet_jax.main --config=configs/food101_64.py:ce --config.dataset.data_dir=FOLDER   # the student alone
 
 Data: Bossard, Guillaumin, Van Gool, ECCV 2014, 101 classes; FOLDER holds the data set as Parquet in the layout of the
 Hugging Face hub, `train-*.parquet` and `test-*.parquet`. Ours is 50,500 photos to train on, 500 a class of the official
@@ -15,8 +15,8 @@ Networks (OURS): `resnet_tiny` of width 16 (0.08 M parameters, 3.5 M multiply-ad
 Recipe: batch, epochs, schedule and couplings are ours. Six epochs are few: enough to compare recipes, in minutes each.
 The learning rate is the best of four on val, and the couplings are the best of some ten trials (configs/README.md).
 Cost and score: after two epochs 25.3 % on test, 21.0 for `kd` and 12.6 for the student alone (configs/README.md).
-The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`. With `jdnet` the teacher starts at random beside the
-student.
+The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`. With `jdnet` the teacher starts at random beside
+the student.
 """
 
 from jdnet_jax.config import default, teacher

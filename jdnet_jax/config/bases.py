@@ -68,7 +68,8 @@ def food_from_imagenet(recipe: str) -> ConfigDict:
     """
     config = default()
     config.image_size = 192
-    config.eval_image_size = 224  # crops make things larger than they are in a whole photo (FixRes)
+    # Crops make things larger than they are in a whole photo (FixRes): 224 for 192, 160 for 128.
+    config.eval_image_size = (config.get_ref("image_size") * 7 // 6 + 16) // 32 * 32
     config.augment.crop_scale = (0.4, 1.0)
     config.batch_size = 32
     config.eval_batch_size = 64
@@ -83,7 +84,7 @@ def food_from_imagenet(recipe: str) -> ConfigDict:
 
 
 def couple(config: ConfigDict, recipe: str) -> None:
-    """Sets the weights of JDNet's terms and of `kd` for networks of usual size; other recipes keep the defaults.
+    """Sets the weights of JDNet's terms and of `kd`; other recipes keep the defaults.
 
     A teacher that was trained before is followed closely from the first step on: the recipes `jdnet_trained` and its
     parts, with the weights that were tried on Grocery Store, and `kd` with the same weight of KL. A teacher that learns

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.dishes FOLDER NEW
 
-FOLDER is that of `configs/food101_64.py`. Of each class NEW/train has 40 photos and NEW/val 10, from the official train;
-NEW/test has all of the official test. Classes and photos are drawn with seed 0.
+FOLDER is that of `configs/food101_64.py`. Of each class NEW/train has 40 photos and NEW/val 10, from the official
+train; NEW/test has all of the official test. Classes and photos are drawn with seed 0.
 """
 
 from __future__ import annotations

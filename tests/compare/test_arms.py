@@ -141,10 +141,10 @@ def test_the_smoothing_of_labels_is_that_of_the_loss_that_has_them():
             "jdnet_oneway",
             "jdnet_oneway: teacher resnet50 (random, learns along); losses ce 1, mskd 1 (r 0.0), ial 1 (r 0.0)",
         ),
-        ("kd", "kd: teacher resnet50 (random, frozen); losses ce 1, kl 1"),
+        ("kd", "kd: teacher resnet50 (trained before, frozen); losses ce 1, kl 1"),
         (
             "fitnet",
-            "fitnet: teacher resnet50 (random, frozen); losses ce 1, mskd 1 (variant l2, stages [1])",
+            "fitnet: teacher resnet50 (trained before, frozen); losses ce 1, mskd 1 (variant l2, stages [1])",
         ),
     ],
 )
