@@ -23,6 +23,7 @@ from jdnet_jax.figures import imbalance
 from jdnet_jax.files import atomic
 from jdnet_jax.learning import assembly, devices, evaluation, host_batches, initial_weights, probe, run_check
 from jdnet_jax.process import together, unused_memory
+from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import Interrupted, Interruption
 from jdnet_jax.process.progress import Progress, duration, say
 from jdnet_jax.report import page
@@ -56,18 +57,30 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
         Interrupted: SIGTERM or SIGINT came; the step was finished and saved. Where no step is unsaved (while data are
             prepared, the first step is compiled, the networks are tested) a signal ends the process at once instead.
     """
-    run_check.check(config)
+    first = {name: teachers_first.of_teacher(config, name) for name in teachers_first.untrained(config)}
+    for one in (config, *first.values()):
+        run_check.check(one)
     wandb_writer.check(config.wandb)
     place = Workdir(workdir)
-    with Interruption() as interruption, contextlib.ExitStack() as held:
+    was_finished = place.summary.exists()
+    with Interruption() as interruption:
+        summary = _train(config, place, command, interruption, first)
+    if was_finished:
+        say(f"the run in {place.path} is finished: to train again, choose another --workdir")
+    return summary
+
+
+def _train(
+    config: ConfigDict, place: Workdir, command: str, interruption: Interruption, first: Mapping[str, ConfigDict]
+) -> dict[str, Any]:
+    """Trains the teachers in `first`, name -> config, and then the run itself; returns the run's summary."""
+    with contextlib.ExitStack() as held:
         together.by_the_first(lambda: held.enter_context(place.held()))
         together.by_the_first(lambda: place.claim(config))
         if (summary := place.finished()) is not None:
-            say(f"the run in {place.path} is finished (to train again, choose another --workdir)")
             if together.is_first() and not place.report.exists():
                 page.write(place)
             return summary
-        config = _with_trained_teachers(config, place, command)
         dataset = data.with_unlabelled(data.prepare(config.dataset), config.dataset)
         dataset = data.with_decoded(dataset, config)
         beside = f"; {dataset.unlabelled.protocol}" if dataset.unlabelled else ""
@@ -77,24 +90,24 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
         together.by_the_first(lambda: place.claim_data(dataset.protocol + beside))
         if command:
             together.by_the_first(lambda: atomic.write_text(place.command, command + "\n"))
+        config = config.copy_and_resolve_references()
+        for name, alone in first.items():
+            teacher = Workdir(place.teachers / name)
+            if together.is_first() and not teacher.summary.exists():
+                say(f"first {name}, {alone.student.model}, is trained alone; after that the student learns from it")
+            trained = _train(alone, teacher, command, interruption, {})
+            if trained["protocol"] != dataset.protocol:
+                raise UserError(
+                    f"{teacher.path} was trained on other data ({trained['protocol']}) than is there now "
+                    f"({dataset.protocol}): give back that data, or delete that folder to train {name} again"
+                )
+            if devices.agreed(interruption.requested is not None):
+                raise Interrupted(f"interrupted: {name} is trained, the same command goes on with the student")
+            config.teachers[name].init = str(teacher.path)
         run = _Run(config, place, dataset)
         with run.recorder.open(place, is_writer=run.is_writer) as writer:
             run.train(writer, interruption)
             return run.finish()
-
-
-def _with_trained_teachers(config: ConfigDict, place: Workdir, command: str) -> ConfigDict:
-    """The config with teachers that are trained: those that have to be first are, each by a run in `place.teachers`."""
-    names = teachers_first.untrained(config)
-    alone = {name: teachers_first.of_teacher(config, name) for name in names}
-    config = config.copy_and_resolve_references()
-    for name in names:
-        workdir = place.teachers / name
-        if Workdir(workdir).finished() is None:
-            say(f"first {name}, {config.teachers[name].model}, is trained alone; the student learns from it after that")
-        train_and_evaluate(alone[name], workdir, command)
-        config.teachers[name].init = str(workdir)
-    return config
 
 
 class _Run:

@@ -154,6 +154,8 @@ def test_deit_is_distilled_from_a_cnn(tmp_path, small_data, monkeypatch):
     config.student.model = "deit_tiny_distilled_test"
     config.teachers.teacher.options.width = 4
     summary = train.train_and_evaluate(config, tmp_path / "run")
+    cnn = json.loads((tmp_path / "run" / "teachers" / "teacher" / "summary.json").read_text())
+    assert (cnn["student"]["model"], cnn["steps"]) == ("resnet_tiny", 2)
     assert summary["recipe"] == "deit_hard"
     assert summary["teachers"]["teacher"]["test"]["count"] == summary["student"]["test"]["count"] == 41
     lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]

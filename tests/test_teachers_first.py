@@ -1,12 +1,16 @@
 """The whole loop with a teacher that is trained first: the same bits as by two commands, and nothing twice."""
 
 import json
+import signal
 
 import pytest
 
 from jdnet_jax import train
 from jdnet_jax.config import recipes, teachers_first
+from jdnet_jax.files import checksums
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.interruption import Interrupted
+from jdnet_jax.run.recorder import Recorder
 from jdnet_jax.run.workdir import Workdir
 from tests import tiny_recipe as tiny
 from tests.killed_run import train_until
@@ -41,15 +45,13 @@ def one_command(tmp_path_factory):
 
 
 def test_two_commands_have_the_same_bits(one_command, tmp_path):
+    """The second one of the two: the first is a run of its own."""
     workdir, _ = one_command
-    alone = teachers_first.of_teacher(small_run(), "teacher")
-    train.train_and_evaluate(alone, tmp_path / "teacher")
     config = small_run()
-    config.teachers.teacher.init = str(tmp_path / "teacher")
-    train.train_and_evaluate(config, tmp_path / "both")
-    assert sha256(tmp_path / "teacher") == sha256(workdir / "teachers" / "teacher")
-    assert sha256(tmp_path / "both") == sha256(workdir)
-    assert not (tmp_path / "both" / "teachers").exists()
+    config.teachers.teacher.init = str(workdir / "teachers" / "teacher")
+    train.train_and_evaluate(config, tmp_path)
+    assert sha256(tmp_path) == sha256(workdir)
+    assert not (tmp_path / "teachers").exists()
 
 
 def test_the_teacher_is_a_run_of_its_own(one_command):
@@ -82,19 +84,42 @@ def test_an_end_in_either_training_loses_nothing(one_command, tmp_path, capsys):
     assert sha256(tmp_path) == sha256(workdir)
 
 
-def test_a_frozen_teacher_is_trained_first_too(one_command, tmp_path):
+def test_a_teacher_of_other_data_is_not_taken(one_command, tmp_path):
     workdir, _ = one_command
-    summary = train.train_and_evaluate(small_run("kd"), tmp_path)
-    assert sha256(tmp_path / "teachers" / "teacher") == sha256(workdir / "teachers" / "teacher")
-    trained = Workdir(tmp_path / "teachers" / "teacher").finished()["student"]
-    for figure in ("loss", "top1", "macro_f1"):
-        assert summary["teachers"]["teacher"]["test"][figure] == pytest.approx(trained["test"][figure])
-
-
-def test_a_teacher_that_was_trained_otherwise_is_not_taken(tmp_path):
-    train_until(2, small_run(), tmp_path)
-    train.train_and_evaluate(teachers_first.of_teacher(small_run(), "teacher"), tmp_path / "teachers" / "teacher")
     config = small_run()
-    config.teachers.teacher.before.steps = 3
-    with pytest.raises(UserError, match=r"teachers/teacher belongs to a run of another config, .* steps"):
-        train.train_and_evaluate(config, tmp_path)
+    config.dataset.options.counts = (64, 24, 40)
+    other = teachers_first.of_teacher(config, "teacher")
+    train.train_and_evaluate(other, tmp_path / "teachers" / "teacher")
+    place = Workdir(tmp_path / "teachers" / "teacher")  # as if the files of the same folder had changed since
+    place.config.write_bytes((workdir / "teachers" / "teacher" / "config.json").read_bytes())
+    (place.path / checksums.NAME).unlink()
+    with pytest.raises(
+        UserError, match=r"teachers/teacher was trained on other data \(.* test 40 "
+    ):
+        train.train_and_evaluate(small_run(), tmp_path)
+
+
+def test_a_signal_at_the_end_of_the_teachers_training_ends_the_run(one_command, tmp_path, monkeypatch):
+    """It comes while the last step is evaluated, when nothing of the teacher's run looks for it any more."""
+    workdir, _ = one_command
+    evaluate, steps = Recorder.evaluate, []
+
+    def interrupted(self, writer, number, state):
+        if number == 2 and not steps:
+            steps.append(number)
+            signal.raise_signal(signal.SIGTERM)
+        return evaluate(self, writer, number, state)
+
+    monkeypatch.setattr(Recorder, "evaluate", interrupted)
+    with pytest.raises(Interrupted, match="interrupted: teacher is trained, the same command goes on with the student"):
+        train.train_and_evaluate(small_run(), tmp_path)
+    assert not (tmp_path / "checkpoints").exists()
+    train.train_and_evaluate(small_run(), tmp_path)
+    assert sha256(tmp_path) == sha256(workdir)
+
+
+def test_a_mistake_in_the_students_data_is_found_before_the_teacher_is_trained(tmp_path):
+    config = small_run(dataset__unlabelled=str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match=r"dataset.unlabelled=.*nowhere' is not a folder"):
+        train.train_and_evaluate(config, tmp_path / "run")
+    assert not (tmp_path / "run" / "teachers").exists()

@@ -305,7 +305,7 @@ def test_the_same_command_on_a_finished_run_only_reads(finished, whole_run, caps
     before = (workdir / "metrics.jsonl").read_bytes()
     assert train.train_and_evaluate(whole_run(), workdir) == summary
     assert (workdir / "metrics.jsonl").read_bytes() == before
-    assert f"the run in {workdir} is finished (to train again" in capsys.readouterr().err
+    assert f"the run in {workdir} is finished: to train again" in capsys.readouterr().err
 
 
 def test_an_interrupted_run_ends_with_the_same_bits(finished, whole_run, tmp_path, capsys):

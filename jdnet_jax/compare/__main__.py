@@ -3,8 +3,8 @@
     python -m jdnet_jax.compare --config=configs/demo.py --recipes=ce,kd,dml,jdnet --seeds=5 --workdir=runs/compared
 
 Each recipe, an argument of the config file, is trained with each seed as `jdnet_jax.main` would, in a separate process
-and folder; the same command continues an interrupted comparison. kd, at, fitnet and jdnet_trained get a teacher that is
-trained first. The workdir then holds `comparison.md`, `comparison.json` and `comparison.svg`. `--workdirs=A,B,C`
+and folder; the same command continues an interrupted comparison. Recipes that need a trained teacher share one that
+is trained first. The workdir then holds `comparison.md`, `comparison.json` and `comparison.svg`. `--workdirs=A,B,C`
 compares runs that exist. Runs with another budget, data, student, optimiser, schedule or augmentation are refused,
 unless --allow_different; what a recipe defines is listed under the table.
 

@@ -66,7 +66,7 @@ def _check_teachers_first(config: ConfigDict) -> None:
         try:
             check(alone)
         except UserError as error:
-            raise UserError(f"config.teachers.{name}.before: {error}") from error
+            raise UserError(f"config.teachers.{name}{'.before' if entry.before else ''}: {error}") from error
 
 
 def _values(config: ConfigDict, name: str) -> list[tuple[str, Any]]:

@@ -114,7 +114,7 @@ _REMOVED = {"share": 0.0, "share_every": 20}
 
 
 def filled(config: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
-    """A config of an earlier version, completed with the defaults of new keys; sections that name networks get none.
+    """A config of an earlier version, completed with the defaults of new keys; no network is added.
 
     Keys that are removed since are left out where they changed nothing.
 
@@ -126,10 +126,12 @@ def filled(config: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any
     kept = {key: v for key, v in config.items() if key in usual or not closed or (key, v) not in _REMOVED.items()}
     whole = {key: value for key, value in usual.items() if key not in config} | kept
     for key, value in usual.items():
+        if not isinstance(value, Mapping) or not isinstance(whole[key], Mapping):
+            continue
         if key == "teachers":
-            (entry,) = value.values()
-            whole[key] = {name: {**entry, **given} for name, given in whole[key].items()}
-        elif isinstance(value, Mapping) and isinstance(whole[key], Mapping):
+            (new,) = value.values()
+            whole[key] = {n: {**new, **old} if isinstance(old, Mapping) else old for n, old in whole[key].items()}
+        else:
             whole[key] = filled(whole[key], value)
     return whole
 

@@ -63,6 +63,11 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
     for term in COUPLINGS:
         r = dict.fromkeys(config.teachers, ROUTING[term][TEACHER])
         config.losses[term].routing = {**r, **config.losses[term].routing}
+    for key in row.holds:
+        section, _, name = key.partition(".")
+        if section == "augment":  # is meant for the student: a teacher that is trained first keeps the config's
+            for entry in config.teachers.values():
+                entry.before[section] = {name: config[section][name], **entry.before.get(section, {})}
     for key, value in {"teacher_selection": "all", **row.sets, **row.holds}.items():
         for section, name in _places(config, key):
             section[name] = value(config) if callable(value) else value

@@ -11,7 +11,7 @@ from typing import Any
 from ml_collections import ConfigDict
 
 from jdnet_jax.config.defaults import default
-from jdnet_jax.config.recipes import RECIPES, TRAINED_BEFORE, apply_recipe
+from jdnet_jax.config.recipes import TRAINED_BEFORE, apply_recipe
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.process.errors import UserError
 
@@ -23,7 +23,8 @@ def untrained(config: Mapping[str, Any]) -> list[str]:
     """The teachers that have to be trained first: the recipe needs trained ones, and theirs are not.
 
     Weights of ImageNet, timm's among them, are those of a trained teacher on ImageNet alone: elsewhere its classifier
-    is new. Whatever else `init` names, a run's folder, a file or a repository of the hub, is taken for trained.
+    is new. Whatever else `init` names, a run's folder, a file, a repository of the hub or weights for each branch, is
+    taken for trained.
 
     Args:
         config: config of a run, whole or as the plain content of `config.json`.
@@ -43,8 +44,8 @@ def untrained(config: Mapping[str, Any]) -> list[str]:
 def of_teacher(config: ConfigDict, name: str) -> ConfigDict:
     """The config that trains one teacher of a config alone, with cross-entropy.
 
-    Budget, data, optimiser and schedule are the config's, but for the values in `config.teachers.NAME.before`; what the
-    recipe asks of the student's photos, such as mixing them, is left out.
+    Budget, data, optimiser and schedule are the config's, but for the values in `config.teachers.NAME.before`. It is
+    the same for all recipes of a config file, so that they can share the teacher.
 
     Args:
         config: a config with the teacher, of any recipe.
@@ -57,11 +58,9 @@ def of_teacher(config: ConfigDict, name: str) -> ConfigDict:
     alone = config.copy_and_resolve_references()
     alone.unlock()
     size = alone.resolutions.get(name, 0)
-    for key in RECIPES[config.recipe].holds:
-        if key.startswith("augment."):
-            alone.augment[key.removeprefix("augment.")] = default().augment[key.removeprefix("augment.")]
+    ce = {**alone.losses.ce, "weight": alone.losses.ce.weight or 1.0}
+    alone.losses, alone.blocks = {**default().losses, "ce": ce}, default().blocks
     alone = apply_recipe(alone, "ce")
-    alone.losses.ce.weight = alone.losses.ce.weight or 1.0
     alone.student = {"model": entry.model, "init": entry.init, "options": entry.options.to_dict()}
     alone.groups, alone.resolutions = {}, {STUDENT: size}
     alone.dataset.unlabelled = ""

@@ -39,5 +39,5 @@ def lines(networks: Collection[str], params: Mapping[str, PyTree], train_photos:
     if train_photos < FEW:
         yield (
             f"advice: with {train_photos:,} photos to train on and no larger teacher, the student alone (recipe ce) "
-            "may do as well in a third of the time"
+            "may do as well, in less than half the time"
         )

@@ -76,6 +76,11 @@ def anywhere(value: bool) -> Bool[Array, ""]:
     return _any_device(here)
 
 
+def agreed(value: bool) -> bool:
+    """Whether the value is true on any process, the same answer on all."""
+    return value if jax.process_count() == 1 else bool(anywhere(value))
+
+
 def shardings(devices: Sequence[jax.Device] | None = None) -> tuple[NamedSharding, NamedSharding]:
     """The shardings of a mapped step's arguments on devices (None: all): the first replicated, the second split."""
     mesh = Mesh(np.asarray(in_order() if devices is None else devices), (DATA_AXIS,))

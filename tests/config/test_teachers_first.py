@@ -3,6 +3,7 @@
 import pytest
 
 from jdnet_jax.config import check, default, recipes, teachers_first
+from jdnet_jax.config.defaults import differences
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.run.workdir import plain
 from tests.test_configs import config_of
@@ -72,12 +73,21 @@ def test_the_teacher_alone_has_the_budget_of_the_config_and_nothing_of_its_recip
     assert config.dataset.unlabelled == "photos"  # the config itself stays
 
 
-def test_the_mixtures_of_a_recipe_are_the_students_and_those_of_a_config_are_for_both():
-    alone = teachers_first.of_teacher(with_recipe("patient"), "teacher")
-    assert (alone.augment.mixup, alone.augment.cutmix) == (0.0, 0.0)
-    config = default()
-    config.augment.mixup = 0.5
-    assert teachers_first.of_teacher(recipes.apply_recipe(config, "kd"), "teacher").augment.mixup == 0.5
+@pytest.mark.parametrize("name", ["food101_64", "grocery", "deit_food101", "demo"])
+def test_all_recipes_of_a_config_have_the_same_teacher(name):
+    """So that they share it, in `compare` and by hand; `deit_food101` mixes photos, and `patient` does it otherwise."""
+    configs = {recipe: config_of(name, recipe) for recipe in recipes.TRAINED_BEFORE if not recipe.startswith("meal")}
+    alone = {recipe: plain(teachers_first.of_teacher(config, "teacher")) for recipe, config in configs.items()}
+    for recipe, one in alone.items():
+        assert not differences(one, alone["kd"]), recipe
+    assert alone["patient"]["augment"] == plain(configs["kd"].augment)
+    assert configs["patient"].augment.mixup == 1.0
+
+
+def test_the_weights_of_a_recipe_s_terms_may_change_after_the_teacher_is_trained():
+    before, after = with_recipe("kd"), with_recipe("kd")
+    after.losses.kl.weight, after.losses.kl.options.temperature = 2.0, 1.0
+    assert plain(teachers_first.of_teacher(before, "teacher")) == plain(teachers_first.of_teacher(after, "teacher"))
 
 
 def test_values_that_differ_before():
