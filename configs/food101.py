@@ -1,6 +1,7 @@
-"""JDNet on Food-101: ResNet-50 and MobileNetV2 learn together from TFDS `food101`.
+"""JDNet on Food-101: ResNet-50 is trained alone, then learns on together with MobileNetV2, from TFDS `food101`.
 
     python -m jdnet_jax.main --config=configs/food101.py --workdir=FOLDER
+    python -m jdnet_jax.main --config=configs/food101.py:jdnet                      # together from the first step on
     python -m jdnet_jax.main --config=configs/food101.py:pair=efficientnet_b4-b0    # another pair of networks
 
 Data: Bossard, Guillaumin, Van Gool, ECCV 2014; 101 classes, 75,750 training photos with noisy labels, 25,250 reviewed.
@@ -9,7 +10,8 @@ The split that TFDS calls `validation` is the official test set: it is used as `
 Target: the JDNet paper reports 91.2 % top-1 for its student (the paper's number, not reproduced here; its networks,
 resolution and protocol are not known). Meant for a TPU v5e-8 or a GPU; it has not been run at full length by us, so
 the cost there is not known. By the published counts of multiply-adds (4.1 G and 0.3 G) a step of 1,024 photos
-takes about 27 TFLOP, and 120 epochs of 68,175 photos 2.2e17.
+takes about 27 TFLOP, and 120 epochs of 68,175 photos 2.2e17; the teacher alone
+before takes 2.0e17 more.
 Recipe: ours, after the usual practice for training these networks from scratch (SGD with momentum, cosine, inception
 crops), also for the other pairs of `jdnet_jax.config.pairs`.
 The weights of JDNet's terms, tried on photos of groceries, are untested here (`jdnet_jax.config.bases.couple`).

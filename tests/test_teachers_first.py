@@ -93,9 +93,7 @@ def test_a_teacher_of_other_data_is_not_taken(one_command, tmp_path):
     place = Workdir(tmp_path / "teachers" / "teacher")  # as if the files of the same folder had changed since
     place.config.write_bytes((workdir / "teachers" / "teacher" / "config.json").read_bytes())
     (place.path / checksums.NAME).unlink()
-    with pytest.raises(
-        UserError, match=r"teachers/teacher was trained on other data \(.* test 40 "
-    ):
+    with pytest.raises(UserError, match=r"teachers/teacher was trained on other data \(.* test 40 "):
         train.train_and_evaluate(small_run(), tmp_path)
 
 
