@@ -141,3 +141,11 @@ def small_data(tmp_path_factory):
         patch.setenv("TFDS_DATA_DIR", folder)
         data.prepare(config)
     return folder
+
+
+@pytest.fixture(scope="module")
+def prepared_data(small_data):
+    """Has the runs of a module take their data from `small_data`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TFDS_DATA_DIR", small_data)
+        yield

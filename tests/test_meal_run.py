@@ -13,14 +13,7 @@ from tests import tiny_recipe as tiny
 from tests import tiny_student, tiny_teachers
 from tests.killed_run import train_until
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _prepared_data(small_data):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TFDS_DATA_DIR", small_data)
-        yield
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prepared_data")]
 
 
 @pytest.fixture(scope="module")

@@ -15,14 +15,7 @@ from jdnet_jax.run.workdir import Workdir
 from tests import tiny_recipe as tiny
 from tests.killed_run import train_until
 
-pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _prepared_data(small_data):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TFDS_DATA_DIR", small_data)
-        yield
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prepared_data")]
 
 
 def small_run(recipe="jdnet_trained", **changes):

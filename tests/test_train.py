@@ -28,7 +28,7 @@ from tests.data.tiny import encode, smooth_photo
 from tests.killed_run import Killed, train_until
 from tests.spoilt_run import spoilt
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("prepared_data")]
 
 
 def small_run(**changes):
@@ -45,13 +45,6 @@ def small_run(**changes):
 def alone(**changes):
     """The student without its teacher: for what the loop does, whatever it trains, and compiled in less time."""
     return recipes.apply_recipe(small_run(**{"snapshots": 0, **changes}), "ce")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _prepared_data(small_data):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("TFDS_DATA_DIR", small_data)
-        yield
 
 
 def photos_without_labels(folder, count):
