@@ -19,10 +19,10 @@ def get_config(recipe="jdnet"):
     config.teachers = {"teacher": teacher("resnet_tiny", width=32)}
     if recipe.startswith("jdnet_trained"):
         bases.couple(config, recipe)
-        return apply_recipe(config, recipe)
-    # The couplings grow from nothing: a teacher that starts from scratch has nothing to teach at first, and at the end
-    # their gradients are a small part of cross-entropy's. (configs/README.md)
-    config.losses.mskd.weight, config.losses.ial.weight = 10.0, 1.875
-    for coupling in (config.losses.mskd, config.losses.ial):
-        coupling.schedule.update(name="linear", warmup=1.0)
+    else:
+        # The couplings grow from nothing: a teacher that starts from scratch has nothing to teach at first, and at the
+        # end their gradients are a small part of cross-entropy's. (configs/README.md)
+        config.losses.mskd.weight, config.losses.ial.weight = 10.0, 1.875
+        for coupling in (config.losses.mskd, config.losses.ial):
+            coupling.schedule.update(name="linear", warmup=1.0)
     return apply_recipe(config, recipe)

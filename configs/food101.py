@@ -10,8 +10,7 @@ The split that TFDS calls `validation` is the official test set: it is used as `
 Target: the JDNet paper reports 91.2 % top-1 for its student (the paper's number, not reproduced here; its networks,
 resolution and protocol are not known). Meant for a TPU v5e-8 or a GPU; it has not been run at full length by us, so
 the cost there is not known. By the published counts of multiply-adds (4.1 G and 0.3 G) a step of 1,024 photos
-takes about 27 TFLOP, and 120 epochs of 68,175 photos 2.2e17; the teacher alone
-before takes 2.0e17 more.
+takes about 27 TFLOP, and 120 epochs of 68,175 photos 2.2e17; the teacher alone before takes 2.0e17 more.
 Recipe: ours, after the usual practice for training these networks from scratch (SGD with momentum, cosine, inception
 crops), also for the other pairs of `jdnet_jax.config.pairs`.
 The weights of JDNet's terms, tried on photos of groceries, are untested here (`jdnet_jax.config.bases.couple`).

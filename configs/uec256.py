@@ -15,8 +15,7 @@ why these, and every run prints and keeps the protocol with its counts. For the 
 Target: the JDNet paper reports 84.0 % top-1 for its student (the paper's number, not reproduced here; its networks,
 resolution and protocol are not known). Meant for a TPU v5e-8 or a GPU; it has not been run at full length by us, so
 the cost there is not known. By the published counts of multiply-adds (4.1 G and 0.3 G) a step of 1,024 photos
-takes about 27 TFLOP, and 200 epochs of 25,000 photos 1.3e17; the teacher alone
-before takes 1.2e17 more.
+takes about 27 TFLOP, and 200 epochs of 25,000 photos 1.3e17; the teacher alone before takes 1.2e17 more.
 Recipe: ours, as in `configs/food101.py`, with more epochs because the set is smaller.
 The weights of JDNet's terms, tried on photos of groceries, are untested here (`jdnet_jax.config.bases.couple`).
 The learning rate, 0.8, is 0.2 for every 256 photos of the batch (Goyal et al., 2017) and untested. On one GPU of less

@@ -3,6 +3,7 @@ import pytest
 from jdnet_jax.config import check, recipes
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.run.workdir import plain
 from tests.config import changed
 
 
@@ -47,3 +48,19 @@ def test_total_steps_rounds_up_and_prefers_steps():
 
 def test_differences_are_dotted_names():
     assert config_lib.differences({"a": {"b": 1, "c": 2}, "d": 3}, {"a": {"b": 1, "c": 4}}) == ["a.c", "d"]
+
+
+@pytest.mark.parametrize(
+    ("teachers", "expected"),
+    [
+        ({"big": {"model": "resnet18"}}, {"big": {**config_lib.teacher("resnet18"), "model": "resnet18"}}),
+        ({"big": {"before": {"epochs": 3.0}}}, {"big": {**config_lib.teacher("resnet50"), "before": {"epochs": 3.0}}}),
+        ({}, {}),
+        ({"big": 3}, {"big": 3}),
+        ([], []),
+        (3, 3),
+    ],
+)
+def test_a_config_of_an_earlier_version_gets_new_keys_of_its_teachers_and_no_teacher(teachers, expected):
+    """What is damaged stays as it is, for the reader to refuse."""
+    assert config_lib.filled({"teachers": teachers}, plain(config_lib.default()))["teachers"] == expected
