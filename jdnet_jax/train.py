@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from jdnet_jax import data
+from jdnet_jax import data, handoff
 from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.config import teachers_first
 from jdnet_jax.config.keys import PROBE
@@ -57,9 +57,11 @@ def train_and_evaluate(config: ConfigDict, workdir: str | Path, command: str = "
         Interrupted: SIGTERM or SIGINT came; the step was finished and saved. Where no step is unsaved (while data are
             prepared, the first step is compiled, the networks are tested) a signal ends the process at once instead.
     """
+    run_check.check(config)
     first = {name: teachers_first.of_teacher(config, name) for name in teachers_first.untrained(config)}
-    for one in (config, *first.values()):
-        run_check.check(one)
+    for name, alone in first.items():
+        with teachers_first.named(config, name):
+            run_check.check(alone)
     wandb_writer.check(config.wandb)
     place = Workdir(workdir)
     was_finished = place.summary.exists()
@@ -91,19 +93,27 @@ def _train(
         if command:
             together.by_the_first(lambda: atomic.write_text(place.command, command + "\n"))
         config = config.copy_and_resolve_references()
+        begun = bool(together.of_the_first(lambda: int(place.has_checkpoint())))
         for name, alone in first.items():
             teacher = Workdir(place.teachers / name)
+            if begun and config.teachers[name].trainable and not handoff.is_handoff(teacher.path):
+                teachers_first.hand_over(config, name, "random")  # the run's checkpoint has it, and is restored
+                continue
             if together.is_first() and not teacher.summary.exists():
                 say(f"first {name}, {alone.student.model}, is trained alone; after that the student learns from it")
-            trained = _train(alone, teacher, command, interruption, {})
+            trained = _train(alone, teacher, "", interruption, {})
             if trained["protocol"] != dataset.protocol:
                 raise UserError(
                     f"{teacher.path} was trained on other data ({trained['protocol']}) than is there now "
                     f"({dataset.protocol}): give back that data, or delete that folder to train {name} again"
                 )
+            if not handoff.is_handoff(teacher.path):
+                raise UserError(
+                    f"{teacher.student} is missing: put back a copy, or delete {teacher.path} to train {name} again"
+                )
             if devices.agreed(interruption.requested is not None):
                 raise Interrupted(f"interrupted: {name} is trained, the same command goes on with the student")
-            config.teachers[name].init = str(teacher.path)
+            teachers_first.hand_over(config, name, teacher.path)
         run = _Run(config, place, dataset)
         with run.recorder.open(place, is_writer=run.is_writer) as writer:
             run.train(writer, interruption)
@@ -126,7 +136,9 @@ class _Run:
         weights = balance.weights(counts, weighing) if counts is not None and weighing else ()
         self.parts = assembly.assemble(config, len(dataset.class_names), self.steps, weights)
         self.networks = self.parts.networks
-        initial_weights.check_frozen_teachers(self.networks, dataset.class_names, config.dataset.view)
+        initial_weights.check_trained_teachers(
+            self.networks, dataset.class_names, config.dataset.view, dataset.protocol
+        )
         terms, groups = [term.name for term in self.parts.terms], list(self.parts.optimizers)
         self.train_step: Callable[..., Any] = (
             probe.train_step(self.networks[STUDENT], tuple(terms), dataset, config)
@@ -273,6 +285,7 @@ class _Run:
             page.write(self.place)
         self.checkpoints.close()
         together.wait("the summary")
+        together.report(None)  # it would keep this run's arrays alive beside those of the next
         return summary
 
     def _resume(self) -> int:

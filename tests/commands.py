@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # A run of the embedded set in seconds; the fixture `small_data` has its pictures.
 SMALL = (
-    "--config=configs/demo.py",
+    "--config=configs/demo.py:jdnet",
     "--config.dataset.options.counts=(64,24,41)",
     "--config.steps=2",
     "--config.batch_size=8",

@@ -39,6 +39,13 @@ def test_help_lists_the_recipes():
             ['error: unknown config key config.dataset.options.sede: did you mean "seed"'],
         ),
         (
+            ["--config=configs/demo.py", "--config.teachers.teacher.before.epochs=3"],
+            [
+                "error: config.teachers.teacher.before.epochs: that section is empty, or lacks this key: set all of",
+                "as --config.teachers.teacher.before=\"{'KEY': VALUE, ...}\"",
+            ],
+        ),
+        (
             ["--config=configs/demo.py:ce", "--config.teachers.teacher.model=resnet50"],
             ["error: unknown config key config.teachers.teacher.model"],
         ),

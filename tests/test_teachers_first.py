@@ -1,6 +1,7 @@
 """The whole loop with a teacher that is trained first: the same bits as by two commands, and nothing twice."""
 
 import json
+import shutil
 import signal
 
 import pytest
@@ -75,6 +76,27 @@ def test_an_end_in_either_training_loses_nothing(one_command, tmp_path, capsys):
     assert "is trained alone" not in capsys.readouterr().err
     assert (tmp_path / "teachers" / "teacher" / "summary.json").read_bytes() == before
     assert sha256(tmp_path) == sha256(workdir)
+
+
+def test_a_run_that_has_saved_a_step_goes_on_without_its_teachers_folder(one_command, tmp_path, capsys):
+    """Its checkpoint has all of a teacher that learns on."""
+    workdir, _ = one_command
+    run = tmp_path / "run"
+    shutil.copytree(workdir, run)
+    (run / "summary.json").unlink()  # its networks are tested again
+    shutil.rmtree(run / "teachers")
+    train.train_and_evaluate(small_run(), run)
+    assert "is trained alone" not in capsys.readouterr().err
+    assert sha256(run) == sha256(workdir)
+    assert not (run / "teachers").exists()
+
+
+def test_a_teacher_that_lost_its_student_is_named(one_command, tmp_path):
+    workdir, _ = one_command
+    shutil.copytree(workdir / "teachers", tmp_path / "teachers")
+    shutil.rmtree(tmp_path / "teachers" / "teacher" / "student")
+    with pytest.raises(UserError, match="teachers/teacher/student is missing: put back a copy, or delete"):
+        train.train_and_evaluate(small_run(), tmp_path)
 
 
 def test_a_teacher_of_other_data_is_not_taken(one_command, tmp_path):

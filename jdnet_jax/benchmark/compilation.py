@@ -65,8 +65,8 @@ def check_installed(device: Device) -> None:
     package = "libtpu" if device.chip.sides else "jax_cuda13_plugin"
     if importlib.util.find_spec(package) is None:
         raise UserError(
-            f"--device={device.name}: its compiler ({package}) is not installed: pip install jdnet-jax[aot], in a "
-            "separate environment, because JAX looks for a TPU wherever that compiler is installed"
+            f"--device={device.name}: its compiler ({package}) is not installed: pip install -e '.[aot]' in the "
+            "project's folder, into a separate environment, because JAX looks for a TPU wherever that compiler is"
         )
 
 

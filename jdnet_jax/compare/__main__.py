@@ -86,7 +86,10 @@ def _trained() -> int:
     options = file.partition(":")[2]
     if options and not all("=" in option for option in options.split(",")):
         raise UserError(f"--config={file}: leave out the recipe, which --recipes names")
-    runs = plan.make(file, _RECIPES.value, _SEEDS.value, _overrides(sys.argv[1:]), folder)
+    overrides = _overrides(sys.argv[1:])
+    if any(override.startswith("--config.seed=") for override in overrides):
+        raise UserError("--config.seed: a comparison has the seeds 0 to --seeds less 1: leave it out")
+    runs = plan.make(file, _RECIPES.value, _SEEDS.value, overrides, folder)
     compared = [run for run in runs if run.recipe]
     _refuse(arms.unlike({run.name: plain(run.config) for run in compared}))
     plan.claim(runs)

@@ -20,7 +20,7 @@ from jdnet_jax.compare.results import Finished
 from jdnet_jax.config import check
 from jdnet_jax.config.routing import STUDENT
 from jdnet_jax.figures import classification, intervals
-from jdnet_jax.files import array_file, atomic
+from jdnet_jax.files import array_file, atomic, user_files
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.process.interruption import EXIT_STATUS
 from jdnet_jax.run.workdir import TEST_ANEW, Workdir
@@ -77,9 +77,10 @@ def make(config: ConfigDict, folds: int, folder: Path) -> list[Run]:
     if (folder / "config.json").exists():
         raise UserError(f"--workdir={folder} is the folder of one run: name another for the folds")
     for owner, entry in {STUDENT: config.student, **config.teachers}.items():
-        if _learned_from(config.dataset.data_dir, entry.init):
+        init = entry.init if isinstance(entry.init, str) else entry.init.to_dict()
+        if _learned_from(config.dataset.data_dir, init):
             raise UserError(
-                f"--folds: {owner} begins with {entry.init}, which was trained on these photos, those of most "
+                f"--folds: {owner} begins with {init}, which was trained on these photos, those of most "
                 "folds' tests: begin with weights from elsewhere, or train without --folds"
             )
     runs = []
@@ -95,13 +96,14 @@ def make(config: ConfigDict, folds: int, folder: Path) -> list[Run]:
 
 
 def _learned_from(photos: str, init: Any) -> bool:
-    """Whether initial weights are those of a run, or of its hand-off, on this folder of photos."""
-    if not isinstance(init, str) or not Path(init).is_dir():
-        return False
-    for place in (Workdir(Path(init)), Workdir(Path(init).parent)):
+    """Whether initial weights, of a branch too, are those of a run, or of its hand-off, on this folder of photos."""
+    if not isinstance(init, str):
+        return any(_learned_from(photos, part) for part in init.values())
+    folder = user_files.expanded(init)
+    for place in (Workdir(folder), Workdir(folder.parent)) if folder.is_dir() else ():
         if place.config.is_file():
             there = place.read_config("put back a copy, or begin with other weights")["dataset"]["data_dir"]
-            return bool(there) and Path(there).resolve() == Path(photos).resolve()
+            return bool(there) and user_files.expanded(there).resolve() == user_files.expanded(photos).resolve()
     return False
 
 

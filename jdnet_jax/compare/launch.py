@@ -63,8 +63,11 @@ class Launcher:
         they can continue.
         """
         self._title = {run.name: f"run {i} of {len(runs)}, {run.name}" for i, run in enumerate(runs, 1)}
-        waiting = [run for run in runs if run.place.finished() is None]
-        finished = {run.name for run in runs} - {run.name for run in waiting}
+        unfinished = [run for run in runs if run.place.finished() is None]
+        finished = {run.name for run in runs} - {run.name for run in unfinished}
+        # A teacher whose students are all finished may have been deleted to save room.
+        needed = {name for run in unfinished for name in run.needs}
+        waiting = [run for run in unfinished if run.recipe or run.name in needed]
         if finished:
             self._say(f"{len(finished)} of {len(runs)} runs are finished already")
         running: list[_Started] = []

@@ -10,8 +10,9 @@ from ml_collections import ConfigDict
 
 from jdnet_jax.compare import recipes
 from jdnet_jax.config import teachers_first
+from jdnet_jax.config.defaults import differences
 from jdnet_jax.process.errors import UserError
-from jdnet_jax.run.workdir import Workdir
+from jdnet_jax.run.workdir import Workdir, plain
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def make(file: str, names: Sequence[str], seeds: int, overrides: Sequence[str], 
         folder: folder of the comparison; each run has a folder in it.
 
     Raises:
-        UserError: a recipe or value that cannot be, or a recipe that is named twice.
+        UserError: a recipe or value that cannot be, a recipe that is named twice, recipes that cannot share a teacher.
     """
     if len(set(names)) < len(names):
         raise UserError(f"--recipes={','.join(names)} names a recipe twice")
@@ -62,10 +63,14 @@ def make(file: str, names: Sequence[str], seeds: int, overrides: Sequence[str], 
             needs = []
             for teacher in teachers_first.untrained(config):
                 needed = f"teacher_{teacher}-{seed}"
-                if needed not in runs:
-                    alone = teachers_first.of_teacher(config, teacher)
-                    runs[needed] = Run(needed, "", seed, alone, Workdir(folder / needed))
-                config.teachers[teacher].init = str(folder / needed)
+                alone = teachers_first.of_teacher(config, teacher)
+                shared = runs.setdefault(needed, Run(needed, "", seed, alone, Workdir(folder / needed)))
+                if unlike := differences(plain(alone), plain(shared.config)):
+                    raise UserError(
+                        f"the config's recipes train {teacher} differently before, in {', '.join(unlike)}, and compare "
+                        f"shares one: train it first, and name it by --config.teachers.{teacher}.init=FOLDER"
+                    )
+                teachers_first.hand_over(config, teacher, folder / needed)
                 needs.append(needed)
             name = f"{recipe}-{seed}"
             runs[name] = Run(name, recipe, seed, config, Workdir(folder / name), tuple(needs))

@@ -145,7 +145,7 @@ def markdown(table: Sequence[Mapping[str, Any]], baseline: str, arms: Sequence[s
         "Beside it its two parts: over seeds (Student's t), how much the difference varies between trainings, on these "
         "photos, and over photos (bootstrap), how much it varies between photos, with these trainings. Under "
         f"{FEWEST_SEEDS} seeds only the last can be computed. Training: steps x batch / median images/s, without "
-        "compiling, evaluation and the training of a frozen teacher.",
+        "compiling, evaluation and the training of teachers before it.",
         *(["", *(f"- {_escaped(line)}" for line in arms)] if arms else []),
     ]
     gaps = [f"- missing: {_escaped(line)}" for row in table for line in row["missing"]]

@@ -87,10 +87,10 @@ def couple(config: ConfigDict, recipe: str) -> None:
     """Sets the weights of JDNet's terms and of `kd`; other recipes keep the defaults.
 
     A teacher that was trained before is followed closely from the first step on: the recipes `jdnet_trained` and its
-    parts, with the weights that were tried on Grocery Store, and `kd` with the same weight of KL. A teacher that learns
-    the classes beside the student is followed little, and from nothing on: with MSKD 1 and IAL 1 from the first step
-    on, the student of `image_folder` lost 7 points on val in five epochs (configs/README.md, "Tuning on photos of
-    groceries").
+    parts, with the weights of Food-101 at 64 px but less MSKD, tried on Grocery Store and not tuned there, and `kd`
+    with the same weight of KL. A teacher that learns the classes beside the student is followed little, and
+    from nothing on: with MSKD 1 and IAL 1 from the first step on, the student of `image_folder` lost 7 points on val in
+    five epochs (configs/README.md, "Tuning on photos of groceries").
 
     Args:
         config: changed in place.

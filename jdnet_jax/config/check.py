@@ -63,10 +63,8 @@ def _check_teachers_first(config: ConfigDict) -> None:
         if not entry.before and name not in teachers_first.untrained(config):
             continue
         alone = teachers_first.of_teacher(config, name)
-        try:
+        with teachers_first.named(config, name):
             check(alone)
-        except UserError as error:
-            raise UserError(f"config.teachers.{name}{'.before' if entry.before else ''}: {error}") from error
 
 
 def _values(config: ConfigDict, name: str) -> list[tuple[str, Any]]:
@@ -133,6 +131,8 @@ def _check_balance(config: ConfigDict) -> None:
     sampling, weighing = config.dataset.balance, config.losses.ce.options.balance
     message = "and config.dataset.balance both compensate for the imbalance of the classes: set one of them to 0"
     _require(not (sampling and weighing), "config.losses.ce.options.balance", message)
+    message = f"weights cross-entropy, which recipe {config.recipe} has not: set it to 0"
+    _require(acts(config.losses.ce) or not weighing, "config.losses.ce.options.balance", message)
     if config.recipe == PROBE:
         for path, value in (("dataset.balance", sampling), ("losses.ce.options.balance", weighing)):
             _require(not value, f"config.{path}", "must be 0 with recipe probe, which looks at each photo once")
@@ -184,6 +184,8 @@ def _check_losses(config: ConfigDict) -> None:
     _check_weights(f"{path}.stage_weights", mskd.stage_weights, len(mskd.stages), "stages")
     acting = [name for name, entry in losses.items() if acts(entry) and (name == "ce" or len(config.teachers))]
     _require(bool(acting), "config.losses", "leave nothing to train: every term that applies has weight 0")
+    reached = acting != ["ce"] or losses.ce.routing.get(STUDENT, 1.0) > 0
+    _require(reached, "config.losses.ce.routing.student", "is 0, and no other term trains the student: remove it")
 
 
 def _check_blocks(config: ConfigDict) -> None:

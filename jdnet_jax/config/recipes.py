@@ -73,8 +73,9 @@ def apply_recipe(config: ConfigDict, recipe: str) -> ConfigDict:
             section[name] = value(config) if callable(value) else value
     if row.teacher_rate:
         for name in config.teachers:
-            settings = {"schedule": {"learning_rate": row.teacher_rate * config.schedule.learning_rate}}
-            config.groups[name] = config.groups.get(name, settings)
+            if name not in config.groups:
+                rate = row.teacher_rate * config.schedule.get_ref("learning_rate")  # moves with a flag
+                config.groups[name] = {"schedule": {"learning_rate": rate}}
     return config
 
 

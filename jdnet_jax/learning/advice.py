@@ -1,43 +1,39 @@
-"""Advice before a run, if another choice of networks may be better."""
+"""Advice before a run, if another recipe may be better."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from jaxtyping import PyTree
 
+from jdnet_jax.config.recipes import TRAINED_BEFORE
 from jdnet_jax.config.routing import STUDENT
-from jdnet_jax.learning.networks import parameter_count
+from jdnet_jax.learning.networks import Network, parameter_count
 
-#: A teacher with fewer parameters than this many times the student's has little to teach it (OURS).
+#: A teacher that learns beside the student, with fewer parameters than this many times its, taught it nothing on photos
+#: (OURS; configs/README.md, "Tuning on photos of groceries").
 LARGE = 2.0
-#: With fewer training photos the student alone is worth a try first (OURS).
-FEW = 1_000
 
 
-def lines(networks: Collection[str], params: Mapping[str, PyTree], train_photos: int) -> Iterator[str]:
-    """Yields one line per piece of advice; none without teachers, or where one is at least LARGE.
+def lines(recipe: str, networks: Mapping[str, Network], params: Mapping[str, PyTree]) -> Iterator[str]:
+    """Yields a line where the teachers learn the classes beside the student and none of them is LARGE.
 
     Args:
-        networks: names of the run's networks.
+        recipe: the run's.
+        networks: networks of the run.
         params: network name -> its parameters.
-        train_photos: number of training photos.
     """
+    if recipe in TRAINED_BEFORE:
+        return
     counts = {name: parameter_count(params[name]) for name in networks}
-    teachers = [name for name in networks if name != STUDENT]
-    if not teachers:
+    learning = [name for name, network in networks.items() if name != STUDENT and network.trainable]
+    if not learning:
         return
-    largest = max(teachers, key=lambda name: counts[name])
+    largest = max(learning, key=lambda name: counts[name])
     ratio = counts[largest] / counts[STUDENT]
-    if ratio >= LARGE:
-        return
-    key = f"--config.teachers.{largest}"
-    yield (
-        f"advice: {largest} is only {ratio:.1f} times as large as the student, which may learn more from a larger one, "
-        f"such as {key}.model=resnet50 {key}.init=timm/resnet50.a1_in1k (with pip install 'jdnet-jax[hub]')"
-    )
-    if train_photos < FEW:
+    if ratio < LARGE:
         yield (
-            f"advice: with {train_photos:,} photos to train on and no larger teacher, the student alone (recipe ce) "
-            "may do as well, in less than half the time"
+            f"advice: {largest} is only {ratio:.1f} times as large as the student and learns the classes at the same "
+            "time: the student alone (recipe ce) may do as well, and from a teacher that is trained first (recipe "
+            "jdnet_trained) it may learn more"
         )

@@ -19,6 +19,7 @@ from jdnet_jax.learning import branches, networks
 from jdnet_jax.learning.networks import Network, Variables
 from jdnet_jax.models import initialization, position_embedding
 from jdnet_jax.process.errors import UserError
+from jdnet_jax.process.progress import say
 
 
 def check(nets: Mapping[str, Network]) -> None:
@@ -31,11 +32,6 @@ def check(nets: Mapping[str, Network]) -> None:
         if not isinstance(network.init, str):
             with _named(network):
                 branches.check(network.model, network.init, network.options)
-                if not network.trainable:
-                    raise UserError(
-                        "a frozen teacher needs all of its weights, not only those of its branches: train it first and "
-                        "name its workdir"
-                    )
             continue
         if network.init == "random" or handoff.is_handoff(network.init):
             continue
@@ -43,20 +39,23 @@ def check(nets: Mapping[str, Network]) -> None:
             models.check_weights(network.model, network.init)
 
 
-def check_frozen_teachers(nets: Mapping[str, Network], class_names: Sequence[str], view: str) -> None:
-    """Checks that frozen teachers from earlier runs have the run's classes and the run's view of a photo.
+def check_trained_teachers(nets: Mapping[str, Network], class_names: Sequence[str], view: str, protocol: str) -> None:
+    """Checks that teachers from earlier runs, where they must be trained, have the run's classes and view of a photo.
+
+    A line says so where such a teacher was trained on other data: the run's test photos may be among them.
 
     Args:
         nets: networks of the run.
         class_names: class names of the run's data, in the order of the labels.
         view: the view of the run's data, one of `views.VIEWS`.
+        protocol: the data's, see `data.Dataset`.
 
     Raises:
         UserError: a teacher was trained on other classes, on the same ones in another order, or on another view.
     """
     for network in nets.values():
         folder = handoff.find(Path(network.init)) if isinstance(network.init, str) and network.init else None
-        if network.trainable or folder is None:
+        if network.fresh_classifier or folder is None:
             continue
         card = sums.checked_card(folder)
         with _named(network):
@@ -65,6 +64,9 @@ def check_frozen_teachers(nets: Mapping[str, Network], class_names: Sequence[str
             shown = views.PHOTO if view == views.BOTH and network.module.input_spec.channels == 3 else view
             if card.view != shown:
                 raise UserError(f"{network.init} was trained on the view {card.view!r} and is shown {shown!r} here")
+        before = card.trained.get("protocol")
+        if before != protocol:
+            say(f"note: {network.name}, {network.init}, was trained on other data than this run's: {before}")
 
 
 @contextlib.contextmanager
@@ -101,7 +103,7 @@ def initialize(network: Network, seed: int, num_classes: int) -> Variables:
             num_classes,
             image_size=network.image_size,
             seed=own_seed,
-            fresh_classifier=network.trainable,
+            fresh_classifier=network.fresh_classifier,
             **network.options,
         )
     logging.info("%s: weights of %s loaded from %s", network.name, network.model, network.init)

@@ -17,6 +17,7 @@ from ml_collections import ConfigDict
 from jdnet_jax import losses, models
 from jdnet_jax.config import views
 from jdnet_jax.config.defaults import eval_image_size
+from jdnet_jax.config.recipes import TRAINED_BEFORE
 from jdnet_jax.config.routing import ENSEMBLE, STUDENT
 from jdnet_jax.learning.devices import DATA_AXIS
 from jdnet_jax.losses.blocks import BlockReader
@@ -40,6 +41,8 @@ class Network:
         trainable: whether the step updates it. A frozen network runs in evaluation mode.
         module: the Flax module.
         image_size: side of its input images in pixels, at most the batch's.
+        fresh_classifier: whether weights without a classifier for the run's classes get one that starts at random; not
+            where the recipe needs the network trained.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Network:
     trainable: bool
     module: Any
     image_size: int
+    fresh_classifier: bool = False
 
     def prepare(self, batch: Mapping[str, Array | np.ndarray]) -> Float[Array, "batch size size channels"]:
         """A batch's images as this network takes them, float32: at the network's size, with its mean and deviation.
@@ -88,7 +92,8 @@ def build(config: ConfigDict, num_classes: int) -> dict[str, Network]:
             raise UserError(f"{config_key(name)}: {error}") from error
         size = config.resolutions.get(name, 0) or config.image_size
         init = entry.init if isinstance(entry.init, str) else entry.init.to_dict()
-        networks[name] = Network(name, entry.model, options, init, trainable, module, size)
+        fresh = name == STUDENT or (trainable and config.recipe not in TRAINED_BEFORE)
+        networks[name] = Network(name, entry.model, options, init, trainable, module, size, fresh)
     return networks
 
 

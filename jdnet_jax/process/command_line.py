@@ -238,6 +238,10 @@ def _unknown_key(error: KeyError, argv: list[str]) -> str:
     missing = missing.strip("'")
     flags_given = (argument.partition("=")[0].lstrip("-") for argument in argv)
     key = next((name for name in flags_given if missing in name.split(".")), missing)
+    section, before, _ = key.partition(".before.")
+    if before:  # the library sets no key that is not there
+        whole = f"--{section}.before=\"{{'KEY': VALUE, ...}}\""
+        return f"{key}: that section is empty, or lacks this key: set all of the section, as {whole}"
     return f"unknown config key {key}" + (
         f": {hint[:1].lower()}{hint[1:]}" if hint else ", which the config file lacks"
     )

@@ -94,8 +94,8 @@ def _of_cluster() -> tuple[str | None, int | None, int | None, Sequence[int] | N
         ) from error
 
 
-def report(position: Callable[[], Position]) -> None:
-    """Registers a function that tells the state of the run, for the message when another process dies."""
+def report(position: Callable[[], Position] | None) -> None:
+    """Registers a function that tells the state of the run, for the message when another process dies; None: no run."""
     if _heartbeats is not None:
         _heartbeats.position = position
 

@@ -100,7 +100,7 @@ def _parameters(card: ModelCard) -> str:
 def _use(repository: str, files: Sequence[str]) -> str:
     lines = [
         "```python",
-        "import jdnet_jax  # pip install 'jdnet-jax[hub]'",
+        "import jdnet_jax  # in its folder: pip install -e '.[hub]'",
         "",
         f'student = jdnet_jax.load("hf-hub:{repository}")',
         'print(student.predict("photo.jpg")[0].top)',

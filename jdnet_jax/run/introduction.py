@@ -48,7 +48,7 @@ def lines(
     elif imbalance is not None and imbalance.matters:
         yield f"imbalance: {imbalance}; {ADVICE}"
     yield from networks.introduction(parts.networks, state.params, config.image_size)
-    yield from advice.lines(parts.networks, state.params, dataset.sizes["train"])
+    yield from advice.lines(config.recipe, parts.networks, state.params)
     for name in parts.networks:
         overview = parameter_overview.get_parameter_overview(state.params[name], include_stats=False)
         logging.info("%s\n%s", name, overview)

@@ -75,7 +75,7 @@ class WandbWriter(JsonLinesWriter):
             )
             self._run = wandb.init(
                 project=project,
-                name=folder.absolute().name,
+                name=_name(folder.absolute()),
                 id=_id_of(folder),
                 resume="allow",
                 dir=folder,
@@ -123,6 +123,11 @@ class WandbWriter(JsonLinesWriter):
             self._run = None
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             say(f"warning: Weights & Biases fails ({reason}): it gets no more figures, metrics.jsonl has them all")
+
+
+def _name(folder: Path) -> str:
+    """The name of a run there; that of a teacher that is trained first begins with its student's."""
+    return "/".join(folder.parts[-3:]) if folder.parent.name == "teachers" else folder.name
 
 
 def _id_of(folder: Path) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
+from jdnet_jax.config import teachers_first
 from jdnet_jax.config.defaults import default, differences, filled
 from jdnet_jax.files import atomic, checksums, json_file, plain_path, user_files
 from jdnet_jax.files.json_file import NUMBER, Each
@@ -127,7 +128,7 @@ class Workdir:
             )
             # A key that a run of an earlier version lacks has its default, which does what that version did.
             before = filled(theirs, plain(default()))
-            changed = [key for key in differences(ours, before) if key not in _FREE]
+            changed = [key for key in differences(_acting(ours), _acting(before)) if key not in _FREE]
             if changed and self._trained():
                 raise UserError(
                     f"--workdir={self.path} belongs to a run of another config, which differs in {', '.join(changed)}: "
@@ -232,6 +233,10 @@ class Workdir:
         # A start that failed before its first checkpoint left nothing to guard: the corrected command may follow.
         return self.summary.exists() or (self.checkpoints.is_dir() and any(self.checkpoints.iterdir()))
 
+    def has_checkpoint(self) -> bool:
+        """Whether the run has saved a step."""
+        return self.checkpoints.is_dir() and any(folder.name.isdecimal() for folder in self.checkpoints.iterdir())
+
     def finished(self) -> dict[str, Any] | None:
         """The run's `summary.json`, which is written last; None while the run is not finished.
 
@@ -269,6 +274,16 @@ class Workdir:
         except OSError as error:
             raise UserError(f"{error.filename} cannot be read ({error.strerror}): run the command again") from error
         atomic.write_text(self.summary, text)
+
+
+def _acting(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A plain config without the values of the training before of teachers that have none."""
+    first = teachers_first.untrained(config)
+    teachers = {
+        name: entry if name in first else {key: entry[key] for key in entry if key != "before"}
+        for name, entry in config["teachers"].items()
+    }
+    return {**config, "teachers": teachers}
 
 
 @functools.cache

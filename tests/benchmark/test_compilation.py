@@ -25,8 +25,8 @@ SMALL = {"image_size": 32, "batch_size": 16}
 HALF = {"compute_dtype": "bfloat16"}
 #: A config of `configs/`, its argument, and what is changed.
 CASES = {
-    "jdnet": ("demo", "", HALF),
-    "jdnet-sync": ("demo", "", {**HALF, "sync_batch_norm": True}),
+    "jdnet": ("demo", "jdnet", HALF),
+    "jdnet-sync": ("demo", "jdnet", {**HALF, "sync_batch_norm": True}),
     "ce-remat": ("demo", "ce", {"remat": True}),
     "kd-accum": ("demo", "kd", {**HALF, "grad_accum": 2}),
     "meal": ("meal_demo", "", {}),

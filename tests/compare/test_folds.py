@@ -88,14 +88,16 @@ def test_each_fold_is_the_config_with_its_test(tmp_path):
         folds.make(config(), 3, tmp_path)
 
 
-def test_a_teacher_that_saw_the_photos_is_refused(tmp_path):
+def test_a_teacher_that_saw_the_photos_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
     run, theirs, mine = tmp_path / "teacher", config(), config()
     (run / "student").mkdir(parents=True)
     theirs.dataset.data_dir = str(tmp_path / "photos")
     (run / "config.json").write_text(json.dumps(theirs.to_dict()))
-    mine.dataset.data_dir = str(tmp_path / "photos" / ".")
-    for init in (run, run / "student"):
-        mine.teachers.teacher.init = str(init)
+    for init in (run, run / "student", "~/teacher", {"roi": str(run), "context": "random"}):
+        mine.dataset.data_dir = "~/photos" if init == run else str(tmp_path / "photos" / ".")
+        with mine.teachers.teacher.ignore_type():
+            mine.teachers.teacher.init = init if isinstance(init, dict) else str(init)
         with pytest.raises(UserError, match=r"--folds: teacher begins with .*, which was trained on these photos"):
             folds.make(mine, 2, tmp_path / "folds")
     mine.dataset.data_dir = str(tmp_path / "other photos")

@@ -1,6 +1,8 @@
 """The launcher, with a training that takes a moment in place of `jdnet_jax.main`."""
 
+import dataclasses
 import os
+import shutil
 import signal
 import sys
 import threading
@@ -79,6 +81,15 @@ def test_what_is_finished_is_not_trained_again(tmp_path):
     assert started.run_all(planned)
     assert said == ["2 of 2 runs are finished already"]
     assert not (tmp_path / "a" / "started").exists()
+
+
+def test_a_teacher_that_no_run_needs_any_more_is_not_trained_again(tmp_path):
+    teacher, student = a_run(tmp_path, "teacher"), a_run(tmp_path, "kd", needs=("teacher",))
+    teacher = dataclasses.replace(teacher, recipe="")
+    assert launcher(tmp_path)[0].run_all([teacher, student])
+    shutil.rmtree(teacher.place.path)
+    assert launcher(tmp_path)[0].run_all([teacher, student])
+    assert not teacher.place.path.exists()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs Linux")

@@ -29,6 +29,10 @@ def test_values_of_the_config_are_told_apart_from_other_flags():
         ),
         ((f"{CONFIG}:ce", "--recipes=ce", "--workdir=x"), "--config=configs/demo.py:ce: leave out the recipe, which"),
         (
+            (CONFIG, "--recipes=ce", "--config.seed=7", "--workdir=x"),
+            "--config.seed: a comparison has the seeds 0 to --seeds less 1: leave it out",
+        ),
+        (
             ("--workdirs=a", CONFIG),
             "--workdirs compares finished runs: leave out --config and --recipes, or train with",
         ),

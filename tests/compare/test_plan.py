@@ -50,6 +50,37 @@ def test_the_teacher_is_trained_alone_as_the_student_would_be(tmp_path):
     assert student == {"model": "resnet_tiny", "init": "random", "options": {"width": 8}}
 
 
+def test_recipes_that_train_their_teacher_differently_cannot_share_it(tmp_path):
+    file = tmp_path / "different.py"
+    file.write_text(
+        "from jdnet_jax.config import default, teacher\n"
+        "from jdnet_jax.config.recipes import apply_recipe\n"
+        "def get_config(recipe='kd'):\n"
+        "    config = default()\n"
+        "    before = {'epochs': 2.0 if recipe == 'kd' else 20.0}\n"
+        "    config.teachers = {'teacher': teacher('resnet18', before=before)}\n"
+        "    return apply_recipe(config, recipe)\n"
+    )
+    with pytest.raises(UserError, match="recipes train teacher differently before, in epochs, and compare shares one"):
+        plan.make(str(file), ["kd", "jdnet_trained"], 1, [], tmp_path)
+    assert len(plan.make(str(file), ["fitnet", "dist"], 1, [], tmp_path)) == 3  # the same before
+
+
+def test_a_teacher_that_begins_with_weights_for_each_branch_is_trained_first(tmp_path):
+    file = tmp_path / "branches.py"
+    file.write_text(
+        "from jdnet_jax.config import default, teacher\n"
+        "from jdnet_jax.config.recipes import apply_recipe\n"
+        "def get_config(recipe='kd'):\n"
+        "    config = default()\n"
+        "    config.teachers = {'teacher': teacher('rvernet', {'roi': 'random', 'context': 'random'})}\n"
+        "    return apply_recipe(config, recipe)\n"
+    )
+    alone, kd = plan.make(str(file), ["kd"], 1, [], tmp_path)
+    assert alone.config.student.init.to_dict() == {"roi": "random", "context": "random"}
+    assert kd.config.teachers.teacher.init == str(alone.place.path)
+
+
 def test_values_of_teachers_are_left_out_where_there_is_none():
     flags = ["--config.losses.mskd.routing.teacher=0.5", "--config.losses.ial.weight=3.0"]
     assert recipes.load(FILE, "jdnet", flags).losses.mskd.routing.teacher == 0.5

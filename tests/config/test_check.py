@@ -147,7 +147,17 @@ def test_bad_heads(groups, message):
         check.check(config)
 
 
+def test_cross_entropy_alone_has_to_reach_the_student():
+    config = recipes.apply_recipe(changed(), "ce")
+    config.losses.ce.routing = {"student": 0.0}
+    with pytest.raises(UserError, match=r"config.losses.ce.routing.student is 0, and no other term trains the student"):
+        check.check(config)
+
+
 def test_balance_that_cannot_be():
+    without = recipes.apply_recipe(changed(losses__ce__options__balance=0.5), "patient")
+    with pytest.raises(UserError, match=r"options.balance weights cross-entropy, which recipe patient has not"):
+        check.check(without)
     both = changed(dataset__balance=0.5, losses__ce__options__balance=0.5)
     with pytest.raises(UserError, match=r"config.losses.ce.options.balance and config.dataset.balance both compensate"):
         check.check(both)

@@ -153,6 +153,8 @@ def test_jdnet_from_trained_teachers_keeps_what_they_know():
     assert config.losses.mskd.schedule.name == config.losses.ial.schedule.name == "constant"
     rates = [config_lib.group_settings(config, name)["schedule"]["learning_rate"] for name in ("student", "teacher")]
     assert rates[1] == pytest.approx(rates[0] / 10)
+    config.schedule.learning_rate = 5.0  # a flag
+    assert config_lib.group_settings(config, "teacher")["schedule"]["learning_rate"] == pytest.approx(0.5)
     # What the config says of the teacher's own training goes first.
     other = config_lib.default()
     other.groups = {"teacher": {"schedule": {"learning_rate": 0.5}}}

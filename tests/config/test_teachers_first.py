@@ -2,16 +2,16 @@
 
 import pytest
 
-from jdnet_jax.config import check, default, recipes, teachers_first
+from jdnet_jax.config import check, default, recipes, teacher, teachers_first
 from jdnet_jax.config.defaults import differences
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.run.workdir import plain
 from tests.test_configs import config_of
 
 
-def with_recipe(recipe, **teacher):
+def with_recipe(recipe, init="random", before=None):
     config = default()
-    config.teachers.teacher.update(teacher)
+    config.teachers = {"teacher": teacher("resnet50", init, before=before)}
     return recipes.apply_recipe(config, recipe)
 
 
@@ -23,7 +23,9 @@ def with_recipe(recipe, **teacher):
         ("imagenet", ["teacher"]),
         ("timm/resnet50.a1_in1k", ["teacher"]),
         ("runs/teacher", []),
+        ("hf-hub:timm/resnet50.a1_in1k", ["teacher"]),
         ("hf-hub:owner/student", []),
+        ({"roi": "runs/roi", "context": "imagenet"}, ["teacher"]),  # what joins them is new
     ],
 )
 def test_a_recipe_that_needs_a_trained_teacher_has_it_trained_unless_init_names_one(recipe, init, expected):
@@ -88,6 +90,34 @@ def test_the_weights_of_a_recipe_s_terms_may_change_after_the_teacher_is_trained
     before, after = with_recipe("kd"), with_recipe("kd")
     after.losses.kl.weight, after.losses.kl.options.temperature = 2.0, 1.0
     assert plain(teachers_first.of_teacher(before, "teacher")) == plain(teachers_first.of_teacher(after, "teacher"))
+
+
+def test_a_teacher_learns_from_labels_whatever_the_student_learns_from():
+    config = with_recipe("kd")
+    config.losses.ce.weight, config.losses.ce.routing = 0.5, {"student": 0.0}  # the student from the teacher alone
+    check.check(config)
+    ce = teachers_first.of_teacher(config, "teacher").losses.ce
+    assert (ce.weight, ce.routing.to_dict()) == (1.0, {})
+
+
+def test_two_teachers_that_are_alike_are_two():
+    config = default()
+    config.teachers = {name: teacher("resnet18") for name in "ab"}
+    config.seed = 2**32 - 1
+    config = recipes.apply_recipe(config, "kd")
+    seeds = [teachers_first.of_teacher(config, name).seed for name in "ab"]
+    assert seeds == [2**32 - 1, 1_000_002]
+    config.teachers.b.before = {"seed": 7}
+    assert teachers_first.of_teacher(config, "b").seed == 7
+
+
+def test_epochs_before_count_where_the_run_has_steps():
+    config = with_recipe("kd", before={"epochs": 3.0})
+    config.steps = 100
+    alone = teachers_first.of_teacher(config, "teacher")
+    assert (alone.steps, alone.epochs) == (0, 3.0)
+    config.teachers.teacher.before = {"epochs": 3.0, "steps": 50}
+    assert teachers_first.of_teacher(config, "teacher").steps == 50
 
 
 def test_values_that_differ_before():

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from jdnet_jax import handoff, models
-from jdnet_jax.config import defaults as config_lib
 from jdnet_jax.learning import initial_weights, networks
 from jdnet_jax.process.errors import UserError
 from tests import tiny_recipe as tiny
@@ -95,16 +94,6 @@ def test_a_hand_off_of_another_size_and_other_classes(tmp_path, capsys, integrat
     if integration == "logits":
         for head in ("head", "head_dist"):
             jax.tree.map(np.testing.assert_array_equal, loaded[head], fresh[head])
-
-
-def test_a_frozen_teacher_is_not_made_of_branches():
-    config = tiny.config(dataset__view="roi+context")
-    config.teachers = {
-        "teacher": config_lib.teacher("rvernet", {"roi": "random", "context": "random"}, False, **OPTIONS)
-    }
-    message = r"config.teachers.teacher.init: a frozen teacher needs all of its weights"
-    with pytest.raises(UserError, match=message):
-        initial_weights.check(networks.build(config, tiny.CLASSES))
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What networks begin with."""
 
 import dataclasses
+import functools
 
 import jax
 import numpy as np
@@ -52,17 +53,21 @@ def frozen(init, classes, **options):
     return networks.build(config, classes)
 
 
-def test_a_frozen_teacher_must_know_the_classes_and_see_what_it_was_trained_on(tmp_path):
+def test_a_trained_teacher_must_know_the_classes_and_see_what_it_was_trained_on(tmp_path, capsys):
     names = tiny_student.CLASSES
     nets = frozen(tiny_student.save(tmp_path / "student"), len(names))
-    initial_weights.check_frozen_teachers(nets, names, "photo")
-    initial_weights.check_frozen_teachers(nets, names, "roi+context")  # it is shown the sum of both
+    check = functools.partial(initial_weights.check_trained_teachers, protocol="drawn at random")
+    check(nets, names, "photo")
+    check(nets, names, "roi+context")  # it is shown the sum of both
+    assert capsys.readouterr().err == ""
+    check(nets, names, "photo", protocol="others")
+    assert "was trained on other data than this run's" in capsys.readouterr().err
     with pytest.raises(UserError, match=r"^config.teachers.teacher.init: .*: they are in another order"):
-        initial_weights.check_frozen_teachers(nets, names[::-1], "photo")
+        check(nets, names[::-1], "photo")
     with pytest.raises(UserError, match="only the dataset has ham; only the model has grape"):
-        initial_weights.check_frozen_teachers(nets, (*names[:-1], "ham"), "photo")
+        check(nets, (*names[:-1], "ham"), "photo")
     with pytest.raises(UserError, match="was trained on the view 'photo' and is shown 'roi' here"):
-        initial_weights.check_frozen_teachers(nets, names, "roi")
-    # One that is trained on learns the run's own classes.
-    trained = {name: dataclasses.replace(network, trainable=True) for name, network in nets.items()}
-    initial_weights.check_frozen_teachers(trained, names[::-1], "photo")
+        check(nets, names, "roi")
+    # One that learns them beside the student learns the run's own classes.
+    learning = {name: dataclasses.replace(network, fresh_classifier=True) for name, network in nets.items()}
+    check(learning, names[::-1], "photo")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.config import recipes
 from jdnet_jax.learning import alignment_check, networks
 from jdnet_jax.process.errors import UserError
 from tests import tiny_recipe as tiny
@@ -197,3 +198,11 @@ def test_what_is_compiled_in_a_hurry_has_the_bits_of_full_optimisation():
     environ = {**os.environ, "XLA_FLAGS": ""}  # those of the tests optimise nothing
     found = subprocess.run([sys.executable, "-c", DRAW], env=environ, capture_output=True, text=True, check=True)
     assert found.stdout == "True\n"
+
+
+@pytest.mark.parametrize(("recipe", "teacher"), [("jdnet", True), ("jdnet_trained", False), ("kd", False)])
+def test_a_teacher_that_has_to_be_trained_gets_no_fresh_classifier(recipe, teacher):
+    config = tiny.config()
+    config = recipes.apply_recipe(config, recipe)
+    nets = networks.build(config, 3)
+    assert (nets["student"].fresh_classifier, nets["teacher"].fresh_classifier) == (True, teacher)

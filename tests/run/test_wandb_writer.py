@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from pathlib import Path
 from unittest.mock import Mock
 
 import numpy as np
@@ -168,6 +169,11 @@ def test_what_fails_there_does_not_end_the_training(tmp_path, monkeypatch, capsy
     said = capsys.readouterr().err
     assert said.count("warning: ") == 1
     assert f"Weights & Biases fails (the service is gone at {fails_at}): it gets no more figures" in said
+
+
+def test_a_teacher_that_is_trained_first_is_named_after_its_student():
+    assert wandb_writer._name(Path("/runs/mine/teachers/teacher")) == "mine/teachers/teacher"
+    assert wandb_writer._name(Path("/runs/mine")) == "mine"
 
 
 def test_a_run_concludes_with_its_test(tmp_path, monkeypatch):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from jdnet_jax.config import defaults as config_lib
+from jdnet_jax.config import recipes
 from jdnet_jax.files import array_file
 from jdnet_jax.process.errors import UserError
 from jdnet_jax.run.workdir import Workdir, text_of
@@ -47,6 +48,21 @@ def test_keys_that_are_free_to_change_are_kept_as_they_are_now(tmp_path):
     with pytest.raises(UserError, match="belongs to a run of another config, which differs in seed"):
         place.claim(config)
     assert Workdir(tmp_path / "not there" / "yet").held().__enter__() is None
+
+
+def test_values_of_a_training_before_count_where_there_is_one(tmp_path):
+    config = recipes.apply_recipe(config_lib.default(), "kd")
+    config.teachers.teacher.init = str(tmp_path / "a run")
+    place = Workdir(tmp_path / "run")
+    place.claim(config)
+    assert not place.has_checkpoint()
+    (place.checkpoints / "100").mkdir(parents=True)
+    assert place.has_checkpoint()
+    config.teachers.teacher.before = {"epochs": 3.0}  # a version later the config file has it
+    place.claim(config)
+    config.teachers.teacher.init = "random"
+    with pytest.raises(UserError, match=r"differs in teachers.teacher.before.*, teachers.teacher.init"):
+        place.claim(config)
 
 
 def test_keys_that_are_removed_change_nothing_where_they_were_off(tmp_path):
