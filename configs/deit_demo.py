@@ -1,4 +1,4 @@
-"""DeiT distilled from a CNN, on the embedded set `synthetic_meals`: no download, forty minutes on a CPU core.
+"""DeiT distilled from a CNN, on the embedded set `synthetic_meals`: no download, an hour on a CPU core.
 
     python -m jdnet_jax.main --config=configs/deit_demo.py               # a CNN, then DeiT-tiny from labels and CNN
     python -m jdnet_jax.main --config=configs/deit_demo.py:deit_soft     # from its probabilities instead of its answer
