@@ -186,8 +186,9 @@ KEYS: Mapping[str, Key] = {
     "teachers.*.before": Key(
         {},
         Options(),
-        "values of the config that differ while this teacher is trained alone first, such as epochs, schedule and "
-        "optimizer; recipes that need a trained teacher train it so where init is random, imagenet or timm/NAME",
+        "values of the config that differ while this teacher is trained alone first, such as epochs (config.steps "
+        "goes first), schedule and optimizer; recipes that need a trained teacher train it so where init is random, "
+        "imagenet, timm/NAME or weights for each branch",
     ),
     "teacher_selection": Key(
         "all",

@@ -53,6 +53,7 @@ def of_teacher(config: ConfigDict, name: str) -> ConfigDict:
     Budget, data, optimiser and schedule are the config's, but for the values in `config.teachers.NAME.before`, and its
     cross-entropy has weight 1. It is the same for all recipes of a config file, so that they can share the teacher.
     The config's second teacher and those after it have other seeds: of two alike each learns something of its own.
+    `config.steps`, where it is not 0, counts here too instead of epochs, those of `before` included.
 
     Args:
         config: a config with the teacher, of any recipe.
@@ -76,8 +77,6 @@ def of_teacher(config: ConfigDict, name: str) -> ConfigDict:
     for key in entry.before:
         if key in _FIXED:
             raise UserError(f"{path}.{key}: the teacher is trained on the same data, alone: leave it out")
-    if "epochs" in entry.before:
-        alone.steps = 0  # they count instead of epochs where they are not 0
     _update(alone, entry.before.to_dict(), path)
     return alone
 

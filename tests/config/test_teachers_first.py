@@ -111,15 +111,6 @@ def test_two_teachers_that_are_alike_are_two():
     assert teachers_first.of_teacher(config, "b").seed == 7
 
 
-def test_epochs_before_count_where_the_run_has_steps():
-    config = with_recipe("kd", before={"epochs": 3.0})
-    config.steps = 100
-    alone = teachers_first.of_teacher(config, "teacher")
-    assert (alone.steps, alone.epochs) == (0, 3.0)
-    config.teachers.teacher.before = {"epochs": 3.0, "steps": 50}
-    assert teachers_first.of_teacher(config, "teacher").steps == 50
-
-
 def test_values_that_differ_before():
     before = {
         "epochs": 20,
