@@ -146,13 +146,9 @@ def _defined(recipe: str) -> list[str]:
 
 def _of_recipe(config: Mapping[str, Any]) -> dict[str, Any]:
     """The settings that only runs of one recipe share; weights of teachers that are trained first differ by seed."""
-    config = filled(config, plain(default()))
+    config = teachers_first.acting(filled(config, plain(default())))
     kept = {key: config[key] for key in _OF_RECIPE}
-    first = teachers_first.untrained(config)
-    kept["teachers"] = {
-        name: {**entry, "init": "", "before": entry["before"] if name in first else {}}
-        for name, entry in config["teachers"].items()
-    }
+    kept["teachers"] = {name: {**entry, "init": ""} for name, entry in config["teachers"].items()}
     return kept
 
 

@@ -47,6 +47,16 @@ def untrained(config: Mapping[str, Any]) -> list[str]:
     return names
 
 
+def acting(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A plain config in which only teachers that are trained first have `before`: elsewhere it changes nothing."""
+    first = untrained(config)
+    teachers = {
+        name: {**entry, "before": entry["before"] if name in first else {}}
+        for name, entry in config["teachers"].items()
+    }
+    return {**config, "teachers": teachers}
+
+
 def of_teacher(config: ConfigDict, name: str) -> ConfigDict:
     """The config that trains one teacher of a config alone, with cross-entropy.
 

@@ -128,7 +128,11 @@ class Workdir:
             )
             # A key that a run of an earlier version lacks has its default, which does what that version did.
             before = filled(theirs, plain(default()))
-            changed = [key for key in differences(_acting(ours), _acting(before)) if key not in _FREE]
+            changed = [
+                key
+                for key in differences(teachers_first.acting(ours), teachers_first.acting(before))
+                if key not in _FREE
+            ]
             if changed and self._trained():
                 raise UserError(
                     f"--workdir={self.path} belongs to a run of another config, which differs in {', '.join(changed)}: "
@@ -274,16 +278,6 @@ class Workdir:
         except OSError as error:
             raise UserError(f"{error.filename} cannot be read ({error.strerror}): run the command again") from error
         atomic.write_text(self.summary, text)
-
-
-def _acting(config: Mapping[str, Any]) -> dict[str, Any]:
-    """A plain config without the values of the training before of teachers that have none."""
-    first = teachers_first.untrained(config)
-    teachers = {
-        name: entry if name in first else {key: entry[key] for key in entry if key != "before"}
-        for name, entry in config["teachers"].items()
-    }
-    return {**config, "teachers": teachers}
 
 
 @functools.cache
