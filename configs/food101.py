@@ -14,8 +14,9 @@ takes about 27 TFLOP, and 120 epochs of 68,175 photos 2.2e17; the teacher alone 
 Recipe: ours, after the usual practice for training these networks from scratch (SGD with momentum, cosine, inception
 crops), also for the other pairs of `jdnet_jax.config.pairs`.
 The weights of JDNet's terms, tried on photos of groceries, are untested here (`jdnet_jax.config.bases.couple`).
-The learning rate, 0.8, is 0.2 for every 256 photos of the batch (Goyal et al., 2017) and untested. It takes 74 GB
-of one GPU; for less `--config.grad_accum=4` (19 GB), or `--config.batch_size=256 --config.schedule.learning_rate=0.2`.
+The learning rate, 0.8, is 0.2 for every 256 photos of the batch (Goyal et al., 2017) and untested. By its
+compiler it takes 74 GB of one GPU; for less `--config.grad_accum=4` (19 GB), or `--config.batch_size=256
+--config.schedule.learning_rate=0.2`.
 The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`, `pair=` one of those pairs, or both.
 """
 

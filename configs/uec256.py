@@ -18,8 +18,9 @@ the cost there is not known. By the published counts of multiply-adds (4.1 G and
 takes about 27 TFLOP, and 200 epochs of 25,000 photos 1.3e17; the teacher alone before takes 1.2e17 more.
 Recipe: ours, as in `configs/food101.py`, with more epochs because the set is smaller.
 The weights of JDNet's terms, tried on photos of groceries, are untested here (`jdnet_jax.config.bases.couple`).
-The learning rate, 0.8, is 0.2 for every 256 photos of the batch (Goyal et al., 2017) and untested. It takes 74 GB
-of one GPU; for less `--config.grad_accum=4` (19 GB), or `--config.batch_size=256 --config.schedule.learning_rate=0.2`.
+The learning rate, 0.8, is 0.2 for every 256 photos of the batch (Goyal et al., 2017) and untested. By its
+compiler it takes 74 GB of one GPU; for less `--config.grad_accum=4` (19 GB), or `--config.batch_size=256
+--config.schedule.learning_rate=0.2`.
 The argument is a recipe of `jdnet_jax.config.recipes.apply_recipe`, `pair=` one of `jdnet_jax.config.pairs`, or both.
 """
 

@@ -40,9 +40,9 @@ def untrained(config: Mapping[str, Any]) -> list[str]:
     for name, entry in config["teachers"].items():
         init = entry["init"]
         needed = all_of_them or not entry["trainable"]
-        in_branches = not isinstance(init, str)
-        general = in_branches or init == "imagenet" or init.startswith(("timm/", "hf-hub:timm/"))
-        if needed and (init == "random" or (general and (in_branches or not of_imagenet))):
+        anew = not isinstance(init, str) or init == "random"  # whole, or what joins the branches
+        general = not anew and (init == "imagenet" or init.startswith(("timm/", "hf-hub:timm/")))
+        if needed and (anew or (general and not of_imagenet)):
             names.append(name)
     return names
 
@@ -91,16 +91,16 @@ def of_teacher(config: ConfigDict, name: str) -> ConfigDict:
     return alone
 
 
-def hand_over(config: ConfigDict, name: str, run: Path | str) -> None:
-    """Makes a teacher begin with the weights of the run that trained it.
+def hand_over(config: ConfigDict, name: str, weights: Path | str) -> None:
+    """Makes a teacher begin with other weights, such as those of the run that trained it.
 
     Args:
         config: changed in place.
         name: name of the teacher.
-        run: that run's folder.
+        weights: what its `init` becomes, such as that run's folder.
     """
     with config.teachers[name].ignore_type():  # it may have named weights for each branch
-        config.teachers[name].init = str(run)
+        config.teachers[name].init = str(weights)
 
 
 @contextlib.contextmanager
