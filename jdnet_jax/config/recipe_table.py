@@ -79,13 +79,11 @@ _HINT_SETS = {"losses.mskd.options.stage_weights": (), "losses.mskd.schedule.nam
 def _trained(what: str, terms: Mapping[str, str], **holds: Any) -> Recipe:
     """JDNet from teachers that were trained before.
 
-    OURS: a trained teacher's predictions and maps are worth following from the first step on, so KL acts too, unless
-    the config follows the predictions by DIST, and the couplings do not grow from nothing; its learning rate is a tenth
-    of the student's, so that what it knows is kept.
+    OURS: a trained teacher's predictions and maps are worth following from the first step on, so KL acts too and the
+    couplings do not grow from nothing; its learning rate is a tenth of the student's, so that what it knows is kept.
     """
-    sets: dict[str, Any] = {f"losses.{term}.schedule.name": "constant" for term in ("mskd", "ial")}
-    sets["losses.kl.weight"] = lambda config: config.losses.kl.weight or float(not config.losses.dist.weight)
-    return Recipe(what, BEFORE, {**terms, "dist": FREE}, holds, sets, teacher_rate=0.1)
+    sets = {f"losses.{term}.schedule.name": "constant" for term in ("mskd", "ial")}
+    return Recipe(what, BEFORE, {**terms, "kl": OFFERED}, holds, sets, teacher_rate=0.1)
 
 
 _ONE_WAY = {f"losses.{term}.routing.*": 0.0 for term in COUPLINGS}
@@ -185,7 +183,7 @@ RECIPES: Mapping[str, Recipe] = {
             "losses.adversarial.options.divisors": (8, 64),
         },
     ),
-    "jdnet_trained": _trained("JDNet and KL (or DIST) from teachers that were trained before and learn on", _jdnet()),
+    "jdnet_trained": _trained("JDNet and KL from teachers that were trained before and learn on", _jdnet()),
     "jdnet_trained_oneway": _trained("jdnet_trained with one-way couplings (r = 0)", _jdnet(), **_ONE_WAY),
     "jdnet_trained-mskd": _trained("jdnet_trained without MSKD", _WITHOUT_MSKD),
     "jdnet_trained-ial": _trained("jdnet_trained without IAL", _WITHOUT_IAL),
